@@ -1,0 +1,8 @@
+-- 1170_account_snapshots.sql: index of account_snapshots.
+-- needs: schema/0170_account_snapshots.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- latest snapshots over all sessions; the key serves those of one session
+CREATE INDEX IF NOT EXISTS idx_snapshots_timestamp ON public.account_snapshots (timestamp DESC);

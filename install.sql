@@ -1,0 +1,46 @@
+-- install.sql: the whole database, in order, for psql:
+--     psql -X -v ON_ERROR_STOP=1 -d rubi_trading -f install.sql
+-- Run it in the folder of this file. Each file runs in a transaction of its own, together with its
+-- row in deploy.history. Running it again is harmless.
+\set ON_ERROR_STOP on
+\set QUIET on
+\encoding UTF8
+SET client_min_messages = warning;
+
+\set file schema/0010_deploy.sql \ir scripts/apply.psql
+\set file schema/0020_extensions.sql \ir scripts/apply.psql
+\set file schema/0030_schemas.sql \ir scripts/apply.psql
+\set file schema/0100_users.sql \ir scripts/apply.psql
+\set file schema/0110_trading_strategies.sql \ir scripts/apply.psql
+\set file schema/0120_mt5_accounts.sql \ir scripts/apply.psql
+\set file schema/0130_mt5_sessions.sql \ir scripts/apply.psql
+\set file schema/0140_trading_signals.sql \ir scripts/apply.psql
+\set file schema/0150_trading_orders.sql \ir scripts/apply.psql
+\set file schema/0160_trading_positions.sql \ir scripts/apply.psql
+\set file schema/0170_account_snapshots.sql \ir scripts/apply.psql
+\set file schema/0180_market_data.sql \ir scripts/apply.psql
+\set file schema/0190_performance_metrics.sql \ir scripts/apply.psql
+\set file schema/0200_strategy_counter_deltas.sql \ir scripts/apply.psql
+\set file indexes/1110_trading_strategies.sql \ir scripts/apply.psql
+\set file indexes/1130_mt5_sessions.sql \ir scripts/apply.psql
+\set file indexes/1140_trading_signals.sql \ir scripts/apply.psql
+\set file indexes/1150_trading_orders.sql \ir scripts/apply.psql
+\set file indexes/1160_trading_positions.sql \ir scripts/apply.psql
+\set file indexes/1170_account_snapshots.sql \ir scripts/apply.psql
+\set file indexes/1190_performance_metrics.sql \ir scripts/apply.psql
+\set file functions/2010_timescaledb_edition.sql \ir scripts/apply.psql
+\set file functions/2020_make_chunks_ahead.sql \ir scripts/apply.psql
+\set file views/3010_user_trading_stats.sql \ir scripts/apply.psql
+\set file views/3020_open_positions_with_session.sql \ir scripts/apply.psql
+\set file views/3100_monitoring_proofs.sql \ir scripts/apply.psql
+\set file views/3110_monitoring_sizes.sql \ir scripts/apply.psql
+\set file views/3120_monitoring_activity.sql \ir scripts/apply.psql
+\set file views/3130_monitoring_unused_indexes.sql \ir scripts/apply.psql
+\set file triggers/4010_updated_at.sql \ir scripts/apply.psql
+\set file triggers/4020_account_of_row.sql \ir scripts/apply.psql
+\set file triggers/4030_strategy_of_order.sql \ir scripts/apply.psql
+\set file triggers/4040_signal_status.sql \ir scripts/apply.psql
+\set file triggers/4050_strategy_counters.sql \ir scripts/apply.psql
+\set file seed/5010_administrator.sql \ir scripts/apply.psql
+\set file grants/6010_roles.sql \ir scripts/apply.psql
+\set file grants/6020_rights.sql \ir scripts/apply.psql

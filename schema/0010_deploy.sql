@@ -1,0 +1,142 @@
+-- 0010_deploy.sql: the role that owns every object, and the record of which file ran when.
+-- needs: a role with CREATEROLE, and CREATE on this database
+-- transaction: yes
+
+-- rubi_owner has no login: people and tools become it. The deployer is granted membership by name,
+-- because some managed services refuse GRANT ... TO CURRENT_USER.
+DO $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = 'rubi_owner') THEN
+        BEGIN
+            CREATE ROLE rubi_owner NOLOGIN;
+        EXCEPTION WHEN duplicate_object OR unique_violation THEN
+            NULL; -- a deploy into another database of this cluster was quicker
+        END;
+    END IF;
+    IF NOT pg_has_role(current_user, 'rubi_owner', 'USAGE') THEN
+        EXECUTE format('GRANT rubi_owner TO %I', current_user);
+    END IF;
+    IF has_database_privilege(current_database(), 'CREATE WITH GRANT OPTION')
+        AND NOT has_database_privilege('rubi_owner', current_database(), 'CREATE') THEN
+        EXECUTE format('GRANT CREATE ON DATABASE %I TO rubi_owner', current_database());
+    END IF;
+    IF has_schema_privilege('public', 'CREATE WITH GRANT OPTION')
+        AND NOT has_schema_privilege('rubi_owner', 'public', 'CREATE') THEN
+        GRANT USAGE, CREATE ON SCHEMA public TO rubi_owner;
+    END IF;
+END
+$$;
+
+CREATE SCHEMA IF NOT EXISTS deploy;
+
+-- Every later file that creates objects calls this first. Where a provider owns the schema public
+-- and rubi_owner may not create in it, the deployer stays who it is and owns the objects.
+CREATE OR REPLACE PROCEDURE deploy.become_owner()
+LANGUAGE plpgsql
+AS $$
+BEGIN
+    IF has_database_privilege('rubi_owner', current_database(), 'CREATE')
+        AND has_schema_privilege('rubi_owner', 'public', 'CREATE')
+        AND pg_has_role(current_user, 'rubi_owner', 'USAGE') THEN
+        PERFORM set_config('role', 'rubi_owner', FALSE);
+    END IF;
+END
+$$;
+REVOKE ALL ON PROCEDURE deploy.become_owner() FROM public;
+
+DO $$
+BEGIN
+    IF has_schema_privilege('rubi_owner', 'public', 'CREATE')
+        AND has_database_privilege('rubi_owner', current_database(), 'CREATE') THEN
+        ALTER SCHEMA deploy OWNER TO rubi_owner;
+        ALTER PROCEDURE deploy.become_owner() OWNER TO rubi_owner;
+    END IF;
+END
+$$;
+
+CALL deploy.become_owner();
+
+COMMENT ON SCHEMA deploy IS
+'Which file of the repository ran here, when and by whom. Written by install.sql and the runner.';
+COMMENT ON PROCEDURE deploy.become_owner () IS
+'Makes the session act as rubi_owner where that role may create objects; otherwise does nothing.';
+
+CREATE TABLE IF NOT EXISTS deploy.history (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    path text NOT NULL,
+    kind text NOT NULL,
+    sha256 text NOT NULL,
+    body text NOT NULL,
+    tool text NOT NULL,
+    tool_version text NOT NULL,
+    applied_by text DEFAULT session_user NOT NULL,
+    applied_at timestamptz DEFAULT clock_timestamp() NOT NULL,
+    duration_ms bigint NOT NULL,
+    CONSTRAINT history_pkey PRIMARY KEY (id),
+    CONSTRAINT history_path_id_key UNIQUE (path, id),
+    CONSTRAINT history_kind_known_check CHECK (kind IN ('once', 'changed')),
+    CONSTRAINT history_sha256_form_check CHECK (sha256 ~ '^[0-9a-f]{64}$'),
+    CONSTRAINT history_duration_not_negative_check CHECK (duration_ms >= 0)
+);
+COMMENT ON TABLE deploy.history IS
+'One row each time a file of the repository was applied with a text not applied before.';
+COMMENT ON COLUMN deploy.history.id IS 'Order of application.';
+COMMENT ON COLUMN deploy.history.path IS 'Path in the repository, such as schema/0100_users.sql.';
+COMMENT ON COLUMN deploy.history.kind IS
+'once: schema and indexes, frozen after release. changed: applied again when the text changes.';
+COMMENT ON COLUMN deploy.history.sha256 IS
+'SHA-256 in hex of body as UTF-8: line ends are LF, without trailing blank lines.';
+COMMENT ON COLUMN deploy.history.body IS 'The text that was applied.';
+COMMENT ON COLUMN deploy.history.tool IS 'What applied the file: psql, runner or baseline.';
+COMMENT ON COLUMN deploy.history.tool_version IS 'Version of psql or of the runner.';
+COMMENT ON COLUMN deploy.history.applied_by IS 'Role that was logged in.';
+COMMENT ON COLUMN deploy.history.applied_at IS 'When the file had run, UTC.';
+COMMENT ON COLUMN deploy.history.duration_ms IS 'How long the file took, in milliseconds.';
+
+-- Shared by psql and the runner, so that both leave the same rows.
+CREATE OR REPLACE FUNCTION deploy.record_file(
+    p_path text,
+    p_body text,
+    p_tool text,
+    p_tool_version text,
+    p_started_at timestamptz
+)
+RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_body text := rtrim(replace(p_body, E'\r\n', E'\n'), E'\n');
+    v_sha256 text := encode(sha256(convert_to(v_body, 'UTF8')), 'hex');
+    v_kind text := CASE WHEN p_path ~ '^(schema|indexes)/' THEN 'once' ELSE 'changed' END;
+    v_recorded text;
+BEGIN
+    SELECT h.sha256 INTO v_recorded
+    FROM deploy.history AS h
+    WHERE h.path = p_path
+    ORDER BY h.id DESC
+    LIMIT 1;
+
+    IF v_recorded = v_sha256 THEN
+        RETURN FALSE;
+    END IF;
+    IF v_kind = 'once' AND v_recorded IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB001',
+            MESSAGE = format('%s was applied before with a different text', p_path),
+            HINT = 'Restore the file and put the change into a new numbered file.';
+    END IF;
+    INSERT INTO deploy.history (path, kind, sha256, body, tool, tool_version, duration_ms)
+    VALUES (
+        p_path, v_kind, v_sha256, v_body, p_tool, p_tool_version,
+        (date_part('epoch', clock_timestamp() - p_started_at) * 1000)::bigint
+    );
+    RETURN TRUE;
+END
+$$;
+COMMENT ON FUNCTION deploy.record_file(text, text, text, text, timestamptz) IS
+'Records that a file ran. Answers FALSE when the same text is recorded already. Raises RB001 when a
+run-once file was applied before with a different text. p_started_at is when the file began.';
+REVOKE ALL ON FUNCTION deploy.record_file(text, text, text, text, timestamptz) FROM public;

@@ -1,0 +1,12 @@
+-- 0030_schemas.sql: schemas beside public, where the API's tables live.
+-- needs: schema/0010_deploy.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+CREATE SCHEMA IF NOT EXISTS monitoring;
+COMMENT ON SCHEMA monitoring IS
+'What DBAs look at: sizes, activity, health, and proofs that money adds up.';
+
+CREATE SCHEMA IF NOT EXISTS internal;
+COMMENT ON SCHEMA internal IS 'Working state of triggers. Nobody but its owner reads or writes it.';

@@ -1,0 +1,21 @@
+#!/usr/bin/env bash
+# Lints and tests everything, on an embedded TimescaleDB that is made ready where needed.
+#     scripts/test.sh                 lint, then the tests
+#     scripts/test.sh --pg 18         the same on PostgreSQL 18
+#     scripts/test.sh --slow          the long campaigns instead
+#     scripts/test.sh tests/FILE -k … further arguments go to pytest
+set -euo pipefail
+cd "$(dirname "$0")/.."
+case "${1:-}" in
+    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    --slow) shift && set -- -m slow "$@" ;;
+esac
+. scripts/setup.sh
+rubi_setup embedded,demo,test
+PATH="$PWD/.venv/bin:$PATH"
+
+sqlfluff lint --disable-progress-bar -p 2 schema indexes functions views triggers seed grants
+ruff check --quiet scripts tests
+ruff format --quiet --check scripts tests
+shellcheck scripts/*.sh .ci/run
+exec python -m pytest "$@"

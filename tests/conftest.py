@@ -1,0 +1,239 @@
+"""One ephemeral TimescaleDB for the run; a fresh clone of the deployed database for each test."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+
+import psycopg
+import pytest
+import testing.postgresql
+from psycopg.conninfo import conninfo_to_dict
+from pytest_postgresql import factories
+
+import deploy
+import embedded
+
+ROOT = deploy.ROOT
+SETTINGS = {
+    "logging_collector": "off",
+    "shared_preload_libraries": "timescaledb,pg_stat_statements",
+    "timescaledb.telemetry_level": "off",
+    # background workers would hold connections to the template database
+    "timescaledb.max_background_workers": "0",
+    "max_connections": "120",
+    "max_locks_per_transaction": "256",
+    "timezone": "UTC",
+    "jit": "off",
+}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """--pg: major version of the embedded server."""
+    parser.addoption("--pg", type=int, default=embedded.DEFAULT_MAJOR)
+
+
+class Server(testing.postgresql.Postgresql):
+    """testing.postgresql's server, run as an unprivileged user and ended with this process."""
+
+    def initialize(self) -> None:
+        super().initialize()
+        if user := embedded.server_user():
+            os.chown(self.base_dir, user.pw_uid, user.pw_gid)
+
+    def prefix(self) -> list[str]:
+        """setpriv becomes the server's user and has the kernel stop the server when we die."""
+        if not shutil.which("setpriv"):
+            return []
+        user = embedded.server_user()
+        identity = (
+            [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"] if user else []
+        )
+        return ["setpriv", *identity, "--pdeathsig=INT", "--"]
+
+    def initialize_database(self) -> None:
+        arguments = self.settings["initdb_args"].split()
+        if user := embedded.server_user():
+            for folder in self.subdirectories:
+                os.chown(Path(self.base_dir, folder), user.pw_uid, user.pw_gid)
+        subprocess.run(
+            [*self.prefix(), self.initdb, "-D", self.get_data_directory(), *arguments],
+            check=True,
+            capture_output=True,
+            cwd="/",
+        )
+
+    def get_server_commandline(self) -> list[str]:
+        settings = [f"-c{name}={value}" for name, value in SETTINGS.items()]
+        return [*self.prefix(), *super().get_server_commandline(), *settings]
+
+
+@dataclass(frozen=True)
+class Address:
+    """What pytest-postgresql asks of a server fixture."""
+
+    host: str
+    port: int
+    user: str
+    password: str | None
+    binaries: Path
+    options: str = ""
+    maintenance_dbname: str = "postgres"
+    template_dbname: str = "template1"
+
+    def dsn(self, dbname: str = "postgres", user: str | None = None) -> str:
+        """Connection string; roles other than the superuser have no password in tests."""
+        parts = {"host": self.host, "port": self.port, "user": user or self.user, "dbname": dbname}
+        if self.password and not user:
+            parts["password"] = self.password
+        return psycopg.conninfo.make_conninfo(**parts)
+
+
+@pytest.fixture(scope="session")
+def server(request: pytest.FixtureRequest) -> Iterator[Address]:
+    """The ephemeral server, or the one that RUBI_SERVER_URL names, with a managed administrator."""
+    binaries = embedded.binaries(request.config.getoption("--pg"))
+    if url := os.environ.get("RUBI_SERVER_URL"):
+        parts = conninfo_to_dict(url)
+        address = Address(
+            parts.get("host", "localhost"),
+            int(parts.get("port", 5432)),
+            parts.get("user", "postgres"),
+            parts.get("password"),
+            binaries,
+        )
+        make_administrator(address)
+        yield address
+        return
+    with Server(
+        initdb=str(binaries / "initdb"),
+        postgres=str(binaries / "postgres"),
+        initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
+        boot_timeout=60,
+    ) as running:
+        address = Address("127.0.0.1", running.settings["port"], "postgres", None, binaries)
+        make_administrator(address)
+        yield address
+
+
+def make_administrator(address: Address) -> None:
+    """rubi_admin as a managed service makes it: no superuser, may hand on pg_monitor."""
+    with psycopg.connect(address.dsn(), autocommit=True) as connection:
+        if not connection.execute("SELECT FROM pg_roles WHERE rolname = 'rubi_admin'").rowcount:
+            connection.execute("CREATE ROLE rubi_admin LOGIN CREATEDB CREATEROLE")
+        connection.execute("GRANT pg_monitor TO rubi_admin WITH ADMIN OPTION")
+
+
+def prepare_database(dsn: str, owner: str | None = "rubi_admin") -> None:
+    """What the provider does in a new database: extensions that only a superuser may create."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("SET client_min_messages = error")
+        connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
+        connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        if owner:
+            connection.execute(f"ALTER DATABASE {connection.info.dbname} OWNER TO {owner}")
+
+
+def deploy_all(dsn: str) -> None:
+    """Apply every file with the runner's own functions."""
+    files = deploy.read_files()
+    with deploy.connect(dsn) as connection:
+        for file, _ in deploy.due(files, deploy.applied(connection)):
+            deploy.apply_file(connection, file)
+
+
+def load_template(
+    host: str, port: int, user: str, dbname: str, password: str | None = None
+) -> None:
+    """pytest-postgresql calls this once to fill the template database."""
+    parts = {"host": host, "port": port, "dbname": dbname}
+    if password:
+        parts["password"] = password
+    prepare_database(psycopg.conninfo.make_conninfo(user=user, **parts))
+    deploy_all(psycopg.conninfo.make_conninfo(user="rubi_admin", **parts))
+
+
+template = factories.postgresql_noproc(
+    depends_on="server", dbname="rubi_test", load=[load_template]
+)
+postgresql = factories.postgresql("template")
+
+
+@pytest.fixture
+def db(postgresql: psycopg.Connection) -> psycopg.Connection:
+    """A superuser's connection, in autocommit, to a fresh clone of the deployed database."""
+    postgresql.autocommit = True
+    return postgresql
+
+
+@pytest.fixture
+def connect_as(
+    db: psycopg.Connection, server: Address
+) -> Iterator[Callable[..., psycopg.Connection]]:
+    """Opens further connections to the test's database, as any role."""
+    opened: list[psycopg.Connection] = []
+
+    def open_as(role: str = "postgres", *, autocommit: bool = True) -> psycopg.Connection:
+        connection = psycopg.connect(
+            server.dsn(db.info.dbname, None if role == server.user else role), autocommit=autocommit
+        )
+        opened.append(connection)
+        return connection
+
+    yield open_as
+    for connection in opened:
+        connection.close()
+
+
+@pytest.fixture
+def app(connect_as: Callable[..., psycopg.Connection]) -> psycopg.Connection:
+    """The API's connection."""
+    return connect_as("rubi_app")
+
+
+@pytest.fixture
+def empty_database(server: Address) -> Iterator[Callable[..., str]]:
+    """Makes databases as a provider does; answers their names. They are dropped afterwards."""
+    names: list[str] = []
+
+    def make(*, extensions: bool = True, owner: str | None = "rubi_admin") -> str:
+        name = f"rubi_{secrets.token_hex(4)}"
+        with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
+        names.append(name)
+        if extensions:
+            prepare_database(server.dsn(name), owner)
+        return name
+
+    yield make
+    with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
+        for name in names:
+            connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def psql(server: Address) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs the real psql in the repository's folder, stopping at the first error."""
+
+    def run(
+        dbname: str, *arguments: str, user: str = "rubi_admin"
+    ) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [server.binaries / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *arguments],
+            env=os.environ
+            | {
+                "PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": user,
+                "PGDATABASE": dbname, "LC_ALL": "C.UTF-8",
+            },
+            cwd=ROOT,
+            capture_output=True,
+            text=True,
+        )  # fmt: skip
+
+    return run

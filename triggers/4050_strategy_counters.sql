@@ -1,0 +1,134 @@
+-- 4050_strategy_counters.sql: total_trades, winning_trades and total_profit follow closed orders.
+-- needs: schema/0200_strategy_counter_deltas.sql, schema/0150_trading_orders.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- An order counts when it is closed and traded (it has a close price); it wins when profit,
+-- commission and swap together are above zero.
+CREATE OR REPLACE FUNCTION internal.note_counter_change()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the API has no rights in the schema internal
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_net numeric;
+BEGIN
+    IF TG_OP <> 'INSERT' THEN
+        IF OLD.strategy_id IS NOT NULL AND OLD.closed_at IS NOT NULL
+            AND OLD.close_price IS NOT NULL THEN
+            v_net := OLD.profit + OLD.commission + OLD.swap;
+            INSERT INTO internal.strategy_counter_deltas (strategy_id, trades, winning, profit)
+            VALUES (OLD.strategy_id, -1, -(v_net > 0)::integer, -v_net);
+        END IF;
+    END IF;
+    IF TG_OP <> 'DELETE' THEN
+        IF NEW.strategy_id IS NOT NULL AND NEW.closed_at IS NOT NULL
+            AND NEW.close_price IS NOT NULL THEN
+            v_net := NEW.profit + NEW.commission + NEW.swap;
+            INSERT INTO internal.strategy_counter_deltas (strategy_id, trades, winning, profit)
+            VALUES (NEW.strategy_id, 1, (v_net > 0)::integer, v_net);
+        END IF;
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION internal.note_counter_change() IS
+'Trigger: notes what an order''s change does to its strategy''s counters, to be applied at commit.';
+REVOKE ALL ON FUNCTION internal.note_counter_change() FROM public;
+
+-- The WHEN clauses keep the price of an open order at nothing.
+CREATE OR REPLACE TRIGGER trading_orders_60_counters_insert
+AFTER INSERT ON public.trading_orders
+FOR EACH ROW
+WHEN (NEW.strategy_id IS NOT NULL AND NEW.closed_at IS NOT NULL)
+EXECUTE FUNCTION internal.note_counter_change();
+
+CREATE OR REPLACE TRIGGER trading_orders_60_counters_update
+AFTER UPDATE OF strategy_id, signal_id, closed_at, close_price, profit, commission, swap
+ON public.trading_orders
+FOR EACH ROW
+WHEN (
+    (OLD.closed_at IS NOT NULL OR NEW.closed_at IS NOT NULL)
+    AND (
+        OLD.strategy_id, OLD.closed_at IS NULL, OLD.close_price IS NULL,
+        OLD.profit, OLD.commission, OLD.swap
+    ) IS DISTINCT FROM (
+        NEW.strategy_id, NEW.closed_at IS NULL, NEW.close_price IS NULL,
+        NEW.profit, NEW.commission, NEW.swap
+    )
+)
+EXECUTE FUNCTION internal.note_counter_change();
+
+CREATE OR REPLACE TRIGGER trading_orders_60_counters_delete
+AFTER DELETE ON public.trading_orders
+FOR EACH ROW
+WHEN (OLD.strategy_id IS NOT NULL AND OLD.closed_at IS NOT NULL)
+EXECUTE FUNCTION internal.note_counter_change();
+
+-- Runs at commit, once a delta row. The first run applies all deltas of the transaction, locking
+-- the strategies in the order of their ids, so that no two transactions can deadlock; later runs
+-- find their row gone.
+CREATE OR REPLACE FUNCTION internal.apply_counter_changes()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the API has no rights in the schema internal
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM internal.strategy_counter_deltas AS d
+        WHERE d.xact = NEW.xact AND d.id = NEW.id
+    ) THEN
+        RETURN NULL;
+    END IF;
+    WITH taken AS (
+        DELETE FROM internal.strategy_counter_deltas AS d
+        WHERE d.xact = NEW.xact
+        RETURNING d.strategy_id, d.trades, d.winning, d.profit
+    ),
+    summed AS (
+        SELECT
+            t.strategy_id,
+            sum(t.trades) AS trades,
+            sum(t.winning) AS winning,
+            sum(t.profit) AS profit
+        FROM taken AS t
+        GROUP BY t.strategy_id
+    ),
+    locked AS (
+        SELECT
+            s.id,
+            d.trades,
+            d.winning,
+            d.profit
+        FROM public.trading_strategies AS s
+        INNER JOIN summed AS d ON s.id = d.strategy_id
+        ORDER BY s.id
+        FOR NO KEY UPDATE OF s
+    )
+    UPDATE public.trading_strategies AS s
+    SET
+        total_trades = s.total_trades + l.trades,
+        winning_trades = s.winning_trades + l.winning,
+        total_profit = s.total_profit + l.profit
+    FROM locked AS l
+    WHERE s.id = l.id;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION internal.apply_counter_changes() IS
+'Trigger at commit: adds the transaction''s changes to the counters, in the order of strategy ids.';
+REVOKE ALL ON FUNCTION internal.apply_counter_changes() FROM public;
+
+-- CREATE OR REPLACE does not exist for constraint triggers.
+DROP TRIGGER IF EXISTS strategy_counter_deltas_10_apply ON internal.strategy_counter_deltas;
+CREATE CONSTRAINT TRIGGER strategy_counter_deltas_10_apply
+AFTER INSERT ON internal.strategy_counter_deltas
+DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION internal.apply_counter_changes();
