@@ -149,7 +149,7 @@ def deploy_all(dsn: str) -> None:
 
 
 def load_template(
-    host: str, port: int, user: str, dbname: str, password: str | None = None
+    host: str, port: int, user: str, dbname: str, password: str | None = None, **_: object
 ) -> None:
     """pytest-postgresql calls this once to fill the template database."""
     parts = {"host": host, "port": port, "dbname": dbname}
