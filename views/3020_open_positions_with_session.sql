@@ -1,5 +1,5 @@
 -- 3020_open_positions_with_session.sql: open positions with the account they belong to.
--- needs: schema/0160_trading_positions.sql
+-- needs: schema/0160_trading_positions.sql, schema/0350_trading_positions_mt5.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -24,6 +24,16 @@ SELECT
     p.open_time,
     p.updated_at,
     p.account_id,
+    p.identifier,
+    p.time,
+    p.time_msc,
+    p.time_update,
+    p.time_update_msc,
+    p.magic,
+    p.reason,
+    p.comment,
+    p.external_id,
+    p.raw,
     s.account_number,
     s.broker,
     s.user_id

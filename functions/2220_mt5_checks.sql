@@ -1,0 +1,261 @@
+-- 2220_mt5_checks.sql: what every ingest function does first.
+-- needs: schema/0300_mt5_codes.sql, schema/0390_mt5_rejects.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- Ingest functions of one account wait for each other here, so that pieces which arrive on several
+-- connections end the same in any order. NO KEY: foreign keys to the account don't wait.
+CREATE OR REPLACE FUNCTION internal.lock_mt5_account(p_account_id bigint)
+RETURNS public.mt5_accounts
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_account public.mt5_accounts;
+    v_user text := nullif(current_setting('app.user_id', TRUE), '');
+BEGIN
+    SELECT a.* INTO v_account
+    FROM public.mt5_accounts AS a
+    WHERE a.id = p_account_id
+    FOR NO KEY UPDATE;
+    IF NOT FOUND OR v_account.user_id::text <> v_user THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB051',
+            MESSAGE = format('there is no account %s, or it belongs to another user', p_account_id),
+            HINT = 'ingest_mt5_account(user, account) answers the account''s id.';
+    END IF;
+    RETURN v_account;
+END
+$$;
+COMMENT ON FUNCTION internal.lock_mt5_account(bigint) IS
+'The account, locked for one ingest at a time. Raises RB051 when it does not exist, or when
+app.user_id is set and is not its owner.';
+REVOKE ALL ON FUNCTION internal.lock_mt5_account(bigint) FROM public;
+
+CREATE OR REPLACE FUNCTION internal.check_mt5_rows(p_rows jsonb)
+RETURNS bigint
+LANGUAGE plpgsql
+IMMUTABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF jsonb_typeof(p_rows) IS DISTINCT FROM 'array' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB050',
+            MESSAGE = format('a JSON array is needed, not %s', coalesce(jsonb_typeof(p_rows), 'NULL')),
+            HINT = 'null means that the terminal failed: ask it again. [] means that there is none.';
+    END IF;
+    IF pg_column_size(p_rows) > 64 * 1024 * 1024 THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB052',
+            MESSAGE = format('%s bytes in one call are too many', pg_column_size(p_rows)),
+            HINT = 'Send at most 64 MB at once, best in batches of 1,000 elements.';
+    END IF;
+    RETURN jsonb_array_length(p_rows);
+END
+$$;
+COMMENT ON FUNCTION internal.check_mt5_rows(jsonb) IS
+'Number of elements. Raises RB050 when it is no array, RB052 when it has more than 64 MB.';
+REVOKE ALL ON FUNCTION internal.check_mt5_rows(jsonb) FROM public;
+
+CREATE OR REPLACE FUNCTION internal.check_mt5_taken_at(p_taken_at timestamptz)
+RETURNS void
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    -- a picture from the future would make every true one after it the older of the two
+    IF p_taken_at IS NULL OR p_taken_at > now() + interval '1 minute' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB053',
+            MESSAGE = format('a picture can''t be taken at %s', coalesce(p_taken_at::text, 'NULL')),
+            HINT = 'Compare the clocks of the gateway and the database.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION internal.check_mt5_taken_at(timestamptz) IS
+'Raises RB053 when the time is missing or more than a minute ahead.';
+REVOKE ALL ON FUNCTION internal.check_mt5_taken_at(timestamptz) FROM public;
+
+-- Kinds of field: ticket, id and code are whole numbers, ticket above 0, code at most 2^31-1;
+-- signed is any whole number of 64 bits; amount, money and ratio are numbers below 10^12, 10^16 and
+-- 10^30 either side of 0; seconds and milliseconds lie between 2000 and two days from now, those
+-- "or none" may be 0; any seconds is up to the year 9999. Fields that are not listed are welcome.
+CREATE OR REPLACE FUNCTION internal.find_mt5_faults(p_source text, p_rows jsonb)
+RETURNS TABLE (n bigint, reason text)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH elements AS MATERIALIZED (
+        SELECT
+            e.n,
+            e.value,
+            jsonb_typeof(e.value) = 'object' AS is_object
+        FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, n)
+    ),
+    pairs AS (
+        SELECT
+            e.n,
+            f.name,
+            f.kind,
+            p.value,
+            jsonb_typeof(p.value) AS json_type
+        FROM elements AS e
+        CROSS JOIN LATERAL jsonb_each(CASE WHEN e.is_object THEN e.value ELSE '{}' END) AS p
+        INNER JOIN internal.mt5_fields AS f ON f.source = p_source AND f.name = p.key
+    ),
+    faults AS (
+        SELECT
+            p.n,
+            p.name || CASE
+                WHEN p.kind = 'flag' THEN
+                    CASE WHEN p.json_type <> 'boolean' THEN ' is neither true nor false' END
+                WHEN p.kind IN ('text', 'symbol') THEN
+                    CASE
+                        WHEN p.json_type <> 'string' THEN ' is no text'
+                        WHEN length(p.value #>> '{}') > CASE p.kind WHEN 'text' THEN 4000 ELSE 200 END
+                            THEN ' is too long'
+                        WHEN p.kind = 'symbol'
+                            AND p.value #>> '{}' ~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+                            THEN ' has blanks around it or control characters'
+                    END
+                WHEN p.json_type <> 'number' THEN ' is no number'
+                WHEN p.kind IN ('amount', 'money', 'ratio') THEN
+                    CASE
+                        WHEN abs(p.value::numeric) >= CASE p.kind
+                            WHEN 'amount' THEN 1e12 WHEN 'money' THEN 1e16 ELSE 1e30
+                        END THEN ' is out of range'
+                    END
+                WHEN p.value::text !~ '^-?[0-9]{1,20}$' THEN ' is no whole number'
+                WHEN NOT CASE p.kind
+                    WHEN 'ticket' THEN p.value::numeric BETWEEN 1 AND 9223372036854775807
+                    WHEN 'id' THEN p.value::numeric BETWEEN 0 AND 9223372036854775807
+                    WHEN 'signed' THEN
+                        p.value::numeric BETWEEN -9223372036854775808 AND 9223372036854775807
+                    WHEN 'code' THEN p.value::numeric BETWEEN -2147483648 AND 2147483647
+                    WHEN 'any seconds' THEN p.value::numeric BETWEEN 0 AND 253402300799
+                    ELSE
+                        p.value::numeric
+                        BETWEEN 946684800::numeric
+                            * CASE WHEN p.kind LIKE 'milliseconds%' THEN 1000 ELSE 1 END
+                        AND (date_part('epoch', now())::bigint + 172800)::numeric
+                            * CASE WHEN p.kind LIKE 'milliseconds%' THEN 1000 ELSE 1 END
+                        OR p.kind LIKE '% or none' AND p.value::numeric = 0
+                END THEN ' is out of range'
+            END AS reason
+        FROM pairs AS p
+        UNION ALL
+        SELECT e.n, 'not an object'
+        FROM elements AS e
+        WHERE NOT e.is_object
+        UNION ALL
+        SELECT e.n, f.name || ' is missing'
+        FROM elements AS e
+        INNER JOIN internal.mt5_fields AS f ON f.source = p_source AND f.is_required
+        WHERE e.is_object AND NOT e.value ? f.name
+    )
+    SELECT f.n, min(f.reason)
+    FROM faults AS f
+    WHERE f.reason IS NOT NULL
+    GROUP BY f.n
+$$;
+COMMENT ON FUNCTION internal.find_mt5_faults(text, jsonb) IS
+'Elements of p_rows that can''t be stored: position in the array, from 1, and one reason.';
+REVOKE ALL ON FUNCTION internal.find_mt5_faults(text, jsonb) FROM public;
+
+CREATE OR REPLACE FUNCTION internal.reject_mt5_rows(
+    p_account_id bigint,
+    p_source text,
+    p_rows jsonb,
+    p_origin text
+)
+RETURNS bigint[]
+LANGUAGE sql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH faults AS (
+        SELECT f.n, f.reason
+        FROM internal.find_mt5_faults(p_source, p_rows) AS f
+    ),
+    rules AS (
+        -- what goes beyond one field, for elements whose fields are sound
+        SELECT
+            e.n,
+            CASE p_source
+                WHEN 'deals' THEN
+                    CASE
+                        WHEN (e.value ->> 'volume')::numeric < 0 THEN 'volume is below 0'
+                        WHEN (e.value ->> 'type')::integer IN (0, 1, 13, 14)
+                            AND e.value ->> 'symbol' = '' THEN 'symbol is empty in a trade'
+                        WHEN p_origin = 'api' AND NOT e.value ? 'entry' THEN 'entry is missing'
+                        WHEN p_origin = 'api' AND NOT e.value ? 'position_id'
+                            THEN 'position_id is missing'
+                    END
+                WHEN 'orders' THEN
+                    CASE
+                        WHEN (e.value ->> 'volume_initial')::numeric < 0
+                            OR (e.value ->> 'volume_current')::numeric < 0
+                            THEN 'volume is below 0'
+                    END
+                WHEN 'positions' THEN
+                    CASE
+                        WHEN round((e.value ->> 'volume')::numeric, 8) <= 0
+                            THEN 'volume is not above 0'
+                        WHEN e.value ->> 'symbol' = '' THEN 'symbol is empty'
+                        WHEN (e.value ->> 'type')::integer NOT IN (0, 1)
+                            THEN 'type is neither 0 (BUY) nor 1 (SELL)'
+                    END
+                WHEN 'symbols' THEN
+                    CASE WHEN e.value ->> 'name' = '' THEN 'name is empty' END
+            END AS reason
+        FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, n)
+        WHERE e.n NOT IN (SELECT f.n FROM faults AS f)
+    ),
+    bad AS (
+        SELECT f.n, f.reason FROM faults AS f
+        UNION ALL
+        SELECT r.n, r.reason FROM rules AS r WHERE r.reason IS NOT NULL
+    ),
+    kept AS (
+        INSERT INTO public.mt5_rejects (account_id, source, reason, element)
+        SELECT p_account_id, p_source, b.reason, p_rows -> (b.n - 1)::integer
+        FROM bad AS b
+        ORDER BY b.n
+        ON CONFLICT DO NOTHING
+    )
+    SELECT coalesce(array_agg(b.n), '{}') FROM bad AS b
+$$;
+COMMENT ON FUNCTION internal.reject_mt5_rows(bigint, text, jsonb, text) IS
+'Puts the elements that can''t be stored into mt5_rejects and answers their positions, from 1.
+p_origin is api or report: reports lack some fields.';
+REVOKE ALL ON FUNCTION internal.reject_mt5_rows(bigint, text, jsonb, text) FROM public;
+
+CREATE OR REPLACE FUNCTION internal.check_mt5_source(p_source text)
+RETURNS void
+LANGUAGE plpgsql
+IMMUTABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF p_source IS NULL OR p_source NOT IN ('api', 'report') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB054',
+            MESSAGE = format('source %s is unknown', coalesce(p_source, 'NULL')),
+            HINT = 'It is api or report.';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION internal.check_mt5_source(text) IS
+'Raises RB054 when the source is neither api nor report.';
+REVOKE ALL ON FUNCTION internal.check_mt5_source(text) FROM public;

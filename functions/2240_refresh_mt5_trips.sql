@@ -1,0 +1,475 @@
+-- 2240_refresh_mt5_trips.sql: round trips, and the rows of trading_orders, from deals.
+-- needs: schema/0380_mt5_trips.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- A trip is (account, position, leg), its deals in the order (time_msc, ticket). A reversal (INOUT)
+-- closes what is open with its profit and swap and opens the rest in the next leg; commission and
+-- fee go by volume, and what rounding leaves stays with the new leg, so that sums are exact.
+CREATE OR REPLACE FUNCTION internal.compute_mt5_trips(p_account_id bigint, p_positions bigint[])
+RETURNS SETOF public.mt5_trips
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    WITH deals AS (
+        SELECT
+            d.*,
+            d.type IN (0, 1)
+            AND d.entry IN (0, 1, 2, 3)
+            -- 7 rollover, 8 variation margin, 9 split, 10 corporate action: money only
+            AND coalesce(d.reason, 0) NOT IN (7, 8, 9, 10) AS is_trade
+        FROM public.trading_deals AS d
+        LEFT JOIN public.mt5_deal_types AS t ON d.type = t.code
+        WHERE d.account_id = p_account_id
+            AND d.position_id = ANY (p_positions)
+            AND coalesce(t.effect, 'balance') IN ('trade', 'balance')
+    ),
+    walked AS (
+        SELECT
+            d.*,
+            coalesce(
+                sum(CASE WHEN d.is_trade THEN (1 - 2 * d.type) * d.volume END) OVER earlier, 0
+            ) AS net_before,
+            1 + count(*) FILTER (WHERE d.is_trade AND d.entry = 2) OVER earlier AS leg
+        FROM deals AS d
+        WINDOW earlier AS (
+            PARTITION BY d.position_id
+            ORDER BY d.time_msc, d.ticket
+            ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+        )
+    ),
+    split AS (
+        SELECT
+            w.*,
+            CASE
+                WHEN w.is_trade AND w.entry = 2
+                    -- only what lies on the other side can be closed
+                    THEN least(w.volume, greatest((2 * w.type - 1) * w.net_before, 0))
+                WHEN w.is_trade AND w.entry IN (1, 3) THEN w.volume
+                ELSE 0
+            END AS closing
+        FROM walked AS w
+    ),
+    parts AS (
+        SELECT
+            s.position_id, s.leg, s.ticket, s.time_msc, s.executed_at, s.time_ambiguous, s.symbol,
+            s.type, s.entry, s.magic, s.order_ticket, s.price, s.closing,
+            CASE WHEN s.is_trade AND s.entry = 0 THEN s.volume ELSE 0 END AS opening,
+            s.profit,
+            s.swap,
+            CASE
+                WHEN s.is_trade AND s.entry = 2 AND s.closing < s.volume
+                    THEN round(s.commission * s.closing / s.volume, 8)
+                ELSE s.commission
+            END AS commission,
+            CASE
+                WHEN s.is_trade AND s.entry = 2 AND s.closing < s.volume
+                    THEN round(s.fee * s.closing / s.volume, 8)
+                ELSE s.fee
+            END AS fee
+        FROM split AS s
+        UNION ALL
+        SELECT
+            s.position_id, s.leg + 1, s.ticket, s.time_msc, s.executed_at, s.time_ambiguous,
+            s.symbol, s.type, s.entry, s.magic, s.order_ticket, s.price, 0,
+            s.volume - s.closing,
+            0,
+            0,
+            s.commission - round(s.commission * s.closing / s.volume, 8),
+            s.fee - round(s.fee * s.closing / s.volume, 8)
+        FROM split AS s
+        WHERE s.is_trade AND s.entry = 2 AND s.closing < s.volume
+    ),
+    legs AS (
+        SELECT
+            p.position_id,
+            p.leg::integer AS leg,
+            count(*)::integer AS deals,
+            sum(p.opening) AS opened,
+            sum(p.closing) AS closed,
+            sum(p.opening * p.price) AS opened_worth,
+            sum(p.closing * p.price) AS closed_worth,
+            sum(p.profit) AS profit,
+            sum(p.commission) AS commission,
+            sum(p.swap) AS swap,
+            sum(p.fee) AS fee,
+            bool_or(p.time_ambiguous) AS time_ambiguous,
+            max(p.symbol) AS symbol,
+            (array_agg(p.ticket ORDER BY p.opening = 0, p.closing = 0, p.time_msc, p.ticket))[1]
+                AS first_ticket,
+            (array_agg(p.ticket ORDER BY p.closing = 0, p.time_msc DESC, p.ticket DESC))[1]
+                AS last_ticket,
+            array_agg(DISTINCT p.order_ticket ORDER BY p.order_ticket)
+                FILTER (WHERE p.entry = 3 AND p.closing > 0) AS close_by_orders
+        FROM parts AS p
+        GROUP BY p.position_id, p.leg
+    )
+    SELECT
+        p_account_id,
+        l.position_id,
+        l.leg,
+        l.deals,
+        CASE WHEN l.opened > 0 THEN f.magic END,
+        CASE WHEN l.opened > 0 THEN (
+            SELECT m.strategy_id
+            FROM public.mt5_magic_strategies AS m
+            WHERE m.account_id = p_account_id
+                AND m.magic = f.magic
+                AND m.valid_from <= f.executed_at
+            ORDER BY m.valid_from DESC
+            LIMIT 1
+        ) END,
+        CASE WHEN l.opened > 0 THEN nullif(f.order_ticket, 0) END,
+        NULL::bigint,
+        f.executed_at,
+        c.executed_at,
+        f.time_msc,
+        c.time_msc,
+        l.time_ambiguous OR coalesce(c.executed_at < f.executed_at, FALSE),
+        l.opened > 0 AND l.closed <= l.opened,
+        FALSE,
+        l.opened,
+        l.closed,
+        round(l.opened_worth / nullif(l.opened, 0), 8),
+        round(l.closed_worth / nullif(l.closed, 0), 8),
+        l.profit,
+        l.commission,
+        l.swap,
+        l.fee,
+        NULL::numeric,
+        l.symbol,
+        CASE
+            WHEN l.opened > 0 THEN CASE f.type WHEN 0 THEN 'BUY' ELSE 'SELL' END
+            WHEN l.closed > 0 THEN CASE f.type WHEN 0 THEN 'SELL' ELSE 'BUY' END
+        END,
+        l.close_by_orders
+    FROM legs AS l
+    INNER JOIN public.trading_deals AS f
+        ON f.account_id = p_account_id AND f.ticket = l.first_ticket
+    LEFT JOIN public.trading_deals AS c
+        ON c.account_id = p_account_id
+        AND c.ticket = l.last_ticket
+        AND l.closed > 0
+        AND l.closed >= l.opened
+$$;
+COMMENT ON FUNCTION internal.compute_mt5_trips(bigint, bigint[]) IS
+'The trips of some positions of an account, computed from their deals.';
+REVOKE ALL ON FUNCTION internal.compute_mt5_trips(bigint, bigint[]) FROM public;
+
+-- A trip that the API wrote an order for is that order: by number within the account, or by number
+-- and symbol where the API named no account and no other account of the user has this number.
+CREATE OR REPLACE FUNCTION internal.sync_mt5_trading_orders(
+    p_account_id bigint,
+    p_positions bigint[]
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_user_id bigint;
+    v_attempt integer;
+BEGIN
+    SELECT a.user_id INTO v_user_id FROM public.mt5_accounts AS a WHERE a.id = p_account_id;
+
+    -- An order may be inserted by the API between the two statements; then the number is taken, and
+    -- the second round finds its row. The third gives up the number, not the trip.
+    FOR v_attempt IN 1..3 LOOP
+        EXIT WHEN NOT EXISTS (
+            SELECT FROM public.mt5_trips AS t
+            WHERE t.account_id = p_account_id
+                AND t.position_id = ANY (p_positions)
+                AND t.trading_order_id IS NULL
+                AND t.side IS NOT NULL
+        );
+
+        WITH candidates AS (
+            SELECT DISTINCT ON (o.id)
+                t.position_id,
+                t.leg,
+                o.id
+            FROM public.mt5_trips AS t
+            CROSS JOIN LATERAL (
+                SELECT o.id
+                FROM public.trading_orders AS o
+                WHERE o.account_id = p_account_id
+                    AND o.mt5_order_id = coalesce(t.open_order, t.position_id)::text
+                UNION ALL
+                SELECT o.id
+                FROM public.trading_orders AS o
+                WHERE o.account_id IS NULL
+                    AND o.user_id = v_user_id
+                    AND o.mt5_order_id = coalesce(t.open_order, t.position_id)::text
+                    AND o.symbol = t.symbol
+                    AND NOT EXISTS (
+                        SELECT FROM public.trading_orders AS x
+                        WHERE x.account_id = p_account_id AND x.mt5_order_id = o.mt5_order_id
+                    )
+                    AND NOT EXISTS (
+                        SELECT FROM public.mt5_accounts AS a
+                        INNER JOIN public.trading_deals AS d ON a.id = d.account_id
+                        WHERE a.user_id = v_user_id
+                            AND a.id <> p_account_id
+                            AND d.order_ticket = coalesce(t.open_order, t.position_id)
+                    )
+            ) AS o
+            WHERE t.account_id = p_account_id
+                AND t.position_id = ANY (p_positions)
+                AND t.trading_order_id IS NULL
+                AND t.side IS NOT NULL
+                AND (t.open_order IS NOT NULL OR t.leg = 1)
+                AND NOT EXISTS (SELECT FROM public.mt5_trips AS x WHERE x.trading_order_id = o.id)
+            ORDER BY o.id, t.position_id, t.leg
+        ),
+        single AS (
+            SELECT DISTINCT ON (c.position_id, c.leg) c.position_id, c.leg, c.id
+            FROM candidates AS c
+            ORDER BY c.position_id, c.leg, c.id
+        )
+        UPDATE public.mt5_trips AS t
+        SET trading_order_id = s.id
+        FROM single AS s
+        WHERE t.account_id = p_account_id AND t.position_id = s.position_id AND t.leg = s.leg;
+
+        WITH fresh AS MATERIALIZED (
+            SELECT
+                t.position_id,
+                t.leg,
+                t.open_order,
+                t.symbol,
+                t.side,
+                t.opened_at,
+                t.volume_opened,
+                t.volume_closed,
+                t.strategy_id,
+                nextval('public.trading_orders_id_seq') AS id
+            FROM public.mt5_trips AS t
+            WHERE t.account_id = p_account_id
+                AND t.position_id = ANY (p_positions)
+                AND t.trading_order_id IS NULL
+                AND t.side IS NOT NULL
+        ),
+        made AS (
+            INSERT INTO public.trading_orders (
+                id, user_id, account_id, strategy_id, mt5_order_id, mt5_position_id, symbol,
+                order_type, volume, opened_at
+            )
+            SELECT
+                f.id, v_user_id, p_account_id, f.strategy_id,
+                CASE WHEN v_attempt < 3 THEN f.open_order::text END, f.position_id::text, f.symbol,
+                f.side, greatest(f.volume_opened, f.volume_closed), f.opened_at
+            FROM fresh AS f
+            ON CONFLICT (mt5_order_id, account_id) DO NOTHING
+            RETURNING id
+        )
+        UPDATE public.mt5_trips AS t
+        SET trading_order_id = f.id, order_made_here = TRUE
+        FROM fresh AS f
+        INNER JOIN made AS m ON f.id = m.id
+        WHERE t.account_id = p_account_id AND t.position_id = f.position_id AND t.leg = f.leg;
+    END LOOP;
+
+    -- The deals are right about volume, prices, times and money. The fee has no column in the base:
+    -- it is part of commission here, so that profit + commission + swap is the trip's net result.
+    WITH wanted AS MATERIALIZED (
+        SELECT
+            o.id,
+            CASE
+                WHEN o.mt5_order_id IS NOT NULL AND NOT t.order_made_here THEN o.mt5_order_id
+                WHEN o.mt5_order_id = t.open_order::text THEN o.mt5_order_id
+                WHEN NOT EXISTS (
+                    SELECT FROM public.trading_orders AS x
+                    WHERE x.account_id = p_account_id AND x.mt5_order_id = t.open_order::text
+                ) THEN t.open_order::text
+            END AS mt5_order_id,
+            t.position_id::text AS mt5_position_id,
+            t.symbol,
+            CASE WHEN t.order_made_here THEN coalesce(c.name, t.side) ELSE o.order_type END
+                AS order_type,
+            greatest(t.volume_opened, t.volume_closed) AS volume,
+            t.open_price,
+            CASE WHEN t.closed_at IS NOT NULL THEN t.close_price END AS close_price,
+            coalesce(CASE WHEN NOT t.order_made_here THEN o.stop_loss END, nullif(m.sl, 0))
+                AS stop_loss,
+            coalesce(CASE WHEN NOT t.order_made_here THEN o.take_profit END, nullif(m.tp, 0))
+                AS take_profit,
+            t.profit,
+            t.commission + t.fee AS commission,
+            t.swap,
+            t.opened_at,
+            t.closed_at,
+            t.time_ambiguous,
+            coalesce(CASE WHEN NOT t.order_made_here THEN o.strategy_id END, t.strategy_id)
+                AS strategy_id
+        FROM public.mt5_trips AS t
+        INNER JOIN public.trading_orders AS o ON t.trading_order_id = o.id
+        LEFT JOIN public.mt5_orders AS m
+            ON m.account_id = t.account_id AND m.ticket = t.open_order
+        LEFT JOIN public.mt5_codes AS c
+            ON c.kind = 'order_type' AND c.code = m.type AND c.code BETWEEN 0 AND 7
+        WHERE t.account_id = p_account_id AND t.position_id = ANY (p_positions)
+    )
+    UPDATE public.trading_orders AS o
+    SET
+        account_id = p_account_id,
+        mt5_order_id = w.mt5_order_id,
+        mt5_position_id = w.mt5_position_id,
+        symbol = w.symbol,
+        order_type = w.order_type,
+        volume = w.volume,
+        open_price = w.open_price,
+        close_price = w.close_price,
+        stop_loss = w.stop_loss,
+        take_profit = w.take_profit,
+        profit = w.profit,
+        commission = w.commission,
+        swap = w.swap,
+        opened_at = w.opened_at,
+        closed_at = w.closed_at,
+        time_ambiguous = w.time_ambiguous,
+        strategy_id = w.strategy_id
+    FROM wanted AS w
+    WHERE o.id = w.id
+        AND (
+            o.account_id, o.mt5_order_id, o.mt5_position_id, o.symbol, o.order_type, o.volume,
+            o.open_price, o.close_price, o.stop_loss, o.take_profit, o.profit, o.commission,
+            o.swap, o.opened_at, o.closed_at, o.time_ambiguous, o.strategy_id
+        ) IS DISTINCT FROM (
+            p_account_id, w.mt5_order_id, w.mt5_position_id, w.symbol, w.order_type, w.volume,
+            w.open_price, w.close_price, w.stop_loss, w.take_profit, w.profit, w.commission,
+            w.swap, w.opened_at, w.closed_at, w.time_ambiguous, w.strategy_id
+        );
+END
+$$;
+COMMENT ON FUNCTION internal.sync_mt5_trading_orders(bigint, bigint[]) IS
+'Gives each trip of some positions its row in trading_orders: the API''s where there is one.';
+REVOKE ALL ON FUNCTION internal.sync_mt5_trading_orders(bigint, bigint[]) FROM public;
+
+CREATE OR REPLACE FUNCTION internal.refresh_mt5_trips(p_account_id bigint, p_positions bigint[])
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_made_here bigint[];
+    v_of_api bigint[];
+BEGIN
+    WITH computed AS MATERIALIZED (
+        SELECT c.* FROM internal.compute_mt5_trips(p_account_id, p_positions) AS c
+    ),
+    stored AS (
+        INSERT INTO public.mt5_trips AS t (
+            account_id, position_id, leg, deals, magic, strategy_id, open_order, opened_at,
+            closed_at, opened_msc, closed_msc, time_ambiguous, is_whole, volume_opened,
+            volume_closed, open_price, close_price, profit, commission, swap, fee, symbol, side,
+            close_by_orders
+        )
+        SELECT
+            c.account_id, c.position_id, c.leg, c.deals, c.magic, c.strategy_id, c.open_order,
+            c.opened_at, c.closed_at, c.opened_msc, c.closed_msc, c.time_ambiguous, c.is_whole,
+            c.volume_opened, c.volume_closed, c.open_price, c.close_price, c.profit, c.commission,
+            c.swap, c.fee, c.symbol, c.side, c.close_by_orders
+        FROM computed AS c
+        ON CONFLICT ON CONSTRAINT mt5_trips_pkey DO UPDATE
+        SET
+            (
+                deals, magic, strategy_id, open_order, opened_at, closed_at, opened_msc,
+                closed_msc, time_ambiguous, is_whole, volume_opened, volume_closed, open_price,
+                close_price, profit, commission, swap, fee, symbol, side, close_by_orders
+            ) = (
+                excluded.deals, excluded.magic, excluded.strategy_id, excluded.open_order,
+                excluded.opened_at, excluded.closed_at, excluded.opened_msc, excluded.closed_msc,
+                excluded.time_ambiguous, excluded.is_whole, excluded.volume_opened,
+                excluded.volume_closed, excluded.open_price, excluded.close_price, excluded.profit,
+                excluded.commission, excluded.swap, excluded.fee, excluded.symbol, excluded.side,
+                excluded.close_by_orders
+            )
+        WHERE (
+            t.deals, t.magic, t.strategy_id, t.open_order, t.opened_at, t.closed_at,
+            t.time_ambiguous, t.is_whole, t.volume_opened, t.volume_closed, t.open_price,
+            t.close_price, t.profit, t.commission, t.swap, t.fee, t.symbol, t.side,
+            t.close_by_orders
+        ) IS DISTINCT FROM (
+            excluded.deals, excluded.magic, excluded.strategy_id, excluded.open_order,
+            excluded.opened_at, excluded.closed_at, excluded.time_ambiguous, excluded.is_whole,
+            excluded.volume_opened, excluded.volume_closed, excluded.open_price,
+            excluded.close_price, excluded.profit, excluded.commission, excluded.swap,
+            excluded.fee, excluded.symbol, excluded.side, excluded.close_by_orders
+        )
+    ),
+    gone AS (
+        DELETE FROM public.mt5_trips AS t
+        WHERE t.account_id = p_account_id
+            AND t.position_id = ANY (p_positions)
+            AND NOT EXISTS (
+                SELECT FROM computed AS c
+                WHERE c.position_id = t.position_id AND c.leg = t.leg
+            )
+        RETURNING t.trading_order_id, t.order_made_here
+    ),
+    released AS (
+        SELECT g.trading_order_id, g.order_made_here FROM gone AS g
+        UNION ALL
+        -- only money is left of it: nothing was traded
+        SELECT t.trading_order_id, t.order_made_here
+        FROM public.mt5_trips AS t
+        INNER JOIN computed AS c
+            ON t.account_id = p_account_id AND t.position_id = c.position_id AND t.leg = c.leg
+        WHERE c.side IS NULL
+    )
+    SELECT
+        array_agg(r.trading_order_id) FILTER (WHERE r.order_made_here),
+        array_agg(r.trading_order_id) FILTER (WHERE NOT r.order_made_here)
+    INTO v_made_here, v_of_api
+    FROM released AS r
+    WHERE r.trading_order_id IS NOT NULL;
+
+    -- A trade that MT5 took back: our row goes, the API's is an order that has not traded.
+    IF v_made_here IS NOT NULL THEN
+        DELETE FROM public.trading_orders AS o WHERE o.id = ANY (v_made_here);
+    END IF;
+    IF v_of_api IS NOT NULL THEN
+        UPDATE public.trading_orders AS o
+        SET close_price = NULL, closed_at = NULL, profit = 0, commission = 0, swap = 0
+        WHERE o.id = ANY (v_of_api);
+        UPDATE public.mt5_trips AS t
+        SET trading_order_id = NULL
+        WHERE t.trading_order_id = ANY (v_of_api);
+    END IF;
+    PERFORM internal.sync_mt5_trading_orders(p_account_id, p_positions);
+END
+$$;
+COMMENT ON FUNCTION internal.refresh_mt5_trips(bigint, bigint[]) IS
+'Makes the trips of some positions, and their rows in trading_orders, again from their deals.';
+REVOKE ALL ON FUNCTION internal.refresh_mt5_trips(bigint, bigint[]) FROM public;
+
+CREATE OR REPLACE FUNCTION public.rebuild_mt5_trips(p_account_id bigint)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- works on tables of the schema internal's functions
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_positions bigint[];
+BEGIN
+    PERFORM internal.lock_mt5_account(p_account_id);
+    SELECT array_agg(DISTINCT d.position_id) INTO v_positions
+    FROM public.trading_deals AS d
+    WHERE d.account_id = p_account_id AND d.position_id > 0;
+    PERFORM internal.refresh_mt5_trips(p_account_id, coalesce(v_positions, '{}'));
+    RETURN coalesce(cardinality(v_positions), 0);
+END
+$$;
+COMMENT ON FUNCTION public.rebuild_mt5_trips(bigint) IS
+'Makes all trips of an account again, after a correction of mt5_magic_strategies; answers the number
+of positions. Raises RB051.';
+REVOKE ALL ON FUNCTION public.rebuild_mt5_trips(bigint) FROM public;

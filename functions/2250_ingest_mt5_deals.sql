@@ -1,0 +1,135 @@
+-- 2250_ingest_mt5_deals.sql: takes what history_deals_get returns.
+-- needs: functions/2220_mt5_checks.sql, functions/2240_refresh_mt5_trips.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- What was stored before with the same text is neither checked nor written again. Of two versions
+-- of one deal the later wins, but a report never replaces what the API gave, and a cancelled deal
+-- stays cancelled when an old version arrives after it.
+CREATE OR REPLACE FUNCTION public.ingest_mt5_deals(
+    p_account_id bigint,
+    p_rows jsonb,
+    p_source text DEFAULT 'api'
+)
+RETURNS TABLE (inserted bigint, updated bigint, unchanged bigint, rejected bigint)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the gateway's role has no rights on tables
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_total bigint := internal.check_mt5_rows(p_rows);
+    v_account public.mt5_accounts;
+    v_fresh jsonb;
+    v_bad bigint[];
+    v_positions bigint[];
+BEGIN
+    PERFORM internal.check_mt5_source(p_source);
+    v_account := internal.lock_mt5_account(p_account_id);
+    SELECT jsonb_agg(e.value ORDER BY e.n) INTO v_fresh
+    FROM (
+        SELECT
+            e.value,
+            e.n,
+            CASE
+                WHEN jsonb_typeof(e.value -> 'ticket') = 'number'
+                    AND e.value ->> 'ticket' ~ '^[0-9]{1,18}$'
+                    THEN (e.value ->> 'ticket')::bigint
+            END AS ticket
+        FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, n)
+    ) AS e
+    WHERE NOT EXISTS (
+        SELECT FROM public.trading_deals AS d
+        WHERE d.account_id = p_account_id
+            AND d.ticket = e.ticket
+            AND d.raw = e.value
+            AND (d.source = p_source OR d.source = 'api')
+    );
+    inserted := 0;
+    updated := 0;
+    rejected := 0;
+    IF v_fresh IS NOT NULL THEN
+        v_bad := internal.reject_mt5_rows(p_account_id, 'deals', v_fresh, p_source);
+        rejected := cardinality(v_bad);
+        WITH good AS MATERIALIZED (
+            SELECT DISTINCT ON (r.ticket)
+                r.*,
+                coalesce(nullif(r.time_msc, 0), r.time * 1000) AS msc,
+                e.value AS raw
+            FROM jsonb_array_elements(v_fresh) WITH ORDINALITY AS e (value, n)
+            CROSS JOIN LATERAL jsonb_to_record(e.value) AS r (
+                ticket bigint, "order" bigint, time bigint, time_msc bigint, type integer,
+                entry integer, magic bigint, position_id bigint, reason integer, volume numeric,
+                price numeric, commission numeric, swap numeric, profit numeric, fee numeric,
+                symbol text, comment text, external_id text
+            )
+            WHERE e.n <> ALL (v_bad)
+            ORDER BY r.ticket, r.type IN (13, 14) DESC, e.n DESC
+        ),
+        before AS MATERIALIZED (
+            SELECT d.position_id
+            FROM good AS g
+            INNER JOIN public.trading_deals AS d
+                ON d.account_id = p_account_id AND d.ticket = g.ticket
+        ),
+        stored AS (
+            INSERT INTO public.trading_deals AS d (
+                account_id, ticket, order_ticket, time, time_msc, position_id, magic, executed_at,
+                type, entry, reason, time_ambiguous, volume, price, commission, swap, profit, fee,
+                symbol, comment, external_id, source, raw
+            )
+            SELECT
+                p_account_id, g.ticket, g."order", g.time, g.msc, g.position_id, g.magic, t.utc,
+                g.type, g.entry, g.reason, t.is_ambiguous, g.volume, g.price,
+                coalesce(g.commission, 0), coalesce(g.swap, 0), g.profit, coalesce(g.fee, 0),
+                g.symbol, g.comment, g.external_id, p_source, g.raw
+            FROM good AS g
+            CROSS JOIN LATERAL public.mt5_server_time(v_account.server, g.msc) AS t
+            ON CONFLICT ON CONSTRAINT trading_deals_pkey DO UPDATE
+            SET
+                (
+                    order_ticket, time, time_msc, position_id, magic, executed_at, type, entry,
+                    reason, time_ambiguous, volume, price, commission, swap, profit, fee, symbol,
+                    comment, external_id, source, raw
+                ) = (
+                    excluded.order_ticket, excluded.time, excluded.time_msc, excluded.position_id,
+                    excluded.magic, excluded.executed_at, excluded.type, excluded.entry,
+                    excluded.reason, excluded.time_ambiguous, excluded.volume, excluded.price,
+                    excluded.commission, excluded.swap, excluded.profit, excluded.fee,
+                    excluded.symbol, excluded.comment, excluded.external_id, excluded.source,
+                    excluded.raw
+                )
+            WHERE (excluded.source = 'api' OR d.source = 'report')
+                AND NOT (d.type IN (13, 14) AND excluded.type IN (0, 1))
+                AND (d.raw, d.source) IS DISTINCT FROM (excluded.raw, excluded.source)
+            RETURNING d.position_id, d.xmax = 0 AS is_new
+        )
+        SELECT
+            (SELECT count(*) FROM stored AS s WHERE s.is_new),
+            (SELECT count(*) FROM stored AS s WHERE NOT s.is_new),
+            (
+                SELECT array_agg(DISTINCT p.position_id)
+                FROM (
+                    SELECT s.position_id FROM stored AS s
+                    UNION ALL
+                    SELECT b.position_id FROM before AS b
+                ) AS p
+                WHERE p.position_id > 0
+            )
+        INTO inserted, updated, v_positions;
+        IF v_positions IS NOT NULL AND inserted + updated > 0 THEN
+            PERFORM internal.refresh_mt5_trips(p_account_id, v_positions);
+        END IF;
+    END IF;
+    unchanged := v_total - inserted - updated - rejected;
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION public.ingest_mt5_deals(bigint, jsonb, text) IS
+'Takes an array of deals as history_deals_get returned them, and makes trips and trading_orders
+follow. p_source is api, or report for rows of a trade history report, which never replace the
+API''s. Answers how many elements were inserted, updated, unchanged and rejected; the rejected are
+in mt5_rejects. Raises RB050, RB051, RB052 and RB054.';
+REVOKE ALL ON FUNCTION public.ingest_mt5_deals(bigint, jsonb, text) FROM public;

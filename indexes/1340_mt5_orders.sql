@@ -1,0 +1,9 @@
+-- 1340_mt5_orders.sql: index of mt5_orders.
+-- needs: schema/0340_mt5_orders.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- orders of an account over time
+CREATE INDEX IF NOT EXISTS idx_mt5_orders_account_setup
+ON public.mt5_orders (account_id, setup_at DESC);

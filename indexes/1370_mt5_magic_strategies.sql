@@ -1,0 +1,9 @@
+-- 1370_mt5_magic_strategies.sql: index of mt5_magic_strategies.
+-- needs: schema/0370_mt5_magic_strategies.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- the foreign key, when a strategy is deleted
+CREATE INDEX IF NOT EXISTS idx_mt5_magic_strategies_strategy
+ON public.mt5_magic_strategies (strategy_id);

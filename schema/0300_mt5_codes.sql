@@ -1,0 +1,61 @@
+-- 0300_mt5_codes.sql: names of MT5's codes, and the fields of its structures.
+-- needs: schema/0030_schemas.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- Nothing references these tables: a new build of MT5 brings new codes, and they must be storable
+-- before anyone names them. One table for all code sets, told apart by kind; deal types have a
+-- table of their own because what they do to the money depends on it.
+CREATE TABLE IF NOT EXISTS public.mt5_codes (
+    kind text NOT NULL,
+    code integer NOT NULL,
+    name text NOT NULL,
+    CONSTRAINT mt5_codes_pkey PRIMARY KEY (kind, code),
+    CONSTRAINT mt5_codes_kind_name_key UNIQUE (kind, name)
+);
+COMMENT ON TABLE public.mt5_codes IS 'Names of MT5''s codes but those of deal types.';
+COMMENT ON COLUMN public.mt5_codes.kind IS
+'Set of codes: deal_entry, deal_reason, order_type, order_state, order_filling, order_time,
+order_reason, position_type, position_reason, margin_mode, trade_mode, trade_action or retcode.';
+COMMENT ON COLUMN public.mt5_codes.code IS 'Number that MT5 gives.';
+COMMENT ON COLUMN public.mt5_codes.name IS 'Name in MQL5 without its prefix, such as OUT_BY.';
+
+CREATE TABLE IF NOT EXISTS public.mt5_deal_types (
+    code integer NOT NULL,
+    name text NOT NULL,
+    effect text NOT NULL,
+    CONSTRAINT mt5_deal_types_pkey PRIMARY KEY (code),
+    CONSTRAINT mt5_deal_types_name_key UNIQUE (name),
+    CONSTRAINT mt5_deal_types_effect_known_check CHECK (
+        effect IN ('trade', 'cancelled', 'balance', 'credit')
+    )
+);
+COMMENT ON TABLE public.mt5_deal_types IS
+'Names of MT5''s deal types and what a deal does. A type not listed counts as balance.';
+COMMENT ON COLUMN public.mt5_deal_types.code IS 'Number that MT5 gives.';
+COMMENT ON COLUMN public.mt5_deal_types.name IS 'Name in MQL5 without its prefix, such as BUY.';
+COMMENT ON COLUMN public.mt5_deal_types.effect IS
+'trade: opens or closes a position. cancelled: did so and was taken back. balance: money only.
+credit: moves the credit, not the balance.';
+
+CREATE TABLE IF NOT EXISTS internal.mt5_fields (
+    source text NOT NULL,
+    name text NOT NULL,
+    kind text NOT NULL,
+    is_required boolean NOT NULL,
+    CONSTRAINT mt5_fields_pkey PRIMARY KEY (source, name),
+    CONSTRAINT mt5_fields_kind_known_check CHECK (
+        kind IN (
+            'ticket', 'id', 'signed', 'code', 'amount', 'money', 'ratio', 'flag', 'text', 'symbol',
+            'seconds', 'milliseconds', 'seconds or none', 'milliseconds or none', 'any seconds'
+        )
+    )
+);
+COMMENT ON TABLE internal.mt5_fields IS
+'Fields of the MetaTrader5 package''s tuples and what is accepted in them.';
+COMMENT ON COLUMN internal.mt5_fields.source IS
+'account, deals, orders, positions or symbols: the ingest function that takes it.';
+COMMENT ON COLUMN internal.mt5_fields.name IS 'Name in the package''s _asdict().';
+COMMENT ON COLUMN internal.mt5_fields.kind IS 'What is accepted; see internal.find_mt5_faults.';
+COMMENT ON COLUMN internal.mt5_fields.is_required IS 'Whether an element without it is rejected.';

@@ -1,0 +1,99 @@
+-- 0320_mt5_account_states.sql: latest state of each trading account, all that MT5 says of it.
+-- needs: schema/0120_mt5_accounts.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- One row an account, replaced with each call; the history is in account_snapshots. Nothing but the
+-- key is indexed, so that a refresh is HOT.
+CREATE TABLE IF NOT EXISTS public.mt5_account_states (
+    account_id bigint NOT NULL,
+    login bigint,
+    trade_mode integer,
+    leverage bigint,
+    limit_orders bigint,
+    margin_so_mode integer,
+    trade_allowed boolean,
+    trade_expert boolean,
+    margin_mode integer,
+    currency_digits integer DEFAULT 2 NOT NULL,
+    fifo_close boolean,
+    balance numeric(24, 8),
+    credit numeric(24, 8),
+    profit numeric(24, 8),
+    equity numeric(24, 8),
+    margin numeric(24, 8),
+    margin_free numeric(24, 8),
+    margin_level numeric,
+    margin_so_call numeric,
+    margin_so_so numeric,
+    margin_initial numeric(24, 8),
+    margin_maintenance numeric(24, 8),
+    assets numeric(24, 8),
+    liabilities numeric(24, 8),
+    commission_blocked numeric(24, 8),
+    name text,
+    server text,
+    currency text,
+    company text,
+    raw jsonb,
+    taken_at timestamptz,
+    positions_taken_at timestamptz,
+    opening_balance numeric(24, 8) DEFAULT 0 NOT NULL,
+    history_from timestamptz,
+    CONSTRAINT mt5_account_states_pkey PRIMARY KEY (account_id),
+    CONSTRAINT mt5_account_states_account_id_fkey FOREIGN KEY (account_id)
+    REFERENCES public.mt5_accounts (id) ON DELETE CASCADE,
+    CONSTRAINT mt5_account_states_currency_digits_range_check CHECK (
+        currency_digits BETWEEN 0 AND 8
+    ),
+    CONSTRAINT mt5_account_states_money_not_nan_check CHECK (
+        balance <> 'NaN' AND credit <> 'NaN' AND profit <> 'NaN' AND equity <> 'NaN'
+        AND margin <> 'NaN' AND margin_free <> 'NaN' AND opening_balance <> 'NaN'
+    )
+) WITH (fillfactor = 50);
+COMMENT ON TABLE public.mt5_account_states IS
+'Latest state of each trading account: the 28 fields of account_info, and what proofs start from.';
+COMMENT ON COLUMN public.mt5_account_states.account_id IS 'Trading account.';
+COMMENT ON COLUMN public.mt5_account_states.login IS 'Account number.';
+COMMENT ON COLUMN public.mt5_account_states.trade_mode IS '0 demo, 1 contest, 2 real.';
+COMMENT ON COLUMN public.mt5_account_states.leverage IS 'Leverage, 100 for 1:100.';
+COMMENT ON COLUMN public.mt5_account_states.limit_orders IS 'Most pending orders; 0 for no limit.';
+COMMENT ON COLUMN public.mt5_account_states.margin_so_mode IS
+'Unit of the stop out levels: 0 percent, 1 money.';
+COMMENT ON COLUMN public.mt5_account_states.trade_allowed IS 'Whether the account may trade.';
+COMMENT ON COLUMN public.mt5_account_states.trade_expert IS 'Whether programs may trade.';
+COMMENT ON COLUMN public.mt5_account_states.margin_mode IS '0 netting, 1 exchange, 2 hedging.';
+COMMENT ON COLUMN public.mt5_account_states.currency_digits IS
+'Decimals of the account currency, 2 for most, up to 8.';
+COMMENT ON COLUMN public.mt5_account_states.fifo_close IS
+'Whether positions close in the order of opening only.';
+COMMENT ON COLUMN public.mt5_account_states.balance IS 'Balance, account currency.';
+COMMENT ON COLUMN public.mt5_account_states.credit IS 'Credit, account currency.';
+COMMENT ON COLUMN public.mt5_account_states.profit IS 'Floating result, account currency.';
+COMMENT ON COLUMN public.mt5_account_states.equity IS 'Equity, account currency.';
+COMMENT ON COLUMN public.mt5_account_states.margin IS 'Margin in use, account currency.';
+COMMENT ON COLUMN public.mt5_account_states.margin_free IS 'Free margin, account currency.';
+COMMENT ON COLUMN public.mt5_account_states.margin_level IS 'Equity over margin, percent.';
+COMMENT ON COLUMN public.mt5_account_states.margin_so_call IS 'Level of the margin call.';
+COMMENT ON COLUMN public.mt5_account_states.margin_so_so IS 'Level of the stop out.';
+COMMENT ON COLUMN public.mt5_account_states.margin_initial IS
+'Margin reserved for pending orders, account currency.';
+COMMENT ON COLUMN public.mt5_account_states.margin_maintenance IS
+'Margin to keep positions, account currency.';
+COMMENT ON COLUMN public.mt5_account_states.assets IS 'Assets, account currency.';
+COMMENT ON COLUMN public.mt5_account_states.liabilities IS 'Liabilities, account currency.';
+COMMENT ON COLUMN public.mt5_account_states.commission_blocked IS
+'Commission held back, account currency.';
+COMMENT ON COLUMN public.mt5_account_states.name IS 'Name of the client, personal data.';
+COMMENT ON COLUMN public.mt5_account_states.server IS 'Trade server.';
+COMMENT ON COLUMN public.mt5_account_states.currency IS 'Deposit currency.';
+COMMENT ON COLUMN public.mt5_account_states.company IS 'Broker.';
+COMMENT ON COLUMN public.mt5_account_states.raw IS 'The object as MT5 gave it.';
+COMMENT ON COLUMN public.mt5_account_states.taken_at IS 'When this state was taken, UTC.';
+COMMENT ON COLUMN public.mt5_account_states.positions_taken_at IS
+'When the latest picture of the open positions was taken, UTC.';
+COMMENT ON COLUMN public.mt5_account_states.opening_balance IS
+'Balance before the first deal stored, account currency; for accounts whose history is cut.';
+COMMENT ON COLUMN public.mt5_account_states.history_from IS
+'Where the history was cut, UTC: positions opened before can''t be proved. NULL when it is whole.';

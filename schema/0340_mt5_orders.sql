@@ -1,0 +1,100 @@
+-- 0340_mt5_orders.sql: order history of the accounts, those that never filled included.
+-- needs: schema/0120_mt5_accounts.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+CREATE TABLE IF NOT EXISTS public.mt5_orders (
+    account_id bigint NOT NULL,
+    ticket bigint NOT NULL,
+    time_setup bigint NOT NULL,
+    time_setup_msc bigint NOT NULL,
+    time_done bigint,
+    time_done_msc bigint,
+    time_expiration bigint,
+    magic bigint,
+    position_id bigint,
+    position_by_id bigint,
+    setup_at timestamptz NOT NULL,
+    done_at timestamptz,
+    expires_at timestamptz,
+    stored_at timestamptz DEFAULT now() NOT NULL,
+    type integer NOT NULL,
+    type_time integer,
+    type_filling integer,
+    state integer NOT NULL,
+    reason integer,
+    time_ambiguous boolean NOT NULL,
+    volume_initial numeric(20, 8) NOT NULL,
+    volume_current numeric(20, 8) NOT NULL,
+    price_open numeric(20, 8),
+    sl numeric(20, 8),
+    tp numeric(20, 8),
+    price_current numeric(20, 8),
+    price_stoplimit numeric(20, 8),
+    symbol text NOT NULL,
+    comment text,
+    external_id text,
+    source text NOT NULL,
+    raw jsonb NOT NULL,
+    CONSTRAINT mt5_orders_pkey PRIMARY KEY (account_id, ticket),
+    CONSTRAINT mt5_orders_account_id_fkey FOREIGN KEY (account_id)
+    REFERENCES public.mt5_accounts (id),
+    CONSTRAINT mt5_orders_ticket_positive_check CHECK (ticket > 0),
+    CONSTRAINT mt5_orders_volumes_not_negative_check CHECK (
+        volume_initial >= 0 AND volume_initial <> 'NaN'
+        AND volume_current >= 0 AND volume_current <> 'NaN'
+    ),
+    CONSTRAINT mt5_orders_prices_not_nan_check CHECK (
+        price_open <> 'NaN' AND sl <> 'NaN' AND tp <> 'NaN' AND price_current <> 'NaN'
+        AND price_stoplimit <> 'NaN'
+    ),
+    CONSTRAINT mt5_orders_symbol_trimmed_check CHECK (
+        symbol !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+    ),
+    CONSTRAINT mt5_orders_source_known_check CHECK (source IN ('api', 'report'))
+);
+COMMENT ON TABLE public.mt5_orders IS
+'Orders of the accounts as MT5 gave them, filled, cancelled, rejected, expired or still waiting.';
+COMMENT ON COLUMN public.mt5_orders.account_id IS 'Trading account.';
+COMMENT ON COLUMN public.mt5_orders.ticket IS 'Order ticket, unique within the account.';
+COMMENT ON COLUMN public.mt5_orders.time_setup IS
+'When it was placed, seconds since 1970 on the server''s clock.';
+COMMENT ON COLUMN public.mt5_orders.time_setup_msc IS
+'When it was placed, milliseconds since 1970 on the server''s clock.';
+COMMENT ON COLUMN public.mt5_orders.time_done IS
+'When it was done with, seconds since 1970 on the server''s clock; 0 while waiting.';
+COMMENT ON COLUMN public.mt5_orders.time_done_msc IS
+'When it was done with, milliseconds since 1970 on the server''s clock; 0 while waiting.';
+COMMENT ON COLUMN public.mt5_orders.time_expiration IS
+'When it expires, seconds since 1970 on the server''s clock; 0 for never.';
+COMMENT ON COLUMN public.mt5_orders.magic IS 'Number of the program that asked for it.';
+COMMENT ON COLUMN public.mt5_orders.position_id IS
+'Position it opened or acted on; 0 for none, NULL when not given (reports).';
+COMMENT ON COLUMN public.mt5_orders.position_by_id IS
+'Opposite position of a close by; 0 for none.';
+COMMENT ON COLUMN public.mt5_orders.setup_at IS 'time_setup_msc in UTC.';
+COMMENT ON COLUMN public.mt5_orders.done_at IS 'time_done_msc in UTC; NULL while waiting.';
+COMMENT ON COLUMN public.mt5_orders.expires_at IS 'time_expiration in UTC; NULL for never.';
+COMMENT ON COLUMN public.mt5_orders.stored_at IS 'When the row was first stored, UTC.';
+COMMENT ON COLUMN public.mt5_orders.type IS 'Code, kind order_type of mt5_codes.';
+COMMENT ON COLUMN public.mt5_orders.type_time IS 'Code, kind order_time of mt5_codes.';
+COMMENT ON COLUMN public.mt5_orders.type_filling IS 'Code, kind order_filling of mt5_codes.';
+COMMENT ON COLUMN public.mt5_orders.state IS 'Code, kind order_state of mt5_codes.';
+COMMENT ON COLUMN public.mt5_orders.reason IS 'Code, kind order_reason of mt5_codes.';
+COMMENT ON COLUMN public.mt5_orders.time_ambiguous IS
+'TRUE when the server''s clock shows one of its times twice.';
+COMMENT ON COLUMN public.mt5_orders.volume_initial IS 'Volume asked for, lots.';
+COMMENT ON COLUMN public.mt5_orders.volume_current IS 'Volume not filled, lots.';
+COMMENT ON COLUMN public.mt5_orders.price_open IS 'Price asked for; 0 at market.';
+COMMENT ON COLUMN public.mt5_orders.sl IS 'Stop loss; 0 for none.';
+COMMENT ON COLUMN public.mt5_orders.tp IS 'Take profit; 0 for none.';
+COMMENT ON COLUMN public.mt5_orders.price_current IS 'Price of the symbol at the end.';
+COMMENT ON COLUMN public.mt5_orders.price_stoplimit IS
+'Price of the limit order that a stop limit order places; 0 for none.';
+COMMENT ON COLUMN public.mt5_orders.symbol IS 'Symbol as the broker spells it.';
+COMMENT ON COLUMN public.mt5_orders.comment IS 'Comment; brokers overwrite it.';
+COMMENT ON COLUMN public.mt5_orders.external_id IS 'Number at the exchange.';
+COMMENT ON COLUMN public.mt5_orders.source IS
+'api: from the terminal''s programming interface. report: from a trade history report.';
+COMMENT ON COLUMN public.mt5_orders.raw IS 'The element as it was given.';

@@ -1,0 +1,133 @@
+-- 0360_mt5_symbols.sql: instruments of the accounts over time, and their common names.
+-- needs: schema/0120_mt5_accounts.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- A version for each set of terms. Tick values follow the exchange rates all day: they are kept up
+-- to date in the current version and make no new one.
+CREATE TABLE IF NOT EXISTS public.mt5_symbols (
+    account_id bigint NOT NULL,
+    valid_from timestamptz NOT NULL,
+    valid_to timestamptz DEFAULT 'infinity' NOT NULL,
+    seen_at timestamptz NOT NULL,
+    symbol text NOT NULL,
+    description text,
+    path text,
+    currency_base text,
+    currency_profit text,
+    currency_margin text,
+    digits integer NOT NULL,
+    trade_calc_mode integer,
+    trade_mode integer,
+    trade_exemode integer,
+    trade_stops_level integer,
+    trade_freeze_level integer,
+    filling_mode integer,
+    expiration_mode integer,
+    order_mode integer,
+    swap_mode integer,
+    swap_rollover3days integer,
+    expiration_time bigint,
+    point numeric(20, 8),
+    trade_contract_size numeric(24, 8) NOT NULL,
+    trade_tick_size numeric(20, 8),
+    trade_tick_value numeric(24, 8),
+    trade_tick_value_profit numeric(24, 8),
+    trade_tick_value_loss numeric(24, 8),
+    volume_min numeric(20, 8),
+    volume_max numeric(24, 8),
+    volume_step numeric(20, 8),
+    volume_limit numeric(24, 8),
+    swap_long numeric(24, 8),
+    swap_short numeric(24, 8),
+    margin_initial numeric(24, 8),
+    margin_maintenance numeric(24, 8),
+    margin_hedged numeric(24, 8),
+    raw jsonb NOT NULL,
+    CONSTRAINT mt5_symbols_pkey PRIMARY KEY (account_id, symbol, valid_from),
+    CONSTRAINT mt5_symbols_account_id_fkey FOREIGN KEY (account_id)
+    REFERENCES public.mt5_accounts (id) ON DELETE CASCADE,
+    CONSTRAINT mt5_symbols_symbol_trimmed_check CHECK (
+        symbol <> '' AND symbol !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+    ),
+    CONSTRAINT mt5_symbols_valid_to_after_from_check CHECK (valid_to >= valid_from)
+);
+CREATE UNIQUE INDEX IF NOT EXISTS mt5_symbols_current_key
+ON public.mt5_symbols (account_id, symbol) WHERE valid_to = 'infinity';
+
+COMMENT ON TABLE public.mt5_symbols IS
+'Terms of trading of each instrument, a row for each time they changed. The current row has
+valid_to infinity.';
+COMMENT ON COLUMN public.mt5_symbols.account_id IS 'Trading account that is offered these terms.';
+COMMENT ON COLUMN public.mt5_symbols.valid_from IS 'When these terms were first seen, UTC.';
+COMMENT ON COLUMN public.mt5_symbols.valid_to IS
+'When other terms were first seen, UTC; infinity for the current ones.';
+COMMENT ON COLUMN public.mt5_symbols.seen_at IS 'When these terms were last seen, UTC.';
+COMMENT ON COLUMN public.mt5_symbols.symbol IS 'Symbol as the broker spells it (field name).';
+COMMENT ON COLUMN public.mt5_symbols.description IS 'What it is, in words.';
+COMMENT ON COLUMN public.mt5_symbols.path IS 'Place in the terminal''s tree of symbols.';
+COMMENT ON COLUMN public.mt5_symbols.currency_base IS 'Currency of the volume.';
+COMMENT ON COLUMN public.mt5_symbols.currency_profit IS 'Currency of the price.';
+COMMENT ON COLUMN public.mt5_symbols.currency_margin IS 'Currency of the margin.';
+COMMENT ON COLUMN public.mt5_symbols.digits IS 'Decimals of the price.';
+COMMENT ON COLUMN public.mt5_symbols.trade_calc_mode IS 'How margin and profit are computed.';
+COMMENT ON COLUMN public.mt5_symbols.trade_mode IS
+'0 disabled, 1 long only, 2 short only, 3 close only, 4 full.';
+COMMENT ON COLUMN public.mt5_symbols.trade_exemode IS
+'0 request, 1 instant, 2 market, 3 exchange.';
+COMMENT ON COLUMN public.mt5_symbols.trade_stops_level IS
+'Least distance of stops from the price, points.';
+COMMENT ON COLUMN public.mt5_symbols.trade_freeze_level IS
+'Distance within which orders are frozen, points.';
+COMMENT ON COLUMN public.mt5_symbols.filling_mode IS 'Flags of allowed fillings.';
+COMMENT ON COLUMN public.mt5_symbols.expiration_mode IS 'Flags of allowed expirations.';
+COMMENT ON COLUMN public.mt5_symbols.order_mode IS 'Flags of allowed order types.';
+COMMENT ON COLUMN public.mt5_symbols.swap_mode IS 'How swap is computed.';
+COMMENT ON COLUMN public.mt5_symbols.swap_rollover3days IS
+'Day of the threefold swap, 0 for Sunday.';
+COMMENT ON COLUMN public.mt5_symbols.expiration_time IS
+'Last day of trading, seconds since 1970 on the server''s clock; 0 for none.';
+COMMENT ON COLUMN public.mt5_symbols.point IS 'Value of one point in the price.';
+COMMENT ON COLUMN public.mt5_symbols.trade_contract_size IS 'Units in one lot.';
+COMMENT ON COLUMN public.mt5_symbols.trade_tick_size IS 'Least change of the price.';
+COMMENT ON COLUMN public.mt5_symbols.trade_tick_value IS
+'Worth of one tick and lot, account currency; as last seen.';
+COMMENT ON COLUMN public.mt5_symbols.trade_tick_value_profit IS
+'The same for a winning position; as last seen.';
+COMMENT ON COLUMN public.mt5_symbols.trade_tick_value_loss IS
+'The same for a losing position; as last seen.';
+COMMENT ON COLUMN public.mt5_symbols.volume_min IS 'Least volume, lots.';
+COMMENT ON COLUMN public.mt5_symbols.volume_max IS 'Largest volume, lots.';
+COMMENT ON COLUMN public.mt5_symbols.volume_step IS 'Step of the volume, lots.';
+COMMENT ON COLUMN public.mt5_symbols.volume_limit IS
+'Most volume in one direction, lots; 0 for no limit.';
+COMMENT ON COLUMN public.mt5_symbols.swap_long IS 'Swap of a long position, unit by swap_mode.';
+COMMENT ON COLUMN public.mt5_symbols.swap_short IS 'Swap of a short position, unit by swap_mode.';
+COMMENT ON COLUMN public.mt5_symbols.margin_initial IS 'Margin to open one lot.';
+COMMENT ON COLUMN public.mt5_symbols.margin_maintenance IS 'Margin to keep one lot.';
+COMMENT ON COLUMN public.mt5_symbols.margin_hedged IS 'Contract size of hedged volume.';
+COMMENT ON COLUMN public.mt5_symbols.raw IS 'The element that began the version, as MT5 gave it.';
+
+CREATE TABLE IF NOT EXISTS public.mt5_symbol_map (
+    account_id bigint NOT NULL,
+    symbol text NOT NULL,
+    canonical_symbol text NOT NULL,
+    is_derived boolean DEFAULT FALSE NOT NULL,
+    CONSTRAINT mt5_symbol_map_pkey PRIMARY KEY (account_id, symbol),
+    CONSTRAINT mt5_symbol_map_account_id_fkey FOREIGN KEY (account_id)
+    REFERENCES public.mt5_accounts (id) ON DELETE CASCADE,
+    CONSTRAINT mt5_symbol_map_symbol_trimmed_check CHECK (
+        symbol <> '' AND symbol !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+    ),
+    CONSTRAINT mt5_symbol_map_canonical_symbol_trimmed_check CHECK (
+        canonical_symbol <> '' AND canonical_symbol !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+    )
+);
+COMMENT ON TABLE public.mt5_symbol_map IS
+'What an account''s symbol is called everywhere else: EURUSD.m is EURUSD. Without a row: itself.';
+COMMENT ON COLUMN public.mt5_symbol_map.account_id IS 'Trading account.';
+COMMENT ON COLUMN public.mt5_symbol_map.symbol IS 'Symbol as the broker spells it.';
+COMMENT ON COLUMN public.mt5_symbol_map.canonical_symbol IS 'Symbol as in market_data.';
+COMMENT ON COLUMN public.mt5_symbol_map.is_derived IS
+'TRUE when made from the currencies of the instrument; a row set by hand is never replaced.';

@@ -1,0 +1,29 @@
+-- 0370_mt5_magic_strategies.sql: which strategy a magic number stands for.
+-- needs: schema/0110_trading_strategies.sql, schema/0120_mt5_accounts.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- A row holds until the next one of the same account and magic begins; periods can't overlap.
+CREATE TABLE IF NOT EXISTS public.mt5_magic_strategies (
+    account_id bigint NOT NULL,
+    user_id bigint NOT NULL,
+    magic bigint NOT NULL,
+    valid_from timestamptz DEFAULT '-infinity' NOT NULL,
+    strategy_id bigint,
+    CONSTRAINT mt5_magic_strategies_pkey PRIMARY KEY (account_id, magic, valid_from),
+    CONSTRAINT mt5_magic_strategies_account_id_user_id_fkey FOREIGN KEY (account_id, user_id)
+    REFERENCES public.mt5_accounts (id, user_id) ON DELETE CASCADE,
+    CONSTRAINT mt5_magic_strategies_strategy_id_user_id_fkey FOREIGN KEY (strategy_id, user_id)
+    REFERENCES public.trading_strategies (id, user_id) ON DELETE SET NULL (strategy_id)
+);
+COMMENT ON TABLE public.mt5_magic_strategies IS
+'Which strategy trades under a magic number of an account, and since when. After a correction call
+rebuild_mt5_trips(account).';
+COMMENT ON COLUMN public.mt5_magic_strategies.account_id IS 'Trading account.';
+COMMENT ON COLUMN public.mt5_magic_strategies.user_id IS 'Owner of account and strategy.';
+COMMENT ON COLUMN public.mt5_magic_strategies.magic IS 'Magic number of the opening deal.';
+COMMENT ON COLUMN public.mt5_magic_strategies.valid_from IS
+'First moment of opening it holds for, UTC; it holds until the next row''s.';
+COMMENT ON COLUMN public.mt5_magic_strategies.strategy_id IS
+'Strategy of the same user; NULL for none from then on.';

@@ -1,0 +1,87 @@
+-- 0380_mt5_trips.sql: round trips, made from deals.
+-- needs: schema/0330_trading_deals.sql, schema/0150_trading_orders.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- A table, not a view: trading_orders is kept from it, and a change of one deal must find the trips
+-- of one position only. Everything here can be made again from deals: rebuild_mt5_trips(account).
+CREATE TABLE IF NOT EXISTS public.mt5_trips (
+    account_id bigint NOT NULL,
+    position_id bigint NOT NULL,
+    leg integer NOT NULL,
+    deals integer NOT NULL,
+    magic bigint,
+    strategy_id bigint,
+    open_order bigint,
+    trading_order_id bigint,
+    opened_at timestamptz NOT NULL,
+    closed_at timestamptz,
+    opened_msc bigint NOT NULL,
+    closed_msc bigint,
+    time_ambiguous boolean NOT NULL,
+    is_whole boolean NOT NULL,
+    order_made_here boolean DEFAULT FALSE NOT NULL,
+    volume_opened numeric(20, 8) NOT NULL,
+    volume_closed numeric(20, 8) NOT NULL,
+    open_price numeric(20, 8),
+    close_price numeric(20, 8),
+    profit numeric(24, 8) NOT NULL,
+    commission numeric(24, 8) NOT NULL,
+    swap numeric(24, 8) NOT NULL,
+    fee numeric(24, 8) NOT NULL,
+    net_result numeric(24, 8) GENERATED ALWAYS AS (profit + commission + swap + fee) STORED,
+    symbol text NOT NULL,
+    side text,
+    close_by_orders bigint[],
+    CONSTRAINT mt5_trips_pkey PRIMARY KEY (account_id, position_id, leg),
+    CONSTRAINT mt5_trips_account_id_fkey FOREIGN KEY (account_id)
+    REFERENCES public.mt5_accounts (id),
+    CONSTRAINT mt5_trips_trading_order_id_fkey FOREIGN KEY (trading_order_id)
+    REFERENCES public.trading_orders (id) ON DELETE SET NULL (trading_order_id),
+    CONSTRAINT mt5_trips_trading_order_id_key UNIQUE (trading_order_id),
+    CONSTRAINT mt5_trips_leg_positive_check CHECK (leg > 0),
+    CONSTRAINT mt5_trips_side_known_check CHECK (side IN ('BUY', 'SELL'))
+) WITH (fillfactor = 70);
+COMMENT ON TABLE public.mt5_trips IS
+'Round trips of the accounts: a position from opening to flat, or to its reversal, which begins the
+next leg. Made from trading_deals, never written by hand.';
+COMMENT ON COLUMN public.mt5_trips.account_id IS 'Trading account.';
+COMMENT ON COLUMN public.mt5_trips.position_id IS 'Position, for life.';
+COMMENT ON COLUMN public.mt5_trips.leg IS '1, and one more after each reversal.';
+COMMENT ON COLUMN public.mt5_trips.deals IS 'Deals that take part.';
+COMMENT ON COLUMN public.mt5_trips.magic IS 'Magic number of the opening deal.';
+COMMENT ON COLUMN public.mt5_trips.strategy_id IS
+'Strategy of that magic number at opening; NULL where none is mapped.';
+COMMENT ON COLUMN public.mt5_trips.open_order IS 'Order of the opening deal; NULL when unknown.';
+COMMENT ON COLUMN public.mt5_trips.trading_order_id IS 'The trip''s row in trading_orders.';
+COMMENT ON COLUMN public.mt5_trips.opened_at IS
+'When it was opened, UTC; of its first deal where the opening is missing.';
+COMMENT ON COLUMN public.mt5_trips.closed_at IS 'When it became flat, UTC; NULL while open.';
+COMMENT ON COLUMN public.mt5_trips.opened_msc IS
+'The same in milliseconds since 1970 on the server''s clock.';
+COMMENT ON COLUMN public.mt5_trips.closed_msc IS
+'The same in milliseconds since 1970 on the server''s clock; NULL while open.';
+COMMENT ON COLUMN public.mt5_trips.time_ambiguous IS
+'TRUE when one of its times falls into an hour that the server''s clock shows twice.';
+COMMENT ON COLUMN public.mt5_trips.is_whole IS
+'FALSE when deals are missing: nothing opened it, or more was closed than opened.';
+COMMENT ON COLUMN public.mt5_trips.order_made_here IS
+'FALSE when the row in trading_orders was written by the API and completed here.';
+COMMENT ON COLUMN public.mt5_trips.volume_opened IS 'Sum of the opening volumes, lots.';
+COMMENT ON COLUMN public.mt5_trips.volume_closed IS 'Sum of the closing volumes, lots.';
+COMMENT ON COLUMN public.mt5_trips.open_price IS
+'Mean price of opening, weighted by volume, quote currency.';
+COMMENT ON COLUMN public.mt5_trips.close_price IS
+'Mean price of closing so far, weighted by volume, quote currency.';
+COMMENT ON COLUMN public.mt5_trips.profit IS 'Result realised so far, account currency.';
+COMMENT ON COLUMN public.mt5_trips.commission IS
+'Commission so far, account currency; a charge is negative.';
+COMMENT ON COLUMN public.mt5_trips.swap IS 'Swap so far, account currency; a charge is negative.';
+COMMENT ON COLUMN public.mt5_trips.fee IS 'Fees so far, account currency; a charge is negative.';
+COMMENT ON COLUMN public.mt5_trips.net_result IS
+'profit + commission + swap + fee, account currency.';
+COMMENT ON COLUMN public.mt5_trips.symbol IS 'Symbol as the broker spells it.';
+COMMENT ON COLUMN public.mt5_trips.side IS 'BUY (long) or SELL (short); NULL for money alone.';
+COMMENT ON COLUMN public.mt5_trips.close_by_orders IS
+'Orders that closed it by an opposite position; NULL for none.';
