@@ -134,7 +134,7 @@ AS $$
                             WHEN 'amount' THEN 1e12 WHEN 'money' THEN 1e16 ELSE 1e30
                         END THEN ' is out of range'
                     END
-                WHEN p.value::text !~ '^-?[0-9]{1,20}$' THEN ' is no whole number'
+                WHEN scale(p.value::numeric) > 0 THEN ' is no whole number'
                 WHEN NOT CASE p.kind
                     WHEN 'ticket' THEN p.value::numeric BETWEEN 1 AND 9223372036854775807
                     WHEN 'id' THEN p.value::numeric BETWEEN 0 AND 9223372036854775807

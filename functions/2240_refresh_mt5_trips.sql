@@ -21,11 +21,15 @@ AS $$
             AND d.entry IN (0, 1, 2, 3)
             -- 7 rollover, 8 variation margin, 9 split, 10 corporate action: money only
             AND coalesce(d.reason, 0) NOT IN (7, 8, 9, 10) AS is_trade
-        FROM public.trading_deals AS d
+        FROM unnest(p_positions) AS u (position_id)
+        CROSS JOIN LATERAL (
+            SELECT d.*
+            FROM public.trading_deals AS d
+            WHERE d.account_id = p_account_id AND d.position_id = u.position_id
+            OFFSET 0
+        ) AS d
         LEFT JOIN public.mt5_deal_types AS t ON d.type = t.code
-        WHERE d.account_id = p_account_id
-            AND d.position_id = ANY (p_positions)
-            AND coalesce(t.effect, 'balance') IN ('trade', 'balance')
+        WHERE coalesce(t.effect, 'balance') IN ('trade', 'balance')
     ),
     walked AS (
         SELECT
@@ -174,26 +178,28 @@ AS $$
 DECLARE
     v_user_id bigint;
     v_attempt integer;
+    v_positions bigint[];
+    v_legs integer[];
+    v_ids bigint[];
+    v_made bigint[];
 BEGIN
     SELECT a.user_id INTO v_user_id FROM public.mt5_accounts AS a WHERE a.id = p_account_id;
 
     -- An order may be inserted by the API between the two statements; then the number is taken, and
     -- the second round finds its row. The third gives up the number, not the trip.
     FOR v_attempt IN 1..3 LOOP
-        EXIT WHEN NOT EXISTS (
-            SELECT FROM public.mt5_trips AS t
-            WHERE t.account_id = p_account_id
-                AND t.position_id = ANY (p_positions)
-                AND t.trading_order_id IS NULL
-                AND t.side IS NOT NULL
-        );
-
         WITH candidates AS (
             SELECT DISTINCT ON (o.id)
                 t.position_id,
                 t.leg,
                 o.id
-            FROM public.mt5_trips AS t
+            FROM unnest(p_positions) AS u (position_id)
+            CROSS JOIN LATERAL (
+                SELECT x.*
+                FROM public.mt5_trips AS x
+                WHERE x.account_id = p_account_id AND x.position_id = u.position_id
+                OFFSET 0
+            ) AS t
             CROSS JOIN LATERAL (
                 SELECT o.id
                 FROM public.trading_orders AS o
@@ -218,9 +224,7 @@ BEGIN
                             AND d.order_ticket = coalesce(t.open_order, t.position_id)
                     )
             ) AS o
-            WHERE t.account_id = p_account_id
-                AND t.position_id = ANY (p_positions)
-                AND t.trading_order_id IS NULL
+            WHERE t.trading_order_id IS NULL
                 AND t.side IS NOT NULL
                 AND (t.open_order IS NOT NULL OR t.leg = 1)
                 AND NOT EXISTS (SELECT FROM public.mt5_trips AS x WHERE x.trading_order_id = o.id)
@@ -236,42 +240,47 @@ BEGIN
         FROM single AS s
         WHERE t.account_id = p_account_id AND t.position_id = s.position_id AND t.leg = s.leg;
 
-        WITH fresh AS MATERIALIZED (
-            SELECT
-                t.position_id,
-                t.leg,
-                t.open_order,
-                t.symbol,
-                t.side,
-                t.opened_at,
-                t.volume_opened,
-                t.volume_closed,
-                t.strategy_id,
-                nextval('public.trading_orders_id_seq') AS id
-            FROM public.mt5_trips AS t
-            WHERE t.account_id = p_account_id
-                AND t.position_id = ANY (p_positions)
-                AND t.trading_order_id IS NULL
-                AND t.side IS NOT NULL
-        ),
-        made AS (
+        SELECT
+            array_agg(t.position_id),
+            array_agg(t.leg),
+            array_agg(nextval('public.trading_orders_id_seq'))
+        INTO v_positions, v_legs, v_ids
+        FROM unnest(p_positions) AS u (position_id)
+        CROSS JOIN LATERAL (
+            SELECT x.*
+            FROM public.mt5_trips AS x
+            WHERE x.account_id = p_account_id AND x.position_id = u.position_id
+            OFFSET 0
+        ) AS t
+        WHERE t.trading_order_id IS NULL AND t.side IS NOT NULL;
+        EXIT WHEN v_ids IS NULL;
+
+        WITH made AS (
             INSERT INTO public.trading_orders (
                 id, user_id, account_id, strategy_id, mt5_order_id, mt5_position_id, symbol,
                 order_type, volume, opened_at
             )
             SELECT
-                f.id, v_user_id, p_account_id, f.strategy_id,
-                CASE WHEN v_attempt < 3 THEN f.open_order::text END, f.position_id::text, f.symbol,
-                f.side, greatest(f.volume_opened, f.volume_closed), f.opened_at
-            FROM fresh AS f
+                f.id, v_user_id, p_account_id, t.strategy_id,
+                CASE WHEN v_attempt < 3 THEN t.open_order::text END, t.position_id::text, t.symbol,
+                t.side, greatest(t.volume_opened, t.volume_closed), t.opened_at
+            FROM unnest(v_positions, v_legs, v_ids) AS f (position_id, leg, id)
+            INNER JOIN public.mt5_trips AS t
+                ON t.account_id = p_account_id
+                AND t.position_id = f.position_id
+                AND t.leg = f.leg
             ON CONFLICT (mt5_order_id, account_id) DO NOTHING
             RETURNING id
         )
+        SELECT coalesce(array_agg(m.id), '{}') INTO v_made FROM made AS m;
+
         UPDATE public.mt5_trips AS t
         SET trading_order_id = f.id, order_made_here = TRUE
-        FROM fresh AS f
-        INNER JOIN made AS m ON f.id = m.id
-        WHERE t.account_id = p_account_id AND t.position_id = f.position_id AND t.leg = f.leg;
+        FROM unnest(v_positions, v_legs, v_ids) AS f (position_id, leg, id)
+        WHERE t.account_id = p_account_id
+            AND t.position_id = f.position_id
+            AND t.leg = f.leg
+            AND f.id = ANY (v_made);
     END LOOP;
 
     -- The deals are right about volume, prices, times and money. The fee has no column in the base:
@@ -306,13 +315,22 @@ BEGIN
             t.time_ambiguous,
             coalesce(CASE WHEN NOT t.order_made_here THEN o.strategy_id END, t.strategy_id)
                 AS strategy_id
-        FROM public.mt5_trips AS t
+        FROM unnest(p_positions) AS u (position_id)
+        CROSS JOIN LATERAL (
+            SELECT x.*
+            FROM public.mt5_trips AS x
+            WHERE x.account_id = p_account_id AND x.position_id = u.position_id
+            OFFSET 0
+        ) AS t
         INNER JOIN public.trading_orders AS o ON t.trading_order_id = o.id
-        LEFT JOIN public.mt5_orders AS m
-            ON m.account_id = t.account_id AND m.ticket = t.open_order
+        LEFT JOIN LATERAL (
+            SELECT x.type, x.sl, x.tp
+            FROM public.mt5_orders AS x
+            WHERE x.account_id = p_account_id AND x.ticket = t.open_order
+            LIMIT 1
+        ) AS m ON TRUE
         LEFT JOIN public.mt5_codes AS c
             ON c.kind = 'order_type' AND c.code = m.type AND c.code BETWEEN 0 AND 7
-        WHERE t.account_id = p_account_id AND t.position_id = ANY (p_positions)
     )
     UPDATE public.trading_orders AS o
     SET
@@ -406,8 +424,9 @@ BEGIN
     ),
     gone AS (
         DELETE FROM public.mt5_trips AS t
+        USING unnest(p_positions) AS u (position_id)
         WHERE t.account_id = p_account_id
-            AND t.position_id = ANY (p_positions)
+            AND t.position_id = u.position_id
             AND NOT EXISTS (
                 SELECT FROM computed AS c
                 WHERE c.position_id = t.position_id AND c.leg = t.leg

@@ -40,13 +40,14 @@ BEGIN
             END AS ticket
         FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, n)
     ) AS e
-    WHERE NOT EXISTS (
-        SELECT FROM public.trading_deals AS d
-        WHERE d.account_id = p_account_id
-            AND d.ticket = e.ticket
-            AND d.raw = e.value
-            AND (d.source = p_source OR d.source = 'api')
-    );
+    -- LIMIT keeps this a look-up by key for each element, whatever the planner knows of the table
+    LEFT JOIN LATERAL (
+        SELECT d.raw, d.source
+        FROM public.trading_deals AS d
+        WHERE d.account_id = p_account_id AND d.ticket = e.ticket
+        LIMIT 1
+    ) AS d ON TRUE
+    WHERE (d.raw = e.value AND d.source IN (p_source, 'api')) IS NOT TRUE;
     inserted := 0;
     updated := 0;
     rejected := 0;

@@ -42,13 +42,14 @@ BEGIN
             END AS ticket
         FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, n)
     ) AS e
-    WHERE NOT EXISTS (
-        SELECT FROM public.mt5_orders AS o
-        WHERE o.account_id = p_account_id
-            AND o.ticket = e.ticket
-            AND o.raw = e.value
-            AND (o.source = p_source OR o.source = 'api')
-    );
+    -- LIMIT keeps this a look-up by key for each element, whatever the planner knows of the table
+    LEFT JOIN LATERAL (
+        SELECT o.raw, o.source
+        FROM public.mt5_orders AS o
+        WHERE o.account_id = p_account_id AND o.ticket = e.ticket
+        LIMIT 1
+    ) AS o ON TRUE
+    WHERE (o.raw = e.value AND o.source IN (p_source, 'api')) IS NOT TRUE;
     inserted := 0;
     updated := 0;
     rejected := 0;
@@ -133,11 +134,16 @@ BEGIN
         FROM stored AS s;
         -- type, stop and target of a trip's order are its opening order's
         SELECT array_agg(DISTINCT d.position_id) INTO v_positions
-        FROM public.trading_deals AS d
-        WHERE d.account_id = p_account_id
-            AND d.order_ticket = ANY (v_orders)
-            AND d.entry IN (0, 2)
-            AND d.position_id > 0;
+        FROM unnest(v_orders) AS o (ticket)
+        CROSS JOIN LATERAL (
+            SELECT d.position_id
+            FROM public.trading_deals AS d
+            WHERE d.account_id = p_account_id
+                AND d.order_ticket = o.ticket
+                AND d.entry IN (0, 2)
+                AND d.position_id > 0
+            OFFSET 0
+        ) AS d;
         IF v_positions IS NOT NULL THEN
             PERFORM internal.sync_mt5_trading_orders(p_account_id, v_positions);
         END IF;

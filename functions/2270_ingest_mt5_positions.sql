@@ -107,10 +107,13 @@ BEGIN
             OR p.id IN (
                 SELECT x.id
                 FROM unnest(v_identifiers, v_tickets) AS u (identifier, ticket)
-                INNER JOIN public.trading_positions AS x
-                    ON x.account_id = p_account_id
-                    AND x.ticket = u.ticket
-                    AND x.identifier IS DISTINCT FROM u.identifier
+                CROSS JOIN LATERAL (
+                    SELECT x.id, x.identifier
+                    FROM public.trading_positions AS x
+                    WHERE x.account_id = p_account_id AND x.ticket = u.ticket
+                    LIMIT 1
+                ) AS x
+                WHERE x.identifier IS DISTINCT FROM u.identifier
             )
         );
 
@@ -128,11 +131,6 @@ BEGIN
         )
         WHERE e.n <> ALL (v_bad)
         ORDER BY r.identifier, e.n DESC
-    ),
-    known AS MATERIALIZED (
-        SELECT p.id, p.identifier, p.raw
-        FROM public.trading_positions AS p
-        WHERE p.account_id = p_account_id AND p.identifier = ANY (v_identifiers)
     ),
     moved AS (
         UPDATE public.trading_positions AS p
@@ -157,10 +155,11 @@ BEGIN
             comment = g.comment,
             external_id = g.external_id,
             raw = g.raw
-        FROM known AS k
-        INNER JOIN good AS g ON k.identifier = g.identifier
+        FROM good AS g
         CROSS JOIN LATERAL public.mt5_server_time(v_account.server, g.msc) AS t
-        WHERE p.id = k.id AND k.raw IS DISTINCT FROM g.raw
+        WHERE p.account_id = p_account_id
+            AND p.identifier = g.identifier
+            AND p.raw IS DISTINCT FROM g.raw
         RETURNING p.id
     ),
     opened AS (
@@ -176,7 +175,13 @@ BEGIN
             g.time_update, g.time_update_msc, g.magic, g.reason, g.comment, g.external_id, g.raw
         FROM good AS g
         CROSS JOIN LATERAL public.mt5_server_time(v_account.server, g.msc) AS t
-        WHERE NOT EXISTS (SELECT FROM known AS k WHERE k.identifier = g.identifier)
+        LEFT JOIN LATERAL (
+            SELECT TRUE AS is_known
+            FROM public.trading_positions AS p
+            WHERE p.account_id = p_account_id AND p.identifier = g.identifier
+            LIMIT 1
+        ) AS k ON TRUE
+        WHERE k.is_known IS NULL
         ON CONFLICT (ticket, account_id) DO NOTHING
         RETURNING id
     )
