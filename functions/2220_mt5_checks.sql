@@ -171,6 +171,96 @@ COMMENT ON FUNCTION internal.find_mt5_faults(text, jsonb) IS
 'Elements of p_rows that can''t be stored: position in the array, from 1, and one reason.';
 REVOKE ALL ON FUNCTION internal.find_mt5_faults(text, jsonb) FROM public;
 
+-- Nearly all elements are sound, and to say so takes a tenth of finding what is wrong with which: 8
+-- instead of 75 ms for 1,000 deals. TRUE is certain, FALSE only means that each must be looked at.
+CREATE OR REPLACE FUNCTION internal.are_mt5_rows_sound(p_source text, p_rows jsonb)
+RETURNS boolean
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_condition text;
+    v_latest bigint := date_part('epoch', now())::bigint + 172800;
+    v_is_sound boolean;
+BEGIN
+    SELECT string_agg(
+        CASE
+            WHEN f.kind IN ('text', 'symbol') THEN format(
+                'coalesce(jsonb_typeof(e.value -> %1$L) = ''string'' AND length(e.value ->> %1$L)'
+                || ' <= %2$s, %3$L)',
+                f.name, CASE f.kind WHEN 'text' THEN 4000 ELSE 200 END, NOT f.is_required
+            ) || CASE f.kind WHEN 'symbol' THEN format(
+                ' AND e.value ->> %L !~ ''^[[:space:]]|[[:space:]]$|[[:cntrl:]]''', f.name
+            ) ELSE '' END
+            WHEN f.kind = 'flag' THEN format(
+                'coalesce(jsonb_typeof(e.value -> %L) = ''boolean'', %L)', f.name, NOT f.is_required
+            )
+            WHEN f.kind IN ('amount', 'money', 'ratio') THEN format(
+                'coalesce(CASE jsonb_typeof(e.value -> %1$L) WHEN ''number'' THEN'
+                || ' abs((e.value -> %1$L)::numeric) < 1e12 ELSE FALSE END, %2$L)',
+                f.name, NOT f.is_required
+            )
+            ELSE format(
+                'coalesce(CASE jsonb_typeof(e.value -> %1$L) WHEN ''number'' THEN'
+                || ' scale((e.value -> %1$L)::numeric) = 0'
+                || ' AND (e.value -> %1$L)::numeric BETWEEN %2$s AND %3$s ELSE FALSE END, %4$L)',
+                f.name,
+                CASE f.kind
+                    WHEN 'ticket' THEN 1
+                    WHEN 'signed' THEN -9223372036854775808
+                    WHEN 'seconds' THEN 946684800
+                    WHEN 'milliseconds' THEN 946684800000
+                    ELSE 0
+                END,
+                CASE
+                    WHEN f.kind = 'code' THEN 2147483647
+                    WHEN f.kind = 'seconds' THEN v_latest
+                    WHEN f.kind = 'milliseconds' THEN v_latest * 1000
+                    WHEN f.kind LIKE '% or none' THEN 0
+                    WHEN f.kind = 'any seconds' THEN 253402300799
+                    ELSE 9223372036854775807
+                END,
+                NOT f.is_required
+            ) || CASE WHEN f.kind LIKE '% or none' THEN format(
+                ' OR scale((e.value -> %1$L)::numeric) = 0'
+                || ' AND (e.value -> %1$L)::numeric BETWEEN %2$s AND %3$s',
+                f.name,
+                946684800 * CASE WHEN f.kind LIKE 'milli%' THEN 1000::bigint ELSE 1 END,
+                v_latest * CASE WHEN f.kind LIKE 'milli%' THEN 1000 ELSE 1 END
+            ) ELSE '' END
+        END, ') AND ('
+    ) INTO v_condition
+    FROM internal.mt5_fields AS f
+    WHERE f.source = p_source;
+
+    EXECUTE format(
+        'SELECT NOT EXISTS (SELECT FROM jsonb_array_elements($1) AS e (value)'
+        ' WHERE CASE jsonb_typeof(e.value) WHEN ''object'' THEN (%s) AND (%s) END IS NOT TRUE)',
+        v_condition,
+        CASE p_source
+            WHEN 'deals' THEN
+                '(e.value -> ''volume'')::numeric >= 0 AND e.value ?& ''{entry,position_id}'' AND'
+                ' (e.value ->> ''symbol'' <> '''' OR (e.value ->> ''type'')::integer NOT IN'
+                ' (0, 1, 13, 14))'
+            WHEN 'orders' THEN
+                '(e.value -> ''volume_initial'')::numeric >= 0'
+                ' AND (e.value -> ''volume_current'')::numeric >= 0'
+            WHEN 'positions' THEN
+                'round((e.value -> ''volume'')::numeric, 8) > 0 AND e.value ->> ''symbol'' <> '''''
+                ' AND (e.value ->> ''type'')::integer IN (0, 1)'
+            WHEN 'symbols' THEN 'e.value ->> ''name'' <> '''''
+            ELSE 'TRUE'
+        END
+    ) INTO v_is_sound USING p_rows;
+    RETURN v_is_sound;
+END
+$$;
+COMMENT ON FUNCTION internal.are_mt5_rows_sound(text, jsonb) IS
+'TRUE when all elements can surely be stored; FALSE when internal.find_mt5_faults must look at them.';
+REVOKE ALL ON FUNCTION internal.are_mt5_rows_sound(text, jsonb) FROM public;
+
 CREATE OR REPLACE FUNCTION internal.reject_mt5_rows(
     p_account_id bigint,
     p_source text,
@@ -178,11 +268,17 @@ CREATE OR REPLACE FUNCTION internal.reject_mt5_rows(
     p_origin text
 )
 RETURNS bigint[]
-LANGUAGE sql
+LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    v_bad bigint[];
+BEGIN
+    IF internal.are_mt5_rows_sound(p_source, p_rows) THEN
+        RETURN '{}';
+    END IF;
     WITH faults AS (
         SELECT f.n, f.reason
         FROM internal.find_mt5_faults(p_source, p_rows) AS f
@@ -233,7 +329,9 @@ AS $$
         ORDER BY b.n
         ON CONFLICT DO NOTHING
     )
-    SELECT coalesce(array_agg(b.n), '{}') FROM bad AS b
+    SELECT coalesce(array_agg(b.n), '{}') INTO v_bad FROM bad AS b;
+    RETURN v_bad;
+END
 $$;
 COMMENT ON FUNCTION internal.reject_mt5_rows(bigint, text, jsonb, text) IS
 'Puts the elements that can''t be stored into mt5_rejects and answers their positions, from 1.

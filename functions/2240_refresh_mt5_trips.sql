@@ -163,6 +163,97 @@ COMMENT ON FUNCTION internal.compute_mt5_trips(bigint, bigint[]) IS
 'The trips of some positions of an account, computed from their deals.';
 REVOKE ALL ON FUNCTION internal.compute_mt5_trips(bigint, bigint[]) FROM public;
 
+-- The deals are right about volume, prices, times and money; what the API alone knows of its own
+-- orders stays. The fee has no column in the base: it is part of commission here, so that
+-- profit + commission + swap is the trip's net result.
+CREATE OR REPLACE FUNCTION internal.compute_mt5_trading_orders(
+    p_account_id bigint,
+    p_positions bigint[]
+)
+RETURNS TABLE (
+    position_id bigint,
+    leg integer,
+    id bigint,
+    open_order text,
+    mt5_order_id text,
+    mt5_position_id text,
+    symbol text,
+    order_type text,
+    volume numeric,
+    open_price numeric,
+    close_price numeric,
+    stop_loss numeric,
+    take_profit numeric,
+    profit numeric,
+    commission numeric,
+    swap numeric,
+    opened_at timestamptz,
+    closed_at timestamptz,
+    time_ambiguous boolean,
+    strategy_id bigint
+)
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT
+        t.position_id,
+        t.leg,
+        o.id,
+        t.open_order::text,
+        CASE
+            WHEN o.mt5_order_id IS NOT NULL AND NOT t.order_made_here THEN o.mt5_order_id
+            WHEN o.mt5_order_id = t.open_order::text THEN o.mt5_order_id
+            WHEN NOT EXISTS (
+                SELECT FROM public.trading_orders AS x
+                WHERE x.account_id = p_account_id AND x.mt5_order_id = t.open_order::text
+            ) THEN t.open_order::text
+        END,
+        t.position_id::text,
+        t.symbol,
+        CASE WHEN a.is_of_api THEN o.order_type ELSE coalesce(c.name, t.side) END,
+        greatest(t.volume_opened, t.volume_closed),
+        t.open_price,
+        CASE WHEN t.closed_at IS NOT NULL THEN t.close_price END,
+        coalesce(CASE WHEN a.is_of_api THEN o.stop_loss END, nullif(m.sl, 0)),
+        coalesce(CASE WHEN a.is_of_api THEN o.take_profit END, nullif(m.tp, 0)),
+        t.profit,
+        t.commission + t.fee,
+        t.swap,
+        t.opened_at,
+        t.closed_at,
+        t.time_ambiguous,
+        coalesce(CASE WHEN a.is_of_api THEN o.strategy_id END, t.strategy_id)
+    FROM unnest(p_positions) AS u (position_id)
+    CROSS JOIN LATERAL (
+        SELECT x.*
+        FROM public.mt5_trips AS x
+        WHERE x.account_id = p_account_id AND x.position_id = u.position_id
+        OFFSET 0
+    ) AS t
+    LEFT JOIN LATERAL (
+        SELECT x.*
+        FROM public.trading_orders AS x
+        WHERE x.id = t.trading_order_id
+        LIMIT 1
+    ) AS o ON TRUE
+    CROSS JOIN LATERAL (SELECT o.id IS NOT NULL AND NOT t.order_made_here AS is_of_api) AS a
+    LEFT JOIN LATERAL (
+        SELECT x.type, x.sl, x.tp
+        FROM public.mt5_orders AS x
+        WHERE x.account_id = p_account_id AND x.ticket = t.open_order
+        LIMIT 1
+    ) AS m ON TRUE
+    LEFT JOIN public.mt5_codes AS c
+        ON c.kind = 'order_type' AND c.code = m.type AND c.code BETWEEN 0 AND 7
+    WHERE t.side IS NOT NULL
+$$;
+COMMENT ON FUNCTION internal.compute_mt5_trading_orders(bigint, bigint[]) IS
+'What the rows in trading_orders of some positions'' trips shall hold; id is NULL where there is no
+row yet.';
+REVOKE ALL ON FUNCTION internal.compute_mt5_trading_orders(bigint, bigint[]) FROM public;
+
 -- A trip that the API wrote an order for is that order: by number within the account, or by number
 -- and symbol where the API named no account and no other account of the user has this number.
 CREATE OR REPLACE FUNCTION internal.sync_mt5_trading_orders(
@@ -257,18 +348,18 @@ BEGIN
 
         WITH made AS (
             INSERT INTO public.trading_orders (
-                id, user_id, account_id, strategy_id, mt5_order_id, mt5_position_id, symbol,
-                order_type, volume, opened_at
+                id, user_id, account_id, mt5_order_id, mt5_position_id, symbol, order_type, volume,
+                open_price, close_price, stop_loss, take_profit, profit, commission, swap,
+                opened_at, closed_at, time_ambiguous, strategy_id
             )
             SELECT
-                f.id, v_user_id, p_account_id, t.strategy_id,
-                CASE WHEN v_attempt < 3 THEN t.open_order::text END, t.position_id::text, t.symbol,
-                t.side, greatest(t.volume_opened, t.volume_closed), t.opened_at
-            FROM unnest(v_positions, v_legs, v_ids) AS f (position_id, leg, id)
-            INNER JOIN public.mt5_trips AS t
-                ON t.account_id = p_account_id
-                AND t.position_id = f.position_id
-                AND t.leg = f.leg
+                f.id, v_user_id, p_account_id, CASE WHEN v_attempt < 3 THEN w.open_order END,
+                w.mt5_position_id, w.symbol, w.order_type, w.volume, w.open_price, w.close_price,
+                w.stop_loss, w.take_profit, w.profit, w.commission, w.swap, w.opened_at,
+                w.closed_at, w.time_ambiguous, w.strategy_id
+            FROM internal.compute_mt5_trading_orders(p_account_id, p_positions) AS w
+            INNER JOIN unnest(v_positions, v_legs, v_ids) AS f (position_id, leg, id)
+                ON w.position_id = f.position_id AND w.leg = f.leg
             ON CONFLICT (mt5_order_id, account_id) DO NOTHING
             RETURNING id
         )
@@ -283,55 +374,6 @@ BEGIN
             AND f.id = ANY (v_made);
     END LOOP;
 
-    -- The deals are right about volume, prices, times and money. The fee has no column in the base:
-    -- it is part of commission here, so that profit + commission + swap is the trip's net result.
-    WITH wanted AS MATERIALIZED (
-        SELECT
-            o.id,
-            CASE
-                WHEN o.mt5_order_id IS NOT NULL AND NOT t.order_made_here THEN o.mt5_order_id
-                WHEN o.mt5_order_id = t.open_order::text THEN o.mt5_order_id
-                WHEN NOT EXISTS (
-                    SELECT FROM public.trading_orders AS x
-                    WHERE x.account_id = p_account_id AND x.mt5_order_id = t.open_order::text
-                ) THEN t.open_order::text
-            END AS mt5_order_id,
-            t.position_id::text AS mt5_position_id,
-            t.symbol,
-            CASE WHEN t.order_made_here THEN coalesce(c.name, t.side) ELSE o.order_type END
-                AS order_type,
-            greatest(t.volume_opened, t.volume_closed) AS volume,
-            t.open_price,
-            CASE WHEN t.closed_at IS NOT NULL THEN t.close_price END AS close_price,
-            coalesce(CASE WHEN NOT t.order_made_here THEN o.stop_loss END, nullif(m.sl, 0))
-                AS stop_loss,
-            coalesce(CASE WHEN NOT t.order_made_here THEN o.take_profit END, nullif(m.tp, 0))
-                AS take_profit,
-            t.profit,
-            t.commission + t.fee AS commission,
-            t.swap,
-            t.opened_at,
-            t.closed_at,
-            t.time_ambiguous,
-            coalesce(CASE WHEN NOT t.order_made_here THEN o.strategy_id END, t.strategy_id)
-                AS strategy_id
-        FROM unnest(p_positions) AS u (position_id)
-        CROSS JOIN LATERAL (
-            SELECT x.*
-            FROM public.mt5_trips AS x
-            WHERE x.account_id = p_account_id AND x.position_id = u.position_id
-            OFFSET 0
-        ) AS t
-        INNER JOIN public.trading_orders AS o ON t.trading_order_id = o.id
-        LEFT JOIN LATERAL (
-            SELECT x.type, x.sl, x.tp
-            FROM public.mt5_orders AS x
-            WHERE x.account_id = p_account_id AND x.ticket = t.open_order
-            LIMIT 1
-        ) AS m ON TRUE
-        LEFT JOIN public.mt5_codes AS c
-            ON c.kind = 'order_type' AND c.code = m.type AND c.code BETWEEN 0 AND 7
-    )
     UPDATE public.trading_orders AS o
     SET
         account_id = p_account_id,
@@ -351,7 +393,7 @@ BEGIN
         closed_at = w.closed_at,
         time_ambiguous = w.time_ambiguous,
         strategy_id = w.strategy_id
-    FROM wanted AS w
+    FROM internal.compute_mt5_trading_orders(p_account_id, p_positions) AS w
     WHERE o.id = w.id
         AND (
             o.account_id, o.mt5_order_id, o.mt5_position_id, o.symbol, o.order_type, o.volume,
@@ -474,8 +516,9 @@ RETURNS bigint
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
-SECURITY DEFINER -- works on tables of the schema internal's functions
+SECURITY DEFINER -- uses functions of the schema internal
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
     v_positions bigint[];

@@ -18,6 +18,8 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER -- the gateway's role has no rights on tables
 SET search_path = pg_catalog, pg_temp
+-- a plan kept from the first batch, when the tables were small, reads the whole account each time
+SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
     v_total bigint := internal.check_mt5_rows(p_rows);

@@ -17,6 +17,8 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER -- the gateway's role has no rights on tables
 SET search_path = pg_catalog, pg_temp
+-- a plan kept from the first batch, when the tables were small, reads the whole account each time
+SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
     -- CANCELED, FILLED, REJECTED, EXPIRED

@@ -145,7 +145,11 @@ BEGIN
             tp = nullif(g.tp, 0),
             profit = g.profit,
             swap = coalesce(g.swap, 0),
-            open_time = t.utc,
+            -- the clock is asked only when the time is another one: rows change with every tick
+            open_time = CASE
+                WHEN p.time_msc = g.msc THEN p.open_time
+                ELSE (SELECT t.utc FROM public.mt5_server_time(v_account.server, g.msc) AS t)
+            END,
             time = g.time,
             time_msc = g.msc,
             time_update = g.time_update,
@@ -156,7 +160,6 @@ BEGIN
             external_id = g.external_id,
             raw = g.raw
         FROM good AS g
-        CROSS JOIN LATERAL public.mt5_server_time(v_account.server, g.msc) AS t
         WHERE p.account_id = p_account_id
             AND p.identifier = g.identifier
             AND p.raw IS DISTINCT FROM g.raw

@@ -9,8 +9,9 @@ RETURNS bigint
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
-SECURITY DEFINER -- works on tables of the schema internal's functions
+SECURITY DEFINER -- uses functions of the schema internal
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
     v_account_id bigint;

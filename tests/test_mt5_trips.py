@@ -56,7 +56,9 @@ def test_netting_scale_in_and_partial_closes_are_one_trip(
     assert orders(
         db, account, "mt5_order_id", "mt5_position_id", "order_type", "volume", "open_price",
         "close_price", "profit", "commission", "swap",
-    ) == [("900", "900", "BUY", *decimals("4", "1.103", "1.102", "-400", "-14.5", "-5"))]  # fmt: skip
+    ) == [
+        ("900", "900", "BUY", *decimals("4", "1.103", "1.102", "-400", "-14.5", "-5"))
+    ]  # fmt: skip
     # New York + 7 hours is UTC+2 in January
     assert orders(db, account, "opened_at::text", "closed_at::text") == [
         ("2026-01-05 08:00:00+00", "2026-01-06 10:00:00+00")
@@ -260,9 +262,7 @@ def test_a_strategy_of_another_user_is_refused_for_a_magic_number(
     assert error.value.diag.constraint_name == "mt5_magic_strategies_strategy_id_user_id_fkey"
 
 
-def test_excursion_comes_from_bars_within_the_trip(
-    db: psycopg.Connection, account: int
-) -> None:
+def test_excursion_comes_from_bars_within_the_trip(db: psycopg.Connection, account: int) -> None:
     mt5.ingest(db, "symbols", account, [mt5.symbol()])
     mt5.ingest(db, "deals", account, [
         deal("2026-01-05 10:00:30", ticket=1, position_id=900, symbol="EURUSD.m", price=1.1),
