@@ -39,8 +39,11 @@ COUNTS = ("inserted", "updated", "unchanged", "rejected")
 class Load:
     """One kind of rows of one file."""
 
-    def __init__(self, path: Path, kind: str, rows: list[Any], source: str = "api") -> None:
+    def __init__(
+        self, path: Path, kind: str, rows: list[Any], source: str = "api", number: str | None = None
+    ) -> None:
         self.path, self.kind, self.rows, self.source = path, kind, rows, source
+        self.account_number = number
         self.counts: Counter[str] = Counter()
 
 
@@ -97,13 +100,10 @@ def read(path: Path, kind: str | None) -> list[Load]:
     if start[:2] in (b"PK", b"\xff\xfe", b"\xfe\xff") or start[:1] == b"<":
         report = read_report(path)
         console.print(f"{path.name}: report in {report.language}", markup=False)
-        loads = [
-            Load(path, "orders", clean(report.orders), "report"),
-            Load(path, "deals", clean(report.deals), "report"),
+        return [
+            Load(path, "orders", clean(report.orders), "report", report.account_number),
+            Load(path, "deals", clean(report.deals), "report", report.account_number),
         ]
-        for load in loads:
-            load.account_number = report.account_number
-        return loads
     elements = read_json(path)
     if len(elements) == 1 and isinstance(elements[0], dict) and kind_of(elements[0]) is None:
         parts = {name: rows for name, rows in elements[0].items() if name in ORDER}
@@ -134,6 +134,18 @@ def user_id(connection: psycopg.Connection, user: str) -> int:
     if not row:
         raise Failure(f"there is no user {user}")
     return row[0]
+
+
+def send_account(connection: psycopg.Connection, found: Load, user: str, taken_at: datetime) -> int:
+    """Send account_info; answers the account's id."""
+    owner = user_id(connection, user)
+    account = 0
+    for state in found.rows:
+        account = connection.execute(
+            "SELECT ingest_mt5_account(%s, %s, %s)", [owner, Jsonb(state), taken_at]
+        ).fetchone()[0]
+        found.counts["updated"] += 1
+    return account
 
 
 def send(connection: psycopg.Connection, load: Load, account: int, taken_at: datetime) -> Any:
@@ -178,32 +190,27 @@ def load(
     if any(found.kind == "account" for found in loads) and not user:
         raise Failure("account_info needs its owner: name them with --user")
 
-    with psycopg.connect(dsn, autocommit=True, application_name="rubi load_mt5") as connection:
-        with (
-            connection.transaction(force_rollback=True) if dry_run else nullcontext(),
-            Progress(console=console, disable=not console.is_terminal) as progress,
-        ):
-            for found in loads:
-                age = datetime.fromtimestamp(found.path.stat().st_mtime, UTC)
-                when = given or min(age, datetime.now(UTC))
-                if found.kind == "account":
-                    owner = user_id(connection, user)
-                    for state in found.rows:
-                        account = connection.execute(
-                            "SELECT ingest_mt5_account(%s, %s, %s)", [owner, Jsonb(state), when]
-                        ).fetchone()[0]
-                    found.counts["updated"] += len(found.rows)
-                    continue
-                check_number(connection, found, account)
-                task = progress.add_task(f"{found.path.name} {found.kind}", total=len(found.rows))
-                for count in send(connection, found, account, when):
-                    progress.advance(task, count)
+    with (
+        psycopg.connect(dsn, autocommit=True, application_name="rubi load_mt5") as connection,
+        connection.transaction(force_rollback=True) if dry_run else nullcontext(),
+        Progress(console=console, disable=not console.is_terminal) as progress,
+    ):
+        for found in loads:
+            age = datetime.fromtimestamp(found.path.stat().st_mtime, UTC)
+            when = given or min(age, datetime.now(UTC))
+            if found.kind == "account":
+                account = send_account(connection, found, user, when)
+                continue
+            check_number(connection, found, account)
+            task = progress.add_task(f"{found.path.name} {found.kind}", total=len(found.rows))
+            for count in send(connection, found, account, when):
+                progress.advance(task, count)
     show(loads, account, dry_run)
 
 
 def check_number(connection: psycopg.Connection, found: Load, account: int) -> None:
     """A report says whose it is. Raises Failure when it is another account's."""
-    number = getattr(found, "account_number", None)
+    number = found.account_number
     row = connection.execute(
         "SELECT a.account_number FROM mt5_accounts AS a WHERE a.id = %s", [account]
     ).fetchone()
@@ -219,9 +226,7 @@ def show(loads: list[Load], account: int, dry_run: bool) -> None:
         table.add_row(found.path.name, found.kind, *counts)
     console.print(table)
     if any(found.counts["rejected"] for found in loads):
-        console.print(
-            f"the reasons: SELECT * FROM mt5_rejects WHERE account_id = {account} ORDER BY id"
-        )
+        console.print(f"the reasons are in mt5_rejects, account_id {account}")
     if dry_run:
         console.print("dry run: nothing was stored")
 

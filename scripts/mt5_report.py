@@ -11,6 +11,7 @@ import re
 import unicodedata
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
@@ -93,7 +94,7 @@ def read_cells(path: Path) -> list[list[Any]]:
         if content[:2] == b"PK":
             from openpyxl import load_workbook
 
-            sheet = load_workbook(path, read_only=True, data_only=True).worksheets[0]
+            sheet = load_workbook(BytesIO(content), read_only=True, data_only=True).worksheets[0]
             sheet.reset_dimensions()
             return [list(row) for row in sheet.iter_rows(values_only=True)]
         from lxml import html

@@ -33,34 +33,29 @@ def rejects(db: psycopg.Connection) -> list[tuple]:
 # Nothing is lost
 
 
-@pytest.mark.parametrize(
-    ("what", "table", "row", "renamed"),
-    [
+def test_every_field_is_stored_as_given(db: psycopg.Connection, account: int) -> None:
+    prices = {"price_open": "open_price", "price_current": "current_price"}
+    for what, table, row, renamed in (
         ("deals", "trading_deals", deal(ticket=1, comment="x", external_id="y"),
          {"order": "order_ticket"}),
         ("orders", "mt5_orders", order(ticket=1, sl=1.05, tp=1.2, comment="x"), {}),
-        ("positions", "trading_positions", position(ticket=1, sl=1.05, tp=1.2, comment="x"),
-         {"price_open": "open_price", "price_current": "current_price"}),
-    ],
-)  # fmt: skip
-def test_every_field_is_stored_as_given(
-    db: psycopg.Connection, account: int, what: str, table: str, row: dict, renamed: dict
-) -> None:
-    given = row | {"field_of_a_newer_build": [1, "two"]}
-    assert mt5.ingest(db, what, account, [given]) == (1, 0, 0, 0)
-    stored, raw = db.execute(
-        f"SELECT to_jsonb(t), t.raw FROM {table} AS t"  # noqa: S608
-    ).fetchone()
-    assert raw == given
-    told = {name: stored[renamed.get(name, name)] for name in row}
-    if what == "positions":  # the base names sides in words and tickets in text
-        told |= {"type": {"BUY": 0}[told["type"]], "ticket": int(told["ticket"])}
-    assert told == row
-    assert mt5.ingest(db, what, account, [given]) == (0, 0, 1, 0)
-    changed = given | {"comment": "other"}
-    # a repeat of the old and a changed one in one array: each element is counted once
-    assert mt5.ingest(db, what, account, [given, changed]) == (0, 1, 1, 0)
-    assert db.execute(f"SELECT comment FROM {table}").fetchone() == ("other",)  # noqa: S608
+        ("positions", "trading_positions", position(ticket=1, sl=1.05, tp=1.2), prices),
+    ):  # fmt: skip
+        given = row | {"field_of_a_newer_build": [1, "two"]}
+        assert mt5.ingest(db, what, account, [given]) == (1, 0, 0, 0)
+        stored, raw = db.execute(
+            f"SELECT to_jsonb(t), t.raw FROM {table} AS t"  # noqa: S608
+        ).fetchone()
+        assert raw == given
+        told = {name: stored[renamed.get(name, name)] for name in row}
+        if what == "positions":  # the base names sides in words and tickets in text
+            told |= {"type": {"BUY": 0}[told["type"]], "ticket": int(told["ticket"])}
+        assert told == row
+        assert mt5.ingest(db, what, account, [given]) == (0, 0, 1, 0)
+        changed = given | {"comment": "other"}
+        # a repeat of the old and a changed one in one array: each element is counted once
+        assert mt5.ingest(db, what, account, [given, changed]) == (0, 1, 1, 0)
+        assert db.execute(f"SELECT comment FROM {table}").fetchone() == ("other",)  # noqa: S608
 
 
 def test_account_state_keeps_28_fields_and_opens_one_session(
@@ -243,16 +238,16 @@ def test_account_symbols_have_a_canonical_name(db: psycopg.Connection, account: 
 # Bad input
 
 
-@pytest.mark.parametrize("what", ["deals", "orders", "positions", "symbols"])
-def test_what_is_no_array_is_refused(db: psycopg.Connection, account: int, what: str) -> None:
+def test_what_is_no_array_is_refused(db: psycopg.Connection, account: int) -> None:
     mt5.ingest(db, "positions", account, [position(ticket=1)])
-    for rows_ in (None, {}, {"ticket": 1}, "[]", 5):
+    for what in ("deals", "orders", "positions", "symbols"):
+        for wrong in (None, {}, {"ticket": 1}, "[]", 5):
+            with pytest.raises(psycopg.Error) as error:
+                mt5.ingest(db, what, account, wrong)
+            assert error.value.sqlstate == "RB050"
         with pytest.raises(psycopg.Error) as error:
-            mt5.ingest(db, what, account, rows_)
+            db.execute(f"SELECT ingest_mt5_{what}(%s, NULL)", [account])
         assert error.value.sqlstate == "RB050"
-    with pytest.raises(psycopg.Error) as error:
-        db.execute(f"SELECT ingest_mt5_{what}(%s, NULL)", [account])
-    assert error.value.sqlstate == "RB050"
     assert opened(db) == [(1, "1")]  # null is an error of the terminal, not an empty account
 
 
@@ -302,9 +297,9 @@ def test_bad_deals_are_kept_as_rejects_and_the_rest_is_stored(
     assert len(rejects(db)) == len(bad)
 
 
-@pytest.mark.parametrize(
-    ("what", "bad", "reason"),
-    [
+def test_other_bad_elements_are_rejected_too(db: psycopg.Connection, account: int) -> None:
+    makers = {"orders": order, "positions": position, "symbols": symbol}
+    cases = [
         ("orders", order() | {"time_setup": 0}, "time_setup is out of range"),
         ("orders", order() | {"volume_current": -1.0}, "volume is below 0"),
         ("positions", position() | {"volume": 0.0}, "volume is not above 0"),
@@ -312,14 +307,11 @@ def test_bad_deals_are_kept_as_rejects_and_the_rest_is_stored(
         ("positions", position() | {"symbol": ""}, "symbol is empty"),
         ("symbols", symbol(name=""), "name is empty"),
         ("symbols", symbol(digits="5"), "digits is no number"),
-    ],
-)
-def test_other_bad_elements_are_rejected_too(
-    db: psycopg.Connection, account: int, what: str, bad: dict, reason: str
-) -> None:
-    good = {"orders": order, "positions": position, "symbols": symbol}[what]()
-    assert mt5.ingest(db, what, account, [bad, good]) == (1, 0, 0, 1)
-    assert rejects(db) == [(what, reason)]
+    ]
+    for number, (what, bad, _) in enumerate(cases):
+        good = makers[what](**({"name": f"S{number}"} if what == "symbols" else {}))
+        assert mt5.ingest(db, what, account, [bad, good]) == (1, 0, 0, 1)
+    assert rejects(db) == [(what, reason) for what, _, reason in cases]
 
 
 def test_soundness_agrees_with_the_faults(db: psycopg.Connection) -> None:
