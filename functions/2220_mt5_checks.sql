@@ -258,7 +258,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.are_mt5_rows_sound(text, jsonb) IS
-'TRUE when all elements can surely be stored; FALSE when internal.find_mt5_faults must look at them.';
+'TRUE when all elements can surely be stored; FALSE when internal.find_mt5_faults must look at
+them.';
 REVOKE ALL ON FUNCTION internal.are_mt5_rows_sound(text, jsonb) FROM public;
 
 CREATE OR REPLACE FUNCTION internal.reject_mt5_rows(

@@ -79,6 +79,13 @@ WHERE b.state = 'violated';
 
 COMMENT ON VIEW monitoring.balance_violations IS
 'Accounts whose balance is not the sum of their deals. No row when all is well.';
+COMMENT ON COLUMN monitoring.balance_violations.account_id IS 'Trading account.';
+COMMENT ON COLUMN monitoring.balance_violations.balance IS 'Balance as MT5 gave it.';
+COMMENT ON COLUMN monitoring.balance_violations.balance_by_deals IS
+'Balance by opening balance and deals.';
+COMMENT ON COLUMN monitoring.balance_violations.difference IS 'balance_by_deals less balance.';
+COMMENT ON COLUMN monitoring.balance_violations.taken_at IS 'When the account was seen, UTC.';
+COMMENT ON COLUMN monitoring.balance_violations.latest_deal_at IS 'Latest deal, UTC.';
 
 -- Rollover and variation margin move no volume. A split or corporate action changes the volume
 -- without a deal that says so: such positions can't be proved.
@@ -97,6 +104,14 @@ GROUP BY d.account_id, d.position_id;
 
 COMMENT ON VIEW monitoring.position_volumes IS
 'Volume of each position by its deals, bought less sold.';
+COMMENT ON COLUMN monitoring.position_volumes.account_id IS 'Trading account.';
+COMMENT ON COLUMN monitoring.position_volumes.position_id IS 'Position, for life.';
+COMMENT ON COLUMN monitoring.position_volumes.volume IS 'Volume in lots; sold is negative.';
+COMMENT ON COLUMN monitoring.position_volumes.latest_deal_at IS 'Latest deal, UTC.';
+COMMENT ON COLUMN monitoring.position_volumes.has_opening IS
+'TRUE when a deal of type IN is there.';
+COMMENT ON COLUMN monitoring.position_volumes.is_split IS
+'TRUE when a split or corporate action changed it.';
 
 CREATE VIEW monitoring.open_volume_violations AS
 SELECT
@@ -123,6 +138,11 @@ WHERE
 
 COMMENT ON VIEW monitoring.open_volume_violations IS
 'Open positions whose volume is not the sum of their deals. No row when all is well.';
+COMMENT ON COLUMN monitoring.open_volume_violations.account_id IS 'Trading account.';
+COMMENT ON COLUMN monitoring.open_volume_violations.position_id IS 'Position, for life.';
+COMMENT ON COLUMN monitoring.open_volume_violations.volume IS 'Volume in lots; sold is negative.';
+COMMENT ON COLUMN monitoring.open_volume_violations.volume_by_deals IS
+'Bought less sold by deals, lots.';
 
 CREATE VIEW monitoring.vanished_position_violations AS
 SELECT
@@ -146,6 +166,11 @@ WHERE
 COMMENT ON VIEW monitoring.vanished_position_violations IS
 'Positions that are no longer open and whose deals leave a volume: deals are missing. No row when
 all is well.';
+COMMENT ON COLUMN monitoring.vanished_position_violations.account_id IS 'Trading account.';
+COMMENT ON COLUMN monitoring.vanished_position_violations.position_id IS 'Position, for life.';
+COMMENT ON COLUMN monitoring.vanished_position_violations.volume_by_deals IS
+'Bought less sold by deals, lots.';
+COMMENT ON COLUMN monitoring.vanished_position_violations.latest_deal_at IS 'Latest deal, UTC.';
 
 CREATE VIEW monitoring.order_without_deal_violations AS
 SELECT
@@ -169,6 +194,15 @@ WHERE
 
 COMMENT ON VIEW monitoring.order_without_deal_violations IS
 'Orders that were filled and have no deal. No row when all is well.';
+COMMENT ON COLUMN monitoring.order_without_deal_violations.account_id IS 'Trading account.';
+COMMENT ON COLUMN monitoring.order_without_deal_violations.ticket IS 'Order ticket.';
+COMMENT ON COLUMN monitoring.order_without_deal_violations.state IS
+'Code, kind order_state of mt5_codes.';
+COMMENT ON COLUMN monitoring.order_without_deal_violations.volume_initial IS
+'Volume asked for, lots.';
+COMMENT ON COLUMN monitoring.order_without_deal_violations.volume_current IS
+'Volume not filled, lots.';
+COMMENT ON COLUMN monitoring.order_without_deal_violations.done_at IS 'When it was done with, UTC.';
 
 CREATE VIEW monitoring.double_order_violations AS
 SELECT
@@ -183,6 +217,11 @@ WHERE o.account_id IS NULL AND x.account_id IS NOT NULL;
 
 COMMENT ON VIEW monitoring.double_order_violations IS
 'Orders stored twice: once without an account, once with one. No row when all is well.';
+COMMENT ON COLUMN monitoring.double_order_violations.id IS
+'Row of trading_orders without an account.';
+COMMENT ON COLUMN monitoring.double_order_violations.other_id IS 'Row of trading_orders with one.';
+COMMENT ON COLUMN monitoring.double_order_violations.user_id IS 'Owner of both.';
+COMMENT ON COLUMN monitoring.double_order_violations.mt5_order_id IS 'Order ticket of both.';
 
 CREATE VIEW monitoring.trip_violations AS
 WITH by_deals AS (
@@ -231,3 +270,10 @@ WHERE
 COMMENT ON VIEW monitoring.trip_violations IS
 'Positions whose trips differ in money from their deals, or from trading_orders. No row when all is
 well.';
+COMMENT ON COLUMN monitoring.trip_violations.account_id IS 'Trading account.';
+COMMENT ON COLUMN monitoring.trip_violations.position_id IS 'Position, for life.';
+COMMENT ON COLUMN monitoring.trip_violations.problem IS 'Which two figures differ.';
+COMMENT ON COLUMN monitoring.trip_violations.money_by_trips IS
+'Net result by trips, account currency.';
+COMMENT ON COLUMN monitoring.trip_violations.money_by_source IS
+'The same by deals, or by trading_orders.';
