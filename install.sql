@@ -49,7 +49,8 @@ SET client_min_messages = warning;
 \set file functions/2210_mt5_server_time.sql \ir scripts/apply.psql
 \set file functions/2220_mt5_checks.sql \ir scripts/apply.psql
 \set file functions/2230_ingest_mt5_account.sql \ir scripts/apply.psql
-\set file functions/2240_refresh_mt5_trips.sql \ir scripts/apply.psql
+\set file functions/2240_compute_mt5_trips.sql \ir scripts/apply.psql
+\set file functions/2245_refresh_mt5_trips.sql \ir scripts/apply.psql
 \set file functions/2250_ingest_mt5_deals.sql \ir scripts/apply.psql
 \set file functions/2260_ingest_mt5_orders.sql \ir scripts/apply.psql
 \set file functions/2270_ingest_mt5_positions.sql \ir scripts/apply.psql

@@ -1,5 +1,5 @@
 -- 2250_ingest_mt5_deals.sql: takes what history_deals_get returns.
--- needs: functions/2220_mt5_checks.sql, functions/2240_refresh_mt5_trips.sql
+-- needs: functions/2220_mt5_checks.sql, functions/2245_refresh_mt5_trips.sql
 -- transaction: yes
 
 CALL deploy.become_owner();

@@ -1,5 +1,5 @@
 -- 2260_ingest_mt5_orders.sql: takes what history_orders_get and orders_get return.
--- needs: functions/2220_mt5_checks.sql, functions/2240_refresh_mt5_trips.sql
+-- needs: functions/2220_mt5_checks.sql, functions/2245_refresh_mt5_trips.sql
 -- transaction: yes
 
 CALL deploy.become_owner();

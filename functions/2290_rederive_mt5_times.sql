@@ -1,5 +1,5 @@
 -- 2290_rederive_mt5_times.sql: UTC once more, after a clock rule was corrected.
--- needs: functions/2210_mt5_server_time.sql, functions/2240_refresh_mt5_trips.sql
+-- needs: functions/2210_mt5_server_time.sql, functions/2245_refresh_mt5_trips.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
