@@ -28,7 +28,7 @@ CREATE TABLE IF NOT EXISTS public.trading_positions (
     CONSTRAINT trading_positions_session_id_fkey FOREIGN KEY (session_id)
     REFERENCES public.mt5_sessions (session_id) ON DELETE CASCADE,
     CONSTRAINT trading_positions_account_id_fkey FOREIGN KEY (account_id)
-    REFERENCES public.mt5_accounts (id),
+    REFERENCES public.mt5_accounts (id) ON DELETE CASCADE,
     CONSTRAINT trading_positions_ticket_not_blank_check CHECK (ticket <> ''),
     CONSTRAINT trading_positions_symbol_trimmed_check CHECK (
         symbol <> '' AND symbol !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'

@@ -16,6 +16,7 @@ import pytest
 import testing.postgresql
 from psycopg.conninfo import conninfo_to_dict
 from pytest_postgresql import factories
+from pytest_postgresql.executors import NoopExecutor
 
 import deploy
 import embedded
@@ -166,9 +167,15 @@ postgresql = factories.postgresql("template")
 
 
 @pytest.fixture
-def db(postgresql: psycopg.Connection) -> psycopg.Connection:
+def db(postgresql: psycopg.Connection, template: NoopExecutor) -> psycopg.Connection:
     """A superuser's connection, in autocommit, to a fresh clone of the deployed database."""
     postgresql.autocommit = True
+    # CREATE DATABASE ... TEMPLATE copies neither the owner nor the rights on the database itself
+    postgresql.execute(
+        "UPDATE pg_database AS d SET datdba = t.datdba, datacl = t.datacl"
+        " FROM pg_database AS t WHERE t.datname = %s AND d.datname = current_database()",
+        [template.template_dbname],
+    )
     return postgresql
 
 
@@ -195,6 +202,24 @@ def connect_as(
 def app(connect_as: Callable[..., psycopg.Connection]) -> psycopg.Connection:
     """The API's connection."""
     return connect_as("rubi_app")
+
+
+@pytest.fixture(scope="session")
+def shared_connection(server: Address, template: NoopExecutor) -> Iterator[psycopg.Connection]:
+    """The API's connection to a clone that tests share which leave nothing behind."""
+    name = f"{template.dbname}_shared"
+    with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.template_dbname}")
+        with psycopg.connect(server.dsn(name, "rubi_app"), autocommit=True) as shared:
+            yield shared
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def rolled_back(shared_connection: psycopg.Connection) -> Iterator[psycopg.Connection]:
+    """The API's connection inside a transaction that is rolled back after the test."""
+    with shared_connection.transaction(force_rollback=True):
+        yield shared_connection
 
 
 @pytest.fixture
