@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -260,5 +261,23 @@ def psql(server: Address) -> Callable[..., subprocess.CompletedProcess[str]]:
             capture_output=True,
             text=True,
         )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def run_script() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a Python script of scripts/ as a user would, in a narrow terminal that is none."""
+
+    def run(
+        script: str, *arguments: str, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        return subprocess.run(
+            [sys.executable, ROOT / "scripts" / script, *arguments],
+            env=clean | {"COLUMNS": "100"} | (env or {}),
+            capture_output=True,
+            text=True,
+        )
 
     return run
