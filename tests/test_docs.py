@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 
-import deploy
 import yaml
+
+import deploy
 
 ERRORS = (deploy.ROOT / "docs/errors.md").read_text()
 
