@@ -14,7 +14,7 @@ esac
 rubi_setup embedded,demo,test
 PATH="$PWD/.venv/bin:$PATH"
 
-sqlfluff lint --disable-progress-bar -p 2 schema indexes functions views triggers seed grants
+sqlfluff lint --disable-progress-bar schema indexes functions views triggers seed grants
 ruff check --quiet scripts tests
 ruff format --quiet --check scripts tests
 shellcheck scripts/*.sh .ci/run

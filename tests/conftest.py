@@ -33,6 +33,12 @@ SETTINGS = {
     "max_locks_per_transaction": "256",
     "timezone": "UTC",
     "jit": "off",
+    # a server that is thrown away needs no protection against a crash
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "4GB",
+    "autovacuum": "off",
 }
 
 
@@ -206,14 +212,28 @@ def app(connect_as: Callable[..., psycopg.Connection]) -> psycopg.Connection:
 
 
 @pytest.fixture(scope="session")
-def shared_connection(server: Address, template: NoopExecutor) -> Iterator[psycopg.Connection]:
-    """The API's connection to a clone that tests share which leave nothing behind."""
+def shared_database(server: Address, template: NoopExecutor) -> Iterator[str]:
+    """Name of a clone for tests that leave nothing behind; one for each costs half a second."""
     name = f"{template.dbname}_shared"
     with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.template_dbname}")
-        with psycopg.connect(server.dsn(name, "rubi_app"), autocommit=True) as shared:
-            yield shared
+        yield name
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def shared_connection(server: Address, shared_database: str) -> Iterator[psycopg.Connection]:
+    """The API's connection to the shared clone."""
+    with psycopg.connect(server.dsn(shared_database, "rubi_app"), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def catalog(server: Address, shared_database: str) -> Iterator[psycopg.Connection]:
+    """A superuser's connection to the shared clone, for reading only."""
+    with psycopg.connect(server.dsn(shared_database), autocommit=True) as connection:
+        connection.execute("SET default_transaction_read_only = on")
+        yield connection
 
 
 @pytest.fixture

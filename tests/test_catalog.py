@@ -48,15 +48,15 @@ OURS = "('public', 'monitoring', 'internal', 'deploy')"
 
 
 @pytest.mark.parametrize("table", BASE)
-def test_base_table_has_its_columns(db: psycopg.Connection, table: str) -> None:
-    found = db.execute(
+def test_base_table_has_its_columns(catalog: psycopg.Connection, table: str) -> None:
+    found = catalog.execute(
         "SELECT column_name FROM information_schema.columns WHERE table_name = %s", [table]
     ).fetchall()
     assert {name for (name,) in found} >= set(BASE[table].split())
 
 
-def test_enums_of_the_base_are_there(db: psycopg.Connection) -> None:
-    found = db.execute(
+def test_enums_of_the_base_are_there(catalog: psycopg.Connection) -> None:
+    found = catalog.execute(
         "SELECT enum_range(NULL::signal_type_enum)::text[], enum_range(NULL::signal_status_enum)"
         "::text[]"
     ).fetchone()
@@ -67,8 +67,8 @@ def test_enums_of_the_base_are_there(db: psycopg.Connection) -> None:
 
 
 @pytest.mark.parametrize("table", PATHS)
-def test_each_access_path_of_the_base_is_served(db: psycopg.Connection, table: str) -> None:
-    found = db.execute(
+def test_each_access_path_of_the_base_is_served(catalog: psycopg.Connection, table: str) -> None:
+    found = catalog.execute(
         "SELECT (SELECT string_agg(a.attname, ' ' ORDER BY k.ord)"
         " FROM unnest(i.indkey::int[]) WITH ORDINALITY AS k (attnum, ord)"
         " JOIN pg_attribute AS a ON a.attrelid = i.indrelid AND a.attnum = k.attnum)"
@@ -80,9 +80,9 @@ def test_each_access_path_of_the_base_is_served(db: psycopg.Connection, table: s
         assert any(f"{columns} ".startswith(f"{path} ") for columns in indexes), path
 
 
-def test_partial_and_gin_indexes_of_the_base_are_there(db: psycopg.Connection) -> None:
+def test_partial_and_gin_indexes_of_the_base_are_there(catalog: psycopg.Connection) -> None:
     query = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public'"
-    found = dict(db.execute(query).fetchall())
+    found = dict(catalog.execute(query).fetchall())
     assert "WHERE is_active" in found["idx_active_sessions"]
     assert "last_ping" not in found["idx_active_sessions"]
     assert "PENDING" in found["idx_pending_signals"]
@@ -91,9 +91,9 @@ def test_partial_and_gin_indexes_of_the_base_are_there(db: psycopg.Connection) -
     assert "USING gin (symbols)" in found["idx_strategies_symbols_gin"]
 
 
-def test_no_index_repeats_another(db: psycopg.Connection) -> None:
+def test_no_index_repeats_another(catalog: psycopg.Connection) -> None:
     """No plain index is the leading part of another on the same table with the same predicate."""
-    found = db.execute(
+    found = catalog.execute(
         "SELECT i.indrelid, i.indkey::text, i.indisunique, c.relname,"
         " coalesce(pg_get_expr(i.indpred, i.indrelid), ''),"
         " coalesce(pg_get_expr(i.indexprs, i.indrelid), '')"
@@ -112,8 +112,8 @@ def test_no_index_repeats_another(db: psycopg.Connection) -> None:
     assert repeated == []
 
 
-def test_every_object_has_a_comment(db: psycopg.Connection) -> None:
-    missing = db.execute(
+def test_every_object_has_a_comment(catalog: psycopg.Connection) -> None:
+    missing = catalog.execute(
         f"""
         SELECT c.oid::regclass::text AS name
         FROM pg_class AS c
@@ -139,8 +139,8 @@ def test_every_object_has_a_comment(db: psycopg.Connection) -> None:
     assert [name for (name,) in missing] == []
 
 
-def test_no_time_is_without_a_zone_and_no_number_a_float(db: psycopg.Connection) -> None:
-    found = db.execute(
+def test_no_time_is_without_a_zone_and_no_number_a_float(catalog: psycopg.Connection) -> None:
+    found = catalog.execute(
         "SELECT table_name, column_name, data_type FROM information_schema.columns"
         f" WHERE table_schema IN {OURS} AND data_type IN ('timestamp without time zone', 'real',"
         " 'double precision') AND table_name NOT LIKE 'pg_stat_statements%'"
@@ -149,9 +149,9 @@ def test_no_time_is_without_a_zone_and_no_number_a_float(db: psycopg.Connection)
     assert found == []
 
 
-def test_every_constraint_has_a_chosen_name(db: psycopg.Connection) -> None:
+def test_every_constraint_has_a_chosen_name(catalog: psycopg.Connection) -> None:
     """Named with PostgreSQL's suffix for its kind, and never numbered by it."""
-    found = db.execute(
+    found = catalog.execute(
         "SELECT conname, contype, conrelid::regclass::text FROM pg_constraint"
         f" WHERE connamespace::regnamespace::text IN {OURS} AND contype IN ('c', 'f', 'p', 'u')"
     ).fetchall()
@@ -161,8 +161,8 @@ def test_every_constraint_has_a_chosen_name(db: psycopg.Connection) -> None:
     assert [name for name, *_ in found if re.search(r"_(check|fkey|key)\d+$", name)] == []
 
 
-def test_functions_are_nobodys_by_default(db: psycopg.Connection) -> None:
-    found = db.execute(
+def test_functions_are_nobodys_by_default(catalog: psycopg.Connection) -> None:
+    found = catalog.execute(
         "SELECT p.oid::regprocedure::text FROM pg_proc AS p, aclexplode(coalesce(p.proacl,"
         " acldefault('f', p.proowner))) AS a"
         f" WHERE p.pronamespace::regnamespace::text IN {OURS} AND a.grantee = 0"
@@ -171,8 +171,8 @@ def test_functions_are_nobodys_by_default(db: psycopg.Connection) -> None:
     assert found == []
 
 
-def test_definer_functions_pin_their_path_and_say_why(db: psycopg.Connection) -> None:
-    found = db.execute(
+def test_definer_functions_pin_their_path_and_say_why(catalog: psycopg.Connection) -> None:
+    found = catalog.execute(
         "SELECT p.proname, p.proconfig FROM pg_proc AS p WHERE p.prosecdef"
         f" AND p.pronamespace::regnamespace::text IN {OURS}"
     ).fetchall()
@@ -183,8 +183,8 @@ def test_definer_functions_pin_their_path_and_say_why(db: psycopg.Connection) ->
     assert len(re.findall(r"SECURITY DEFINER -- \w", text)) == len(found)
 
 
-def test_every_object_belongs_to_the_owner(db: psycopg.Connection) -> None:
-    found = db.execute(
+def test_every_object_belongs_to_the_owner(catalog: psycopg.Connection) -> None:
+    found = catalog.execute(
         "SELECT c.oid::regclass::text, c.relowner::regrole::text FROM pg_class AS c"
         f" WHERE c.relnamespace::regnamespace::text IN {OURS}"
         " AND c.relowner <> 'rubi_owner'::regrole"

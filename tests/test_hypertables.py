@@ -48,7 +48,7 @@ def test_series_is_read_by_its_key(app: psycopg.Connection) -> None:
     app.execute("SET enable_seqscan = off")
     plan = app.execute(
         "EXPLAIN SELECT close FROM market_data WHERE symbol = 'EURUSD' AND timeframe = 'H1'"
-        " ORDER BY timestamp DESC LIMIT 1"
+        " AND timestamp >= '2026-03-15' AND timestamp < '2026-03-16' ORDER BY timestamp"
     ).fetchall()
     text = "\n".join(line for (line,) in plan)
     assert "market_data_pkey" in text
