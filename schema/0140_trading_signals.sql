@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS public.trading_signals (
     CONSTRAINT trading_signals_strategy_id_user_id_fkey FOREIGN KEY (strategy_id, user_id)
     REFERENCES public.trading_strategies (id, user_id) ON DELETE SET NULL (strategy_id),
     CONSTRAINT trading_signals_symbol_trimmed_check CHECK (
-        symbol <> '' AND symbol !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+        symbol <> '' AND symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
     ),
     CONSTRAINT trading_signals_volume_positive_check CHECK (volume > 0 AND volume <> 'NaN'),
     CONSTRAINT trading_signals_prices_not_nan_check CHECK (

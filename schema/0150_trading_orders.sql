@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS public.trading_orders (
     CONSTRAINT trading_orders_account_id_user_id_fkey FOREIGN KEY (account_id, user_id)
     REFERENCES public.mt5_accounts (id, user_id),
     CONSTRAINT trading_orders_symbol_trimmed_check CHECK (
-        symbol <> '' AND symbol !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+        symbol <> '' AND symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
     ),
     CONSTRAINT trading_orders_order_type_known_check CHECK (
         order_type IN (

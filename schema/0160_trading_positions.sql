@@ -31,7 +31,7 @@ CREATE TABLE IF NOT EXISTS public.trading_positions (
     REFERENCES public.mt5_accounts (id) ON DELETE CASCADE,
     CONSTRAINT trading_positions_ticket_not_blank_check CHECK (ticket <> ''),
     CONSTRAINT trading_positions_symbol_trimmed_check CHECK (
-        symbol <> '' AND symbol !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+        symbol <> '' AND symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
     ),
     CONSTRAINT trading_positions_type_known_check CHECK (type IN ('BUY', 'SELL')),
     CONSTRAINT trading_positions_volume_positive_check CHECK (volume > 0 AND volume <> 'NaN'),

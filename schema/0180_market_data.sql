@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS public.market_data (
     close numeric(20, 8) NOT NULL,
     CONSTRAINT market_data_pkey PRIMARY KEY (symbol, timeframe, timestamp),
     CONSTRAINT market_data_symbol_trimmed_check CHECK (
-        symbol <> '' AND symbol !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+        symbol <> '' AND symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
     ),
     CONSTRAINT market_data_timeframe_known_check CHECK (
         timeframe IN (

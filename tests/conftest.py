@@ -173,16 +173,20 @@ template = factories.postgresql_noproc(
 postgresql = factories.postgresql("template")
 
 
+def copy_rights(connection: psycopg.Connection, source: str, target: str) -> None:
+    """CREATE DATABASE ... TEMPLATE copies neither the owner nor the rights on a database itself."""
+    connection.execute(
+        "UPDATE pg_database AS d SET datdba = t.datdba, datacl = t.datacl"
+        " FROM pg_database AS t WHERE t.datname = %s AND d.datname = %s",
+        [source, target],
+    )
+
+
 @pytest.fixture
 def db(postgresql: psycopg.Connection, template: NoopExecutor) -> psycopg.Connection:
     """A superuser's connection, in autocommit, to a fresh clone of the deployed database."""
     postgresql.autocommit = True
-    # CREATE DATABASE ... TEMPLATE copies neither the owner nor the rights on the database itself
-    postgresql.execute(
-        "UPDATE pg_database AS d SET datdba = t.datdba, datacl = t.datacl"
-        " FROM pg_database AS t WHERE t.datname = %s AND d.datname = current_database()",
-        [template.template_dbname],
-    )
+    copy_rights(postgresql, template.template_dbname, template.dbname)
     return postgresql
 
 
@@ -217,6 +221,7 @@ def shared_database(server: Address, template: NoopExecutor) -> Iterator[str]:
     name = f"{template.dbname}_shared"
     with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
         connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.template_dbname}")
+        copy_rights(connection, template.template_dbname, name)
         yield name
         connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -130,7 +130,8 @@ def violations(connection: psycopg.Connection) -> int:
     ).fetchone()[0]
 
 
-def test_counters_follow_orders(app: psycopg.Connection, db: psycopg.Connection) -> None:
+def test_counters_follow_orders_and_corrections(db: psycopg.Connection) -> None:
+    app = db  # the owner's side: closed orders are frozen for the API
     user = rows.user(app)
     one, other = rows.strategy(app, user), rows.strategy(app, user)
     order = rows.order(app, user, strategy_id=one)
@@ -199,7 +200,10 @@ def test_counters_are_exact_under_eight_writers(
                     rows.closed_order(connection, user, strategy_id=s, profit=turn - 5)
                     for s in (order if turn % 2 else reversed(order))
                 ]
-                connection.execute("UPDATE trading_orders SET swap = -1 WHERE id = %s", [made[0]])
+                connection.execute(
+                    "UPDATE trading_orders SET strategy_id = %s WHERE id = %s",
+                    [strategies[turn % 4], made[0]],
+                )
                 connection.execute("DELETE FROM trading_orders WHERE id = %s", [made[1]])
 
     with ThreadPoolExecutor(8) as pool:
