@@ -33,6 +33,7 @@ CREATE SCHEMA IF NOT EXISTS deploy;
 -- and rubi_owner may not create in it, the deployer stays who it is and owns the objects.
 CREATE OR REPLACE PROCEDURE deploy.become_owner()
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF has_database_privilege('rubi_owner', current_database(), 'CREATE')

@@ -15,6 +15,7 @@ rubi_setup embedded,demo,test
 PATH="$PWD/.venv/bin:$PATH"
 
 sqlfluff lint --disable-progress-bar schema indexes functions views triggers seed grants
+squawk {schema,indexes,functions,views,triggers,seed,grants}/*.sql
 ruff check --quiet scripts tests
 ruff format --quiet --check scripts tests
 shellcheck scripts/*.sh .ci/run
