@@ -191,3 +191,20 @@ def test_every_object_belongs_to_the_owner(catalog: psycopg.Connection) -> None:
         " AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')"
     ).fetchall()
     assert found == []
+
+
+def test_views_run_as_their_invoker_or_say_why_not(catalog: psycopg.Connection) -> None:
+    found = catalog.execute(
+        "SELECT c.oid::regclass::text, coalesce('security_invoker=true' = ANY (c.reloptions), FALSE)"
+        f" FROM pg_class AS c WHERE c.relkind = 'v' AND c.relnamespace::regnamespace::text IN {OURS}"
+        " AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')"
+    ).fetchall()
+    text = "\n".join(file.text for file in deploy.read_files())
+    as_owner = [name for name, invoker in found if not invoker]
+    assert len(found) > len(as_owner)
+    for name in as_owner:
+        plain = name.split(".")[-1]
+        said = (
+            rf"-- Not security_invoker: (?:(?!\nCREATE )[\s\S])*\nCREATE [^\n]*VIEW \w+\.{plain}\b"
+        )
+        assert re.search(said, text), name
