@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
-import tomllib
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
@@ -24,7 +24,8 @@ import locks
 from cli import Failure, console, new_app, one_line, run
 from sqlfiles import ROOT, File, SqlFailure, read_files, run_statements
 
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+# a full reader of TOML would take longer than all of "nothing to do"
+VERSION = re.search(r'(?m)^version = "(.+)"$', (ROOT / "pyproject.toml").read_text())[1]
 # "already exists, skipping" of relations, objects, columns and schemas: what re-running says
 EXPECTED_NOTICES = {"42P07", "42710", "42701", "42P06", "00000"}
 PENDING = 3
@@ -180,57 +181,64 @@ def due(files: list[File], history: dict[str, Record]) -> list[tuple[File, str]]
 
 
 def apply_file(
-    connection: psycopg.Connection, file: File, wait: float = 60, lock_timeout: float = 5
+    connection: psycopg.Connection,
+    file: File,
+    wait: float = 60,
+    lock_timeout: float = 5,
+    watch: locks.Watch | None = None,
 ) -> None:
     """Run one file and record it, in one transaction unless the file can't run in one.
 
     A try that gets no lock within lock_timeout seconds, or a deadlock, is repeated until wait
     seconds have passed. Raises Failure with file, line and cause.
     """
-    began = monotonic()
+    end = monotonic() + wait
     pauses = iter(locks.PAUSES)
     while True:
-        left = max(0.1, began + wait - monotonic())
-        # a concurrent build waits for old transactions, which holds up nobody
-        timeout = left if file.alone else min(lock_timeout, left)
-        connection.execute(f"SET lock_timeout = {int(timeout * 1000)}")
+        left = max(0.1, end - monotonic())
+        if watch:
+            watch.begin()
         try:
-            with locks.Watch(connection) as watch:
-                run_and_record(connection, file)
+            # a concurrent build waits for old transactions, which holds up nobody
+            run_and_record(connection, file, left if file.alone else min(lock_timeout, left))
             return
         except SqlFailure as failure:
             if not locks.is_passing(failure.error):
                 raise
-            why = f"{failure}{', ' + watch.blockers if watch.blockers else ''}"
-            if monotonic() - began >= wait:
-                raise Failure(
-                    f"{why}: given up after {wait:g} s, nothing of it applied"
-                ) from failure
-        pause = min(next(pauses, locks.PAUSES[-1]), max(0.0, began + wait - monotonic()))
-        console.print(f"  {why}: again in {pause:.1f} s", markup=False)
+            why = f"{failure}, {watch.blockers}" if watch and watch.blockers else str(failure)
+            left = end - monotonic()
+            if left <= 0:
+                raise Failure(f"{why}: given up after {wait:g} s, not applied") from failure
+        pause = min(next(pauses, locks.PAUSES[-1]), left)
+        console.print(f"  {why}: again in {pause:.1f} s", markup=False, soft_wrap=True)
         sleep(pause)
 
 
-def run_and_record(connection: psycopg.Connection, file: File) -> None:
+def run_and_record(connection: psycopg.Connection, file: File, lock_timeout: float) -> None:
     """One try at a file."""
     try:
-        started = connection.execute("SELECT clock_timestamp()").fetchone()[0]
-        if file.alone:
-            connection.execute("CALL deploy.drop_invalid_indexes(%s)", [file.text])
-            run_statements(connection, file)
-        with connection.transaction():
-            if not file.alone:
+        if not file.alone:
+            with connection.transaction():
+                connection.execute(f"SET LOCAL lock_timeout = {int(lock_timeout * 1000)}")
                 run_statements(connection, file)
-            record_file(connection, file, "runner", started)
-            connection.execute("RESET ROLE")
+                record_file(connection, file, "runner")
+                connection.execute("RESET ROLE")
+            return
+        connection.execute(f"SET lock_timeout = {int(lock_timeout * 1000)}")
+        started = connection.execute("SELECT clock_timestamp()").fetchone()[0]
+        connection.execute("CALL deploy.drop_invalid_indexes(%s)", [file.text])
+        run_statements(connection, file)
+        record_file(connection, file, "runner", started)
     except psycopg.Error as error:  # not in one of its statements: at commit, or the connection's
         raise SqlFailure(file, None, error) from error
 
 
-def record_file(connection: psycopg.Connection, file: File, tool: str, started: datetime) -> None:
-    """Write a file's history row."""
+def record_file(
+    connection: psycopg.Connection, file: File, tool: str, started: datetime | None = None
+) -> None:
+    """Write a file's history row; it began when the transaction did, unless started is given."""
     connection.execute(
-        "SELECT deploy.record_file(%s, %s, %s, %s, %s)",
+        "SELECT deploy.record_file(%s, %s, %s, %s, coalesce(%s, now()))",
         (file.path, file.text, tool, VERSION, started),
     )
 
@@ -349,10 +357,12 @@ def apply(
         if due(on_disk, history):
             with locks.only_runner(connection, wait):
                 # another runner may have done it meanwhile
-                for file, reason in due(on_disk, applied(connection)):
-                    apply_file(connection, file, wait, lock_timeout)
-                    done.append({"path": file.path, "reason": reason})
-                    console.print(f"applied {file.path} [dim]({reason})[/]")
+                todo = due(on_disk, applied(connection))
+                with locks.Watch(connection) as watch:
+                    for file, reason in todo:
+                        apply_file(connection, file, wait, lock_timeout, watch)
+                        done.append({"path": file.path, "reason": reason})
+                        console.print(f"applied {file.path} [dim]({reason})[/]")
         show_gone(gone(on_disk, history))
     console.print(f"{len(done)} of {len(on_disk)} files applied" if done else "nothing to do")
     if as_json:
@@ -447,9 +457,8 @@ def baseline(
                 if differences:
                     report_differences(differences, as_json)
                 with connection.transaction():
-                    started = connection.execute("SELECT clock_timestamp()").fetchone()[0]
                     for file, _ in due(on_disk, applied(connection)):
-                        record_file(connection, file, "baseline", started)
+                        record_file(connection, file, "baseline")
     console.print(f"{len(todo)} files recorded as applied" if todo else "nothing to do")
     if as_json:
         print(json.dumps({"recorded": [file.path for file, _ in todo]}))

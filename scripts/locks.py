@@ -16,7 +16,7 @@ from psycopg.conninfo import make_conninfo
 from cli import Failure, console
 
 KEY = 1381319241  # the same in lock.sql
-# lock_not_available, deadlock_detected; and, since roles belong to the cluster: when two databases of
+# lock_not_available, deadlock_detected; roles belong to the cluster: when two databases of
 # it are deployed at once, one meets an internal error or a unique index of the catalog
 RETRIED = {"55P03", "40P01", "XX000", "23505"}
 PAUSES = (0.2, 0.5, 1, 2, 5)
@@ -64,6 +64,7 @@ class Watch:
         self.pid = connection.info.backend_pid
         self.dsn = make_conninfo(connection.info.dsn, password=connection.info.password)
         self.blockers = ""
+        self.since = monotonic()
         self.done = threading.Event()
         self.thread = threading.Thread(target=self.look, daemon=True)
 
@@ -75,22 +76,29 @@ class Watch:
         self.done.set()
         self.thread.join()
 
+    def begin(self) -> None:
+        """A new try starts: nobody blocks it yet."""
+        self.blockers, self.since = "", monotonic()
+
     def look(self) -> None:
-        """Poll until the file is done; remember the last blockers seen."""
-        if self.done.wait(0.3):
-            return
-        try:
-            with psycopg.connect(
-                self.dsn, autocommit=True, connect_timeout=5, application_name="rubi deploy watch"
-            ) as connection:
-                while not self.done.is_set():
-                    self.ask(connection)
-                    self.done.wait(0.2)
-        except psycopg.Error:
-            return  # the file's own error is the one to report
+        """Ask while a try takes long, until all is done."""
+        while not self.done.wait(0.2):
+            if monotonic() - self.since < 0.2:
+                continue
+            try:
+                with psycopg.connect(
+                    self.dsn,
+                    autocommit=True,
+                    connect_timeout=5,
+                    application_name="rubi deploy watch",
+                ) as connection:
+                    while not self.done.wait(0.1):
+                        self.ask(connection)
+            except psycopg.Error:
+                return  # the file's own error is the one to report
 
     def ask(self, connection: psycopg.Connection) -> None:
-        """Look once, and say it when the answer is a new one."""
+        """Look once; say the answer when it is the first of this try."""
         seen = connection.execute(
             f"SELECT string_agg({SESSION}, '; '), (SELECT coalesce(l.relation::regclass::text,"  # noqa: S608
             " l.locktype) FROM pg_locks AS l WHERE l.pid = %(pid)s AND NOT l.granted LIMIT 1)"
@@ -98,10 +106,10 @@ class Watch:
             {"pid": self.pid},
         ).fetchone()
         if seen and seen[0]:
-            new = f"a lock on {seen[1]}, held by {seen[0]}"
-            if not self.blockers:
-                console.print(f"  waiting for {new}", markup=False)
-            self.blockers = new
+            first = not self.blockers
+            self.blockers = f"waiting for a lock on {seen[1]}, held by {seen[0]}"
+            if first:
+                console.print(f"  {self.blockers}", markup=False, soft_wrap=True)
 
 
 def is_passing(error: psycopg.Error) -> bool:
