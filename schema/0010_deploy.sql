@@ -167,8 +167,8 @@ BEGIN
     FOR v_index IN
         SELECT
             i.indexrelid,
-            i.indexrelid::regclass AS name,
-            i.indrelid::regclass AS on_table
+            i.indexrelid::regclass::text AS name,
+            i.indrelid::regclass::text AS on_table
         FROM pg_index AS i
         INNER JOIN pg_class AS c ON i.indexrelid = c.oid
         INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
