@@ -246,7 +246,7 @@ objects AS (
     UNION ALL
     SELECT
         'pg_database'::regclass, d.oid, 'database', '', '', d.datdba, d.datacl, 'd'::"char", NULL,
-        format('SELECT datacl FROM pg_database WHERE datname = %L;', d.datname)
+        'SELECT datacl FROM pg_database WHERE datname = current_database();'
     FROM pg_database AS d
     WHERE d.datname = current_database()
 ),

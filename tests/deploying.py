@@ -81,11 +81,18 @@ def edit(folder: Path, path: str, old: str = "", new: str = "", add: str = "") -
 def database(server: Address) -> Iterator[str]:
     """A database as a provider makes it, for fixtures that serve several tests."""
     name = f"rubi_{secrets.token_hex(4)}"
-    with psycopg.connect(server.dsn(), autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0")
-        prepare_database(server.dsn(name))
+    execute(server, f"CREATE DATABASE {name} TEMPLATE template0")
+    prepare_database(server.dsn(name))
+    try:
         yield name
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    finally:
+        execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def execute(server: Address, statement: str) -> None:
+    """Run a statement as superuser, in the maintenance database."""
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute(statement)
 
 
 def left(server: Address, dbname: str) -> tuple[dict, list]:
