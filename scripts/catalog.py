@@ -72,9 +72,12 @@ def snapshot(connection: psycopg.Connection) -> Catalog:
         cursor.execute("SET LOCAL search_path = pg_catalog")
         cursor.execute("SET LOCAL timezone = 'UTC'")
         cursor.execute("SET LOCAL intervalstyle = postgres")
-        rows = cursor.execute((FOLDER / "catalog.sql").read_text()).fetchall()
+        queries = ["catalog.sql", "catalog_roles.sql"]
         if cursor.execute("SELECT FROM pg_extension WHERE extname = 'timescaledb'").rowcount:
-            rows += cursor.execute((FOLDER / "catalog_timescaledb.sql").read_text()).fetchall()
+            queries.append("catalog_timescaledb.sql")
+        rows = []
+        for name in queries:
+            rows += cursor.execute((FOLDER / name).read_text()).fetchall()
         cursor.execute("SET LOCAL search_path TO DEFAULT")
     return {(row[0], row[1]): Item(*row) for row in rows}
 
@@ -116,16 +119,16 @@ def text_of(catalog: Catalog) -> str:
     for item in catalog.values():
         if item.kind in ("held", "extension") or item.definition == "all":
             continue
-        definition = item.definition
-        if item.kind in ("view", "function", "procedure"):
-            # the same text from every server's own spelling: the body of a function is the file's
-            head, _, body = definition.partition("\nAS ")
-            if item.kind == "view":
-                head, body = definition.rpartition("\n")[2], ""
-            digest = f" body {hashlib.sha256(body.encode()).hexdigest()[:12]}" if body else ""
-            definition = " ".join(head.split()) + digest
-        said = " ".join(definition.split())
-        lines.append(f"{item.kind} {item.name}: {said}")
+        if item.name.endswith(".ts_insert_blocker"):  # older versions of TimescaleDB have it
+            continue
+        said, _, body = item.definition.partition("\nAS ")
+        if item.kind == "view":  # servers spell queries differently
+            said = "\n".join(line for line in said.splitlines() if line[:1] not in (" ", ""))
+        elif body:
+            said = (
+                said.partition("\n")[2] + f" body {hashlib.sha256(body.encode()).hexdigest()[:12]}"
+            )
+        lines.append(f"{item.kind} {item.name}: {' '.join(said.split())}")
     return "\n".join(sorted(lines)) + "\n"
 
 

@@ -1,6 +1,7 @@
--- catalog.sql: everything the files can create, one row an object: its kind, its name, the object it
--- belongs to, its definition, and the statement that shows it. Objects of extensions are left out.
--- The owner of the schema deploy is called owner: where a provider owns public, that is the deployer.
+-- catalog.sql: what the files create in a database, one row an object: its kind, its name, the
+-- object it belongs to, its definition, and the statement that shows it. Objects of extensions are
+-- left out. The owner of the schema deploy is called owner: where a provider owns public, that is
+-- who deploys.
 WITH house AS (
     SELECT max(n.nspowner::bigint)::oid AS owner FROM pg_namespace AS n WHERE n.nspname = 'deploy'
 ),
@@ -44,8 +45,9 @@ relations AS (
 
 objects AS (
     SELECT
-        'pg_namespace'::regclass AS classid, n.oid, 'schema' AS kind, format('%I', n.nspname) AS name,
-        '' AS parent, n.nspowner AS owner, n.nspacl AS acl, 'n'::"char" AS acl_kind, NULL AS definition,
+        'pg_namespace'::regclass AS classid, n.oid, 'schema' AS kind,
+        format('%I', n.nspname) AS name, '' AS parent, n.nspowner AS owner, n.nspacl AS acl,
+        'n'::"char" AS acl_kind, NULL AS definition,
         format(
             'SELECT nspowner::regrole, nspacl FROM pg_namespace WHERE nspname = %L;', n.nspname
         ) AS show
@@ -62,13 +64,15 @@ objects AS (
         concat_ws(
             E'\n',
             CASE WHEN r.relpersistence <> 'p' THEN 'persistence: ' || r.relpersistence::text END,
-            'options: ' || array_to_string(
-                ARRAY(SELECT o FROM unnest(r.reloptions) AS o ORDER BY o), ', '
+            'options: ' || (
+                SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(r.reloptions) AS o
             ),
             CASE WHEN r.relrowsecurity THEN 'row security' END,
             CASE WHEN r.relforcerowsecurity THEN 'row security forced' END,
-            CASE WHEN r.relreplident <> 'd' THEN 'replica identity: ' || r.relreplident::text END,
-            'tablespace: ' || (SELECT t.spcname FROM pg_tablespace AS t WHERE t.oid = r.reltablespace),
+            CASE WHEN r.relkind = 'r' AND r.relreplident <> 'd' THEN 'replica identity: ' || r.relreplident::text END,
+            'tablespace: ' || (
+                SELECT t.spcname FROM pg_tablespace AS t WHERE t.oid = r.reltablespace
+            ),
             'partition key: ' || pg_get_partkeydef(r.oid),
             'partition: ' || pg_get_expr(r.relpartbound, r.oid),
             'inherits: ' || (
@@ -100,7 +104,8 @@ objects AS (
         ),
         CASE
             WHEN r.relkind IN ('v', 'm') THEN format('SELECT pg_get_viewdef(%L::regclass);', r.name)
-            WHEN r.relkind = 'S' THEN format('SELECT * FROM pg_sequence WHERE seqrelid = %L::regclass;', r.name)
+            WHEN r.relkind = 'S'
+                THEN format('SELECT * FROM pg_sequence WHERE seqrelid = %L::regclass;', r.name)
             ELSE format('SELECT * FROM pg_class WHERE oid = to_regclass(%L);', r.name)
         END
     FROM relations AS r
@@ -112,7 +117,11 @@ objects AS (
         p.proowner, p.proacl, 'f'::"char",
         CASE
             WHEN p.prokind = 'a'
-                THEN (SELECT format('%s %s', a.aggtransfn, a.aggfinalfn) FROM pg_aggregate AS a WHERE a.aggfnoid = p.oid)
+                THEN (
+                    SELECT format('%s %s', a.aggtransfn, a.aggfinalfn)
+                    FROM pg_aggregate AS a
+                    WHERE a.aggfnoid = p.oid
+                )
             ELSE pg_get_functiondef(p.oid)
         END,
         format(
@@ -129,7 +138,7 @@ objects AS (
         concat_ws(
             ' ',
             CASE t.typtype
-                WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' WHEN 'r' THEN 'range' ELSE t.typtype::text
+                WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' ELSE 'range'
             END,
             (
                 SELECT string_agg(quote_literal(l.enumlabel), ', ' ORDER BY l.enumsortorder)
@@ -141,9 +150,11 @@ objects AS (
             'DEFAULT ' || t.typdefault
         ),
         CASE
-            WHEN t.typtype = 'e' THEN format('SELECT enum_range(NULL::%I.%I);', s.nspname, t.typname)
+            WHEN t.typtype = 'e'
+                THEN format('SELECT enum_range(NULL::%I.%I);', s.nspname, t.typname)
             ELSE format(
-                'SELECT * FROM pg_type WHERE oid = to_regtype(%L);', format('%I.%I', s.nspname, t.typname)
+                'SELECT * FROM pg_type WHERE oid = to_regtype(%L);',
+                format('%I.%I', s.nspname, t.typname)
             )
         END
     FROM pg_type AS t
@@ -156,7 +167,8 @@ objects AS (
         format('%s.%I', coalesce(r.name, c.contypid::regtype::text), c.conname),
         coalesce(r.name, c.contypid::regtype::text), NULL, NULL, NULL, pg_get_constraintdef(c.oid),
         format(
-            'SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = %L AND %s = %L::%s;',
+            'SELECT pg_get_constraintdef(oid) FROM pg_constraint'
+            ' WHERE conname = %L AND %s = %L::%s;',
             c.conname, CASE WHEN r.oid IS NULL THEN 'contypid' ELSE 'conrelid' END,
             coalesce(r.name, c.contypid::regtype::text),
             CASE WHEN r.oid IS NULL THEN 'regtype' ELSE 'regclass' END
@@ -177,7 +189,8 @@ objects AS (
             CASE WHEN i.indisreplident THEN 'replica identity' END
         ),
         format(
-            'SELECT indisvalid, pg_get_indexdef(indexrelid) FROM pg_index WHERE indexrelid = to_regclass(%L);',
+            'SELECT indisvalid, pg_get_indexdef(indexrelid) FROM pg_index'
+            ' WHERE indexrelid = to_regclass(%L);',
             format('%I.%I', n.nspname, c.relname)
         )
     FROM pg_index AS i
@@ -198,7 +211,8 @@ objects AS (
             END
         ),
         format(
-            'SELECT tgenabled, pg_get_triggerdef(oid) FROM pg_trigger WHERE tgrelid = %L::regclass;', r.name
+            'SELECT tgenabled, pg_get_triggerdef(oid) FROM pg_trigger'
+            ' WHERE tgrelid = %L::regclass;', r.name
         )
     FROM pg_trigger AS t
     INNER JOIN relations AS r ON t.tgrelid = r.oid
@@ -218,7 +232,10 @@ objects AS (
             'using ' || pg_get_expr(p.polqual, p.polrelid),
             'with check ' || pg_get_expr(p.polwithcheck, p.polrelid)
         ),
-        format('SELECT * FROM pg_policies WHERE format(''%%I.%%I'', schemaname, tablename) = %L;', r.name)
+        format(
+            'SELECT * FROM pg_policies WHERE format(''%%I.%%I'', schemaname, tablename) = %L;',
+            r.name
+        )
     FROM pg_policy AS p
     INNER JOIN relations AS r ON p.polrelid = r.oid
     UNION ALL
@@ -231,18 +248,24 @@ objects AS (
     WHERE w.rulename <> '_RETURN'
     UNION ALL
     SELECT
-        'pg_statistic_ext'::regclass, x.oid, 'statistics', format('%I.%I', s.nspname, x.stxname), '',
-        x.stxowner, NULL, NULL, pg_get_statisticsobjdef(x.oid),
-        format('SELECT pg_get_statisticsobjdef(oid) FROM pg_statistic_ext WHERE stxname = %L;', x.stxname)
+        'pg_statistic_ext'::regclass, x.oid, 'statistics', format('%I.%I', s.nspname, x.stxname),
+        '', x.stxowner, NULL, NULL, pg_get_statisticsobjdef(x.oid),
+        format(
+            'SELECT pg_get_statisticsobjdef(oid) FROM pg_statistic_ext WHERE stxname = %L;',
+            x.stxname
+        )
     FROM pg_statistic_ext AS x
     INNER JOIN schemas AS s ON x.stxnamespace = s.oid
     UNION ALL
     SELECT
-        'pg_event_trigger'::regclass, t.oid, 'event trigger', format('%I', t.evtname), '', t.evtowner,
-        NULL, NULL, format('%s %s %s %s', t.evtevent, t.evtfoid::regproc, t.evtenabled, t.evttags),
+        'pg_event_trigger'::regclass, t.oid, 'event trigger', format('%I', t.evtname), '',
+        t.evtowner, NULL, NULL,
+        format('%s %s %s %s', t.evtevent, t.evtfoid::regproc, t.evtenabled, t.evttags),
         format('SELECT * FROM pg_event_trigger WHERE evtname = %L;', t.evtname)
     FROM pg_event_trigger AS t
-    WHERE ('pg_event_trigger'::regclass, t.oid) NOT IN (SELECT e.classid, e.objid FROM extended AS e)
+    WHERE ('pg_event_trigger'::regclass, t.oid) NOT IN (
+            SELECT e.classid, e.objid FROM extended AS e
+        )
     UNION ALL
     SELECT
         'pg_database'::regclass, d.oid, 'database', '', '', d.datdba, d.datacl, 'd'::"char", NULL,
@@ -284,13 +307,6 @@ rights AS (
     LEFT JOIN pg_namespace AS s ON d.defaclnamespace = s.oid
 ),
 
--- Roles that files make; who deploys and who logs in as one of them is each site's own matter.
-ours AS (
-    SELECT r.oid, r.rolname::text AS name
-    FROM pg_roles AS r
-    WHERE r.rolname ~ '^rubi_' AND r.rolname NOT IN ('rubi_admin', session_user)
-),
-
 items AS (
     SELECT
         o.kind, o.name, o.parent,
@@ -312,7 +328,8 @@ items AS (
             ),
             CASE WHEN a.attnotnull THEN 'NOT NULL' END,
             CASE a.attidentity
-                WHEN 'a' THEN 'GENERATED ALWAYS AS IDENTITY' WHEN 'd' THEN 'GENERATED BY DEFAULT AS IDENTITY'
+                WHEN 'a' THEN 'GENERATED ALWAYS AS IDENTITY'
+                WHEN 'd' THEN 'GENERATED BY DEFAULT AS IDENTITY'
             END,
             CASE WHEN a.attgenerated = '' THEN 'DEFAULT ' ELSE 'GENERATED AS ' END
             || pg_get_expr(e.adbin, e.adrelid),
@@ -324,7 +341,8 @@ items AS (
             'STATISTICS ' || nullif(a.attstattarget, -1), 'OPTIONS ' || a.attoptions::text
         ),
         format(
-            'SELECT format_type(atttypid, atttypmod), * FROM pg_attribute WHERE attrelid = %L::regclass AND attname = %L;',
+            'SELECT format_type(atttypid, atttypmod), * FROM pg_attribute'
+            ' WHERE attrelid = %L::regclass AND attname = %L;',
             r.name, a.attname
         )
     FROM pg_attribute AS a
@@ -374,57 +392,6 @@ items AS (
     INNER JOIN relations AS r ON d.objoid = r.oid
     INNER JOIN pg_attribute AS a ON d.objoid = a.attrelid AND d.objsubid = a.attnum
     WHERE d.classoid = 'pg_class'::regclass AND d.objsubid > 0
-    UNION ALL
-    SELECT
-        'extension', e.extname, '', 'version ' || e.extversion,
-        format('SELECT extversion FROM pg_extension WHERE extname = %L;', e.extname)
-    FROM pg_extension AS e
-    UNION ALL
-    SELECT
-        'role', o.name, '',
-        concat_ws(
-            ' ', CASE WHEN r.rolcanlogin THEN 'LOGIN' ELSE 'NOLOGIN' END,
-            CASE WHEN r.rolsuper THEN 'SUPERUSER' END, CASE WHEN r.rolcreatedb THEN 'CREATEDB' END,
-            CASE WHEN r.rolcreaterole THEN 'CREATEROLE' END, CASE WHEN NOT r.rolinherit THEN 'NOINHERIT' END,
-            CASE WHEN r.rolreplication THEN 'REPLICATION' END, CASE WHEN r.rolbypassrls THEN 'BYPASSRLS' END,
-            'CONNECTION LIMIT ' || nullif(r.rolconnlimit, -1)
-        ),
-        format('SELECT * FROM pg_roles WHERE rolname = %L;', o.name)
-    FROM ours AS o
-    INNER JOIN pg_roles AS r ON o.oid = r.oid
-    UNION ALL
-    SELECT
-        'membership', format('%s in %s', o.name, g.rolname), '',
-        string_agg(
-            DISTINCT concat_ws(
-                ' ', 'member', CASE WHEN m.admin_option THEN 'with admin option' END,
-                'inherit ' || (to_jsonb(m) ->> 'inherit_option'), 'set ' || (to_jsonb(m) ->> 'set_option')
-            ), '; '
-        ),
-        format('SELECT roleid::regrole, * FROM pg_auth_members WHERE member = %L::regrole;', o.name)
-    FROM pg_auth_members AS m
-    INNER JOIN ours AS o ON m.member = o.oid
-    INNER JOIN pg_roles AS g ON m.roleid = g.oid
-    GROUP BY o.name, g.rolname
-    UNION ALL
-    SELECT
-        CASE WHEN o.oid IS NULL THEN 'database setting' ELSE 'role setting' END,
-        concat_ws(
-            ' ', o.name, CASE WHEN o.oid IS NOT NULL AND t.setdatabase <> 0 THEN 'in this database' END,
-            split_part(v, '=', 1)
-        ), '', substr(v, strpos(v, '=') + 1),
-        'SELECT setrole::regrole, * FROM pg_db_role_setting;'
-    FROM pg_db_role_setting AS t
-    CROSS JOIN unnest(t.setconfig) AS v
-    INNER JOIN pg_database AS d ON d.datname = current_database()
-    LEFT JOIN ours AS o ON t.setrole = o.oid
-    WHERE (t.setrole = 0 AND t.setdatabase = d.oid)
-        OR (o.oid IS NOT NULL AND t.setdatabase IN (0, d.oid))
-    UNION ALL
-    -- where these belong to a provider, their grants are its matter and are not compared
-    SELECT 'held', 'database grant', '', 'yes', '' WHERE has_database_privilege(current_database(), 'CONNECT WITH GRANT OPTION')
-    UNION ALL
-    SELECT 'held', 'public grant', '', 'yes', '' WHERE has_schema_privilege('public', 'USAGE WITH GRANT OPTION')
 )
 
 SELECT i.kind, i.name, i.parent, i.definition, i.show

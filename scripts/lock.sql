@@ -11,7 +11,7 @@ BEGIN
         FROM pg_locks AS l
         INNER JOIN pg_stat_activity AS a ON l.pid = a.pid
         WHERE l.locktype = 'advisory' AND l.classid = 0 AND l.objid = 1381319241 AND l.granted
-            AND l.database = (SELECT d.oid FROM pg_database AS d WHERE datname = current_database());
+            AND a.datname = current_database();
         RAISE EXCEPTION USING
             ERRCODE = 'RB002',
             MESSAGE = format('another deployment is at work: %s', v_holder),

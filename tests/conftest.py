@@ -35,8 +35,9 @@ SETTINGS = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """--pg: major version of the embedded server."""
+    """--pg: major version of the embedded server. --refresh: write committed texts anew."""
     parser.addoption("--pg", type=int, default=embedded.DEFAULT_MAJOR)
+    parser.addoption("--refresh", action="store_true")
 
 
 class Server(testing.postgresql.Postgresql):
