@@ -68,6 +68,7 @@ Catalog = dict[tuple[str, str], Item]
 def snapshot(connection: psycopg.Connection) -> Catalog:
     """Everything in the catalog that files can make, by kind and name."""
     with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
+        cursor.execute("SET LOCAL jit = off")
         # how definitions are spelled depends on these
         cursor.execute("SET LOCAL search_path = pg_catalog")
         cursor.execute("SET LOCAL timezone = 'UTC'")

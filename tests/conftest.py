@@ -218,6 +218,16 @@ def empty_database(server: Address) -> Iterator[Callable[..., str]]:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def fresh_install(server: Address) -> Iterator[str]:
+    """Name of a database that the runner deployed; tests leave it as it is."""
+    import deploying
+
+    with deploying.database(server) as name:
+        deploying.run_program(server, name, "apply")
+        yield name
+
+
 @pytest.fixture
 def psql(server: Address) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the real psql in the repository's folder, stopping at the first error."""

@@ -24,7 +24,7 @@ def clean(server: Address, tmp_path_factory: pytest.TempPathFactory) -> tuple[Pa
     (folder / deploying.INDEX).write_text(deploying.INDEX_TEXT)
     with deploying.database(server) as name:
         began = monotonic()
-        deploying.run(server, name, "apply", "--files", str(folder))
+        deploying.run_program(server, name, "apply", "--files", str(folder))
         return folder, monotonic() - began, deploying.left(server, name)
 
 

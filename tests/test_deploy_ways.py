@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -16,11 +16,9 @@ FILES = sqlfiles.read_files()
 
 
 @pytest.fixture(scope="module")
-def by_runner(server: Address) -> Iterator[tuple[dict, list]]:
+def by_runner(server: Address, fresh_install: str) -> tuple[dict, list]:
     """What the runner leaves."""
-    with deploying.database(server) as name:
-        deploying.run(server, name, "apply")
-        yield deploying.left(server, name)
+    return deploying.left(server, fresh_install)
 
 
 @pytest.fixture

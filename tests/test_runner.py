@@ -66,7 +66,7 @@ def test_status_says_when_by_whom_and_with_what(server: Address, live: str, copy
 
 
 def test_wrong_usage_ends_with_2(server: Address, live: str) -> None:
-    deploying.run(server, live, "aply", code=2)
+    deploying.run_program(server, live, "aply", code=2)
     deploying.run(server, live, "apply", "--wait", "-1", code=2)
 
 
@@ -174,7 +174,7 @@ def test_role_without_rights_is_told_so(
     with psycopg.connect(server.dsn(), autocommit=True) as connection:
         connection.execute("DROP ROLE IF EXISTS test_nobody")
         connection.execute("CREATE ROLE test_nobody LOGIN")
-    done = deploying.run(server, name, "apply", user="test_nobody", code=1)
+    done = deploying.run_program(server, name, "apply", user="test_nobody", code=1)
     assert done.stderr.startswith("error: schema/0010_deploy.sql:")
     assert "permission denied" in done.stderr
 

@@ -35,7 +35,7 @@ def test_lock_that_is_not_had_is_named_and_given_up_within_the_bound(
     holder.execute("SELECT count(*) FROM users")
     done = deploying.run(
         server, db.info.dbname, "apply", "--files", str(pending),
-        "--wait", "2", "--lock-timeout", "0.7", code=1,
+        "--wait", "1.2", "--lock-timeout", "0.5", code=1,
     )  # fmt: skip
     assert "schema/0999_test.sql:2: " in done.stderr
     assert "a lock on users" in done.stderr
@@ -93,7 +93,7 @@ def test_runners_at_once_apply_each_file_once(
 ) -> None:
     name = empty_database()
     with ThreadPoolExecutor(runners) as pool:
-        list(pool.map(lambda _: deploying.run(server, name, "apply"), range(runners)))
+        list(pool.map(lambda _: deploying.run_program(server, name, "apply"), range(runners)))
     with psycopg.connect(server.dsn(name)) as connection:
         rows = connection.execute("SELECT path FROM deploy.history ORDER BY id").fetchall()
     assert [path for (path,) in rows] == [file.path for file in sqlfiles.read_files()]
@@ -170,8 +170,8 @@ def test_invalid_index_of_a_hypertable_is_dropped_and_built_again(
 def test_two_databases_of_one_server_are_deployed_at_once(
     server: Address, empty_database: Callable[..., str]
 ) -> None:
-    names = [empty_database() for _ in range(3)]
+    names = [empty_database() for _ in range(2)]
     with ThreadPoolExecutor(len(names)) as pool:
-        list(pool.map(lambda name: deploying.run(server, name, "apply"), names))
+        list(pool.map(lambda name: deploying.run_program(server, name, "apply"), names))
     for name in names:
         assert deploying.count(server, name) == len(deploy.read_files())

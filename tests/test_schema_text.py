@@ -15,11 +15,9 @@ REFRESH = "scripts/test.sh tests/test_schema_text.py --refresh"
 
 
 def test_committed_schema_text_is_what_the_files_make(
-    server: Address, request: pytest.FixtureRequest
+    server: Address, fresh_install: str, request: pytest.FixtureRequest
 ) -> None:
-    with deploying.database(server) as name:
-        deploying.run(server, name, "apply")
-        made = deploying.run(server, name, "catalog").stdout
+    made = deploying.run(server, fresh_install, "catalog").stdout
     if request.config.getoption("--refresh"):
         TEXT.write_text(made, encoding="utf-8")
     committed = TEXT.read_text(encoding="utf-8")
