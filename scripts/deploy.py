@@ -8,24 +8,22 @@ from __future__ import annotations
 
 import difflib
 import json
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from dataclasses import asdict
 from pathlib import Path
 from time import monotonic, sleep
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import psycopg
 import typer
-from psycopg.rows import class_row, namedtuple_row
+from psycopg.rows import namedtuple_row
 
 import locks
 from cli import Failure, console, new_app, one_line, run
+from history import VERSION, Changed, Record, applied, due, gone, record_file, recorded
 from sqlfiles import ROOT, File, SqlFailure, read_files, run_statements
 
-# a full reader of TOML would take longer than all of "nothing to do"
-VERSION = re.search(r'(?m)^version = "(.+)"$', (ROOT / "pyproject.toml").read_text())[1]
 # "already exists, skipping" of relations, objects, columns and schemas: what re-running says
 EXPECTED_NOTICES = {"42P07", "42710", "42701", "42P06", "00000"}
 PENDING = 3
@@ -50,32 +48,6 @@ Scratch = Annotated[
         "one is created and dropped"
     ),
 ]
-
-
-class Record(NamedTuple):
-    """The last row of a file in deploy.history."""
-
-    path: str
-    id: int
-    kind: str
-    sha256: str
-    tool: str
-    tool_version: str
-    applied_by: str
-    applied_at: datetime
-    duration_ms: int
-
-
-class Changed(Failure):
-    """Run-once files that were applied with a different text."""
-
-    def __init__(self, files: list[File]) -> None:
-        others = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
-        super().__init__(
-            f"{files[0].path}{others} was applied with a different text: restore it and put the "
-            "change into a new numbered file"
-        )
-        self.files = files
 
 
 @contextmanager
@@ -111,77 +83,6 @@ def show_notice(diagnostic: psycopg.errors.Diagnostic) -> None:
         )
 
 
-def applied(connection: psycopg.Connection) -> dict[str, Record]:
-    """The last record of each file; empty on a new database."""
-    if not connection.execute("SELECT to_regclass('deploy.history') IS NOT NULL").fetchone()[0]:
-        return {}
-    with connection.cursor(row_factory=class_row(Record)) as cursor:
-        cursor.execute(
-            "SELECT DISTINCT ON (h.path) h.path, h.id, h.kind, h.sha256, h.tool, h.tool_version,"
-            " h.applied_by, h.applied_at, h.duration_ms"
-            " FROM deploy.history AS h ORDER BY h.path, h.id DESC"
-        )
-        return {record.path: record for record in cursor}
-
-
-def recorded(connection: psycopg.Connection, history: dict[str, Record]) -> dict[str, File]:
-    """The files as they were last applied, in order."""
-    if not history:
-        return {}
-    rows = connection.execute(
-        "SELECT h.path, h.body FROM deploy.history AS h WHERE h.id = ANY (%s)",
-        [[record.id for record in history.values()]],
-    ).fetchall()
-    return {
-        file.path: file for file in sorted((File(*row) for row in rows), key=lambda f: f.number)
-    }
-
-
-def gone(files: list[File], history: dict[str, Record]) -> list[str]:
-    """Files that were applied and are not on disk any more."""
-    return sorted(history.keys() - {file.path for file in files})
-
-
-def due(files: list[File], history: dict[str, Record]) -> list[tuple[File, str]]:
-    """What has to run and why.
-
-    Raises Failure when the database is newer than the files, Changed when a run-once file is not
-    the one that was applied.
-    """
-    for path in gone(files, history):
-        if history[path].kind == "once":
-            raise Failure(
-                f"{path} was applied here on {history[path].applied_at:%Y-%m-%d} and is not among "
-                "these files: the database is newer than they are, use a newer checkout"
-            )
-    known = {file.path: history[file.path] for file in files if file.path in history}
-    if changed := [
-        f for f in files if f.once and f.path in known and f.sha256 != known[f.path].sha256
-    ]:
-        raise Changed(changed)
-
-    result = []
-    before = None  # the changed file that makes the later ones run again
-    last, last_path = 0, ""
-    for file in files:
-        record = known.get(file.path)
-        if file.once:
-            if record is None:
-                result.append((file, "new"))
-            continue
-        if record is None or record.sha256 != file.sha256:
-            result.append((file, "changed" if record else "new"))
-            before = before or file.path
-        elif before:
-            result.append((file, f"after {before}"))
-        elif record.id < last:  # a run that ended early did not come to this one
-            result.append((file, f"after {last_path}"))
-            before = last_path
-        if record and record.id > last:
-            last, last_path = record.id, file.path
-    return result
-
-
 def apply_file(
     connection: psycopg.Connection,
     file: File,
@@ -201,8 +102,7 @@ def apply_file(
         if watch:
             watch.begin()
         try:
-            # a concurrent build waits for old transactions, which holds up nobody
-            run_and_record(connection, file, left if file.alone else min(lock_timeout, left))
+            run_and_record(connection, file, lock_timeout, left)
             return
         except SqlFailure as failure:
             if not locks.is_passing(failure.error):
@@ -216,33 +116,26 @@ def apply_file(
         sleep(pause)
 
 
-def run_and_record(connection: psycopg.Connection, file: File, lock_timeout: float) -> None:
+def run_and_record(
+    connection: psycopg.Connection, file: File, lock_timeout: float, left: float
+) -> None:
     """One try at a file."""
     try:
+        connection.execute(f"SET lock_timeout = {int(min(lock_timeout, left) * 1000)}")
         if not file.alone:
             with connection.transaction():
-                connection.execute(f"SET LOCAL lock_timeout = {int(lock_timeout * 1000)}")
                 run_statements(connection, file)
                 record_file(connection, file, "runner")
                 connection.execute("RESET ROLE")
             return
-        connection.execute(f"SET lock_timeout = {int(lock_timeout * 1000)}")
         started = connection.execute("SELECT clock_timestamp()").fetchone()[0]
         connection.execute("CALL deploy.drop_invalid_indexes(%s)", [file.text])
+        # a concurrent build waits for old transactions, which holds up nobody
+        connection.execute(f"SET lock_timeout = {int(left * 1000)}")
         run_statements(connection, file)
         record_file(connection, file, "runner", started)
     except psycopg.Error as error:  # not in one of its statements: at commit, or the connection's
         raise SqlFailure(file, None, error) from error
-
-
-def record_file(
-    connection: psycopg.Connection, file: File, tool: str, started: datetime | None = None
-) -> None:
-    """Write a file's history row; it began when the transaction did, unless started is given."""
-    connection.execute(
-        "SELECT deploy.record_file(%s, %s, %s, %s, coalesce(%s, now()))",
-        (file.path, file.text, tool, VERSION, started),
-    )
 
 
 app = new_app(__doc__)
@@ -471,12 +364,13 @@ def bundle(
     dsn: Dsn = "",
     files: Files = ROOT,
     output: Annotated[Path | None, typer.Option(help="File to write; else standard output")] = None,
+    as_json: Json = False,
 ) -> None:
     """Write everything that is due as one SQL script for psql, history rows included."""
     import bundling
 
     on_disk = read_files(files)
-    with session(dsn, as_json=False, read_only=True) as connection:
+    with session(dsn, as_json, read_only=True) as connection:
         history = applied(connection)
         todo = due(on_disk, history)
         before = {path: record.sha256 for path, record in history.items()}
@@ -484,17 +378,23 @@ def bundle(
     if output:
         output.write_text(text, encoding="utf-8")
         console.print(f"{output}: {len(todo)} files")
-    else:
+    if as_json:
+        print(json.dumps({"files": [file.path for file, _ in todo], "script": text}))
+    elif not output:
         print(text, end="")
 
 
 @app.command()
-def catalog(dsn: Dsn = "") -> None:
+def catalog(dsn: Dsn = "", as_json: Json = False) -> None:
     """Print the catalog as text: two databases with the same text have the same objects."""
     from catalog import snapshot, text_of
 
-    with session(dsn, as_json=False, read_only=True) as connection:
-        print(text_of(snapshot(connection)), end="")
+    with session(dsn, as_json, read_only=True) as connection:
+        found = snapshot(connection)
+    if as_json:
+        print(json.dumps([asdict(item) for item in found.values()]))
+    else:
+        print(text_of(found), end="")
 
 
 if __name__ == "__main__":

@@ -233,7 +233,7 @@ def psql(server: Address) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the real psql in the repository's folder, stopping at the first error."""
 
     def run(
-        dbname: str, *arguments: str, user: str = "rubi_admin"
+        dbname: str, *arguments: str, user: str = "rubi_admin", cwd: Path = ROOT
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [server.binaries / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *arguments],
@@ -242,7 +242,7 @@ def psql(server: Address) -> Callable[..., subprocess.CompletedProcess[str]]:
                 "PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": user,
                 "PGDATABASE": dbname, "LC_ALL": "C.UTF-8",
             },
-            cwd=ROOT,
+            cwd=cwd,
             capture_output=True,
             text=True,
         )  # fmt: skip

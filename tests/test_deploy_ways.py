@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -89,11 +90,36 @@ def test_bundle_of_a_change_carries_it_and_its_history(
     deploying.run(server, name, "bundle", "--files", str(folder), "--output", str(script))
     done = psql(name, "-f", str(script))
     assert done.returncode == 0, done.stderr
-    assert db.execute("SELECT indisvalid FROM pg_index WHERE indexrelid = 'idx_test'::regclass")
+    assert db.execute(
+        "SELECT indisvalid FROM pg_index WHERE indexrelid = 'idx_test'::regclass"
+    ).fetchone() == (True,)
     assert db.execute(
         "SELECT path, tool, body ~ 'body' FROM deploy.history ORDER BY id DESC LIMIT 2"
     ).fetchall() == [(deploying.INDEX, "psql", False), ("schema/0999_test.sql", "psql", True)]
     deploying.run(server, name, "plan", "--files", str(folder))
+
+
+def test_install_sql_runs_a_file_that_cannot_run_in_a_transaction(
+    db: psycopg.Connection, psql: Callable, tmp_path: Path
+) -> None:
+    folder = deploying.copy_files(tmp_path)
+    shutil.copytree(sqlfiles.ROOT / "scripts", folder / "scripts")
+    (folder / deploying.INDEX).write_text(deploying.INDEX_TEXT)
+    lines = (sqlfiles.ROOT / "install.sql").read_text().splitlines(keepends=True)
+    head = [line for line in lines if "/0" in line or not line.startswith("\\set file ")]
+    (folder / "install.sql").write_text(
+        "".join(head) + f"\\set file {deploying.INDEX} \\ir scripts/apply.psql\n"
+    )
+    db.execute("CREATE INDEX idx_test ON mt5_accounts (created_at)")
+    db.execute("UPDATE pg_index SET indisvalid = FALSE WHERE indexrelid = 'idx_test'::regclass")
+    done = psql(db.info.dbname, "-f", "install.sql", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert db.execute(
+        "SELECT indisvalid FROM pg_index WHERE indexrelid = 'idx_test'::regclass"
+    ).fetchone() == (True,)
+    assert db.execute("SELECT path FROM deploy.history ORDER BY id DESC LIMIT 1").fetchone() == (
+        deploying.INDEX,
+    )
 
 
 def test_bundle_for_another_state_is_refused(
