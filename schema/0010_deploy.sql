@@ -153,8 +153,8 @@ ran since. Raises RB001 when a run-once file was applied before with a different
 is when the file began.';
 REVOKE ALL ON FUNCTION deploy.record_file(text, text, text, text, timestamptz) FROM public;
 
--- An interrupted CREATE INDEX CONCURRENTLY leaves an invalid index, which IF NOT EXISTS then skips in
--- silence. Shared by psql and the runner, which call it before a file that runs outside a
+-- An interrupted CREATE INDEX CONCURRENTLY leaves an invalid index, which IF NOT EXISTS then skips
+-- in silence. Shared by psql and the runner, which call it before a file that runs outside a
 -- transaction. The table is locked first: an index that another session is still building is waited
 -- for, and kept when it has become valid.
 CREATE OR REPLACE PROCEDURE deploy.drop_invalid_indexes(p_body text)
