@@ -16,17 +16,10 @@ import sqlfiles
 from conftest import Address
 
 # the Apache edition can't switch it on; where the catalog keeps it depends on the version
-COLUMNSTORE = """
-    DO $$
-    BEGIN
-        UPDATE _timescaledb_catalog.hypertable SET compression_state = 1
-        WHERE table_name = 'market_data';
-    EXCEPTION WHEN undefined_column THEN
-        UPDATE _timescaledb_catalog.hypertable SET status = status | 4
-        WHERE table_name = 'market_data';
-    END
-    $$
-"""
+COLUMNSTORE = (
+    "UPDATE _timescaledb_catalog.hypertable SET compression_state = 1, status = status | 4"
+    " WHERE table_name = 'market_data'"
+)
 INJECTED = [
     ("CREATE TABLE public.surplus (id int PRIMARY KEY)", "extra", "table", "public.surplus"),
     ("CREATE VIEW public.surplus AS SELECT 1 AS n", "extra", "view", "public.surplus"),
