@@ -1,11 +1,16 @@
 -- install.sql: the whole database, in order, for psql:
 --     psql -X -v ON_ERROR_STOP=1 -d rubi_trading -f install.sql
 -- Run it in the folder of this file. Each file runs in a transaction of its own, together with its
--- row in deploy.history. Running it again is harmless.
+-- row in deploy.history. Running it again is harmless. It stops when a deployment is at work, and at
+-- a lock that it does not get within 5 seconds: run it again then.
 \set ON_ERROR_STOP on
 \set QUIET on
 \encoding UTF8
 SET client_min_messages = warning;
+SET timezone = 'UTC';
+SET statement_timeout = 0;
+SET lock_timeout = '5s';
+\ir scripts/lock.sql
 
 \set file schema/0010_deploy.sql \ir scripts/apply.psql
 \set file schema/0020_extensions.sql \ir scripts/apply.psql

@@ -43,8 +43,9 @@ SETTINGS = {
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """--pg: major version of the embedded server."""
+    """--pg: major version of the embedded server. --refresh: write committed texts anew."""
     parser.addoption("--pg", type=int, default=embedded.DEFAULT_MAJOR)
+    parser.addoption("--refresh", action="store_true")
 
 
 class Server(testing.postgresql.Postgresql):
@@ -268,12 +269,22 @@ def empty_database(server: Address) -> Iterator[Callable[..., str]]:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def fresh_install(server: Address) -> Iterator[str]:
+    """Name of a database that the runner deployed; tests leave it as it is."""
+    import deploying
+
+    with deploying.database(server) as name:
+        deploying.run_program(server, name, "apply")
+        yield name
+
+
 @pytest.fixture
 def psql(server: Address) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the real psql in the repository's folder, stopping at the first error."""
 
     def run(
-        dbname: str, *arguments: str, user: str = "rubi_admin"
+        dbname: str, *arguments: str, user: str = "rubi_admin", cwd: Path = ROOT
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [server.binaries / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *arguments],
@@ -282,7 +293,7 @@ def psql(server: Address) -> Callable[..., subprocess.CompletedProcess[str]]:
                 "PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": user,
                 "PGDATABASE": dbname, "LC_ALL": "C.UTF-8",
             },
-            cwd=ROOT,
+            cwd=cwd,
             capture_output=True,
             text=True,
         )  # fmt: skip

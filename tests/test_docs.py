@@ -7,6 +7,7 @@ import re
 import yaml
 
 import deploy
+import sqlfiles
 
 ERRORS = (deploy.ROOT / "docs/errors.md").read_text()
 
@@ -20,7 +21,7 @@ def test_errors_page_lists_exactly_what_the_sql_raises() -> None:
 
 def test_readme_names_every_folder() -> None:
     readme = (deploy.ROOT / "README.md").read_text()
-    for folder in (*deploy.ONCE, *deploy.CHANGED, "scripts", "tests", "docs"):
+    for folder in (*sqlfiles.ONCE, *sqlfiles.CHANGED, "scripts", "tests", "docs"):
         assert f"[{folder}/]({folder}/)" in readme, folder
 
 

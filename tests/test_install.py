@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 import deploy
+import sqlfiles
 from conftest import Address, deploy_all
 
 Psql = Callable[..., subprocess.CompletedProcess[str]]
@@ -31,12 +32,6 @@ def history(server: Address, dbname: str) -> list[tuple]:
         return connection.execute(
             "SELECT path, kind, sha256, body, applied_by FROM deploy.history ORDER BY id"
         ).fetchall()
-
-
-def test_install_lists_every_file_in_order() -> None:
-    text = (deploy.ROOT / "install.sql").read_text()
-    listed = re.findall(r"^\\set file (\S+)", text, flags=re.MULTILINE)
-    assert listed == [file.path for file in deploy.read_files()]
 
 
 def test_psql_and_runner_leave_the_same(
@@ -61,18 +56,6 @@ def test_second_run_changes_nothing(
     done = psql(name, "-f", "install.sql")
     assert (done.returncode, done.stderr) == (0, "")
     assert (dump(server, name), history(server, name)) == before
-
-
-def test_files_by_hand_leave_the_same_catalog(
-    server: Address, empty_database: MakeDatabase, psql: Psql
-) -> None:
-    by_hand, by_runner = empty_database(), empty_database()
-    for _ in range(2):
-        for file in deploy.read_files():
-            done = psql(by_hand, "-f", file.path)
-            assert done.returncode == 0, (file.path, done.stderr)
-    deploy_all(server.dsn(by_runner, "rubi_admin"))
-    assert dump(server, by_hand) == dump(server, by_runner)
 
 
 def test_superuser_without_anything_prepared_installs_too(
@@ -107,20 +90,6 @@ def test_installs_where_the_provider_owns_public(
         app.execute("SELECT * FROM user_trading_stats")
 
 
-def test_runner_says_what_it_did(
-    server: Address, empty_database: MakeDatabase, run_script: Psql
-) -> None:
-    name = empty_database()
-    dsn = ("--dsn", server.dsn(name, "rubi_admin"))
-    assert run_script("deploy.py", "status", *dsn).returncode == deploy.PENDING
-    done = run_script("deploy.py", "apply", *dsn)
-    count = len(deploy.read_files())
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"{count} of {count} files applied" in done.stdout
-    assert "nothing to do" in run_script("deploy.py", "apply", *dsn).stdout
-    assert run_script("deploy.py", "status", *dsn).returncode == 0
-
-
 def test_runner_reads_libpq_variables(
     server: Address, empty_database: MakeDatabase, run_script: Psql
 ) -> None:
@@ -131,31 +100,6 @@ def test_runner_reads_libpq_variables(
         "PGDATABASE": empty_database(),
     }
     assert run_script("deploy.py", "apply", env=variables).returncode == 0
-
-
-def test_changed_file_runs_again_with_all_later_ones() -> None:
-    files = deploy.read_files()
-    recorded = {file.path: file.sha256 for file in files}
-    changed = next(file for file in files if file.path.startswith("views/"))
-    recorded[changed.path] = "0" * 64
-    todo = [file.path for file, _ in deploy.due(files, recorded)]
-    paths = [file.path for file in files]
-    assert todo == paths[paths.index(changed.path) :]
-
-
-def test_changed_run_once_file_is_refused_by_the_server_too(
-    server: Address, empty_database: MakeDatabase
-) -> None:
-    name = empty_database()
-    deploy_all(server.dsn(name, "rubi_admin"))
-    with (
-        psycopg.connect(server.dsn(name, "rubi_admin"), autocommit=True) as connection,
-        pytest.raises(psycopg.DatabaseError) as caught,
-    ):
-        connection.execute(
-            "SELECT deploy.record_file('schema/0100_users.sql', 'other', 'psql', '17', now())"
-        )
-    assert caught.value.sqlstate == "RB001"
 
 
 def test_file_that_fails_halfway_leaves_nothing(
@@ -203,7 +147,7 @@ def test_numbered_files_hold_plain_sql() -> None:
         assert not re.search(r"^\s*\\", file.text, flags=re.MULTILINE), file.path
         assert not re.search(r"^(BEGIN|COMMIT)\b.*;", file.text, flags=re.MULTILINE), file.path
         assert not re.search(r"DROP .*CASCADE", file.text), file.path
-        folder_digit = dict(zip([*deploy.ONCE, *deploy.CHANGED], "0123456", strict=True))
+        folder_digit = dict(zip([*sqlfiles.ONCE, *sqlfiles.CHANGED], "0123456", strict=True))
         folder, name = file.path.split("/")
         assert name[0] == folder_digit[folder], file.path
 
@@ -214,18 +158,3 @@ def test_missing_extension_is_named(server: Address, empty_database: MakeDatabas
         connection.execute(f"ALTER DATABASE {name} OWNER TO rubi_admin")
     with pytest.raises(deploy.Failure, match=r"schema/0020_extensions\.sql:\d+: .*permission"):
         deploy_all(server.dsn(name, "rubi_admin"))
-
-
-def test_role_without_rights_is_refused_in_one_line(
-    server: Address, empty_database: MakeDatabase, run_script: Psql
-) -> None:
-    name = empty_database()
-    deploy_all(server.dsn(name, "rubi_admin"))
-    with psycopg.connect(server.dsn(name), autocommit=True) as connection:
-        connection.execute(
-            "UPDATE deploy.history SET sha256 = repeat('0', 64) WHERE kind <> 'once'"
-        )
-    done = run_script("deploy.py", "apply", "--dsn", server.dsn(name, "rubi_backup"))
-    assert done.returncode == 1
-    assert len(done.stderr.splitlines()) == 1
-    assert "permission denied" in done.stderr or "read-only" in done.stderr
