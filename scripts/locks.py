@@ -16,9 +16,7 @@ from psycopg.conninfo import make_conninfo
 from cli import Failure, console
 
 KEY = 1381319241  # the same in lock.sql
-# lock_not_available, deadlock_detected; roles belong to the cluster: when two databases of
-# it are deployed at once, one meets an internal error or a unique index of the catalog
-RETRIED = {"55P03", "40P01", "XX000", "23505"}
+RETRIED = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
 PAUSES = (0.2, 0.5, 1, 2, 5)
 SESSION = (
     "format('pid %%s (%%s)', a.pid, concat_ws(', ', a.usename, nullif(a.application_name, ''),"
@@ -113,7 +111,13 @@ class Watch:
 
 
 def is_passing(error: psycopg.Error) -> bool:
-    """Whether trying again may help."""
+    """Whether trying again may help.
+
+    Roles belong to the cluster: when two databases of it are deployed at once, one of them meets an
+    internal error or a unique index of the catalog.
+    """
+    if error.sqlstate == "XX000":
+        return "tuple concurrently" in str(error)
     if error.sqlstate == "23505":
         return error.diag.schema_name == "pg_catalog"
     return error.sqlstate in RETRIED

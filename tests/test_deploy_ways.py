@@ -68,15 +68,13 @@ def test_files_by_hand_and_baseline_leave_what_the_runner_leaves(
 
 
 def test_baseline_of_a_database_that_differs_writes_nothing_and_says_how(
-    server: Address, empty_database: Callable[..., str], psql: Callable
+    server: Address, db: psycopg.Connection
 ) -> None:
-    name = empty_database()
-    for file in FILES:
-        psql(name, "-f", file.path)
-    psql(name, "-c", "ALTER TABLE public.users ADD COLUMN nickname text")
-    done = deploying.run(server, name, "baseline", user="postgres", code=4)
+    db.execute("DELETE FROM deploy.history")
+    db.execute("ALTER TABLE public.users ADD COLUMN nickname text")
+    done = deploying.run(server, db.info.dbname, "baseline", user="postgres", code=4)
     assert "column public.users.nickname: here, but made by no file" in done.stdout
-    assert deploying.count(server, name) == 0
+    assert deploying.count(server, db.info.dbname) == 0
 
 
 def test_bundle_of_a_change_carries_it_and_its_history(

@@ -93,7 +93,12 @@ def test_runners_at_once_apply_each_file_once(
 ) -> None:
     name = empty_database()
     with ThreadPoolExecutor(runners) as pool:
-        list(pool.map(lambda _: deploying.run_program(server, name, "apply"), range(runners)))
+        list(
+            pool.map(
+                lambda _: deploying.run_program(server, name, "apply", "--wait", "300"),
+                range(runners),
+            )
+        )
     with psycopg.connect(server.dsn(name)) as connection:
         rows = connection.execute("SELECT path FROM deploy.history ORDER BY id").fetchall()
     assert [path for (path,) in rows] == [file.path for file in sqlfiles.read_files()]
