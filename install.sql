@@ -21,6 +21,10 @@ SET client_min_messages = warning;
 \set file schema/0180_market_data.sql \ir scripts/apply.psql
 \set file schema/0190_performance_metrics.sql \ir scripts/apply.psql
 \set file schema/0200_strategy_counter_deltas.sql \ir scripts/apply.psql
+\set file schema/0510_performance_measures.sql \ir scripts/apply.psql
+\set file schema/0520_performance_drawdowns.sql \ir scripts/apply.psql
+\set file schema/0530_balance_operations.sql \ir scripts/apply.psql
+\set file schema/0540_account_margin_levels.sql \ir scripts/apply.psql
 \set file indexes/1110_trading_strategies.sql \ir scripts/apply.psql
 \set file indexes/1130_mt5_sessions.sql \ir scripts/apply.psql
 \set file indexes/1140_trading_signals.sql \ir scripts/apply.psql
@@ -28,6 +32,7 @@ SET client_min_messages = warning;
 \set file indexes/1160_trading_positions.sql \ir scripts/apply.psql
 \set file indexes/1170_account_snapshots.sql \ir scripts/apply.psql
 \set file indexes/1190_performance_metrics.sql \ir scripts/apply.psql
+\set file indexes/1510_performance.sql \ir scripts/apply.psql
 \set file functions/2010_timescaledb_edition.sql \ir scripts/apply.psql
 \set file functions/2020_make_chunks_ahead.sql \ir scripts/apply.psql
 \set file views/3010_user_trading_stats.sql \ir scripts/apply.psql
@@ -36,6 +41,9 @@ SET client_min_messages = warning;
 \set file views/3110_monitoring_sizes.sql \ir scripts/apply.psql
 \set file views/3120_monitoring_activity.sql \ir scripts/apply.psql
 \set file views/3130_monitoring_unused_indexes.sql \ir scripts/apply.psql
+\set file views/3510_account_states.sql \ir scripts/apply.psql
+\set file views/3520_measure_performance.sql \ir scripts/apply.psql
+\set file views/3530_calculate_performance_metrics.sql \ir scripts/apply.psql
 \set file triggers/4010_updated_at.sql \ir scripts/apply.psql
 \set file triggers/4020_account_of_row.sql \ir scripts/apply.psql
 \set file triggers/4030_strategy_of_order.sql \ir scripts/apply.psql

@@ -11,7 +11,7 @@ case "${1:-}" in
     --slow) shift && set -- -m slow "$@" ;;
 esac
 . scripts/setup.sh
-rubi_setup embedded,demo,test
+rubi_setup embedded,demo,references,test
 PATH="$PWD/.venv/bin:$PATH"
 
 sqlfluff lint --disable-progress-bar -p 2 schema indexes functions views triggers seed grants
