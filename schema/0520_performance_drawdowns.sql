@@ -93,7 +93,7 @@ positive.';
 COMMENT ON COLUMN public.performance_metrics.equity_drawdown_absolute_percent IS
 'The same drawdown in percent of the opening equity.';
 COMMENT ON COLUMN public.performance_metrics.equity_drawdown_absolute_started_at IS
-'When the equity was first known in the period, or the period''s start, UTC.';
+'Start of the period, UTC.';
 COMMENT ON COLUMN public.performance_metrics.equity_drawdown_absolute_trough_at IS
 'When the equity was lowest, UTC.';
 COMMENT ON COLUMN public.performance_metrics.equity_drawdown_absolute_recovered_at IS
