@@ -10,7 +10,8 @@ CALL deploy.become_owner();
 -- four times as long (10,000 orders: 110 ms against 25) and a generic plan joins them in square.
 -- Nothing joins two large sets: cost is linear, memory that of the days.
 -- STABLE, so all statements see one snapshot, the caller's: an order written meanwhile is in all
--- figures or in none. jit would take longer than the calculation.
+-- figures or in none. jit would take longer than the calculation, and so would planning at each
+-- call: no set of arguments wants another plan.
 CREATE OR REPLACE FUNCTION public.measure_performance(
     p_id bigint,
     p_user_id bigint,
@@ -31,8 +32,15 @@ ROWS 1
 COST 10000
 SET search_path = pg_catalog, pg_temp
 SET jit = off
+SET plan_cache_mode = force_generic_plan
 AS $$
 DECLARE
+    -- Asked once: beside the strategy's index a condition on orders' user_id would only bring in a
+    -- second one. An order's strategy is always of the order's user, its foreign key says so.
+    v_strategy_owned boolean := EXISTS (
+        SELECT FROM public.trading_strategies AS s
+        WHERE s.id = p_strategy_id AND s.user_id = p_user_id
+    );
     v_daily_risk_free numeric := power(1 + round(p_risk_free, 30), 1 / round(p_periods_per_year, 30))
         - 1;
     v_root numeric := sqrt(round(p_periods_per_year, 30));
@@ -95,270 +103,283 @@ DECLARE
     v_why_equity text;
     v_why_equity_based text;
 BEGIN
-    WITH trades AS (
-        SELECT
-            o.account_id,
-            o.closed_at,
-            o.closed_at - o.opened_at AS held,
-            o.volume,
-            o.commission,
-            o.swap,
-            o.profit + o.commission + o.swap AS net
-        FROM public.trading_orders AS o
-        WHERE p_strategy_id IS NULL
-            AND o.user_id = p_user_id
-            AND o.closed_at >= p_period_start AND o.closed_at < p_period_end
-            AND o.close_price IS NOT NULL
-            AND (p_all_accounts OR o.account_id IS NOT DISTINCT FROM p_account_id)
-        UNION ALL
-        SELECT
-            o.account_id,
-            o.closed_at,
-            o.closed_at - o.opened_at,
-            o.volume,
-            o.commission,
-            o.swap,
-            o.profit + o.commission + o.swap
-        FROM public.trading_orders AS o
-        WHERE o.strategy_id = p_strategy_id
-            AND o.user_id = p_user_id
-            AND o.closed_at >= p_period_start AND o.closed_at < p_period_end
-            AND o.close_price IS NOT NULL
-            AND (p_all_accounts OR o.account_id IS NOT DISTINCT FROM p_account_id)
-        OFFSET 0 -- keeps net from being calculated again by each sum
-    ),
-
-    by_day AS MATERIALIZED (
-        SELECT
-            date_bin('1 day', t.closed_at, '2000-01-01 00:00+00') AS day,
-            t.account_id,
-            count(*) AS trades,
-            count(*) FILTER (WHERE t.net > 0) AS won,
-            count(*) FILTER (WHERE t.net < 0) AS lost,
-            sum(t.net) AS net,
-            sum(t.net) FILTER (WHERE t.net > 0) AS gross_profit,
-            max(t.net) AS best,
-            min(t.net) AS worst,
-            sum(t.held) AS held,
-            sum(t.volume) AS volume,
-            sum(t.commission) AS commission,
-            sum(t.swap) AS swap
-        FROM trades AS t
-        GROUP BY 1, 2
-    ),
-
-    counted AS MATERIALIZED (
-        SELECT
-            coalesce(sum(d.trades), 0)::integer AS trades,
-            coalesce(sum(d.won), 0)::integer AS won,
-            coalesce(sum(d.lost), 0)::integer AS lost,
-            coalesce(sum(d.net), 0) AS net,
-            coalesce(sum(d.gross_profit), 0) AS gross_profit,
-            max(d.best) AS best,
-            min(d.worst) AS worst,
-            sum(d.held) / nullif(sum(d.trades), 0)::double precision AS held,
-            coalesce(sum(d.volume), 0) AS volume,
-            coalesce(sum(d.commission), 0) AS commission,
-            coalesce(sum(d.swap), 0) AS swap,
-            array_agg(DISTINCT d.account_id) AS account_ids,
-            coalesce(bool_or(d.account_id IS NULL), FALSE) AS nameless
-        FROM by_day AS d
-    ),
-
-    -- the accounts that were traded; for a user who did not trade, all
-    accounts AS MATERIALIZED (
-        SELECT
-            a.id,
-            a.currency,
-            CASE
-                WHEN p_initial_balance IS NULL
-                THEN public.find_account_balance(a.id, p_period_start)
-            END AS balance
-        FROM public.mt5_accounts AS a
-        CROSS JOIN counted AS c
-        WHERE a.user_id = p_user_id
-            AND CASE
-                WHEN c.trades > 0 THEN a.id = ANY (c.account_ids)
-                ELSE p_strategy_id IS NULL AND (p_all_accounts OR a.id = p_account_id)
-            END
-    ),
-
-    -- orders without an account are in a currency that nobody knows
-    currencies AS (
-        SELECT
-            count(DISTINCT a.currency) + c.nameless::integer > 1 AS mixed,
-            CASE WHEN NOT c.nameless THEN min(a.currency) END AS currency,
-            CASE WHEN count(a.balance) = count(*) AND NOT c.nameless THEN sum(a.balance) END
-                AS balance,
-            array_agg(a.id) AS account_ids
-        FROM counted AS c
-        LEFT JOIN accounts AS a ON TRUE
-        GROUP BY c.nameless
-    ),
-
-    basics AS MATERIALIZED (
-        SELECT
-            c.mixed,
-            CASE WHEN NOT c.mixed THEN c.currency END AS currency,
-            CASE WHEN NOT c.mixed THEN coalesce(p_initial_balance, c.balance) END AS opening,
-            -- whose equity and operations count: a strategy has neither
-            CASE
-                WHEN NOT c.mixed AND c.currency IS NOT NULL AND p_strategy_id IS NULL
-                THEN c.account_ids
-            END AS account_ids
-        FROM currencies AS c
-    ),
-
-    -- every UTC day of the period, whether something was closed or not
-    days AS (
-        SELECT
-            d.day,
-            sum(d.net) AS net,
-            sum(d.booked) AS booked
-        FROM (
-            SELECT
-                t.day,
-                t.net,
-                0 AS booked
-            FROM by_day AS t
-            UNION ALL
-            SELECT
-                date_bin('1 day', o.occurred_at, '2000-01-01 00:00+00'),
-                0,
-                o.amount
-            FROM basics AS s
-            CROSS JOIN unnest(s.account_ids) AS a (id)
-            INNER JOIN public.balance_operations AS o ON a.id = o.account_id
-            WHERE o.occurred_at >= p_period_start AND o.occurred_at < p_period_end
-            UNION ALL
-            SELECT
-                g.day,
-                0,
-                0
-            FROM generate_series(
-                date_bin('1 day', p_period_start, '2000-01-01 00:00+00'),
-                p_period_end - interval '1 microsecond',
-                interval '24 hours'
-            ) AS g (day)
-        ) AS d
-        GROUP BY d.day
-    ),
-
-    balances AS (
-        SELECT
-            d.day,
-            d.net,
-            d.booked,
-            s.opening + sum(d.net + d.booked) OVER (ORDER BY d.day ROWS UNBOUNDED PRECEDING)
-                AS closing
-        FROM days AS d
-        CROSS JOIN basics AS s
-    ),
-
-    -- 24 decimals make equal returns equal. put_in is the logarithm of what operations after the
-    -- first day multiplied the balance by.
-    returns AS (
-        SELECT
-            b.day,
-            b.closing,
-            b.closing - b.net AS opening,
-            CASE
-                WHEN b.net = 0 THEN 0
-                ELSE round(round(b.net, 24) / nullif(b.closing - b.net, 0), 24)
-            END AS value,
-            sum(
-                CASE
-                    WHEN b.booked <> 0 AND b.day > p_period_start
-                        AND b.closing - b.net > 0 AND b.closing - b.net - b.booked > 0
-                    THEN ln(round(b.closing - b.net, 30) / (b.closing - b.net - b.booked))
-                END
-            ) OVER (ORDER BY b.day ROWS UNBOUNDED PRECEDING) AS put_in
-        FROM balances AS b
-    ),
-
-    -- The closing balance in units of what was put in grows by the product of 1 + return, without
-    -- the rounding of so many products.
-    growth AS (
-        SELECT
-            r.day,
-            r.value,
-            r.opening,
-            r.closing,
-            CASE WHEN r.put_in IS NULL THEN r.closing ELSE r.closing / exp(r.put_in) END AS units,
-            first_value(r.opening) OVER (ORDER BY r.day ROWS UNBOUNDED PRECEDING) AS start
-        FROM returns AS r
-    ),
-
-    falls AS (
-        SELECT
-            g.day,
-            g.value,
-            g.value - v_daily_risk_free AS excess,
-            g.opening,
-            g.closing,
-            g.units,
-            g.start,
-            greatest(max(g.units) OVER (ORDER BY g.day ROWS UNBOUNDED PRECEDING), g.start) AS high
-        FROM growth AS g
-    ),
-
-    daily AS (
-        SELECT
-            count(*)::integer AS observations,
-            avg(f.excess) AS excess,
-            stddev_samp(f.value) AS deviation,
-            min(f.value) = max(f.value) AS constant,
-            sqrt(sum(f.excess * f.excess) FILTER (WHERE f.excess < 0) / count(*)) AS downside,
-            least(min(f.opening), min(f.closing)) AS lowest,
-            coalesce(
-                max(round(f.high - f.units, 30) / f.high)
-                FILTER (WHERE f.units < f.high AND f.high > 0), 0
-            ) AS fall,
-            round((array_agg(f.units ORDER BY f.day DESC))[1], 30)
-            / nullif(max(f.start), 0) AS growth
-        FROM falls AS f
-    )
-
-    SELECT
-        c.trades,
-        c.won,
-        c.lost,
-        c.net,
-        c.gross_profit,
-        c.net - c.gross_profit AS gross_loss,
-        c.best,
-        c.worst,
-        c.held,
-        c.volume,
-        c.commission,
-        c.swap,
-        s.mixed,
-        s.currency,
-        s.opening,
-        s.account_ids,
-        d.observations,
-        d.excess,
-        d.deviation,
-        d.constant,
-        d.downside,
-        d.lowest,
-        d.fall,
-        d.growth
-    INTO v_m
-    FROM counted AS c
-    CROSS JOIN basics AS s
-    CROSS JOIN daily AS d;
 
     -- The curves of equity (1) and balance (2), in the order of time: where each starts (kind 0),
-    -- what was booked without a result (1), results (2). Curve 3 ends them.
+    -- what was booked without a result (1), results (2). Curve 3 ends them and brings the sums.
     FOR v_event IN
-        WITH states AS (
+        WITH trades AS MATERIALIZED (
+            SELECT
+                o.id,
+                o.account_id,
+                o.closed_at,
+                o.closed_at - o.opened_at AS held,
+                o.volume,
+                o.commission,
+                o.swap,
+                o.profit + o.commission + o.swap AS net
+            FROM public.trading_orders AS o
+            WHERE p_strategy_id IS NULL
+                AND o.user_id = p_user_id
+                AND o.closed_at >= p_period_start AND o.closed_at < p_period_end
+                AND o.close_price IS NOT NULL
+                AND (p_all_accounts OR o.account_id IS NOT DISTINCT FROM p_account_id)
+            UNION ALL
+            SELECT
+                o.id,
+                o.account_id,
+                o.closed_at,
+                o.closed_at - o.opened_at,
+                o.volume,
+                o.commission,
+                o.swap,
+                o.profit + o.commission + o.swap
+            FROM public.trading_orders AS o
+            WHERE v_strategy_owned
+                AND o.strategy_id = p_strategy_id
+                AND o.closed_at >= p_period_start AND o.closed_at < p_period_end
+                AND o.close_price IS NOT NULL
+                AND (p_all_accounts OR o.account_id IS NOT DISTINCT FROM p_account_id)
+        ),
+
+        by_day AS MATERIALIZED (
+            SELECT
+                date_bin('1 day', t.closed_at, '2000-01-01 00:00+00') AS day,
+                t.account_id,
+                count(*) AS trades,
+                count(*) FILTER (WHERE t.net > 0) AS won,
+                count(*) FILTER (WHERE t.net < 0) AS lost,
+                sum(t.net) AS net,
+                sum(t.net) FILTER (WHERE t.net > 0) AS gross_profit,
+                max(t.net) AS best,
+                min(t.net) AS worst,
+                sum(t.held) AS held,
+                sum(t.volume) AS volume,
+                sum(t.commission) AS commission,
+                sum(t.swap) AS swap
+            FROM trades AS t
+            GROUP BY 1, 2
+        ),
+
+        counted AS MATERIALIZED (
+            SELECT
+                coalesce(sum(d.trades), 0)::integer AS trades,
+                coalesce(sum(d.won), 0)::integer AS won,
+                coalesce(sum(d.lost), 0)::integer AS lost,
+                coalesce(sum(d.net), 0) AS net,
+                coalesce(sum(d.gross_profit), 0) AS gross_profit,
+                max(d.best) AS best,
+                min(d.worst) AS worst,
+                sum(d.held) / nullif(sum(d.trades), 0)::double precision AS held,
+                coalesce(sum(d.volume), 0) AS volume,
+                coalesce(sum(d.commission), 0) AS commission,
+                coalesce(sum(d.swap), 0) AS swap,
+                array_agg(DISTINCT d.account_id) AS account_ids,
+                coalesce(bool_or(d.account_id IS NULL), FALSE) AS nameless
+            FROM by_day AS d
+        ),
+
+        -- the accounts that were traded; for a user who did not trade, all
+        accounts AS MATERIALIZED (
+            SELECT
+                a.id,
+                a.currency,
+                CASE
+                    WHEN p_initial_balance IS NULL
+                    THEN public.find_account_balance(a.id, p_period_start)
+                END AS balance
+            FROM public.mt5_accounts AS a
+            CROSS JOIN counted AS c
+            WHERE a.user_id = p_user_id
+                AND CASE
+                    WHEN c.trades > 0 THEN a.id = ANY (c.account_ids)
+                    ELSE p_strategy_id IS NULL AND (p_all_accounts OR a.id = p_account_id)
+                END
+        ),
+
+        -- orders without an account are in a currency that nobody knows
+        currencies AS (
+            SELECT
+                count(DISTINCT a.currency) + c.nameless::integer > 1 AS mixed,
+                CASE WHEN NOT c.nameless THEN min(a.currency) END AS currency,
+                CASE WHEN count(a.balance) = count(*) AND NOT c.nameless THEN sum(a.balance) END
+                    AS balance,
+                array_agg(a.id) AS account_ids
+            FROM counted AS c
+            LEFT JOIN accounts AS a ON TRUE
+            GROUP BY c.nameless
+        ),
+
+        basics AS MATERIALIZED (
+            SELECT
+                c.mixed,
+                CASE WHEN NOT c.mixed THEN c.currency END AS currency,
+                CASE WHEN NOT c.mixed THEN coalesce(p_initial_balance, c.balance) END AS opening,
+                -- whose equity and operations count: a strategy has neither
+                CASE
+                    WHEN NOT c.mixed AND c.currency IS NOT NULL AND p_strategy_id IS NULL
+                    THEN c.account_ids
+                END AS account_ids
+            FROM currencies AS c
+        ),
+
+        operations AS MATERIALIZED (
+            SELECT
+                a.id AS account_id,
+                o.id,
+                o.occurred_at AS at,
+                o.amount
+            FROM basics AS m
+            CROSS JOIN unnest(m.account_ids) AS a (id)
+            INNER JOIN public.balance_operations AS o ON a.id = o.account_id
+            WHERE o.occurred_at >= p_period_start AND o.occurred_at < p_period_end
+        ),
+
+        -- every UTC day of the period, whether something was closed or not
+        days AS (
+            SELECT
+                d.day,
+                sum(d.net) AS net,
+                sum(d.booked) AS booked
+            FROM (
+                SELECT
+                    t.day,
+                    t.net,
+                    0 AS booked
+                FROM by_day AS t
+                UNION ALL
+                SELECT
+                    date_bin('1 day', o.at, '2000-01-01 00:00+00'),
+                    0,
+                    o.amount
+                FROM operations AS o
+                UNION ALL
+                SELECT
+                    g.day,
+                    0,
+                    0
+                FROM generate_series(
+                    date_bin('1 day', p_period_start, '2000-01-01 00:00+00'),
+                    p_period_end - interval '1 microsecond',
+                    interval '24 hours'
+                ) AS g (day)
+            ) AS d
+            GROUP BY d.day
+        ),
+
+        balances AS (
+            SELECT
+                d.day,
+                d.net,
+                d.booked,
+                s.opening + sum(d.net + d.booked) OVER (ORDER BY d.day ROWS UNBOUNDED PRECEDING)
+                    AS closing
+            FROM days AS d
+            CROSS JOIN basics AS s
+        ),
+
+        -- 24 decimals make equal returns equal. put_in is the logarithm of what operations after the
+        -- first day multiplied the balance by.
+        returns AS (
+            SELECT
+                b.day,
+                b.closing,
+                b.closing - b.net AS opening,
+                CASE
+                    WHEN b.net = 0 THEN 0
+                    ELSE round(round(b.net, 24) / nullif(b.closing - b.net, 0), 24)
+                END AS value,
+                sum(
+                    CASE
+                        WHEN b.booked <> 0 AND b.day > p_period_start
+                            AND b.closing - b.net > 0 AND b.closing - b.net - b.booked > 0
+                        THEN ln(round(b.closing - b.net, 30) / (b.closing - b.net - b.booked))
+                    END
+                ) OVER (ORDER BY b.day ROWS UNBOUNDED PRECEDING) AS put_in
+            FROM balances AS b
+        ),
+
+        -- The closing balance in units of what was put in grows by the product of 1 + return, without
+        -- the rounding of so many products.
+        growth AS (
+            SELECT
+                r.day,
+                r.value,
+                r.opening,
+                r.closing,
+                CASE WHEN r.put_in IS NULL THEN r.closing ELSE r.closing / exp(r.put_in) END AS units,
+                first_value(r.opening) OVER (ORDER BY r.day ROWS UNBOUNDED PRECEDING) AS start
+            FROM returns AS r
+        ),
+
+        falls AS (
+            SELECT
+                g.day,
+                g.value,
+                g.value - v_daily_risk_free AS excess,
+                g.opening,
+                g.closing,
+                g.units,
+                g.start,
+                greatest(max(g.units) OVER (ORDER BY g.day ROWS UNBOUNDED PRECEDING), g.start) AS high
+            FROM growth AS g
+        ),
+
+        daily AS (
+            SELECT
+                count(*)::integer AS observations,
+                avg(f.excess) AS excess,
+                stddev_samp(f.value) AS deviation,
+                min(f.value) = max(f.value) AS constant,
+                sqrt(sum(f.excess * f.excess) FILTER (WHERE f.excess < 0) / count(*)) AS downside,
+                least(min(f.opening), min(f.closing)) AS lowest,
+                coalesce(
+                    max(round(f.high - f.units, 30) / f.high)
+                    FILTER (WHERE f.units < f.high AND f.high > 0), 0
+                ) AS fall,
+                round((array_agg(f.units ORDER BY f.day DESC))[1], 30)
+                / nullif(max(f.start), 0) AS growth
+            FROM falls AS f
+        ),
+
+        -- every sum of the trades and their days, on one row
+        summary AS (
+            SELECT
+                c.trades,
+                c.won,
+                c.lost,
+                c.net,
+                c.gross_profit,
+                c.net - c.gross_profit AS gross_loss,
+                c.best,
+                c.worst,
+                c.held,
+                c.volume,
+                c.commission,
+                c.swap,
+                b.mixed,
+                b.currency,
+                b.opening,
+                d.observations,
+                d.excess,
+                d.deviation,
+                d.constant,
+                d.downside,
+                d.lowest,
+                d.fall,
+                d.growth
+            FROM counted AS c
+            CROSS JOIN basics AS b
+            CROSS JOIN daily AS d
+        ),
+
+        states AS (
             SELECT
                 a.id AS account_id,
                 f.taken_at AS at,
                 f.equity,
                 NULL::numeric AS amount
-            FROM unnest(v_m.account_ids) AS a (id)
+            FROM basics AS m
+            CROSS JOIN unnest(m.account_ids) AS a (id)
             CROSS JOIN LATERAL public.find_account_state(a.id, p_period_start) AS f
             WHERE f.taken_at IS NOT NULL
             UNION ALL
@@ -367,18 +388,17 @@ BEGIN
                 f.timestamp,
                 f.equity,
                 NULL
-            FROM unnest(v_m.account_ids) AS a (id)
+            FROM basics AS m
+            CROSS JOIN unnest(m.account_ids) AS a (id)
             INNER JOIN public.account_states AS f ON a.id = f.account_id
             WHERE f.timestamp >= p_period_start AND f.timestamp < p_period_end
             UNION ALL
             SELECT
-                a.id,
-                o.occurred_at,
+                o.account_id,
+                o.at,
                 NULL,
                 o.amount
-            FROM unnest(v_m.account_ids) AS a (id)
-            INNER JOIN public.balance_operations AS o ON a.id = o.account_id
-            WHERE o.occurred_at >= p_period_start AND o.occurred_at < p_period_end
+            FROM operations AS o
         ),
 
         -- an operation shows in the account's next snapshot
@@ -416,6 +436,7 @@ BEGIN
             v.kind,
             v.change,
             v.booked,
+            v.summary,
             CASE WHEN v.change > 0 THEN 1 WHEN v.change < 0 THEN -1 ELSE 0 END AS side
         FROM (
             SELECT
@@ -424,7 +445,8 @@ BEGIN
                 0 AS kind,
                 0::bigint AS id,
                 sum(q.equity) AS change,
-                NULL::numeric AS booked
+                NULL::numeric AS booked,
+                NULL::jsonb AS summary
             FROM equities AS q
             WHERE q.number = 1
             HAVING count(*) > 0
@@ -435,7 +457,8 @@ BEGIN
                 2,
                 0,
                 q.change - q.amount,
-                nullif(q.amount, 0)
+                nullif(q.amount, 0),
+                NULL
             FROM equities AS q
             WHERE q.number > 1
             UNION ALL
@@ -444,47 +467,30 @@ BEGIN
                 '-infinity',
                 0,
                 0,
-                v_m.opening,
+                m.opening,
+                NULL,
                 NULL
+            FROM basics AS m
             UNION ALL
             SELECT
                 2,
-                o.occurred_at,
+                o.at,
                 1,
                 o.id,
                 0,
-                o.amount
-            FROM unnest(v_m.account_ids) AS a (id)
-            INNER JOIN public.balance_operations AS o ON a.id = o.account_id
-            WHERE o.occurred_at >= p_period_start AND o.occurred_at < p_period_end
+                o.amount,
+                NULL
+            FROM operations AS o
             UNION ALL
             SELECT
                 2,
-                o.closed_at,
+                t.closed_at,
                 2,
-                o.id,
-                o.profit + o.commission + o.swap,
+                t.id,
+                t.net,
+                NULL,
                 NULL
-            FROM public.trading_orders AS o
-            WHERE p_strategy_id IS NULL
-                AND o.user_id = p_user_id
-                AND o.closed_at >= p_period_start AND o.closed_at < p_period_end
-                AND o.close_price IS NOT NULL
-                AND (p_all_accounts OR o.account_id IS NOT DISTINCT FROM p_account_id)
-            UNION ALL
-            SELECT
-                2,
-                o.closed_at,
-                2,
-                o.id,
-                o.profit + o.commission + o.swap,
-                NULL
-            FROM public.trading_orders AS o
-            WHERE o.strategy_id = p_strategy_id
-                AND o.user_id = p_user_id
-                AND o.closed_at >= p_period_start AND o.closed_at < p_period_end
-                AND o.close_price IS NOT NULL
-                AND (p_all_accounts OR o.account_id IS NOT DISTINCT FROM p_account_id)
+            FROM trades AS t
             UNION ALL
             SELECT
                 3,
@@ -492,8 +498,9 @@ BEGIN
                 0,
                 0,
                 0,
-                NULL
-            OFFSET 0 -- keeps the result from being calculated again for its sign
+                NULL,
+                to_jsonb(m)
+            FROM summary AS m
         ) AS v
         ORDER BY v.curve, v.at, v.kind, v.id
     LOOP
@@ -629,6 +636,40 @@ BEGIN
             v_lowest_recovered_at := v_event.at;
         END IF;
     END LOOP;
+
+    -- the last event is the row of sums; numbers pass through jsonb as they are
+    SELECT
+        m.trades,
+        m.won,
+        m.lost,
+        m.net,
+        m.gross_profit,
+        m.gross_loss,
+        m.best,
+        m.worst,
+        m.held,
+        m.volume,
+        m.commission,
+        m.swap,
+        m.mixed,
+        m.currency,
+        m.opening,
+        m.observations,
+        m.excess,
+        m.deviation,
+        m.constant,
+        m.downside,
+        m.lowest,
+        m.fall,
+        m.growth
+    INTO v_m
+    FROM jsonb_to_record(v_event.summary) AS m (
+        trades integer, won integer, lost integer, net numeric, gross_profit numeric,
+        gross_loss numeric, best numeric, worst numeric, held interval, volume numeric,
+        commission numeric, swap numeric, mixed boolean, currency text, opening numeric,
+        observations integer, excess numeric, deviation numeric, constant boolean,
+        downside numeric, lowest numeric, fall numeric, growth numeric
+    );
 
     v_why_money := CASE WHEN v_m.mixed THEN 'mixed_currency' END;
     v_why_counted := CASE WHEN v_m.trades = 0 THEN 'no_trades' END;
