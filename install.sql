@@ -44,6 +44,12 @@ SET client_min_messages = warning;
 \set file views/3510_account_states.sql \ir scripts/apply.psql
 \set file views/3520_measure_performance.sql \ir scripts/apply.psql
 \set file views/3530_calculate_performance_metrics.sql \ir scripts/apply.psql
+\set file views/3540_closed_trades.sql \ir scripts/apply.psql
+\set file views/3550_results.sql \ir scripts/apply.psql
+\set file views/3560_curves.sql \ir scripts/apply.psql
+\set file views/3570_exposure.sql \ir scripts/apply.psql
+\set file views/3580_signals.sql \ir scripts/apply.psql
+\set file views/3590_account_risk.sql \ir scripts/apply.psql
 \set file triggers/4010_updated_at.sql \ir scripts/apply.psql
 \set file triggers/4020_account_of_row.sql \ir scripts/apply.psql
 \set file triggers/4030_strategy_of_order.sql \ir scripts/apply.psql
@@ -52,3 +58,4 @@ SET client_min_messages = warning;
 \set file seed/5010_administrator.sql \ir scripts/apply.psql
 \set file grants/6010_roles.sql \ir scripts/apply.psql
 \set file grants/6020_rights.sql \ir scripts/apply.psql
+\set file grants/6510_performance.sql \ir scripts/apply.psql

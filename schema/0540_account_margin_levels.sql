@@ -13,6 +13,6 @@ ADD COLUMN IF NOT EXISTS margin_so_so numeric;
 COMMENT ON COLUMN public.mt5_accounts.margin_so_mode IS
 'ACCOUNT_STOPOUT_MODE of MT5: 0 levels in percent, 1 in money; NULL while unknown.';
 COMMENT ON COLUMN public.mt5_accounts.margin_so_call IS
-'Margin level of the margin call, percent or account currency by margin_so_mode; NULL while unknown.';
+'Level of the margin call, percent or account currency by margin_so_mode; NULL while unknown.';
 COMMENT ON COLUMN public.mt5_accounts.margin_so_so IS
-'Margin level of the stop-out, percent or account currency by margin_so_mode; NULL while unknown.';
+'Level of the stop-out, percent or account currency by margin_so_mode; NULL while unknown.';

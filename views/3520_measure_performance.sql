@@ -41,8 +41,9 @@ DECLARE
         SELECT FROM public.trading_strategies AS s
         WHERE s.id = p_strategy_id AND s.user_id = p_user_id
     );
-    v_daily_risk_free numeric := power(1 + round(p_risk_free, 30), 1 / round(p_periods_per_year, 30))
-        - 1;
+    v_daily_risk_free numeric := -1 + power(
+        1 + round(p_risk_free, 30), 1 / round(p_periods_per_year, 30)
+    );
     v_root numeric := sqrt(round(p_periods_per_year, 30));
     v_m record; -- what was summed
     v_f record; -- what is answered
@@ -145,37 +146,32 @@ BEGIN
             SELECT
                 date_bin('1 day', t.closed_at, '2000-01-01 00:00+00') AS day,
                 t.account_id,
-                count(*) AS trades,
-                count(*) FILTER (WHERE t.net > 0) AS won,
-                count(*) FILTER (WHERE t.net < 0) AS lost,
-                sum(t.net) AS net,
-                sum(t.net) FILTER (WHERE t.net > 0) AS gross_profit,
-                max(t.net) AS best,
-                min(t.net) AS worst,
-                sum(t.held) AS held,
-                sum(t.volume) AS volume,
-                sum(t.commission) AS commission,
-                sum(t.swap) AS swap
+                sum(t.net) AS net
             FROM trades AS t
             GROUP BY 1, 2
         ),
 
-        counted AS MATERIALIZED (
+        traded_accounts AS (
             SELECT
-                coalesce(sum(d.trades), 0)::integer AS trades,
-                coalesce(sum(d.won), 0)::integer AS won,
-                coalesce(sum(d.lost), 0)::integer AS lost,
-                coalesce(sum(d.net), 0) AS net,
-                coalesce(sum(d.gross_profit), 0) AS gross_profit,
-                max(d.best) AS best,
-                min(d.worst) AS worst,
-                sum(d.held) / nullif(sum(d.trades), 0)::double precision AS held,
-                coalesce(sum(d.volume), 0) AS volume,
-                coalesce(sum(d.commission), 0) AS commission,
-                coalesce(sum(d.swap), 0) AS swap,
-                array_agg(DISTINCT d.account_id) AS account_ids,
+                array_agg(DISTINCT d.account_id) AS ids,
                 coalesce(bool_or(d.account_id IS NULL), FALSE) AS nameless
             FROM by_day AS d
+        ),
+
+        counted AS MATERIALIZED (
+            SELECT
+                count(*)::integer AS trades,
+                (count(*) FILTER (WHERE t.net > 0))::integer AS won,
+                (count(*) FILTER (WHERE t.net < 0))::integer AS lost,
+                coalesce(sum(t.net), 0) AS net,
+                coalesce(sum(t.net) FILTER (WHERE t.net > 0), 0) AS gross_profit,
+                max(t.net) AS best,
+                min(t.net) AS worst,
+                avg(t.held) AS held,
+                coalesce(sum(t.volume), 0) AS volume,
+                coalesce(sum(t.commission), 0) AS commission,
+                coalesce(sum(t.swap), 0) AS swap
+            FROM trades AS t
         ),
 
         -- the accounts that were traded; for a user who did not trade, all
@@ -188,10 +184,10 @@ BEGIN
                     THEN public.find_account_balance(a.id, p_period_start)
                 END AS balance
             FROM public.mt5_accounts AS a
-            CROSS JOIN counted AS c
+            CROSS JOIN traded_accounts AS t
             WHERE a.user_id = p_user_id
                 AND CASE
-                    WHEN c.trades > 0 THEN a.id = ANY (c.account_ids)
+                    WHEN t.ids IS NOT NULL THEN a.id = ANY (t.ids)
                     ELSE p_strategy_id IS NULL AND (p_all_accounts OR a.id = p_account_id)
                 END
         ),
@@ -199,14 +195,14 @@ BEGIN
         -- orders without an account are in a currency that nobody knows
         currencies AS (
             SELECT
-                count(DISTINCT a.currency) + c.nameless::integer > 1 AS mixed,
-                CASE WHEN NOT c.nameless THEN min(a.currency) END AS currency,
-                CASE WHEN count(a.balance) = count(*) AND NOT c.nameless THEN sum(a.balance) END
+                count(DISTINCT a.currency) + t.nameless::integer > 1 AS mixed,
+                CASE WHEN NOT t.nameless THEN min(a.currency) END AS currency,
+                CASE WHEN count(a.balance) = count(*) AND NOT t.nameless THEN sum(a.balance) END
                     AS balance,
                 array_agg(a.id) AS account_ids
-            FROM counted AS c
+            FROM traded_accounts AS t
             LEFT JOIN accounts AS a ON TRUE
-            GROUP BY c.nameless
+            GROUP BY t.nameless
         ),
 
         basics AS MATERIALIZED (
@@ -277,8 +273,8 @@ BEGIN
             CROSS JOIN basics AS s
         ),
 
-        -- 24 decimals make equal returns equal. put_in is the logarithm of what operations after the
-        -- first day multiplied the balance by.
+        -- 24 decimals make equal returns equal. put_in is the logarithm of what operations after
+        -- the first day multiplied the balance by.
         returns AS (
             SELECT
                 b.day,
@@ -298,15 +294,18 @@ BEGIN
             FROM balances AS b
         ),
 
-        -- The closing balance in units of what was put in grows by the product of 1 + return, without
-        -- the rounding of so many products.
+        -- The closing balance in units of what was put in grows by the product of 1 + return,
+        -- without the rounding of so many products.
         growth AS (
             SELECT
                 r.day,
                 r.value,
                 r.opening,
                 r.closing,
-                CASE WHEN r.put_in IS NULL THEN r.closing ELSE r.closing / exp(r.put_in) END AS units,
+                CASE
+                    WHEN r.put_in IS NULL THEN r.closing
+                    ELSE round(r.closing / exp(r.put_in), 16) -- an operation alone is no fall
+                END AS units,
                 first_value(r.opening) OVER (ORDER BY r.day ROWS UNBOUNDED PRECEDING) AS start
             FROM returns AS r
         ),
@@ -320,7 +319,9 @@ BEGIN
                 g.closing,
                 g.units,
                 g.start,
-                greatest(max(g.units) OVER (ORDER BY g.day ROWS UNBOUNDED PRECEDING), g.start) AS high
+                greatest(
+                    max(g.units) OVER (ORDER BY g.day ROWS UNBOUNDED PRECEDING), g.start
+                ) AS high
             FROM growth AS g
         ),
 
@@ -537,7 +538,10 @@ BEGIN
                 v_not_positive AS not_positive,
                 ARRAY[-v_lowest, v_money, v_relative] AS money,
                 ARRAY[
-                    CASE WHEN v_lowest_start > 0 THEN round(-v_lowest, 30) / v_lowest_start * 100 END,
+                    CASE
+                        WHEN v_lowest_start > 0
+                        THEN round(-v_lowest, 30) / v_lowest_start * 100
+                    END,
                     v_money_percent,
                     v_relative_percent
                 ] AS percent,
@@ -681,13 +685,16 @@ BEGIN
     v_why_lost := coalesce(v_why_traded, CASE WHEN v_m.lost = 0 THEN 'no_losses' END);
     v_why_opening := coalesce(v_why_money, CASE WHEN v_m.opening IS NULL THEN 'no_balance' END);
     v_why_based := coalesce(
-        v_why_traded, v_why_opening, CASE WHEN v_balance.not_positive THEN 'non_positive_balance' END
+        v_why_traded, v_why_opening,
+        CASE WHEN v_balance.not_positive THEN 'non_positive_balance' END
     );
     v_why_returns := coalesce(
         v_why_traded, v_why_opening, CASE WHEN v_m.lowest <= 0 THEN 'non_positive_balance' END
     );
     v_why_spread := coalesce(v_why_returns, CASE WHEN v_m.observations < 2 THEN 'too_few' END);
-    v_why_equity := coalesce(v_why_money, CASE WHEN v_equity.known IS NOT TRUE THEN 'no_equity' END);
+    v_why_equity := coalesce(
+        v_why_money, CASE WHEN v_equity.known IS NOT TRUE THEN 'no_equity' END
+    );
     v_why_equity_based := coalesce(
         v_why_equity, CASE WHEN v_equity.not_positive THEN 'non_positive_balance' END
     );
@@ -772,7 +779,8 @@ BEGIN
             to_jsonb(round(v_m.excess / nullif(v_m.deviation, 0) * v_root, 24))
         ),
         (
-            'sortino_ratio', coalesce(v_why_spread, CASE WHEN v_m.downside IS NULL THEN 'no_losses' END),
+            'sortino_ratio',
+            coalesce(v_why_spread, CASE WHEN v_m.downside IS NULL THEN 'no_losses' END),
             to_jsonb(round(v_m.excess / v_m.downside * v_root, 24))
         )
         UNION ALL
