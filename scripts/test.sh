@@ -15,7 +15,7 @@ rubi_setup embedded,demo,references,test
 PATH="$PWD/.venv/bin:$PATH"
 
 sqlfluff lint --disable-progress-bar -p 2 schema indexes functions views triggers seed grants
-ruff check --quiet scripts tests
-ruff format --quiet --check scripts tests
+ruff check --quiet scripts tests benchmarks
+ruff format --quiet --check scripts tests benchmarks
 shellcheck scripts/*.sh .ci/run
 exec python -m pytest "$@"

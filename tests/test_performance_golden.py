@@ -155,7 +155,9 @@ def test_80_generated_histories_of_users_with_deposits_equal_the_references(
         end = START + timedelta(days=days)
         user = rows.user(app)
         session = rows.session(app, user)
-        account = app.execute("SELECT id FROM mt5_accounts WHERE user_id = %s", [user]).fetchone()[0]
+        account = app.execute("SELECT id FROM mt5_accounts WHERE user_id = %s", [user]).fetchone()[
+            0
+        ]
         trades = store(app, user, None, account, generate(random_, days))
         flows = [
             (

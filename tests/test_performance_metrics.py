@@ -48,7 +48,9 @@ def assert_every_null_has_a_reason(row: dict) -> None:
 
 def test_no_trade_is_one_row_of_zeros_and_reasons(app: psycopg.Connection) -> None:
     row = calculate(app, rows.user(app), None, *PERIOD, 1000)
-    assert (row["total_trades"], row["total_profit"], row["gross_loss"], row["turnover"]) == (0,) * 4
+    assert (row["total_trades"], row["total_profit"], row["gross_loss"], row["turnover"]) == (
+        0,
+    ) * 4
     assert reasons(
         row, "win_rate", "average_profit", "max_profit", "max_drawdown", "sharpe_ratio",
         "profit_factor", "calmar_ratio", "balance_drawdown_relative",
@@ -395,7 +397,9 @@ def test_refresh_while_orders_are_written_never_counts_half(
             connection = connect_as("rubi_app", autocommit=False)
             for number in range(120):
                 for net in (number + 1, -number - 1):
-                    trade(connection, user, 1 + number % 28, net, strategy_id=strategies[number % 3])
+                    trade(
+                        connection, user, 1 + number % 28, net, strategy_id=strategies[number % 3]
+                    )
                 connection.commit()
         except BaseException as error:
             failures.append(error)

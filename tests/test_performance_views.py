@@ -7,9 +7,12 @@ from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 
 import psycopg
+import pytest
+from psycopg import errors
 
 import rows
-from test_performance_metrics import account, trade
+from test_performance_golden import calculate
+from test_performance_metrics import PERIOD, account, trade
 
 RESULTS = (
     "daily_results", "monthly_results", "symbol_results", "strategy_results", "session_results",
@@ -37,6 +40,19 @@ def test_every_view_runs_as_its_reader_and_says_what_it_holds(
         ).fetchone()
         assert [option.lower() for option in options] == ["security_invoker=true"], view
         assert uncommented == 0, view
+
+
+def test_analysts_calculate_and_read_but_store_nothing(
+    app: psycopg.Connection, connect_as: Connect
+) -> None:
+    user = rows.user(app)
+    trade(app, user, 5, 10)
+    reader = connect_as("rubi_readonly")
+    assert calculate(reader, user, None, *PERIOD)["total_profit"] == 10
+    reader.execute("SELECT * FROM balance_operations")
+    reader.execute("SET default_transaction_read_only = off")
+    with pytest.raises(errors.InsufficientPrivilege):
+        reader.execute("SELECT refresh_performance_metrics(%s, %s)", PERIOD)
 
 
 def test_results_by_each_key_add_up_to_the_closed_trades_of_each_currency(
@@ -171,7 +187,9 @@ def test_risk_is_measured_from_the_high_the_day_and_the_margin_levels(
     assert reader.execute(risk).fetchall() == [
         (1200, 300, 25, 1050, 1100, 150, 200, 180, None, None)
     ]
-    app.execute("UPDATE mt5_accounts SET margin_so_mode = 0, margin_so_call = 100, margin_so_so = 50")
+    app.execute(
+        "UPDATE mt5_accounts SET margin_so_mode = 0, margin_so_call = 100, margin_so_so = 50"
+    )
     assert reader.execute(risk).fetchone()[-2:] == (400, 650)
 
 

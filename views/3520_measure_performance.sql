@@ -5,13 +5,14 @@
 
 CALL deploy.become_owner();
 
--- docs/performance.md gives each formula. Two passes over one group's trades: sums by day in SQL;
--- then what depends on the order (drawdowns, series) in a loop, where windows over windows need
--- four times as long (10,000 orders: 110 ms against 25) and a generic plan joins them in square.
--- Nothing joins two large sets: cost is linear, memory that of the days.
--- STABLE, so all statements see one snapshot, the caller's: an order written meanwhile is in all
--- figures or in none. jit would take longer than the calculation, and so would planning at each
--- call: no set of arguments wants another plan.
+-- docs/performance.md gives each formula. One statement reads the group's trades once: sums and
+-- days in SQL, then the trades in order to a loop that follows the balance (drawdowns, series).
+-- Windows over windows instead of the loop took three times as long (10,000 orders: 110 ms against
+-- 35), and under a generic plan their joins went square. Here nothing joins two large sets: cost is
+-- linear; beyond work_mem the trades spill to disk.
+-- STABLE and one statement: the caller's snapshot. An order written meanwhile is in all figures or
+-- in none. jit would take longer than the calculation, and so would planning at each call: no set
+-- of arguments wants another plan.
 CREATE OR REPLACE FUNCTION public.measure_performance(
     p_id bigint,
     p_user_id bigint,
@@ -104,7 +105,6 @@ DECLARE
     v_why_equity text;
     v_why_equity_based text;
 BEGIN
-
     -- The curves of equity (1) and balance (2), in the order of time: where each starts (kind 0),
     -- what was booked without a result (1), results (2). Curve 3 ends them and brings the sums.
     FOR v_event IN
