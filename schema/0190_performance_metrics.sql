@@ -56,7 +56,7 @@ CREATE TABLE IF NOT EXISTS public.performance_metrics (
         NOT ARRAY[
             total_profit, average_profit, max_profit, max_loss, max_drawdown, sharpe_ratio,
             profit_factor, opening_balance, periods_per_year, risk_free
-        ] && ARRAY['NaN', 'Infinity', '-Infinity']::numeric []
+        ] && ARRAY['NaN', 'Infinity', '-Infinity']::numeric[]
     ),
     CONSTRAINT performance_metrics_one_account_is_not_all_check CHECK (
         account_id IS NULL OR NOT all_accounts

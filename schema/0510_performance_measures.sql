@@ -40,7 +40,7 @@ BEGIN
             longest_losing_series_loss, sortino_ratio, annual_return,
             max_drawdown_percent, calmar_ratio, recovery_factor, turnover, commission,
             swap, fees
-        ] && ARRAY['NaN', 'Infinity', '-Infinity']::numeric []
+        ] && ARRAY['NaN', 'Infinity', '-Infinity']::numeric[]
     );
 EXCEPTION WHEN duplicate_object THEN
     NULL; -- there since an earlier run
