@@ -26,6 +26,10 @@ SET lock_timeout = '5s';
 \set file schema/0180_market_data.sql \ir scripts/apply.psql
 \set file schema/0190_performance_metrics.sql \ir scripts/apply.psql
 \set file schema/0200_strategy_counter_deltas.sql \ir scripts/apply.psql
+\set file schema/0510_performance_measures.sql \ir scripts/apply.psql
+\set file schema/0520_performance_drawdowns.sql \ir scripts/apply.psql
+\set file schema/0530_balance_operations.sql \ir scripts/apply.psql
+\set file schema/0540_account_margin_levels.sql \ir scripts/apply.psql
 \set file schema/0600_audit.sql \ir scripts/apply.psql
 \set file indexes/1110_trading_strategies.sql \ir scripts/apply.psql
 \set file indexes/1130_mt5_sessions.sql \ir scripts/apply.psql
@@ -34,6 +38,7 @@ SET lock_timeout = '5s';
 \set file indexes/1160_trading_positions.sql \ir scripts/apply.psql
 \set file indexes/1170_account_snapshots.sql \ir scripts/apply.psql
 \set file indexes/1190_performance_metrics.sql \ir scripts/apply.psql
+\set file indexes/1510_performance.sql \ir scripts/apply.psql
 \set file indexes/1600_audit.sql \ir scripts/apply.psql
 \set file functions/2010_timescaledb_edition.sql \ir scripts/apply.psql
 \set file functions/2020_make_chunks_ahead.sql \ir scripts/apply.psql
@@ -45,6 +50,15 @@ SET lock_timeout = '5s';
 \set file views/3110_monitoring_sizes.sql \ir scripts/apply.psql
 \set file views/3120_monitoring_activity.sql \ir scripts/apply.psql
 \set file views/3130_monitoring_unused_indexes.sql \ir scripts/apply.psql
+\set file views/3510_account_states.sql \ir scripts/apply.psql
+\set file views/3520_measure_performance.sql \ir scripts/apply.psql
+\set file views/3530_calculate_performance_metrics.sql \ir scripts/apply.psql
+\set file views/3540_closed_trades.sql \ir scripts/apply.psql
+\set file views/3550_results.sql \ir scripts/apply.psql
+\set file views/3560_curves.sql \ir scripts/apply.psql
+\set file views/3570_exposure.sql \ir scripts/apply.psql
+\set file views/3580_signals.sql \ir scripts/apply.psql
+\set file views/3590_account_risk.sql \ir scripts/apply.psql
 \set file views/3610_tenant_hypertables.sql \ir scripts/apply.psql
 \set file triggers/4010_updated_at.sql \ir scripts/apply.psql
 \set file triggers/4020_account_of_row.sql \ir scripts/apply.psql
@@ -57,5 +71,6 @@ SET lock_timeout = '5s';
 \set file seed/5010_administrator.sql \ir scripts/apply.psql
 \set file grants/6010_roles.sql \ir scripts/apply.psql
 \set file grants/6020_rights.sql \ir scripts/apply.psql
+\set file grants/6510_performance.sql \ir scripts/apply.psql
 \set file grants/6610_row_security.sql \ir scripts/apply.psql
 \set file grants/6620_tenant_rights.sql \ir scripts/apply.psql

@@ -87,3 +87,12 @@ DROP POLICY IF EXISTS performance_metrics_others ON public.performance_metrics;
 CREATE POLICY performance_metrics_others ON public.performance_metrics
 TO rubi_app, rubi_ingest, rubi_readonly, rubi_backup
 USING (TRUE) WITH CHECK (TRUE);
+
+ALTER TABLE public.balance_operations ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS balance_operations_tenant ON public.balance_operations;
+CREATE POLICY balance_operations_tenant ON public.balance_operations TO rubi_tenant
+USING (user_id = (SELECT public.app_user_id()));
+DROP POLICY IF EXISTS balance_operations_others ON public.balance_operations;
+CREATE POLICY balance_operations_others ON public.balance_operations
+TO rubi_app, rubi_ingest, rubi_readonly, rubi_backup
+USING (TRUE) WITH CHECK (TRUE);

@@ -69,6 +69,13 @@ GRANT INSERT (
 GRANT SELECT ON public.performance_metrics TO rubi_tenant;
 GRANT SELECT, INSERT ON public.my_account_snapshots TO rubi_tenant;
 GRANT SELECT ON
+public.balance_operations, public.account_states, public.closed_trades, public.daily_results,
+public.monthly_results, public.symbol_results, public.strategy_results, public.session_results,
+public.weekday_results, public.hour_results, public.daily_equity, public.trade_series,
+public.exposure_by_symbol, public.exposure_by_currency, public.signal_executions,
+public.execution_quality, public.signal_funnel, public.account_risk
+TO rubi_tenant;
+GRANT SELECT ON
 public.user_trading_stats, public.open_positions_with_session, public.market_bars
 TO rubi_tenant;
 

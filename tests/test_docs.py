@@ -14,6 +14,8 @@ ERRORS = (deploy.ROOT / "docs/errors.md").read_text()
 
 def test_errors_page_lists_exactly_what_the_sql_raises() -> None:
     text = "\n".join(file.text for file in deploy.read_files())
+    for script in ("lock.sql", "bundling.py"):
+        text += (deploy.ROOT / "scripts" / script).read_text()
     raised = set(re.findall(r"ERRCODE = '(RB\w{3})'", text))
     listed = re.findall(r"^\| (RB\w{3}) \|", ERRORS, flags=re.MULTILINE)
     assert sorted(raised) == listed

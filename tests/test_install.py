@@ -59,8 +59,9 @@ def test_second_run_changes_nothing(
 
 
 def test_superuser_without_anything_prepared_installs_too(
-    server: Address, empty_database: MakeDatabase, psql: Psql
+    server: Address, template: object, empty_database: MakeDatabase, psql: Psql
 ) -> None:
+    # template first: roles belong to who makes them, and rubi_admin makes them in the other tests
     name = empty_database(extensions=False)
     done = psql(name, "-f", "install.sql", user=server.user)
     assert (done.returncode, done.stderr) == (0, "")

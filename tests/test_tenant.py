@@ -37,6 +37,12 @@ class Two:
         return self.theirs | {f"my_{name}": value for name, value in self.mine.items()}
 
 
+def account_of(connection: psycopg.Connection, session: object) -> int:
+    """The trading account of a session."""
+    query = "SELECT account_id FROM mt5_sessions WHERE session_id = %s"
+    return connection.execute(query, [session]).fetchone()[0]
+
+
 def make_user(app: psycopg.Connection, text: str) -> dict[str, object]:
     """One row in every table, each holding a text that tells whose it is."""
     user = rows.user(app, email=f"{text}@example.com", username=text)
@@ -46,11 +52,14 @@ def make_user(app: psycopg.Connection, text: str) -> dict[str, object]:
     order = rows.closed_order(app, user, symbol=text, signal_id=signal, mt5_order_id="1")
     position = rows.position(app, session, symbol=text, ticket="1")
     rows.snapshot(app, session, balance=777 if text == SECRET else 1)
+    rows.insert(
+        app, "balance_operations", user_id=user, account_id=account_of(app, session),
+        amount=777 if text == SECRET else 1, occurred_at="2026-01-05 10:00+00",
+    )  # fmt: skip
     rows.metrics(app, user, strategy_id=strategy, total_profit=777 if text == SECRET else 1)
-    account = app.execute("SELECT account_id FROM mt5_sessions WHERE session_id = %s", [session])
     return {
         "user": user, "strategy": strategy, "session": session, "signal": signal, "order": order,
-        "position": position, "account": account.fetchone()[0],
+        "position": position, "account": account_of(app, session),
     }  # fmt: skip
 
 
@@ -90,6 +99,22 @@ def test_tenant_sees_its_own_rows_and_only_those(two: Two, table: str) -> None:
     key = TABLES[table]
     own = two.mine["session" if key == "session_id" else "user"]
     assert two.connection.execute(f"SELECT {key} FROM {table}").fetchall() == [(own,)]
+
+
+def test_every_view_with_a_user_shows_the_tenant_its_own(two: Two) -> None:
+    """Whatever a tenant may read and that says whose it is."""
+    found = two.connection.execute(
+        "SELECT c.oid::regclass::text FROM pg_class AS c JOIN pg_attribute AS a"
+        " ON a.attrelid = c.oid AND a.attname = 'user_id'"
+        " WHERE c.relkind IN ('r', 'v') AND c.relnamespace = 'public'::regnamespace"
+        " AND has_any_column_privilege(c.oid, 'SELECT')"
+    ).fetchall()
+    filled = 0
+    for (relation,) in found:
+        owners = two.connection.execute(f"SELECT DISTINCT user_id FROM {relation}").fetchall()
+        assert owners in ([], [(two.mine["user"],)]), relation
+        filled += len(owners)
+    assert filled > 15
 
 
 @pytest.mark.parametrize(
@@ -134,6 +159,11 @@ READS = [
     "SELECT balance::text FROM my_account_snapshots WHERE balance = 777",
     "SELECT total_profit::text FROM performance_metrics WHERE total_profit = 777",
     "SELECT symbol FROM trading_orders WHERE symbol = 'THEIRS' AND 1 / (id - %(order)s + 1) > 0",
+    "SELECT equity::text FROM account_states WHERE account_id = %(account)s OR balance = 777",
+    "SELECT find_account_balance(%(account)s, now())::text",
+    "SELECT m::text FROM calculate_performance_metrics(%(user)s, NULL, '2026-01-01', '2026-02-01')"
+    " AS m WHERE m.total_trades > 0",
+    "SELECT amount::text FROM balance_operations",
     "SELECT most_common_vals::text FROM pg_stats WHERE schemaname = 'public'",
     "SELECT symbol FROM ONLY trading_orders TABLESAMPLE SYSTEM (100)",
     "SELECT symbol FROM trading_orders FOR UPDATE",
