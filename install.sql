@@ -38,6 +38,9 @@ SET client_min_messages = warning;
 \set file functions/2410_market_series.sql \ir scripts/apply.psql
 \set file functions/2420_merge_staged_bars.sql \ir scripts/apply.psql
 \set file functions/2430_ingest_bars.sql \ir scripts/apply.psql
+\set file functions/2440_market_ticks.sql \ir scripts/apply.psql
+\set file functions/2450_resample_bars.sql \ir scripts/apply.psql
+\set file functions/2460_find_bar_gaps.sql \ir scripts/apply.psql
 \set file views/3010_user_trading_stats.sql \ir scripts/apply.psql
 \set file views/3020_open_positions_with_session.sql \ir scripts/apply.psql
 \set file views/3100_monitoring_proofs.sql \ir scripts/apply.psql
@@ -52,6 +55,7 @@ SET client_min_messages = warning;
 \set file triggers/4050_strategy_counters.sql \ir scripts/apply.psql
 \set file triggers/4400_bar_changes.sql \ir scripts/apply.psql
 \set file seed/5010_administrator.sql \ir scripts/apply.psql
+\set file seed/5400_market_sessions.sql \ir scripts/apply.psql
 \set file grants/6010_roles.sql \ir scripts/apply.psql
 \set file grants/6020_rights.sql \ir scripts/apply.psql
 \set file grants/6410_market_data.sql \ir scripts/apply.psql

@@ -102,6 +102,7 @@ BEGIN
             WHEN s.spread NOT BETWEEN 0 AND 2147483647 THEN 'spread is negative or too large'
             WHEN s.moment > v_latest OR s.day + s.time_of_day > v_latest_time
                 THEN 'time is in the future'
+            WHEN s.moment < '1970-01-01' OR s.day < '1970-01-01' THEN 'time is before 1970'
             ELSE 'time is not where a ' || p_timeframe || ' bar opens'
         END
     FROM pg_temp.staged_bars AS s
@@ -113,8 +114,9 @@ BEGIN
         AND coalesce(s.spread BETWEEN 0 AND 2147483647, TRUE)
         AND CASE
             WHEN s.moment IS NULL THEN s.day + s.time_of_day <= v_latest_time
+                AND s.day >= '1970-01-01'
                 AND date_part('epoch', s.time_of_day)::integer % v_seconds = 0
-            ELSE s.moment <= v_latest
+            ELSE s.moment <= v_latest AND s.moment >= '1970-01-01'
                 AND date_part('epoch', public.bar_clock_time(s.moment, v_clock))::bigint % v_seconds = 0
         END
     );

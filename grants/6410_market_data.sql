@@ -32,18 +32,33 @@ GRANT EXECUTE ON FUNCTION
 public.bar_clock_moment(timestamp, text),
 public.bar_clock_time(timestamptz, text),
 public.count_bars(text, text),
+public.find_bar_gaps(text, text, timestamptz, timestamptz, interval),
 public.fold_bar_changes(),
 public.ingest_bars(text, text, jsonb, text, text),
+public.ingest_ticks(text, jsonb, text, text),
 public.merge_staged_bars(text, text, text, text, text),
+public.merge_staged_ticks(text, text, text, text),
+public.open_hours(text, timestamptz, timestamptz),
 public.open_market_series(text, text, text, text),
+public.resample_bars(text, text, text, timestamptz, timestamptz, text),
 public.stage_bars(),
+public.stage_ticks(),
 public.timeframe_length(text),
 internal.log_bars_without_trigger(text, text, bigint, tstzrange),
 internal.reject_staged_twins(text, interval)
 TO rubi_app;
-GRANT EXECUTE ON FUNCTION public.ingest_bars(text, text, jsonb, text, text) TO rubi_ingest;
+GRANT EXECUTE ON FUNCTION
+public.ingest_bars(text, text, jsonb, text, text),
+public.ingest_ticks(text, jsonb, text, text)
+TO rubi_ingest;
 GRANT EXECUTE ON FUNCTION
 public.bar_clock_moment(timestamp, text),
 public.bar_clock_time(timestamptz, text),
+public.find_bar_gaps(text, text, timestamptz, timestamptz, interval),
+public.open_hours(text, timestamptz, timestamptz),
+public.resample_bars(text, text, text, timestamptz, timestamptz, text),
 public.timeframe_length(text)
 TO rubi_readonly;
+GRANT EXECUTE ON PROCEDURE public.refresh_resampled_bars() TO rubi_app;
+GRANT EXECUTE ON PROCEDURE
+internal.make_resampled_bars(text, text, text, timestamptz, timestamptz) TO rubi_app;

@@ -25,6 +25,7 @@ series AS (
         (coalesce(s.bars, 0) + coalesce(c.bars, 0))::bigint AS bars
     FROM public.market_series AS s
     FULL JOIN changes AS c ON s.symbol = c.symbol AND s.timeframe = c.timeframe
+    WHERE s.timeframe IS DISTINCT FROM 'TICK'
 )
 
 SELECT
