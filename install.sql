@@ -41,6 +41,8 @@ SET client_min_messages = warning;
 \set file functions/2440_market_ticks.sql \ir scripts/apply.psql
 \set file functions/2450_resample_bars.sql \ir scripts/apply.psql
 \set file functions/2460_find_bar_gaps.sql \ir scripts/apply.psql
+\set file functions/2470_market_retention.sql \ir scripts/apply.psql
+\set file functions/2480_enable_timescale_policies.sql \ir scripts/apply.psql
 \set file views/3010_user_trading_stats.sql \ir scripts/apply.psql
 \set file views/3020_open_positions_with_session.sql \ir scripts/apply.psql
 \set file views/3100_monitoring_proofs.sql \ir scripts/apply.psql
