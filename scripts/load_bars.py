@@ -38,7 +38,7 @@ class Loader:
     ) -> None:
         self.connection = connection
         self.source = source
-        self.clock = CLOCKS.get((clock or "").upper(), clock)
+        self.clock = CLOCKS.get(clock.upper(), clock) if clock else "UTC"
         self.conflict = conflict
 
     def load(self, file: BarFile, symbol: str, timeframe: str, progress: Progress) -> list[str]:
