@@ -147,6 +147,7 @@ def median(function: Callable[[], object], times: int = 9) -> float:
 def say(name: str, figure: str, wanted: str) -> None:
     """One line of the result."""
     console.print(f"{name:<58} {figure:>18}   {wanted}", markup=False, soft_wrap=True)
+    console.file.flush()
 
 
 def compare(connection: psycopg.Connection, total: int) -> None:

@@ -155,15 +155,35 @@ BEGIN
                     v_chunk.chunk_schema, v_chunk.chunk_name
                 ) INTO v_kept;
                 IF v_kept THEN
-                    DELETE FROM public.market_data AS m
-                    USING pg_temp.expired_months AS e
-                    WHERE m.symbol = e.symbol
-                        AND m.timeframe = e.timeframe
-                        AND m.timestamp >= e.since
-                        AND m.timestamp < e.until
-                        AND m.timestamp >= v_chunk.range_start
-                        AND m.timestamp < v_chunk.range_end;
-                    GET DIAGNOSTICS v_rows = ROW_COUNT;
+                    WITH gone AS (
+                        DELETE FROM public.market_data AS m
+                        USING pg_temp.expired_months AS e
+                        WHERE m.symbol = e.symbol
+                            AND m.timeframe = e.timeframe
+                            AND m.timestamp >= e.since
+                            AND m.timestamp < e.until
+                            AND m.timestamp >= v_chunk.range_start
+                            AND m.timestamp < v_chunk.range_end
+                        RETURNING m.symbol, m.timeframe, m.timestamp AS at
+                    ),
+
+                    logged AS (
+                        INSERT INTO internal.bar_changes (
+                            symbol, timeframe, bars, first_timestamp, last_timestamp
+                        )
+                        SELECT
+                            g.symbol, g.timeframe, -pg_catalog.count(*), pg_catalog.min(g.at),
+                            pg_catalog.max(g.at)
+                        FROM gone AS g
+                        WHERE NOT EXISTS (
+                            SELECT FROM pg_catalog.pg_trigger AS t
+                            WHERE t.tgrelid = 'public.market_data'::pg_catalog.regclass
+                                AND t.tgname = 'market_data_50_deleted'
+                        )
+                        GROUP BY g.symbol, g.timeframe
+                    )
+
+                    SELECT pg_catalog.count(*) INTO v_rows FROM gone;
                     v_deleted := v_deleted + v_rows;
                 ELSE
                     EXECUTE pg_catalog.format(

@@ -108,6 +108,7 @@ def write(
     bars = files = 0
     with connect(dsn) as connection:
         if symbol is None:
+            connection.execute("SELECT fold_bar_changes()")
             months = connection.execute(
                 "SELECT e.symbol, e.timeframe, e.month FROM expired_bar_months() AS e"
                 " LEFT JOIN market_archives AS a USING (symbol, timeframe, month)"

@@ -119,12 +119,16 @@ def test_month_changed_after_archiving_is_kept(old: psycopg.Connection, tmp_path
     assert old.execute(months).fetchall() == [(2.0,)]
 
 
-def test_policy_without_archive_drops_at_once(old: psycopg.Connection) -> None:
+@pytest.mark.parametrize("logged", [True, False], ids=["trigger", "columnstore"])
+def test_policy_without_archive_drops_at_once(old: psycopg.Connection, logged: bool) -> None:
+    if not logged:
+        old.execute("DROP TRIGGER market_data_50_deleted ON market_data")
     old.execute("CALL drop_expired_bars()")
     assert len(old.execute(ALL).fetchall()) > 6  # policies ask for an archive
     old.execute("UPDATE market_retention SET archive = FALSE")
     old.execute("CALL drop_expired_bars()")
     assert {row[0] for row in old.execute(ALL)} == {"KEPT"}
+    assert old.execute("SELECT sum(bars) FROM market_data_coverage").fetchone() == (6,)
 
 
 def test_drop_waits_for_readers_and_gives_up(

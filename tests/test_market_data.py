@@ -359,13 +359,26 @@ def test_analysts_read_but_do_not_write(connect_as: Callable[..., psycopg.Connec
             analyst.execute(statement)
 
 
-def test_policies_say_what_the_apache_edition_skips(db: psycopg.Connection) -> None:
-    if db.execute("SELECT monitoring.timescaledb_edition()").fetchone() != ("apache",):
-        done = db.execute("SELECT feature, done FROM enable_timescale_policies()").fetchall()
-        assert done == [("columnstore", True), ("retention", False), ("aggregates", True)]
-        return
-    said = db.execute("SELECT feature, done, note FROM enable_timescale_policies()").fetchall()
-    assert [(feature, done) for feature, done, _ in said] == [
-        ("columnstore", False), ("retention", False), ("aggregates", False)
-    ]  # fmt: skip
+def test_policies_say_what_is_skipped(db: psycopg.Connection) -> None:
+    call = "SELECT feature, done, note FROM enable_timescale_policies(p_keep_ticks => '1 year')"
+    features = ("columnstore", "retention", "aggregates")
+    said = db.execute(call).fetchall()
+    assert [(feature, done) for feature, done, _ in said] == [(name, False) for name in features]
     assert all(note.startswith("skipped") for _, _, note in said)
+    if db.execute("SELECT monitoring.timescaledb_edition()").fetchone() == ("apache",):
+        return
+    # where the licence allows them, the owner of the tables has to be able to log in
+    bars.make(db, "2024-01-02 00:00+00", "2024-01-03 00:00+00")
+    db.execute("ALTER ROLE rubi_owner LOGIN")
+    try:
+        said = db.execute(call).fetchall()
+    finally:
+        db.execute("ALTER ROLE rubi_owner NOLOGIN")
+    assert [(feature, done) for feature, done, _ in said] == [(name, True) for name in features]
+    columns = "timestamp, open, high, low, close, volume, real_volume, spread, bars"
+    served = db.execute(f"SELECT {columns} FROM market_data_h1 ORDER BY 1").fetchall()  # noqa: S608
+    made = db.execute(
+        f"SELECT {columns} FROM resample_bars('EURUSD', 'M1', 'H1', '2024-01-01', '2024-02-01')"  # noqa: S608
+    ).fetchall()
+    assert served == made
+    assert len(made) == 24
