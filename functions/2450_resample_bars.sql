@@ -19,7 +19,7 @@ CREATE OR REPLACE FUNCTION public.resample_bars(
     p_clock text DEFAULT NULL
 )
 RETURNS TABLE (
-    "timestamp" timestamptz,
+    timestamp timestamptz,
     open numeric,
     high numeric,
     low numeric,

@@ -53,7 +53,9 @@ BEGIN
         WHERE c.oid = 'public.market_data'::regclass AND r.rolcanlogin
     ) THEN
         RETURN QUERY SELECT
-            f.feature, FALSE, 'skipped, the owner can''t log in: ALTER ROLE rubi_owner LOGIN first'
+            f.feature,
+            FALSE,
+            'skipped, its owner can''t log in: ALTER ROLE rubi_owner LOGIN'
         FROM unnest(ARRAY['columnstore', 'retention', 'aggregates']) AS f (feature);
         RETURN;
     END IF;
