@@ -139,5 +139,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.count_bars(text, text) IS
-'Counts the bars of a series by reading them, stores and answers the count. Writers wait meanwhile.';
+'Counts the bars of a series by reading them, stores and answers the count. Writers wait.';
 REVOKE ALL ON FUNCTION public.count_bars(text, text) FROM public;

@@ -117,7 +117,8 @@ BEGIN
                 AND s.day >= '1970-01-01'
                 AND date_part('epoch', s.time_of_day)::integer % v_seconds = 0
             ELSE s.moment <= v_latest AND s.moment >= '1970-01-01'
-                AND date_part('epoch', public.bar_clock_time(s.moment, v_clock))::bigint % v_seconds = 0
+                AND date_part('epoch', public.bar_clock_time(s.moment, v_clock))::bigint
+                    % v_seconds = 0
         END
     );
     GET DIAGNOSTICS v_rejected = ROW_COUNT;

@@ -216,6 +216,6 @@ END
 $$;
 COMMENT ON FUNCTION public.ingest_ticks(text, jsonb, text, text) IS
 'Stores what copy_ticks returned, as objects with time_msc, bid, ask, last, volume, flags and
-volume_real; answers how many were new. Time by the clock of the source. Ticks of one millisecond are
-numbered in their order, so a call is to hold a millisecond whole. Raises RB060, RB061, RB062.';
+volume_real; answers how many were new. Time by the clock of the source. Ticks of one millisecond
+are numbered in their order, so a call is to hold a millisecond whole. Raises RB060, RB061, RB062.';
 REVOKE ALL ON FUNCTION public.ingest_ticks(text, jsonb, text, text) FROM public;

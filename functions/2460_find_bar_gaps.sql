@@ -160,8 +160,8 @@ END
 $$;
 COMMENT ON FUNCTION public.find_bar_gaps(text, text, timestamptz, timestamptz, interval) IS
 'Stretches without bars of at least p_minimum of trading time (by default one bar), up to now: begin
-and end, bars missing, trading time. A minute without a tick makes no bar, so on M1 a minimum of some
-minutes tells what a broker did not deliver. Raises RB065 for W1 and MN1, RB066 for a calendar
+and end, bars missing, trading time. A minute without a tick makes no bar, so on M1 a minimum of
+some minutes tells what a broker did not deliver. Raises RB065 for W1 and MN1, RB066 for a calendar
 without sessions.';
 REVOKE ALL ON FUNCTION
 public.find_bar_gaps(text, text, timestamptz, timestamptz, interval) FROM public;

@@ -57,7 +57,8 @@ SELECT create_hypertable(
 
 COMMENT ON TABLE public.market_data IS
 'Price bars for backtesting, one a symbol, timeframe and opening time. Hypertable, 30 days each.';
-COMMENT ON COLUMN public.market_data.id IS 'Identity; each session takes 1000 numbers ahead. Not a key.';
+COMMENT ON COLUMN public.market_data.id IS
+'Identity; each session takes 1000 numbers ahead. Not a key.';
 COMMENT ON COLUMN public.market_data.timestamp IS 'When the bar opened, UTC.';
 COMMENT ON COLUMN public.market_data.volume IS 'Tick volume: number of price changes.';
 COMMENT ON COLUMN public.market_data.real_volume IS
