@@ -111,6 +111,6 @@ END
 $$;
 COMMENT ON FUNCTION public.enable_timescale_policies(interval, interval) IS
 'With the Timescale licence: columnstore for bars and ticks older than p_compress_after, retention
-of ticks where p_keep_ticks is given, and the continuous aggregate market_data_h1. Says what it did; on
-the Apache edition it does nothing and says what serves instead. To be called by the owner.';
+of ticks where p_keep_ticks is given, and the continuous aggregate market_data_h1. Says what it did;
+on the Apache edition it does nothing and says what serves instead. To be called by the owner.';
 REVOKE ALL ON FUNCTION public.enable_timescale_policies(interval, interval) FROM public;
