@@ -150,7 +150,7 @@ def say(name: str, figure: str, wanted: str) -> None:
     console.file.flush()
 
 
-def compare(connection: psycopg.Connection, total: int) -> None:
+def compare(connection: psycopg.Connection, total: int, runs: int) -> None:
     """Ingest, size and reading, ours beside the base's."""
     short, long = make_lines(total)
     connection.execute(BASE)
@@ -158,22 +158,30 @@ def compare(connection: psycopg.Connection, total: int) -> None:
         if order == "series":
             short.sort(key=lambda line: line.split("\t", 1)[0])
             long.sort(key=lambda line: line.split("\t", 1)[0])
+        heap, base, ours = [], [], []
+        for _ in range(runs):
             connection.execute("TRUNCATE market_data, base, heap")
-        heap = copy(connection, "heap", LONG, long)
-        base = copy(connection, "base", SHORT, short)
-        ours = copy(connection, "market_data", LONG, long)
+            heap.append(copy(connection, "heap", LONG, long))
+            base.append(copy(connection, "base", SHORT, short))
+            ours.append(copy(connection, "market_data", LONG, long))
+        to_base = statistics.median(b / o for b, o in zip(base, ours, strict=True))
+        to_heap = statistics.median(h / o for h, o in zip(heap, ours, strict=True))
         name = f"sorted by {order}: "
-        rate = f"{total / ours:,.0f} bars/s"
-        say(name + f"COPY, ours to base's rate ({rate})", f"{base / ours:.2f}", "1.6, stretch 2.0")
-        say(name + "COPY, ours to a bare heap's rate", f"{heap / ours:.2f}", "0.3, stretch 0.4")
+        rate = f"{total / statistics.median(ours):,.0f} bars/s"
+        say(name + f"COPY, ours to base's rate ({rate})", f"{to_base:.2f}", "1.6, stretch 2.0")
+        say(name + "COPY, ours to a bare heap's rate", f"{to_heap:.2f}", "0.3, stretch 0.4")
         ratio = size(connection, "market_data") / size(connection, "base")
         loaded = size(connection, "market_data") / total
         say(name + f"bytes as loaded ({loaded:.0f} a bar)", f"{ratio:.2f}", "0.8")
         if order == "time":
             read(connection, total)
-    connection.execute("TRUNCATE market_data")
-    merged = staged(connection, long)
-    say("staged merge to COPY into the same table", f"{ours / merged:.2f}", "0.5")
+    ratios = []
+    for _ in range(runs):
+        connection.execute("TRUNCATE market_data")
+        merged = staged(connection, long)
+        connection.execute("TRUNCATE market_data")
+        ratios.append(copy(connection, "market_data", LONG, long) / merged)
+    say("staged merge to COPY into the same table", f"{statistics.median(ratios):.2f}", "0.5")
 
 
 def read(connection: psycopg.Connection, total: int) -> None:
@@ -278,6 +286,7 @@ def growth(connection: psycopg.Connection, millions: list[int]) -> None:
 @app.command()
 def measure(
     bars: Annotated[int, typer.Option(help="bars of ten symbols to compare with")] = 2_000_000,
+    runs: Annotated[int, typer.Option(help="loads of each table; medians of ratios")] = 3,
     millions: Annotated[str, typer.Option(help="sizes to read at; empty for none")] = "1,10,30",
     pg: Annotated[int, typer.Option(help="major version of the server")] = embedded.DEFAULT_MAJOR,
 ) -> None:
@@ -305,7 +314,7 @@ def measure(
         conftest.deploy_all(address.dsn("bench", "rubi_admin"))
         with psycopg.connect(address.dsn("bench"), autocommit=True) as connection:
             connection.execute("SET client_min_messages = error")
-            compare(connection, bars)
+            compare(connection, bars, runs)
             reading(connection)
             if millions:
                 growth(connection, [int(text) for text in millions.split(",")])

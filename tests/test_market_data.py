@@ -161,6 +161,13 @@ def test_coverage_counts_whatever_is_written(db: psycopg.Connection, fold: bool)
     assert all(row[1:] == (0, None, None) for row in coverage(db))
 
 
+def test_chunks_made_ahead_are_no_series(db: psycopg.Connection) -> None:
+    db.execute("CALL monitoring.make_chunks_ahead()")
+    assert coverage(db) == []
+    db.execute("SELECT fold_bar_changes()")
+    assert coverage(db) == []
+
+
 def test_uncommitted_bars_are_counted_once_they_are_committed(
     db: psycopg.Connection, connect_as: Callable[..., psycopg.Connection]
 ) -> None:

@@ -14,6 +14,7 @@ WITH changes AS (
         sum(c.bars) AS bars
     FROM internal.bar_changes AS c
     GROUP BY c.symbol, c.timeframe
+    HAVING sum(c.bars) <> 0
 ),
 
 series AS (
