@@ -10,6 +10,14 @@ GRANT USAGE, SELECT ON SEQUENCE public.balance_operations_id_seq TO rubi_app;
 GRANT SELECT ON public.balance_operations TO rubi_readonly, rubi_backup;
 GRANT SELECT ON SEQUENCE public.balance_operations_id_seq TO rubi_backup;
 
+-- A view that is made again gets rubi_app's default rights on new tables: it is for reading only.
+REVOKE INSERT, UPDATE, DELETE ON
+public.account_states, public.closed_trades, public.daily_results, public.monthly_results,
+public.symbol_results, public.strategy_results, public.session_results, public.weekday_results,
+public.hour_results, public.daily_equity, public.trade_series, public.exposure_by_symbol,
+public.exposure_by_currency, public.signal_executions, public.execution_quality,
+public.signal_funnel, public.account_risk
+FROM rubi_app;
 GRANT SELECT ON
 public.account_states, public.closed_trades, public.daily_results, public.monthly_results,
 public.symbol_results, public.strategy_results, public.session_results, public.weekday_results,

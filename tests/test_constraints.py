@@ -165,10 +165,10 @@ REFUSED = [
     ),
     case("performance_metrics", "win_rate_range_check", win_rate=400),
     case("performance_metrics", "win_rate_range_check", win_rate=NAN),
-    case("performance_metrics", "money_not_nan_check", total_profit=NAN),
+    case("performance_metrics", "figures_finite_check", total_profit=NAN),
     case("performance_metrics", "max_drawdown_not_negative_check", max_drawdown=-1),
-    case("performance_metrics", "ratios_finite_check", sharpe_ratio="Infinity"),
-    case("performance_metrics", "ratios_finite_check", profit_factor=NAN),
+    case("performance_metrics", "figures_finite_check", sharpe_ratio="Infinity"),
+    case("performance_metrics", "figures_finite_check", profit_factor=NAN),
 ]
 
 

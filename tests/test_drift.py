@@ -136,8 +136,8 @@ INJECTED = [
         "extra", "grant", "function public.set_updated_at() to public",
     ),
     (
-        "GRANT CREATE ON SCHEMA internal TO rubi_app",
-        "extra", "grant", "schema internal to rubi_app",
+        "GRANT CREATE ON SCHEMA internal TO rubi_monitor",
+        "extra", "grant", "schema internal to rubi_monitor",
     ),
     (
         "ALTER DEFAULT PRIVILEGES FOR ROLE rubi_owner IN SCHEMA public"
@@ -149,8 +149,8 @@ INJECTED = [
         "changed", "public grant", "schema public to rubi_app",
     ),
     (
-        "REVOKE CONNECT ON DATABASE {name} FROM rubi_app",
-        "missing", "database grant", "database to rubi_app",
+        "REVOKE CONNECT ON DATABASE {name} FROM rubi_monitor",
+        "missing", "database grant", "database to rubi_monitor",
     ),
     ("ALTER ROLE rubi_app SET work_mem = '1GB'", "extra", "role setting", "rubi_app work_mem"),
     ("ALTER ROLE rubi_app RESET lock_timeout", "missing", "role setting", "rubi_app lock_timeout"),
@@ -232,7 +232,6 @@ def test_fresh_install_has_no_drift(
 
 
 def test_drift_ends_with_4_and_says_how_to_look(server: Address, db: psycopg.Connection) -> None:
-    db.execute("ALTER DATABASE rubi_test OWNER TO rubi_admin")
     db.execute("ALTER TABLE users ALTER is_active SET DEFAULT FALSE")
     done = deploying.run(server, db.info.dbname, "drift", user="postgres", code=4)
     lines = [line.strip() for line in done.stdout.splitlines()]

@@ -12,6 +12,8 @@ import psycopg
 import deploy
 
 UNPARSED = ("views/3520_measure_performance.sql",)
+# names functions of TimescaleDB, which lie in public; nobody but the owner may create there
+IN_PUBLIC = ("functions/2480_enable_timescale_policies.sql",)
 OURS = ["public", "monitoring", "internal", "deploy", "audit"]
 
 
@@ -29,6 +31,8 @@ def test_plpgsql_check_finds_nothing(db: psycopg.Connection) -> None:
         [OURS],
     ).fetchall()
     assert len(functions) > 10
+    for stage in ("stage_bars", "stage_ticks"):  # make the temporary tables that others read
+        db.execute(f"SELECT {stage}()")
     found = []
     for name, relation in functions:
         complaints = db.execute(
@@ -55,7 +59,7 @@ def test_pgspot_finds_nothing(tmp_path: Path) -> None:
             f"{file.text}\n"
             for file in deploy.read_files()
             if not re.search(r"^\s+COMMIT;$", file.text, flags=re.MULTILINE)
-            and file.path not in UNPARSED
+            and file.path not in UNPARSED + IN_PUBLIC
         )
     )
     ignored = [f"--ignore=PS{code}" for code in ("002", "010", "012", "014", "015")]
