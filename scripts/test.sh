@@ -16,7 +16,7 @@ PATH="$PWD/.venv/bin:$PATH"
 
 sqlfluff lint --disable-progress-bar schema indexes functions views triggers seed grants
 squawk {schema,indexes,functions,views,triggers,seed,grants}/*.sql
-ruff check --quiet scripts tests
-ruff format --quiet --check scripts tests
+ruff check --quiet scripts tests benchmarks
+ruff format --quiet --check scripts tests benchmarks
 shellcheck scripts/*.sh .ci/run
 exec python -m pytest "$@"
