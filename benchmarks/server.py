@@ -58,6 +58,12 @@ class Server:
         status = Path(f"/proc/{self.pid}/stat")
         if not status.exists():
             return 0.0
+        with self.connect() as connection:
+            while connection.execute(
+                "SELECT FROM pg_stat_activity WHERE usename = 'rubi_app'"
+            ).rowcount:
+                time.sleep(0.05)
+        time.sleep(0.2)  # what has left the list is gone a moment later
         fields = status.read_text().rpartition(")")[2].split()
         return (int(fields[13]) + int(fields[14])) / os.sysconf("SC_CLK_TCK")
 
