@@ -85,7 +85,7 @@ def make_databases(server: Server) -> None:
             if name == "ours":
                 connection.execute("ALTER DATABASE ours OWNER TO rubi_admin")
     with deploy.connect(server.dsn("ours", "rubi_admin")) as connection:
-        for file in deploy.read_files():
+        for file, _ in deploy.due(deploy.read_files(), deploy.applied(connection)):
             deploy.apply_file(connection, file)
     execute_file(server, "base", HERE / "base.sql")
     for name in ("base", "ours"):

@@ -17,27 +17,38 @@ BEGIN
 END
 $$;
 
-ALTER TABLE public.mt5_sessions DROP CONSTRAINT mt5_sessions_account_id_user_id_fkey;
-ALTER TABLE public.trading_signals DROP CONSTRAINT trading_signals_strategy_id_user_id_fkey;
-ALTER TABLE public.trading_orders DROP CONSTRAINT trading_orders_signal_id_user_id_fkey;
-ALTER TABLE public.trading_orders DROP CONSTRAINT trading_orders_strategy_id_user_id_fkey;
-ALTER TABLE public.trading_orders DROP CONSTRAINT trading_orders_account_id_user_id_fkey;
-ALTER TABLE public.performance_metrics
-DROP CONSTRAINT performance_metrics_strategy_id_user_id_fkey;
-
-ALTER TABLE public.trading_strategies DROP CONSTRAINT trading_strategies_id_user_id_key;
-ALTER TABLE public.mt5_accounts DROP CONSTRAINT mt5_accounts_id_user_id_key;
-ALTER TABLE public.trading_signals DROP CONSTRAINT trading_signals_id_user_id_key;
-
-ALTER TABLE public.mt5_sessions ADD FOREIGN KEY (account_id)
-REFERENCES public.mt5_accounts (id) ON DELETE CASCADE;
-ALTER TABLE public.trading_signals ADD FOREIGN KEY (strategy_id)
-REFERENCES public.trading_strategies (id) ON DELETE SET NULL;
-ALTER TABLE public.trading_orders ADD FOREIGN KEY (signal_id)
-REFERENCES public.trading_signals (id) ON DELETE SET NULL;
-ALTER TABLE public.trading_orders ADD FOREIGN KEY (strategy_id)
-REFERENCES public.trading_strategies (id) ON DELETE SET NULL;
-ALTER TABLE public.trading_orders ADD FOREIGN KEY (account_id)
-REFERENCES public.mt5_accounts (id);
-ALTER TABLE public.performance_metrics ADD FOREIGN KEY (strategy_id)
-REFERENCES public.trading_strategies (id) ON DELETE SET NULL;
+DO $$
+DECLARE
+    v_key record;
+BEGIN
+    FOR v_key IN
+        SELECT
+            c.conrelid::regclass AS child,
+            c.confrelid::regclass AS parent,
+            c.conname,
+            a.attname,
+            CASE c.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' ELSE 'NO ACTION' END
+                AS action
+        FROM pg_constraint AS c
+        INNER JOIN pg_attribute AS a ON c.conrelid = a.attrelid AND c.conkey[1] = a.attnum
+        WHERE c.connamespace = 'public'::regnamespace
+            AND c.contype = 'f'
+            AND c.conname LIKE '%\_id\_user\_id\_fkey'
+    LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', v_key.child, v_key.conname);
+        EXECUTE format(
+            'ALTER TABLE %s ADD FOREIGN KEY (%I) REFERENCES %s (id) ON DELETE %s',
+            v_key.child, v_key.attname, v_key.parent, v_key.action
+        );
+    END LOOP;
+    FOR v_key IN
+        SELECT c.conrelid::regclass AS parent, c.conname
+        FROM pg_constraint AS c
+        WHERE c.connamespace = 'public'::regnamespace
+            AND c.contype = 'u'
+            AND c.conname LIKE '%\_id\_user\_id\_key'
+    LOOP
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', v_key.parent, v_key.conname);
+    END LOOP;
+END
+$$;
