@@ -25,9 +25,9 @@ from psycopg import sql
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
-import conftest  # noqa: E402
-import embedded  # noqa: E402
-from cli import console, new_app, run  # noqa: E402
+import conftest
+import embedded
+from cli import console, new_app, run
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 SYMBOLS = {

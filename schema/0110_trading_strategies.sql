@@ -31,9 +31,8 @@ CREATE TABLE IF NOT EXISTS public.trading_strategies (
     CONSTRAINT trading_strategies_symbols_form_check CHECK (
         jsonb_typeof(symbols) = 'array'
         AND NOT symbols @? 'strict $[*] ? (@.type() != "string")'
-        AND NOT symbols @? '$[*] ? (@ == "")'
-        AND NOT symbols @? '$[*] ? (@ like_regex "^[ \u00a0]|[ \u00a0]$")'
-        AND NOT symbols @? '$[*] ? (@ like_regex "[\u0001-\u001f\u007f-\u009f]")'
+        AND NOT symbols @? '$[*] ? (@ like_regex
+            "^$|^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]")'
     ),
     CONSTRAINT trading_strategies_timeframes_form_check CHECK (
         jsonb_typeof(timeframes) = 'array'
