@@ -17,10 +17,10 @@ from psycopg.types.json import Jsonb
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
-import conftest  # noqa: E402
-import embedded  # noqa: E402
-import mt5  # noqa: E402
-import rows  # noqa: E402
+import conftest
+import embedded
+import mt5
+import rows
 
 BATCH = 1000
 

@@ -7,14 +7,15 @@ CALL deploy.become_owner();
 -- A new chunk of account_snapshots takes SHARE ROW EXCLUSIVE on mt5_sessions for its foreign key:
 -- heartbeats wait, and two clients that send a heartbeat and the first snapshot of a week in one
 -- transaction deadlock. A scheduled call of this procedure makes the chunk in a transaction of its
--- own: it inserts one row, deletes it, and the chunk stays. Names are qualified because a
--- procedure with a SET clause may not COMMIT.
+-- own: it inserts one row, deletes it, and the chunk stays. The path is set in the
+-- body, again after each COMMIT, because a procedure with a SET clause may not COMMIT.
 CREATE OR REPLACE PROCEDURE monitoring.make_chunks_ahead(p_count integer DEFAULT 2)
 LANGUAGE plpgsql
 AS $$
 DECLARE
     v_due record;
 BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
     FOR v_due IN
         SELECT
             d.hypertable_name::text AS hypertable,
@@ -49,6 +50,7 @@ BEGIN
                 WHERE timestamp = v_due.at AND balance = 0 AND equity = 0;
             END IF;
             COMMIT;
+            SET LOCAL search_path = pg_catalog, pg_temp;
         END IF;
     END LOOP;
 END

@@ -25,6 +25,7 @@ BEGIN
         ] LOOP
             EXECUTE format('GRANT USAGE ON SCHEMA public TO %I', v_role);
         END LOOP;
+        REVOKE USAGE ON SCHEMA public FROM public;
     END IF;
 END
 $$;

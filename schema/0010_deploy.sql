@@ -33,6 +33,7 @@ CREATE SCHEMA IF NOT EXISTS deploy;
 -- and rubi_owner may not create in it, the deployer stays who it is and owns the objects.
 CREATE OR REPLACE PROCEDURE deploy.become_owner()
 LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     IF has_database_privilege('rubi_owner', current_database(), 'CREATE')
@@ -79,7 +80,8 @@ CREATE TABLE IF NOT EXISTS deploy.history (
     CONSTRAINT history_duration_not_negative_check CHECK (duration_ms >= 0)
 );
 COMMENT ON TABLE deploy.history IS
-'One row each time a file of the repository was applied with a text not applied before.';
+'One row each time a file of the repository was applied with a new text, or again because a file
+before it had changed.';
 COMMENT ON COLUMN deploy.history.id IS 'Order of application.';
 COMMENT ON COLUMN deploy.history.path IS 'Path in the repository, such as schema/0100_users.sql.';
 COMMENT ON COLUMN deploy.history.kind IS
@@ -112,14 +114,24 @@ DECLARE
     v_sha256 text := encode(sha256(convert_to(v_body, 'UTF8')), 'hex');
     v_kind text := CASE WHEN p_path ~ '^(schema|indexes)/' THEN 'once' ELSE 'changed' END;
     v_recorded text;
+    v_id bigint;
 BEGIN
-    SELECT h.sha256 INTO v_recorded
+    SELECT h.sha256, h.id INTO v_recorded, v_id
     FROM deploy.history AS h
     WHERE h.path = p_path
     ORDER BY h.id DESC
     LIMIT 1;
 
-    IF v_recorded = v_sha256 THEN
+    -- A changed file makes all later ones of its kind run again. That they did is recorded, so
+    -- that a deployment that was killed between them goes on where it stopped.
+    IF v_recorded = v_sha256 AND (
+        v_kind = 'once'
+        OR NOT EXISTS (
+            SELECT FROM deploy.history AS h
+            WHERE h.kind = 'changed' AND h.id > v_id
+                AND split_part(h.path, '/', 2) < split_part(p_path, '/', 2)
+        )
+    ) THEN
         RETURN FALSE;
     END IF;
     IF v_kind = 'once' AND v_recorded IS NOT NULL THEN
@@ -137,6 +149,48 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION deploy.record_file(text, text, text, text, timestamptz) IS
-'Records that a file ran. Answers FALSE when the same text is recorded already. Raises RB001 when a
-run-once file was applied before with a different text. p_started_at is when the file began.';
+'Records that a file ran. Answers FALSE when the same text is recorded already and no file before it
+ran since. Raises RB001 when a run-once file was applied before with a different text. p_started_at
+is when the file began.';
 REVOKE ALL ON FUNCTION deploy.record_file(text, text, text, text, timestamptz) FROM public;
+
+-- An interrupted CREATE INDEX CONCURRENTLY leaves an invalid index, which IF NOT EXISTS then skips
+-- in silence. Shared by psql and the runner, which call it before a file that runs outside a
+-- transaction. The table is locked first: an index that another session is still building is waited
+-- for, and kept when it has become valid.
+CREATE OR REPLACE PROCEDURE deploy.drop_invalid_indexes(p_body text)
+LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_index record;
+BEGIN
+    FOR v_index IN
+        SELECT
+            i.indexrelid,
+            i.indexrelid::regclass::text AS name,
+            i.indrelid::regclass::text AS on_table
+        FROM pg_index AS i
+        INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+        INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+        WHERE NOT i.indisvalid
+            AND n.nspname !~ '^(pg|_timescaledb)_'
+            AND c.relname ~ '^\w+$'
+            AND p_body ~ format('\m%s\M', c.relname)
+        ORDER BY c.relname
+    LOOP
+        EXECUTE format('LOCK TABLE ONLY %s IN SHARE UPDATE EXCLUSIVE MODE', v_index.on_table);
+        IF EXISTS (
+            SELECT FROM pg_index AS i
+            WHERE i.indexrelid = v_index.indexrelid AND NOT i.indisvalid
+        ) THEN
+            EXECUTE format('DROP INDEX %s', v_index.name);
+            RAISE WARNING 'index % was left invalid by an interrupted build: dropped to be rebuilt',
+                v_index.name;
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON PROCEDURE deploy.drop_invalid_indexes (text) IS
+'Drops the invalid indexes that the text of a file names, so that the file builds them again.';
+REVOKE ALL ON PROCEDURE deploy.drop_invalid_indexes(text) FROM public;

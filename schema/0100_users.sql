@@ -17,12 +17,15 @@ CREATE TABLE IF NOT EXISTS public.users (
     CONSTRAINT users_pkey PRIMARY KEY (id),
     CONSTRAINT users_email_key UNIQUE (email),
     CONSTRAINT users_username_key UNIQUE (username),
+    -- Blanks and control characters are spelt out: [[:space:]] and the like depend on the locale.
     CONSTRAINT users_email_form_check CHECK (
-        email ~ '^[^@[:space:][:cntrl:]]+@[^@[:space:][:cntrl:]]+$' AND char_length(email) <= 320
+        email ~ '^[^@]+@[^@]+$'
+        AND email !~ '[ \u00a0\u0001-\u001f\u007f-\u009f]'
+        AND char_length(email) <= 320
     ),
     CONSTRAINT users_username_trimmed_check CHECK (
         username <> ''
-        AND username !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+        AND username !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
         AND char_length(username) <= 150
     ),
     -- bcrypt (also passlib's bcrypt-sha256), argon2, scrypt (passlib's and werkzeug's form), or a

@@ -30,12 +30,13 @@ CREATE TABLE IF NOT EXISTS public.trading_strategies (
     ),
     CONSTRAINT trading_strategies_symbols_form_check CHECK (
         jsonb_typeof(symbols) = 'array'
-        AND NOT symbols @? '$[*] ? (@.type() != "string")'
-        AND NOT symbols @? '$[*] ? (@ == "" || @ like_regex "^\\s|\\s$|[[:cntrl:]]")'
+        AND NOT symbols @? 'strict $[*] ? (@.type() != "string")'
+        AND NOT symbols @? '$[*] ? (@ like_regex
+            "^$|^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]")'
     ),
     CONSTRAINT trading_strategies_timeframes_form_check CHECK (
         jsonb_typeof(timeframes) = 'array'
-        AND NOT timeframes @? '$[*] ? (@.type() != "string")'
+        AND NOT timeframes @? 'strict $[*] ? (@.type() != "string")'
         AND timeframes <@ '["M1", "M2", "M3", "M4", "M5", "M6", "M10", "M12", "M15", "M20", "M30",
             "H1", "H2", "H3", "H4", "H6", "H8", "H12", "D1", "W1", "MN1"]'
     ),

@@ -30,12 +30,12 @@ CREATE TABLE IF NOT EXISTS public.mt5_sessions (
     CONSTRAINT mt5_sessions_user_id_fkey FOREIGN KEY (user_id)
     REFERENCES public.users (id) ON DELETE CASCADE,
     CONSTRAINT mt5_sessions_account_id_user_id_fkey FOREIGN KEY (account_id, user_id)
-    REFERENCES public.mt5_accounts (id, user_id),
+    REFERENCES public.mt5_accounts (id, user_id) ON DELETE CASCADE,
     CONSTRAINT mt5_sessions_account_number_not_blank_check CHECK (account_number ~ '[^[:space:]]'),
     CONSTRAINT mt5_sessions_broker_not_blank_check CHECK (broker ~ '[^[:space:]]'),
     CONSTRAINT mt5_sessions_currency_form_check CHECK (currency ~ '^[A-Za-z0-9]{2,10}$'),
     CONSTRAINT mt5_sessions_money_not_nan_check CHECK (
-        balance <> 'NaN' AND equity <> 'NaN' AND margin <> 'NaN' AND margin_free <> 'NaN'
+        greatest(balance, equity, margin, margin_free) <> 'NaN'
     ),
     CONSTRAINT mt5_sessions_margin_not_negative_check CHECK (margin >= 0),
     CONSTRAINT mt5_sessions_disconnected_after_connected_check CHECK (

@@ -20,8 +20,7 @@ CREATE TABLE IF NOT EXISTS public.account_snapshots (
     CONSTRAINT account_snapshots_session_id_fkey FOREIGN KEY (session_id)
     REFERENCES public.mt5_sessions (session_id),
     CONSTRAINT account_snapshots_money_not_nan_check CHECK (
-        balance <> 'NaN' AND equity <> 'NaN' AND margin <> 'NaN' AND margin_free <> 'NaN'
-        AND profit <> 'NaN'
+        greatest(balance, equity, margin, margin_free, profit) <> 'NaN'
     ),
     CONSTRAINT account_snapshots_margin_not_negative_check CHECK (margin >= 0),
     -- NaN counts as greater than infinity, so the bounds refuse both.

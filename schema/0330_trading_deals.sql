@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS public.trading_deals (
         commission <> 'NaN' AND swap <> 'NaN' AND profit <> 'NaN' AND fee <> 'NaN'
     ),
     CONSTRAINT trading_deals_symbol_trimmed_check CHECK (
-        symbol !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+        symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
     ),
     CONSTRAINT trading_deals_source_known_check CHECK (source IN ('api', 'report'))
 );

@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_orders (
         AND price_stoplimit <> 'NaN'
     ),
     CONSTRAINT mt5_orders_symbol_trimmed_check CHECK (
-        symbol !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+        symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
     ),
     CONSTRAINT mt5_orders_source_known_check CHECK (source IN ('api', 'report'))
 );

@@ -49,7 +49,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_symbols (
     CONSTRAINT mt5_symbols_account_id_fkey FOREIGN KEY (account_id)
     REFERENCES public.mt5_accounts (id) ON DELETE CASCADE,
     CONSTRAINT mt5_symbols_symbol_trimmed_check CHECK (
-        symbol <> '' AND symbol !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+        symbol <> '' AND symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
     ),
     CONSTRAINT mt5_symbols_valid_to_after_from_check CHECK (valid_to >= valid_from)
 );
@@ -118,10 +118,11 @@ CREATE TABLE IF NOT EXISTS public.mt5_symbol_map (
     CONSTRAINT mt5_symbol_map_account_id_fkey FOREIGN KEY (account_id)
     REFERENCES public.mt5_accounts (id) ON DELETE CASCADE,
     CONSTRAINT mt5_symbol_map_symbol_trimmed_check CHECK (
-        symbol <> '' AND symbol !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+        symbol <> '' AND symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
     ),
     CONSTRAINT mt5_symbol_map_canonical_symbol_trimmed_check CHECK (
-        canonical_symbol <> '' AND canonical_symbol !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+        canonical_symbol <> ''
+        AND canonical_symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
     )
 );
 COMMENT ON TABLE public.mt5_symbol_map IS

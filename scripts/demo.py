@@ -25,6 +25,7 @@ from rich.table import Table
 
 import deploy
 import embedded
+import locks
 import replay
 from cli import Failure, console, new_app, run, step
 
@@ -213,9 +214,10 @@ class Demo:
         """Apply what is due as rubi_admin, no superuser; rubi_app gets a password."""
         files = deploy.read_files()
         with deploy.connect(self.dsn("rubi_admin")) as connection:
-            todo = deploy.due(files, deploy.applied(connection))
-            for file, _ in todo:
-                deploy.apply_file(connection, file)
+            with locks.only_runner(connection, wait=60):
+                todo = deploy.due(files, deploy.applied(connection))
+                for file, _ in todo:
+                    deploy.apply_file(connection, file)
             self.set_password(connection, "rubi_app")
         return f"{len(todo)} of {len(files)} files applied"
 

@@ -1,89 +1,74 @@
 """Carries the numbered SQL files to a database, in order, and records them in deploy.history.
 
-Files in schema/ and indexes/ run once. Files in functions/, views/, triggers/, seed/ and grants/
-run when their text changed; when one is due, all later ones of this kind run too.
+Exit codes: 0 nothing to do or done, 1 failed, 2 wrong usage, 3 files are pending, 4 the database
+differs from what the files make.
 """
 
 from __future__ import annotations
 
-import hashlib
-import re
-import tomllib
+import difflib
+import json
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Annotated
 
 import psycopg
 import typer
 from psycopg.rows import namedtuple_row
-from rich.table import Table
 
+import locks
 from cli import Failure, console, new_app, one_line, run
+from history import VERSION, Changed, Record, applied, due, gone, record_file, recorded
+from sqlfiles import ROOT, File, SqlFailure, read_files, run_statements
 
-ROOT = Path(__file__).resolve().parent.parent
-ONCE = ("schema", "indexes")
-CHANGED = ("functions", "views", "triggers", "seed", "grants")
-VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 # "already exists, skipping" of relations, objects, columns and schemas: what re-running says
 EXPECTED_NOTICES = {"42P07", "42710", "42701", "42P06", "00000"}
 PENDING = 3
+DRIFT = 4
 
 Dsn = Annotated[
     str, typer.Option(help="libpq connection string or URL; else PG* variables or a service file")
 ]
-
-
-@dataclass(frozen=True)
-class File:
-    """A numbered file: its path in the repository and its text with normalised line ends."""
-
-    path: str
-    text: str
-
-    @property
-    def once(self) -> bool:
-        """Whether the file is frozen once applied."""
-        return self.path.startswith(ONCE)
-
-    @property
-    def sha256(self) -> str:
-        """As deploy.record_file computes it."""
-        return hashlib.sha256(self.text.encode()).hexdigest()
-
-
-def read_files(root: Path = ROOT) -> list[File]:
-    """All numbered files in the order of their numbers.
-
-    Raises Failure for a name without a number, a number used twice, or text that is not UTF-8.
-    """
-    found: dict[str, File] = {}
-    for folder in (*ONCE, *CHANGED):
-        for path in sorted((root / folder).glob("*.sql")):
-            number = path.name[:4]
-            if not re.fullmatch(r"\d{4}_\w+\.sql", path.name):
-                raise Failure(f"{folder}/{path.name}: the name must be NNNN_topic.sql")
-            if number in found:
-                raise Failure(f"{folder}/{path.name}: {found[number].path} has the same number")
-            try:
-                text = path.read_text(encoding="utf-8").replace("\r\n", "\n").rstrip("\n")
-            except (OSError, UnicodeDecodeError) as error:
-                raise Failure(f"{folder}/{path.name} can't be read: {error}") from error
-            found[number] = File(f"{folder}/{path.name}", text)
-    return [found[number] for number in sorted(found)]
+Files = Annotated[Path, typer.Option(help="Folder that holds schema/, indexes/ and so on")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
+Wait = Annotated[
+    float,
+    typer.Option(min=0, help="Seconds to go on trying for a lock, and for another runner to end"),
+]
+LockTimeout = Annotated[
+    float, typer.Option(min=0.1, help="Seconds that one try may queue for a lock, others behind it")
+]
+Scratch = Annotated[
+    str,
+    typer.Option(
+        help="Database to build in, empty but for the extensions, nothing stays in it; without it "
+        "one is created and dropped"
+    ),
+]
 
 
 @contextmanager
 def connect(dsn: str = "") -> Iterator[psycopg.Connection]:
     """A connection in UTC that reports what is worth reading of a file's notices."""
     connection = psycopg.connect(
-        dsn, autocommit=True, application_name="rubi deploy", row_factory=namedtuple_row
+        dsn,
+        autocommit=True,
+        application_name="rubi deploy",
+        row_factory=namedtuple_row,
+        prepare_threshold=None,
     )
     with connection:
         if connection.info.server_version < 150000:
             major = connection.info.server_version // 10000
             raise Failure(f"PostgreSQL {major} is too old: 15 or newer needed")
+        # a role's defaults are for its other work
+        connection.execute(
+            "SET timezone = 'UTC'; SET statement_timeout = 0;"
+            " SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = off"
+        )
         connection.add_notice_handler(show_notice)
         yield connection
 
@@ -91,93 +76,325 @@ def connect(dsn: str = "") -> Iterator[psycopg.Connection]:
 def show_notice(diagnostic: psycopg.errors.Diagnostic) -> None:
     """Print a server's notice unless it only says that an object exists already."""
     if diagnostic.sqlstate not in EXPECTED_NOTICES or diagnostic.severity_nonlocalized == "WARNING":
-        console.print(f"  {diagnostic.severity_nonlocalized}: {diagnostic.message_primary}")
+        console.print(
+            f"  {diagnostic.severity_nonlocalized}: {diagnostic.message_primary}",
+            markup=False,
+            soft_wrap=True,
+        )
 
 
-def applied(connection: psycopg.Connection) -> dict[str, str]:
-    """SHA-256 of the text each file was last applied with; empty on a new database."""
-    if not connection.execute(
-        "SELECT to_regclass('deploy.history') IS NOT NULL AS there"
-    ).fetchone()[0]:
-        return {}
-    return dict(
-        connection.execute(
-            "SELECT DISTINCT ON (h.path) h.path, h.sha256 FROM deploy.history AS h"
-            " ORDER BY h.path, h.id DESC"
-        ).fetchall()
-    )
+def apply_file(
+    connection: psycopg.Connection,
+    file: File,
+    wait: float = 60,
+    lock_timeout: float = 5,
+    watch: locks.Watch | None = None,
+) -> None:
+    """Run one file and record it, in one transaction unless the file can't run in one.
+
+    A try that gets no lock within lock_timeout seconds, or a deadlock, is repeated until wait
+    seconds have passed. Raises Failure with file, line and cause.
+    """
+    end = monotonic() + wait
+    pauses = iter(locks.PAUSES)
+    while True:
+        left = max(0.1, end - monotonic())
+        if watch:
+            watch.begin()
+        try:
+            run_and_record(connection, file, lock_timeout, left)
+            return
+        except SqlFailure as failure:
+            if not locks.is_passing(failure.error):
+                raise
+            why = f"{failure}, {watch.blockers}" if watch and watch.blockers else str(failure)
+            left = end - monotonic()
+            if left <= 0:
+                raise Failure(f"{why}: given up after {wait:g} s, not applied") from failure
+        pause = min(next(pauses, locks.PAUSES[-1]), left)
+        console.print(f"  {why}: again in {pause:.1f} s", markup=False, soft_wrap=True)
+        sleep(pause)
 
 
-def due(files: list[File], history: dict[str, str]) -> list[tuple[File, str]]:
-    """What has to run and why. Raises Failure when a run-once file was changed."""
-    result = []
-    rerun = False
-    for file in files:
-        recorded = history.get(file.path)
-        if file.once:
-            if recorded is None:
-                result.append((file, "new"))
-            elif recorded != file.sha256:
-                raise Failure(
-                    f"{file.path} was applied with a different text: restore it and put the change "
-                    "into a new numbered file"
-                )
-        elif recorded != file.sha256:
-            rerun = True
-            result.append((file, "new" if recorded is None else "changed"))
-        elif rerun:
-            result.append((file, "after a changed file"))
-    return result
-
-
-def apply_file(connection: psycopg.Connection, file: File) -> None:
-    """Run one file and record it, in one transaction. Raises Failure with file, line and cause."""
+def run_and_record(
+    connection: psycopg.Connection, file: File, lock_timeout: float, left: float
+) -> None:
+    """One try at a file."""
     try:
-        with connection.transaction():
-            started = connection.execute("SELECT clock_timestamp()").fetchone()[0]
-            connection.execute(file.text)
-            connection.execute(
-                "SELECT deploy.record_file(%s, %s, 'runner', %s, %s)",
-                (file.path, file.text, VERSION, started),
-            )
-            connection.execute("RESET ROLE")
-    except psycopg.Error as error:
-        position = error.diag.statement_position
-        line = file.text.count("\n", 0, int(position) - 1) + 1 if position else 1
-        raise Failure(f"{file.path}:{line}: {one_line(error)}") from error
+        connection.execute(f"SET lock_timeout = {int(min(lock_timeout, left) * 1000)}")
+        if not file.alone:
+            with connection.transaction():
+                run_statements(connection, file)
+                record_file(connection, file, "runner")
+                connection.execute("RESET ROLE")
+            return
+        started = connection.execute("SELECT clock_timestamp()").fetchone()[0]
+        connection.execute("CALL deploy.drop_invalid_indexes(%s)", [file.text])
+        # a concurrent build waits for old transactions, which holds up nobody
+        connection.execute(f"SET lock_timeout = {int(left * 1000)}")
+        run_statements(connection, file)
+        record_file(connection, file, "runner", started)
+    except psycopg.Error as error:  # not in one of its statements: at commit, or the connection's
+        raise SqlFailure(file, None, error) from error
 
 
 app = new_app(__doc__)
 
 
-@app.command()
-def apply(dsn: Dsn = "") -> None:
-    """Run what is due. Running it again does nothing."""
-    files = read_files()
-    with connect(dsn) as connection:
-        todo = due(files, applied(connection))
-        for file, reason in todo:
-            apply_file(connection, file)
-            console.print(f"applied {file.path} [dim]({reason})[/]")
-    console.print(f"{len(todo)} of {len(files)} files applied" if todo else "nothing to do")
+@contextmanager
+def session(dsn: str, as_json: bool, *, read_only: bool = False) -> Iterator[psycopg.Connection]:
+    """A connection for a command; a changed run-once file is shown line by line."""
+    console.quiet = as_json
+    try:
+        with connect(dsn) as connection:
+            if read_only:
+                connection.execute("SET default_transaction_read_only = on")
+            try:
+                yield connection
+            except Changed as changed:
+                show_changes(connection, changed.files)
+                raise
+    except (Failure, psycopg.Error) as error:
+        if as_json:
+            print(json.dumps({"error": one_line(error)}))
+        raise
 
 
-@app.command()
-def status(dsn: Dsn = "") -> None:
-    """List all files and whether they are applied. Exit code 3 when something is due."""
-    files = read_files()
-    with connect(dsn) as connection:
-        history = applied(connection)
-    reasons = {file.path: reason for file, reason in due(files, history)}
-    table = Table("file", "state", box=None)
+def show_changes(connection: psycopg.Connection, files: list[File]) -> dict[str, str]:
+    """Print what differs between the texts that were applied and those on disk."""
+    was = recorded(connection, applied(connection))
+    found = {}
     for file in files:
-        table.add_row(
-            file.path, f"due: {reasons[file.path]}" if file.path in reasons else "applied"
-        )
-    for path in sorted(history.keys() - {file.path for file in files}):
-        table.add_row(path, "applied, but gone from the repository")
-    console.print(table)
+        if file.path not in was:
+            continue
+        lines = difflib.unified_diff(
+            was[file.path].text.splitlines(), file.text.splitlines(),
+            f"{file.path} as applied", f"{file.path} on disk", lineterm="",
+        )  # fmt: skip
+        found[file.path] = "\n".join(lines)
+        for line in found[file.path].splitlines():
+            style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
+            console.print(line, style=style, markup=False, soft_wrap=True)
+    return found
+
+
+def show_gone(paths: list[str]) -> None:
+    """Report files that vanished; what they made is left to the DBA."""
+    for path in paths:
+        console.print(f"[yellow]{path} was applied and is gone from disk: drop what it made[/]")
+
+
+@app.command()
+def plan(
+    dsn: Dsn = "",
+    files: Files = ROOT,
+    rehearse: Annotated[
+        bool, typer.Option(help="Run it in a scratch database built from the history")
+    ] = False,
+    scratch: Scratch = "",
+    as_json: Json = False,
+) -> None:
+    """Say what would run and why; nothing is written, no lock taken. 3 when something would."""
+    on_disk = read_files(files)
+    with session(dsn, as_json, read_only=True) as connection:
+        history = applied(connection)
+        todo = due(on_disk, history)
+        for file, reason in todo:
+            console.print(f"{file.path} [dim]({reason})[/]")
+        changed = [file for file, reason in todo if reason == "changed"]
+        diffs = show_changes(connection, changed)
+        show_gone(gone(on_disk, history))
+        console.print(f"{len(todo)} of {len(on_disk)} files due" if todo else "nothing to do")
+        report = {
+            "due": [{"path": f.path, "reason": why, "diff": diffs.get(f.path)} for f, why in todo],
+            "gone": gone(on_disk, history),
+        }
+        if rehearse and todo:
+            report["rehearsal"] = rehearsal(connection, history, [f for f, _ in todo], scratch)
+    if as_json:
+        print(json.dumps(report))
+    raise typer.Exit(PENDING if todo else 0)
+
+
+def rehearsal(
+    connection: psycopg.Connection, history: dict[str, Record], todo: list[File], name: str
+) -> list[dict[str, str]]:
+    """Apply what is due in a scratch database; answers what that does to the catalog."""
+    import catalog
+
+    connection.execute("SET default_transaction_read_only = off")
+    with catalog.scratch(connection, name) as inside:
+        catalog.run_all(inside, recorded(connection, history).values())
+        before = catalog.snapshot(inside)
+        catalog.run_all(inside, todo)
+        differences = catalog.compare(before, catalog.snapshot(inside))
+    if history:
+        signs = {"missing": "[red]-[/]", "extra": "[green]+[/]", "changed": "[yellow]~[/]"}
+        for one in differences:
+            console.print(f"  {signs[one.state]} {one.kind} {one.name}")
+    console.print(f"rehearsed: {len(differences)} objects made, changed or dropped")
+    return [one.json() for one in differences]
+
+
+@app.command()
+def apply(
+    dsn: Dsn = "",
+    files: Files = ROOT,
+    wait: Wait = 60,
+    lock_timeout: LockTimeout = 5,
+    as_json: Json = False,
+) -> None:
+    """Run what is due. Running it again does nothing."""
+    on_disk = read_files(files)
+    done = []
+    with session(dsn, as_json) as connection:
+        history = applied(connection)
+        if due(on_disk, history):
+            with locks.only_runner(connection, wait):
+                # another runner may have done it meanwhile
+                todo = due(on_disk, applied(connection))
+                with locks.Watch(connection) as watch:
+                    for file, reason in todo:
+                        apply_file(connection, file, wait, lock_timeout, watch)
+                        done.append({"path": file.path, "reason": reason})
+                        console.print(f"applied {file.path} [dim]({reason})[/]")
+        show_gone(gone(on_disk, history))
+    console.print(f"{len(done)} of {len(on_disk)} files applied" if done else "nothing to do")
+    if as_json:
+        print(json.dumps({"applied": done, "gone": gone(on_disk, history)}))
+
+
+@app.command()
+def status(dsn: Dsn = "", files: Files = ROOT, as_json: Json = False) -> None:
+    """List all files: applied when, by whom and with what. 3 when something is due."""
+    on_disk = read_files(files)
+    with session(dsn, as_json, read_only=True) as connection:
+        history = applied(connection)
+        reasons = {file.path: reason for file, reason in due(on_disk, history)}
+    report = []
+    for path in [*(file.path for file in on_disk), *gone(on_disk, history)]:
+        record = history.get(path)
+        state = f"due: {reasons[path]}" if path in reasons else "applied"
+        if path in gone(on_disk, history):
+            state = "gone from disk"
+        row, how = {}, ""
+        if record:
+            how = (
+                f", {record.applied_at:%Y-%m-%d %H:%M:%S} UTC by {record.applied_by} with"
+                f" {record.tool} {record.tool_version} in {record.duration_ms} ms"
+            )
+            row = record._asdict() | {"applied_at": record.applied_at.isoformat()}
+        console.print(f"{path} [yellow]{state}[/][dim]{how}[/]", soft_wrap=True)
+        report.append({"path": path, "state": state} | row)
+    if as_json:
+        print(json.dumps(report))
     raise typer.Exit(PENDING if reasons else 0)
+
+
+@app.command()
+def drift(dsn: Dsn = "", files: Files = ROOT, scratch: Scratch = "", as_json: Json = False) -> None:
+    """Compare the catalog with what the applied files make. 4 when they differ.
+
+    Run it as the role that deploys. Roles are made anew in a transaction that is rolled back.
+    """
+    import catalog
+
+    on_disk = {file.path: file for file in read_files(files)}
+    with session(dsn, as_json) as connection:
+        history = applied(connection)
+        # what is pending is no drift; what only a vanished file makes is in no file
+        texts = [
+            file
+            for path, file in recorded(connection, history).items()
+            if path in on_disk or file.once
+        ]
+        live = catalog.snapshot(connection)
+        expected = catalog.expected(connection, texts or on_disk.values(), scratch)
+        differences = catalog.compare(expected, live)
+        show_gone(gone(list(on_disk.values()), history))
+    report_differences(differences, as_json)
+
+
+def report_differences(differences: list, as_json: bool) -> None:
+    """Print differences, each with the statement that shows it, and end with exit code 4 or 0."""
+    if as_json:
+        print(json.dumps({"drift": [one.json() for one in differences]}))
+    for one in differences:
+        console.print(str(one), style="yellow", markup=False, soft_wrap=True)
+        for line in one.detail.splitlines()[:40]:
+            console.print(f"    {line}", markup=False, soft_wrap=True)
+        console.print(f"    {one.show}", style="dim", markup=False, soft_wrap=True)
+    console.print(f"{len(differences)} differences" if differences else "no drift")
+    raise typer.Exit(DRIFT if differences else 0)
+
+
+@app.command()
+def baseline(
+    dsn: Dsn = "",
+    files: Files = ROOT,
+    scratch: Scratch = "",
+    wait: Wait = 60,
+    as_json: Json = False,
+) -> None:
+    """Write the history of a database whose catalog equals what the files make. 4 when it differs.
+
+    For files that were run by hand. Rows of tables, such as reference data, are not compared.
+    """
+    import catalog
+
+    on_disk = read_files(files)
+    with session(dsn, as_json) as connection:
+        todo = due(on_disk, applied(connection))
+        if todo:
+            with locks.only_runner(connection, wait):
+                expected = catalog.expected(connection, on_disk, scratch)
+                differences = catalog.compare(expected, catalog.snapshot(connection))
+                if differences:
+                    report_differences(differences, as_json)
+                with connection.transaction():
+                    for file, _ in due(on_disk, applied(connection)):
+                        record_file(connection, file, "baseline")
+    console.print(f"{len(todo)} files recorded as applied" if todo else "nothing to do")
+    if as_json:
+        print(json.dumps({"recorded": [file.path for file, _ in todo]}))
+
+
+@app.command()
+def bundle(
+    dsn: Dsn = "",
+    files: Files = ROOT,
+    output: Annotated[Path | None, typer.Option(help="File to write; else standard output")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write everything that is due as one SQL script for psql, history rows included."""
+    import bundling
+
+    on_disk = read_files(files)
+    with session(dsn, as_json, read_only=True) as connection:
+        history = applied(connection)
+        todo = due(on_disk, history)
+        before = {path: record.sha256 for path, record in history.items()}
+        text = bundling.script(todo, before, connection.info.dbname, VERSION)
+    if output:
+        output.write_text(text, encoding="utf-8")
+        console.print(f"{output}: {len(todo)} files")
+    if as_json:
+        print(json.dumps({"files": [file.path for file, _ in todo], "script": text}))
+    elif not output:
+        print(text, end="")
+
+
+@app.command()
+def catalog(dsn: Dsn = "", as_json: Json = False) -> None:
+    """Print the catalog as text: two databases with the same text have the same objects."""
+    from catalog import snapshot, text_of
+
+    with session(dsn, as_json, read_only=True) as connection:
+        found = snapshot(connection)
+    if as_json:
+        print(json.dumps([asdict(item) for item in found.values()]))
+    else:
+        print(text_of(found), end="")
 
 
 if __name__ == "__main__":

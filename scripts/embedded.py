@@ -7,6 +7,7 @@ configuration names, signatures checked with Debian's archive keyring.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import pwd
 import re
@@ -23,6 +24,8 @@ from cli import Failure, new_app, run
 DEFAULT_MAJOR = 17
 # Debian's suite that carries each major together with TimescaleDB.
 SUITES = {17: "trixie", 18: "sid"}
+# beside the server: plpgsql_check, with which the tests read function bodies
+PACKAGES = ("postgresql-{}-timescaledb", "postgresql-{}-plpgsql-check")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -127,7 +130,9 @@ def locked(path: Path):
 def unpacked(major: int) -> Path:
     """Programs of a server unpacked below home(), fetched first where they are not there yet."""
     folder = home()
-    target = folder / f"postgresql-{major}"
+    # a name of its own for each set of packages, so that a changed set is fetched anew
+    kind = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:6]
+    target = folder / f"postgresql-{major}-{kind}"
     programs = target / f"usr/lib/postgresql/{major}/bin"
     if (target / "complete").exists():
         return programs
@@ -201,7 +206,7 @@ def download(major: int, work: Path) -> None:
         'APT::Install-Recommends "false";\nAcquire::Languages "none";\n'
         'Acquire::Retries "3";\nAPT::Sandbox::User "";\nDebug::NoLocking "true";\n'
     )
-    packages = [f"postgresql-{major}-timescaledb"]
+    packages = [name.format(major) for name in PACKAGES]
     for arguments in (["update"], ["install", "-y", "--download-only", *packages]):
         done = subprocess.run(
             ["apt-get", "-qq", *arguments],

@@ -18,7 +18,7 @@ rubi_setup() {
     stamp="$("$python" -V) $(cksum <pyproject.toml)"
     [ -f ".venv/stamp-$extras" ] && [ "$(cat ".venv/stamp-$extras")" = "$stamp" ] && return 0
 
-    printf 'preparing .venv (once)\n' >&2
+    printf 'preparing .venv (once, about a minute)\n' >&2
     log=$(mktemp)
     if [ ! -x .venv/bin/python ]; then
         # Debian keeps ensurepip in python3-venv; the pip of the machine can fill a bare venv.

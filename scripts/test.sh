@@ -11,11 +11,13 @@ case "${1:-}" in
     --slow) shift && set -- -m slow "$@" ;;
 esac
 . scripts/setup.sh
-rubi_setup embedded,demo,load,test
+rubi_setup embedded,demo,load,references,test
 PATH="$PWD/.venv/bin:$PATH"
 
-sqlfluff lint --disable-progress-bar -p 2 schema indexes functions views triggers seed grants
-ruff check --quiet scripts tests
-ruff format --quiet --check scripts tests
+sqlfluff lint --disable-progress-bar schema indexes functions views triggers seed grants
+squawk {schema,indexes,functions,views,triggers,seed,grants}/*.sql
+ruff check --quiet scripts tests benchmarks
+ruff format --quiet --check scripts tests benchmarks
 shellcheck scripts/*.sh .ci/run
-exec python -m pytest "$@"
+# two processes with a server each
+exec python -m pytest -n 2 --dist worksteal "$@"

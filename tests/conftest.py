@@ -6,6 +6,7 @@ import os
 import secrets
 import shutil
 import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ import pytest
 import testing.postgresql
 from psycopg.conninfo import conninfo_to_dict
 from pytest_postgresql import factories
+from pytest_postgresql.executors import NoopExecutor
 
 import deploy
 import embedded
@@ -31,12 +33,19 @@ SETTINGS = {
     "max_locks_per_transaction": "256",
     "timezone": "UTC",
     "jit": "off",
+    # a server that is thrown away needs no protection against a crash
+    "full_page_writes": "off",
+    "wal_level": "minimal",
+    "max_wal_senders": "0",
+    "max_wal_size": "4GB",
+    "autovacuum": "off",
 }
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """--pg: major version of the embedded server."""
+    """--pg: major version of the embedded server. --refresh: write committed texts anew."""
     parser.addoption("--pg", type=int, default=embedded.DEFAULT_MAJOR)
+    parser.addoption("--refresh", action="store_true")
 
 
 class Server(testing.postgresql.Postgresql):
@@ -165,10 +174,20 @@ template = factories.postgresql_noproc(
 postgresql = factories.postgresql("template")
 
 
+def copy_rights(connection: psycopg.Connection, source: str, target: str) -> None:
+    """CREATE DATABASE ... TEMPLATE copies neither the owner nor the rights on a database itself."""
+    connection.execute(
+        "UPDATE pg_database AS d SET datdba = t.datdba, datacl = t.datacl"
+        " FROM pg_database AS t WHERE t.datname = %s AND d.datname = %s",
+        [source, target],
+    )
+
+
 @pytest.fixture
-def db(postgresql: psycopg.Connection) -> psycopg.Connection:
+def db(postgresql: psycopg.Connection, template: NoopExecutor) -> psycopg.Connection:
     """A superuser's connection, in autocommit, to a fresh clone of the deployed database."""
     postgresql.autocommit = True
+    copy_rights(postgresql, template.template_dbname, template.dbname)
     return postgresql
 
 
@@ -197,6 +216,39 @@ def app(connect_as: Callable[..., psycopg.Connection]) -> psycopg.Connection:
     return connect_as("rubi_app")
 
 
+@pytest.fixture(scope="session")
+def shared_database(server: Address, template: NoopExecutor) -> Iterator[str]:
+    """Name of a clone for tests that leave nothing behind; one for each costs half a second."""
+    name = f"{template.dbname}_shared"
+    with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.template_dbname}")
+        copy_rights(connection, template.template_dbname, name)
+        yield name
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def shared_connection(server: Address, shared_database: str) -> Iterator[psycopg.Connection]:
+    """The API's connection to the shared clone."""
+    with psycopg.connect(server.dsn(shared_database, "rubi_app"), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture(scope="session")
+def catalog(server: Address, shared_database: str) -> Iterator[psycopg.Connection]:
+    """A superuser's connection to the shared clone, for reading only."""
+    with psycopg.connect(server.dsn(shared_database), autocommit=True) as connection:
+        connection.execute("SET default_transaction_read_only = on")
+        yield connection
+
+
+@pytest.fixture
+def rolled_back(shared_connection: psycopg.Connection) -> Iterator[psycopg.Connection]:
+    """The API's connection inside a transaction that is rolled back after the test."""
+    with shared_connection.transaction(force_rollback=True):
+        yield shared_connection
+
+
 @pytest.fixture
 def empty_database(server: Address) -> Iterator[Callable[..., str]]:
     """Makes databases as a provider does; answers their names. They are dropped afterwards."""
@@ -217,12 +269,22 @@ def empty_database(server: Address) -> Iterator[Callable[..., str]]:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
+@pytest.fixture(scope="session")
+def fresh_install(server: Address) -> Iterator[str]:
+    """Name of a database that the runner deployed; tests leave it as it is."""
+    import deploying
+
+    with deploying.database(server) as name:
+        deploying.run_program(server, name, "apply")
+        yield name
+
+
 @pytest.fixture
 def psql(server: Address) -> Callable[..., subprocess.CompletedProcess[str]]:
     """Runs the real psql in the repository's folder, stopping at the first error."""
 
     def run(
-        dbname: str, *arguments: str, user: str = "rubi_admin"
+        dbname: str, *arguments: str, user: str = "rubi_admin", cwd: Path = ROOT
     ) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [server.binaries / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", *arguments],
@@ -231,9 +293,27 @@ def psql(server: Address) -> Callable[..., subprocess.CompletedProcess[str]]:
                 "PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": user,
                 "PGDATABASE": dbname, "LC_ALL": "C.UTF-8",
             },
-            cwd=ROOT,
+            cwd=cwd,
             capture_output=True,
             text=True,
         )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture
+def run_script() -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Runs a Python script of scripts/ as a user would, in a narrow terminal that is none."""
+
+    def run(
+        script: str, *arguments: str, env: dict[str, str] | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+        return subprocess.run(
+            [sys.executable, ROOT / "scripts" / script, *arguments],
+            env=clean | {"COLUMNS": "100"} | (env or {}),
+            capture_output=True,
+            text=True,
+        )
 
     return run

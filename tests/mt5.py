@@ -115,7 +115,7 @@ def ingest(
     """ingest_mt5_<what>; answers (inserted, updated, unchanged, rejected)."""
     slots = ", ".join(["%s"] * (2 + len(more)))
     return connection.execute(
-        f"SELECT * FROM ingest_mt5_{what}({slots})",  # noqa: S608
+        f"SELECT * FROM ingest_mt5_{what}({slots})",
         [account_id, Jsonb(rows), *more],
     ).fetchone()
 
@@ -124,8 +124,7 @@ def trips(connection: psycopg.Connection, account_id: int, *columns: str) -> lis
     """The account's trips in the order of position and leg; money and volumes as Decimal."""
     names = ", ".join(columns or ("leg", "side", "volume_opened", "open_price", "close_price"))
     return connection.execute(
-        f"SELECT {names} FROM mt5_trips WHERE account_id = %s"  # noqa: S608
-        " ORDER BY position_id, leg",
+        f"SELECT {names} FROM mt5_trips WHERE account_id = %s ORDER BY position_id, leg",
         [account_id],
     ).fetchall()
 

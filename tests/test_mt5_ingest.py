@@ -43,9 +43,7 @@ def test_every_field_is_stored_as_given(db: psycopg.Connection, account: int) ->
     ):  # fmt: skip
         given = row | {"field_of_a_newer_build": [1, "two"]}
         assert mt5.ingest(db, what, account, [given]) == (1, 0, 0, 0)
-        stored, raw = db.execute(
-            f"SELECT to_jsonb(t), t.raw FROM {table} AS t"  # noqa: S608
-        ).fetchone()
+        stored, raw = db.execute(f"SELECT to_jsonb(t), t.raw FROM {table} AS t").fetchone()
         assert raw == given
         told = {name: stored[renamed.get(name, name)] for name in row}
         if what == "positions":  # the base names sides in words and tickets in text
@@ -55,7 +53,7 @@ def test_every_field_is_stored_as_given(db: psycopg.Connection, account: int) ->
         changed = given | {"comment": "other"}
         # a repeat of the old and a changed one in one array: each element is counted once
         assert mt5.ingest(db, what, account, [given, changed]) == (0, 1, 1, 0)
-        assert db.execute(f"SELECT comment FROM {table}").fetchone() == ("other",)  # noqa: S608
+        assert db.execute(f"SELECT comment FROM {table}").fetchone() == ("other",)
 
 
 def test_account_state_keeps_28_fields_and_opens_one_session(

@@ -27,7 +27,7 @@ def account(db: psycopg.Connection, user: int) -> int:
 
 def orders(db: psycopg.Connection, account: int, *columns: str) -> list[tuple]:
     return db.execute(
-        f"SELECT {', '.join(columns)} FROM trading_orders WHERE account_id = %s"  # noqa: S608
+        f"SELECT {', '.join(columns)} FROM trading_orders WHERE account_id = %s"
         " ORDER BY opened_at, id",
         [account],
     ).fetchall()

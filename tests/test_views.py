@@ -17,53 +17,53 @@ def stats(connection: psycopg.Connection, user_id: int) -> tuple:
     ).fetchone()
 
 
-def test_stats_do_not_multiply_children(app: psycopg.Connection) -> None:
-    user = rows.user(app)
+def test_stats_do_not_multiply_children(rolled_back: psycopg.Connection) -> None:
+    user = rows.user(rolled_back)
     for _ in range(4):
-        rows.strategy(app, user)
-    app.execute(
+        rows.strategy(rolled_back, user)
+    rolled_back.execute(
         "INSERT INTO trading_signals (user_id, symbol, signal_type, volume, signal_time, status)"
         " SELECT %s, 'EURUSD', 'BUY', 1, now(), (ARRAY['EXECUTED', 'REJECTED'])[1 + n %% 2]"
         "::signal_status_enum FROM generate_series(1, 400) AS n",
         [user],
     )
-    app.execute(
+    rolled_back.execute(
         "INSERT INTO trading_orders (user_id, symbol, order_type, volume, profit, opened_at,"
         " close_price, closed_at) SELECT %s, 'EURUSD', 'BUY', 1, 10, '2026-01-01',"
         " CASE WHEN n > 20 THEN 1.1 END, CASE WHEN n > 20 THEN timestamptz '2026-01-02' END"
         " FROM generate_series(1, 200) AS n",
         [user],
     )
-    assert stats(app, user) == (4, 400, 200, 200, 20, Decimal(2000), Decimal(10))
+    assert stats(rolled_back, user) == (4, 400, 200, 200, 20, Decimal(2000), Decimal(10))
 
 
-def test_stats_of_a_user_with_nothing_are_zero(app: psycopg.Connection) -> None:
-    assert stats(app, rows.user(app)) == (0, 0, 0, 0, 0, 0, 0)
+def test_stats_of_a_user_with_nothing_are_zero(rolled_back: psycopg.Connection) -> None:
+    assert stats(rolled_back, rows.user(rolled_back)) == (0, 0, 0, 0, 0, 0, 0)
 
 
-def test_stats_have_one_row_a_user(app: psycopg.Connection) -> None:
+def test_stats_have_one_row_a_user(rolled_back: psycopg.Connection) -> None:
     for _ in range(3):
-        rows.closed_order(app, rows.user(app))
-    counted = app.execute(
+        rows.closed_order(rolled_back, rows.user(rolled_back))
+    counted = rolled_back.execute(
         "SELECT count(*), count(DISTINCT user_id) FROM user_trading_stats"
     ).fetchone()
     assert counted == (4, 4)  # the administrator besides
 
 
-def test_open_positions_show_active_sessions_only(app: psycopg.Connection) -> None:
-    user = rows.user(app)
-    active = rows.session(app, user)
-    ended = rows.session(app, user, account_number="1002", is_active=False)
-    shown = rows.position(app, active)
-    rows.position(app, ended)
-    found = app.execute(
+def test_open_positions_show_active_sessions_only(rolled_back: psycopg.Connection) -> None:
+    user = rows.user(rolled_back)
+    active = rows.session(rolled_back, user)
+    ended = rows.session(rolled_back, user, account_number="1002", is_active=False)
+    shown = rows.position(rolled_back, active)
+    rows.position(rolled_back, ended)
+    found = rolled_back.execute(
         "SELECT id, account_number, broker, user_id FROM open_positions_with_session"
     ).fetchall()
     assert found == [(shown, "1001", "Broker", user)]
 
 
-def test_open_positions_have_every_column_of_the_table(db: psycopg.Connection) -> None:
+def test_open_positions_have_every_column_of_the_table(catalog: psycopg.Connection) -> None:
     columns = "SELECT column_name FROM information_schema.columns WHERE table_name = %s"
-    table = {row[0] for row in db.execute(columns, ["trading_positions"])}
-    view = {row[0] for row in db.execute(columns, ["open_positions_with_session"])}
+    table = {row[0] for row in catalog.execute(columns, ["trading_positions"])}
+    view = {row[0] for row in catalog.execute(columns, ["open_positions_with_session"])}
     assert view == table | {"account_number", "broker", "user_id"}

@@ -79,6 +79,8 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER -- the API has no rights in the schema internal
 SET search_path = pg_catalog, pg_temp
+-- planned while the table of deltas is empty, a sequential scan would go over all dead rows later
+SET enable_seqscan = off
 AS $$
 BEGIN
     IF NOT EXISTS (

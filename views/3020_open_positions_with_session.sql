@@ -43,3 +43,32 @@ WHERE s.is_active;
 
 COMMENT ON VIEW public.open_positions_with_session IS
 'Every column of trading_positions, with account number, broker and owner; active sessions only.';
+COMMENT ON COLUMN public.open_positions_with_session.id IS 'Surrogate key of the position.';
+COMMENT ON COLUMN public.open_positions_with_session.session_id IS
+'Session that reports the position.';
+COMMENT ON COLUMN public.open_positions_with_session.ticket IS
+'Position ticket of MT5, unique within the account.';
+COMMENT ON COLUMN public.open_positions_with_session.symbol IS 'Symbol as the broker spells it.';
+COMMENT ON COLUMN public.open_positions_with_session.type IS 'BUY (long) or SELL (short).';
+COMMENT ON COLUMN public.open_positions_with_session.volume IS 'Volume in lots.';
+COMMENT ON COLUMN public.open_positions_with_session.open_price IS
+'Price of opening, quote currency.';
+COMMENT ON COLUMN public.open_positions_with_session.current_price IS
+'Latest price, quote currency.';
+COMMENT ON COLUMN public.open_positions_with_session.sl IS
+'Stop loss, quote currency; NULL for none.';
+COMMENT ON COLUMN public.open_positions_with_session.tp IS
+'Take profit, quote currency; NULL for none.';
+COMMENT ON COLUMN public.open_positions_with_session.profit IS
+'Floating result, account currency; a loss is negative.';
+COMMENT ON COLUMN public.open_positions_with_session.swap IS
+'Accumulated swap, account currency; a charge is negative.';
+COMMENT ON COLUMN public.open_positions_with_session.commission IS
+'Commission so far, account currency; a charge is negative.';
+COMMENT ON COLUMN public.open_positions_with_session.open_time IS 'When it was opened, UTC.';
+COMMENT ON COLUMN public.open_positions_with_session.updated_at IS 'When it last changed, UTC.';
+COMMENT ON COLUMN public.open_positions_with_session.account_id IS 'Trading account.';
+COMMENT ON COLUMN public.open_positions_with_session.account_number IS
+'Login at the server of the broker.';
+COMMENT ON COLUMN public.open_positions_with_session.broker IS 'Name of the broker.';
+COMMENT ON COLUMN public.open_positions_with_session.user_id IS 'Owner.';

@@ -39,3 +39,14 @@ WHERE
 
 COMMENT ON VIEW monitoring.strategy_counter_violations IS
 'Strategies whose counters differ from their closed orders. No row when all is well.';
+COMMENT ON COLUMN monitoring.strategy_counter_violations.strategy_id IS 'Strategy.';
+COMMENT ON COLUMN monitoring.strategy_counter_violations.total_trades IS 'Counter as stored.';
+COMMENT ON COLUMN monitoring.strategy_counter_violations.trades_by_orders IS
+'The same counted from orders.';
+COMMENT ON COLUMN monitoring.strategy_counter_violations.winning_trades IS 'Counter as stored.';
+COMMENT ON COLUMN monitoring.strategy_counter_violations.winning_by_orders IS
+'The same counted from orders.';
+COMMENT ON COLUMN monitoring.strategy_counter_violations.total_profit IS
+'Sum as stored, account currency.';
+COMMENT ON COLUMN monitoring.strategy_counter_violations.profit_by_orders IS
+'The same summed from orders, account currency.';

@@ -12,6 +12,9 @@ SELECT
     pg_size_pretty(pg_database_size(current_database())) AS size;
 
 COMMENT ON VIEW monitoring.database_size IS 'Size of this database on disk.';
+COMMENT ON COLUMN monitoring.database_size.database IS 'Name of the database.';
+COMMENT ON COLUMN monitoring.database_size.bytes IS 'Size in bytes.';
+COMMENT ON COLUMN monitoring.database_size.size IS 'The same for people.';
 
 -- A hypertable's own relation is empty: its chunks are counted with it, not as tables of their own.
 CREATE OR REPLACE VIEW monitoring.table_sizes
@@ -44,3 +47,10 @@ GROUP BY r.table_schema, r.table_name;
 
 COMMENT ON VIEW monitoring.table_sizes IS
 'Size of each table with its indexes and TOAST; a hypertable is the sum of its chunks.';
+COMMENT ON COLUMN monitoring.table_sizes.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN monitoring.table_sizes.table_name IS 'Table or hypertable.';
+COMMENT ON COLUMN monitoring.table_sizes.chunks IS 'Number of chunks; 0 for a plain table.';
+COMMENT ON COLUMN monitoring.table_sizes.table_bytes IS 'Bytes of rows and TOAST.';
+COMMENT ON COLUMN monitoring.table_sizes.index_bytes IS 'Bytes of indexes.';
+COMMENT ON COLUMN monitoring.table_sizes.total_bytes IS 'Bytes of both.';
+COMMENT ON COLUMN monitoring.table_sizes.total_size IS 'The same for people.';

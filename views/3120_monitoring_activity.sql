@@ -20,6 +20,10 @@ LIMIT 20;
 COMMENT ON VIEW monitoring.slow_statements IS
 'The 20 slowest statements of this database by mean time in milliseconds. Texts of other roles need
 pg_monitor; needs pg_stat_statements in shared_preload_libraries.';
+COMMENT ON COLUMN monitoring.slow_statements.calls IS 'How often it ran.';
+COMMENT ON COLUMN monitoring.slow_statements.mean_ms IS 'Mean time of a run, milliseconds.';
+COMMENT ON COLUMN monitoring.slow_statements.max_ms IS 'Longest run, milliseconds.';
+COMMENT ON COLUMN monitoring.slow_statements.query IS 'Text with constants replaced.';
 
 CREATE OR REPLACE VIEW monitoring.active_connections
 WITH (security_invoker = TRUE) AS
@@ -37,3 +41,12 @@ WHERE a.backend_type = 'client backend';
 
 COMMENT ON VIEW monitoring.active_connections IS
 'Client connections of the whole server. Queries of other roles need pg_monitor.';
+COMMENT ON COLUMN monitoring.active_connections.pid IS 'Process of the server.';
+COMMENT ON COLUMN monitoring.active_connections.database IS 'Database connected to.';
+COMMENT ON COLUMN monitoring.active_connections.username IS 'Role logged in.';
+COMMENT ON COLUMN monitoring.active_connections.application_name IS 'What the client calls itself.';
+COMMENT ON COLUMN monitoring.active_connections.client_addr IS
+'Address of the client; NULL for a local socket.';
+COMMENT ON COLUMN monitoring.active_connections.state IS 'active, idle, idle in transaction ...';
+COMMENT ON COLUMN monitoring.active_connections.state_change IS 'Since when, UTC.';
+COMMENT ON COLUMN monitoring.active_connections.query IS 'Latest statement.';

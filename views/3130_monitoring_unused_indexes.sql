@@ -25,7 +25,9 @@ WITH scans AS (
         FROM pg_catalog.pg_index AS pi
         INNER JOIN pg_catalog.pg_class AS c ON pi.indexrelid = c.oid
         WHERE
-            pi.indrelid = to_regclass(format('%I.%I', ch.hypertable_schema, ch.hypertable_name))
+            pi.indrelid = to_regclass(
+                quote_ident(ch.hypertable_schema) || '.' || quote_ident(ch.hypertable_name)
+            )
             AND s.indexrelname = (ch.chunk_name || '_' || c.relname)::name
     ) AS parent ON TRUE
     WHERE
@@ -46,3 +48,8 @@ HAVING sum(s.idx_scan) = 0;
 
 COMMENT ON VIEW monitoring.unused_indexes IS
 'Indexes without a scan since the statistics were reset; unique and constraint indexes left out.';
+COMMENT ON COLUMN monitoring.unused_indexes.table_schema IS 'Schema of the table.';
+COMMENT ON COLUMN monitoring.unused_indexes.table_name IS 'Table or hypertable.';
+COMMENT ON COLUMN monitoring.unused_indexes.index_name IS 'Index.';
+COMMENT ON COLUMN monitoring.unused_indexes.bytes IS 'Size in bytes, over all chunks.';
+COMMENT ON COLUMN monitoring.unused_indexes.size IS 'The same for people.';

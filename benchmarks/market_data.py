@@ -1,0 +1,324 @@
+"""Market data beside the base system's table, in one embedded server, as ratios.
+
+The base is its market_data as it was specified: serial id, varchar and decimal(15,5), a primary key
+and a unique key that hold the time column, and its three single-column indexes. Ours is the
+deployed schema with all constraints and triggers, and stores spread and real volume besides.
+"""
+
+from __future__ import annotations
+
+import io
+import random
+import statistics
+import subprocess
+import sys
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import psycopg
+import typer
+from psycopg import sql
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
+
+import conftest
+import embedded
+from cli import console, new_app, run
+
+START = datetime(2024, 1, 1, tzinfo=UTC)
+SYMBOLS = {
+    "EURUSD": (1.1, 5), "GBPUSD": (1.27, 5), "USDJPY": (151.2, 3), "AUDUSD": (0.66, 5),
+    "USDCHF": (0.88, 5), "USDCAD": (1.35, 5), "NZDUSD": (0.61, 5), "EURJPY": (163.0, 3),
+    "XAUUSD": (2034.0, 2), "EURGBP": (0.855, 5),
+}  # fmt: skip
+BASE = """
+CREATE TABLE base (
+    id serial, symbol varchar(20) NOT NULL, timeframe varchar(10) NOT NULL,
+    timestamp timestamptz NOT NULL, open decimal(15, 5) NOT NULL, high decimal(15, 5) NOT NULL,
+    low decimal(15, 5) NOT NULL, close decimal(15, 5) NOT NULL, volume bigint DEFAULT 0,
+    PRIMARY KEY (id, timestamp), UNIQUE (symbol, timeframe, timestamp));
+SELECT create_hypertable('base', 'timestamp', create_default_indexes => FALSE);
+CREATE INDEX ON base (symbol);
+CREATE INDEX ON base (timeframe);
+CREATE INDEX ON base (timestamp DESC);
+CREATE TABLE heap AS SELECT symbol, timeframe, timestamp, open, high, low, close, volume,
+    real_volume, spread FROM market_data WITH NO DATA
+"""
+SHORT = "symbol, timeframe, timestamp, open, high, low, close, volume"
+LONG = SHORT + ", real_volume, spread"
+
+app = new_app(__doc__)
+
+
+def minutes() -> list[datetime]:
+    """The minutes of the forex week, without end."""
+    now = START
+    while True:
+        if now.weekday() < 5:
+            yield now
+        now += timedelta(minutes=1)
+
+
+def make_lines(total: int) -> tuple[list[str], list[str]]:
+    """Lines for COPY without and with real volume and spread, in the order of time."""
+    generator = random.Random(6)
+    last = {symbol: round(price * 10**digits) for symbol, (price, digits) in SYMBOLS.items()}
+    short, long = [], []
+
+    def text(value: int, digits: int) -> str:
+        return f"{value // 10**digits}.{value % 10**digits:0{digits}d}"
+
+    for minute in minutes():
+        for symbol, (_, digits) in SYMBOLS.items():
+            begin = last[symbol]
+            end = last[symbol] = begin + generator.randint(-9, 9)
+            high = max(begin, end) + generator.randint(0, 6)
+            low = min(begin, end) - generator.randint(0, 6)
+            line = "\t".join((
+                symbol, "M1", f"{minute:%Y-%m-%d %H:%M:00+00}",
+                *(text(value, digits) for value in (begin, high, low, end)),
+                str(generator.randint(5, 400)),
+            ))  # fmt: skip
+            short.append(line + "\n")
+            long.append(f"{line}\t0\t{generator.randint(1, 20)}\n")
+        if len(short) >= total:
+            return short, long
+
+
+def copy(connection: psycopg.Connection, table: str, columns: str, lines: list[str]) -> float:
+    """Seconds that COPY of these lines takes, after a checkpoint."""
+    data = "".join(lines).encode()
+    connection.execute("CHECKPOINT")
+    began = perf_counter()
+    with connection.cursor() as cursor, cursor.copy(f"COPY {table} ({columns}) FROM STDIN") as out:
+        stream = io.BytesIO(data)
+        while block := stream.read(1 << 20):
+            out.write(block)
+    return perf_counter() - began
+
+
+def staged(connection: psycopg.Connection, lines: list[str]) -> float:
+    """Seconds that the staged merge of a sorted file of each symbol takes together."""
+    total = 0.0
+    for symbol in SYMBOLS:
+        text = "".join(
+            "\t".join((*fields[2][:16].split(" "), *fields[3:]))
+            for fields in (line.split("\t") for line in lines if line.startswith(symbol))
+        ).encode()
+        connection.execute("CHECKPOINT")
+        began = perf_counter()
+        with connection.transaction():
+            connection.execute("SELECT stage_bars()")
+            with (
+                connection.cursor() as cursor,
+                cursor.copy(
+                    "COPY pg_temp.staged_bars (day, time_of_day, open, high, low, close, volume,"
+                    " real_volume, spread) FROM STDIN"
+                ) as out,
+            ):
+                out.write(text)
+            connection.execute("SELECT merge_staged_bars(%s, 'M1')", [symbol])
+        total += perf_counter() - began
+    return total
+
+
+def size(connection: psycopg.Connection, table: str) -> int:
+    """Bytes of a hypertable with its indexes."""
+    return connection.execute(
+        "SELECT sum(total_bytes)::bigint FROM hypertable_detailed_size(%s)", [table]
+    ).fetchone()[0]
+
+
+def median(function: Callable[[], object], times: int = 9) -> float:
+    """Median of the milliseconds a function takes, after one call."""
+    function()
+    taken = []
+    for _ in range(times):
+        began = perf_counter()
+        function()
+        taken.append((perf_counter() - began) * 1000)
+    return statistics.median(taken)
+
+
+def say(name: str, figure: str, wanted: str) -> None:
+    """One line of the result."""
+    console.print(f"{name:<58} {figure:>18}   {wanted}", markup=False, soft_wrap=True)
+    console.file.flush()
+
+
+def compare(connection: psycopg.Connection, total: int, runs: int) -> None:
+    """Ingest, size and reading, ours beside the base's."""
+    short, long = make_lines(total)
+    connection.execute(BASE)
+    for order in ("time", "series"):
+        if order == "series":
+            short.sort(key=lambda line: line.split("\t", 1)[0])
+            long.sort(key=lambda line: line.split("\t", 1)[0])
+        heap, base, ours = [], [], []
+        for _ in range(runs):
+            connection.execute("TRUNCATE market_data, base, heap")
+            heap.append(copy(connection, "heap", LONG, long))
+            base.append(copy(connection, "base", SHORT, short))
+            ours.append(copy(connection, "market_data", LONG, long))
+        to_base = statistics.median(b / o for b, o in zip(base, ours, strict=True))
+        to_heap = statistics.median(h / o for h, o in zip(heap, ours, strict=True))
+        name = f"sorted by {order}: "
+        rate = f"{total / statistics.median(ours):,.0f} bars/s"
+        say(name + f"COPY, ours to base's rate ({rate})", f"{to_base:.2f}", "1.6, stretch 2.0")
+        say(name + "COPY, ours to a bare heap's rate", f"{to_heap:.2f}", "0.3, stretch 0.4")
+        ratio = size(connection, "market_data") / size(connection, "base")
+        loaded = size(connection, "market_data") / total
+        say(name + f"bytes as loaded ({loaded:.0f} a bar)", f"{ratio:.2f}", "0.8")
+        if order == "time":
+            read(connection, total)
+    ratios = []
+    for _ in range(runs):
+        connection.execute("TRUNCATE market_data")
+        merged = staged(connection, long)
+        connection.execute("TRUNCATE market_data")
+        ratios.append(copy(connection, "market_data", LONG, long) / merged)
+    say("staged merge to COPY into the same table", f"{statistics.median(ratios):.2f}", "0.5")
+
+
+def read(connection: psycopg.Connection, total: int) -> None:
+    """Maintenance of ours, then a month of one symbol beside the base's."""
+    connection.execute("VACUUM ANALYZE base")
+    base_size = size(connection, "base")
+    connection.execute("CALL cluster_closed_chunks('1 second')")
+    connection.execute("VACUUM ANALYZE market_data")
+    ours = size(connection, "market_data")
+    say(f"bytes after maintenance ({ours / total:.0f} a bar)", f"{ours / base_size:.2f}",
+        "0.7, stretch 0.6")  # fmt: skip
+
+    def month(table: str) -> Callable[[], object]:
+        query = sql.SQL(
+            "SELECT count(*), sum(close), max(high) FROM (SELECT timestamp, high, close FROM {}"
+            " WHERE symbol = 'USDJPY' AND timeframe = 'M1' AND timestamp >= '2024-03-01'"
+            " AND timestamp < '2024-04-01' ORDER BY timestamp) AS bars"
+        ).format(sql.Identifier(table))
+        return lambda: connection.execute(query).fetchall()
+
+    base, mine = median(month("base")), median(month("market_data"))
+    say(f"a month of one symbol of ten ({mine:.1f} to {base:.1f} ms)", f"{mine / base:.2f}", "0.5")
+
+
+def reading(connection: psycopg.Connection) -> None:
+    """Resampling a year, and the last bar of 500 symbols."""
+    connection.execute("TRUNCATE market_data")
+    connection.execute(
+        "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close, volume,"
+        " real_volume, spread) SELECT 'YEAR', 'M1', t, 1.1, 1.2, 1.0, 1.15, 7, 0, 3"
+        " FROM generate_series('2023-01-01'::timestamptz, '2023-12-31', '1 minute') AS t"
+        " WHERE date_part('isodow', t) < 6"
+    )
+    connection.execute("CALL cluster_closed_chunks('1 second')")
+    connection.execute("VACUUM ANALYZE market_data")
+    year = median(lambda: connection.execute(
+        "SELECT * FROM resample_bars('YEAR', 'M1', 'H1', '2023-01-01', '2024-01-01')"
+    ).fetchall())  # fmt: skip
+    say("a year of M1 to H1", f"{year:.0f} ms", "300 ms")
+    connection.execute(
+        "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
+        " SELECT 'S' || s, 'H1', t, 1, 1, 1, 1 FROM generate_series(1, 500) AS s,"
+        " generate_series('2023-01-01'::timestamptz, '2023-12-31', '12 hours') AS t"
+    )
+    connection.execute("SELECT fold_bar_changes()")
+    connection.execute("VACUUM ANALYZE market_data, market_series")
+    last = median(lambda: connection.execute(LAST).fetchall())
+    say("last bar of 500 symbols", f"{last:.1f} ms", "10 ms")
+
+
+LAST = """
+SELECT s.symbol, b.timestamp, b.close
+FROM market_series AS s
+CROSS JOIN LATERAL (
+    SELECT m.timestamp, m.close FROM market_data AS m
+    WHERE m.symbol = s.symbol AND m.timeframe = s.timeframe
+    ORDER BY m.timestamp DESC LIMIT 1
+) AS b
+WHERE s.timeframe = 'H1'
+"""
+WEEK = """
+SELECT count(*), sum(b.close)
+FROM (
+    SELECT close FROM market_data
+    WHERE symbol = 'EURUSD' AND timeframe = 'M1'
+        AND timestamp >= '2025-12-01' AND timestamp < '2025-12-08'
+) AS b
+"""
+
+
+def growth(connection: psycopg.Connection, millions: list[int]) -> None:
+    """The same reads as the table grows by older years of the same symbols."""
+    connection.execute("TRUNCATE market_data")
+    connection.execute("DELETE FROM market_series")
+    taken: dict[str, list[float]] = {"range": [], "last": []}
+    have = 0
+    newest = datetime(2026, 1, 1, tzinfo=UTC)
+    for million in millions:
+        while have < million * 100_000:  # bars of each of ten symbols
+            part = min(100_000, million * 100_000 - have)
+            connection.execute(
+                "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close,"
+                " volume, real_volume, spread) SELECT s, 'M1', %s - n * interval '1 minute',"
+                " 1.1, 1.2, 1.0, 1.15, 7, 0, 3"
+                " FROM unnest(%s::text[]) AS s, generate_series(%s::int, %s::int) AS n",
+                [newest, list(SYMBOLS), have + 1, have + part],
+            )
+            have += part
+        connection.execute("CALL cluster_closed_chunks('1 second', 10000)")
+        connection.execute("SELECT fold_bar_changes()")
+        connection.execute("VACUUM ANALYZE market_data, market_series")
+        taken["range"].append(median(lambda: connection.execute(WEEK).fetchall(), 21))
+        last = LAST.replace("H1", "M1")
+        taken["last"].append(median(lambda last=last: connection.execute(last).fetchall(), 21))
+    shown = "/".join(map(str, millions))
+    for name, times in taken.items():
+        figures = "/".join(f"{time:.2f}" for time in times)
+        say(f"{name} read at {shown} million bars ({figures} ms)",
+            f"{max(times) / min(times):.2f}", "1.5")  # fmt: skip
+
+
+@app.command()
+def measure(
+    bars: Annotated[int, typer.Option(help="bars of ten symbols to compare with")] = 2_000_000,
+    runs: Annotated[int, typer.Option(help="loads of each table; medians of ratios")] = 3,
+    millions: Annotated[str, typer.Option(help="sizes to read at; empty for none")] = "1,10,30",
+    pg: Annotated[int, typer.Option(help="major version of the server")] = embedded.DEFAULT_MAJOR,
+) -> None:
+    """Measure and print. Needs about 6 GB below the temporary folder for 30 million bars."""
+    conftest.SETTINGS.update(
+        shared_buffers="512MB", max_wal_size="4GB", maintenance_work_mem="256MB",
+        random_page_cost="1.1", max_parallel_workers_per_gather="2", fsync="on",
+    )  # fmt: skip
+    binaries = embedded.binaries(pg)
+    with conftest.Server(
+        initdb=str(binaries / "initdb"),
+        postgres=str(binaries / "postgres"),
+        initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
+        boot_timeout=60,
+    ) as running:
+        address = conftest.Address(
+            "127.0.0.1", running.settings["port"], "postgres", None, binaries
+        )
+        conftest.make_administrator(address)
+        subprocess.run(
+            [binaries / "createdb", "-h", address.host, "-p", str(address.port), "-U", "postgres",
+             "bench"], check=True, capture_output=True,
+        )  # fmt: skip
+        conftest.prepare_database(address.dsn("bench"))
+        conftest.deploy_all(address.dsn("bench", "rubi_admin"))
+        with psycopg.connect(address.dsn("bench"), autocommit=True) as connection:
+            connection.execute("SET client_min_messages = error")
+            compare(connection, bars, runs)
+            reading(connection)
+            if millions:
+                growth(connection, [int(text) for text in millions.split(",")])
+
+
+if __name__ == "__main__":
+    run(app)

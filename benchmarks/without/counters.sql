@@ -1,0 +1,7 @@
+-- counters.sql: the schema without strategy counters.
+-- transaction: yes
+DROP TRIGGER trading_orders_60_counters_insert ON public.trading_orders;
+DROP TRIGGER trading_orders_60_counters_update ON public.trading_orders;
+DROP TRIGGER trading_orders_60_counters_delete ON public.trading_orders;
+DROP TRIGGER trading_strategies_05_counters_insert ON public.trading_strategies;
+DROP TRIGGER trading_strategies_05_counters_update ON public.trading_strategies;

@@ -1,0 +1,144 @@
+-- 2410_market_series.sql: a series has one source and one clock; its count is kept.
+-- needs: schema/0400_market_series.sql, functions/2400_bar_clock.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+CREATE OR REPLACE FUNCTION public.open_market_series(
+    p_symbol text,
+    p_timeframe text,
+    p_source text DEFAULT NULL,
+    p_clock text DEFAULT NULL
+)
+RETURNS text
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_series public.market_series;
+BEGIN
+    PERFORM public.bar_clock_time(now(), p_clock); -- an unknown zone stops here
+    INSERT INTO public.market_series (symbol, timeframe, source, clock)
+    VALUES (p_symbol, p_timeframe, p_source, coalesce(p_clock, 'UTC'))
+    ON CONFLICT (symbol, timeframe) DO NOTHING
+    RETURNING * INTO v_series;
+    IF FOUND THEN
+        RETURN v_series.clock;
+    END IF;
+
+    SELECT s.symbol, s.timeframe, s.source, s.clock, s.bars, s.created_at INTO v_series
+    FROM public.market_series AS s
+    WHERE s.symbol = p_symbol AND s.timeframe = p_timeframe;
+    IF v_series.source <> p_source THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB060',
+            MESSAGE = format(
+                'bars of %s %s come from %s, not from %s',
+                p_symbol, p_timeframe, v_series.source, p_source
+            ),
+            HINT = format('Name the series apart, such as %s.%s.', p_symbol, p_source);
+    END IF;
+    IF v_series.clock <> p_clock THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB061',
+            MESSAGE = format(
+                'bars of %s %s go by the clock %s, not %s',
+                p_symbol, p_timeframe, v_series.clock, p_clock
+            ),
+            HINT = 'Give the clock of the series, or name the series apart.';
+    END IF;
+    IF v_series.source IS NULL AND p_source IS NOT NULL THEN
+        UPDATE public.market_series SET source = p_source
+        WHERE symbol = p_symbol AND timeframe = p_timeframe;
+    END IF;
+    RETURN v_series.clock;
+END
+$$;
+COMMENT ON FUNCTION public.open_market_series(text, text, text, text) IS
+'Registers a series before bars are written, and answers its clock. A new one goes by p_clock, else
+by UTC. Raises RB060 when its bars have another source, RB061 when they go by another clock.';
+REVOKE ALL ON FUNCTION public.open_market_series(text, text, text, text) FROM public;
+
+-- Rows of the log that other transactions have not committed are not seen, and stay for the next
+-- call: nothing is lost, whatever the order of commits. SECURITY DEFINER: the log is nobody's.
+CREATE OR REPLACE FUNCTION public.fold_bar_changes()
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the log of changes is the owner's alone
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_series bigint;
+BEGIN
+    PERFORM pg_advisory_xact_lock(hashtextextended('fold_bar_changes', 6));
+    WITH taken AS (
+        DELETE FROM internal.bar_changes AS c
+        RETURNING c.symbol, c.timeframe, c.bars, c.first_timestamp, c.last_timestamp
+    ),
+
+    series AS (
+        SELECT
+            t.symbol,
+            t.timeframe,
+            sum(t.bars) AS bars,
+            range_agg(tstzrange(t.first_timestamp, t.last_timestamp, '[]')) AS changed
+        FROM taken AS t
+        GROUP BY t.symbol, t.timeframe
+    ),
+
+    counted AS (
+        INSERT INTO public.market_series AS m (symbol, timeframe, bars)
+        SELECT s.symbol, s.timeframe, s.bars
+        FROM series AS s
+        WHERE s.bars <> 0 -- make_chunks_ahead() writes a bar and deletes it
+        ORDER BY s.symbol, s.timeframe
+        ON CONFLICT (symbol, timeframe) DO UPDATE SET bars = m.bars + excluded.bars
+    ),
+
+    marked AS (
+        UPDATE public.market_rollups AS r
+        SET pending = r.pending + s.changed
+        FROM series AS s
+        WHERE r.symbol = s.symbol AND r.from_timeframe = s.timeframe
+    )
+
+    SELECT count(*) INTO v_series FROM series;
+    RETURN v_series;
+END
+$$;
+COMMENT ON FUNCTION public.fold_bar_changes() IS
+'Takes up the log of changes: counts of market_series, ranges to refresh of market_rollups. Answers
+the number of series that changed. To be called every minute or so, and as often as one likes.';
+REVOKE ALL ON FUNCTION public.fold_bar_changes() FROM public;
+
+-- For bars written past the log: before TimescaleDB 2.18, or chunks dropped by hand.
+-- SECURITY DEFINER: the log is nobody's.
+CREATE OR REPLACE FUNCTION public.count_bars(p_symbol text, p_timeframe text)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the log of changes is the owner's alone
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_bars bigint;
+BEGIN
+    LOCK TABLE public.market_data IN SHARE MODE; -- a writer between count and log would count twice
+    PERFORM public.fold_bar_changes();
+    SELECT count(*) INTO v_bars
+    FROM public.market_data AS m
+    WHERE m.symbol = p_symbol AND m.timeframe = p_timeframe;
+    INSERT INTO public.market_series (symbol, timeframe, bars)
+    VALUES (p_symbol, p_timeframe, v_bars)
+    ON CONFLICT (symbol, timeframe) DO UPDATE SET bars = excluded.bars;
+    RETURN v_bars;
+END
+$$;
+COMMENT ON FUNCTION public.count_bars(text, text) IS
+'Counts the bars of a series by reading them, stores and answers the count. Writers wait.';
+REVOKE ALL ON FUNCTION public.count_bars(text, text) FROM public;

@@ -1,0 +1,99 @@
+-- 0400_market_series.sql: what is known of each series of bars, and the log of its changes.
+-- needs: schema/0180_market_data.sql, schema/0030_schemas.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- bars is kept by folding internal.bar_changes into it: nobody scans market_data to count, and no
+-- two loaders wait for each other's row.
+CREATE TABLE IF NOT EXISTS public.market_series (
+    symbol text NOT NULL,
+    timeframe text NOT NULL,
+    source text,
+    clock text DEFAULT 'UTC' NOT NULL,
+    bars bigint DEFAULT 0 NOT NULL,
+    created_at timestamptz DEFAULT now() NOT NULL,
+    CONSTRAINT market_series_pkey PRIMARY KEY (symbol, timeframe),
+    CONSTRAINT market_series_source_not_blank_check CHECK (source ~ '[^[:space:]]'),
+    CONSTRAINT market_series_clock_form_check CHECK (
+        clock ~ '^[A-Za-z][A-Za-z_]*(/[A-Za-z_-]+[A-Za-z_]){0,2}([+-][0-9]{1,2})?$'
+    )
+);
+COMMENT ON TABLE public.market_series IS
+'Series of bars: where they come from, by which clock their days begin, how many there are.';
+COMMENT ON COLUMN public.market_series.symbol IS 'Symbol, as in market_data.';
+COMMENT ON COLUMN public.market_series.timeframe IS 'MT5 timeframe, as in market_data.';
+COMMENT ON COLUMN public.market_series.source IS
+'Who delivered the bars, such as a broker''s server; NULL while nobody said. A series has one.';
+COMMENT ON COLUMN public.market_series.clock IS
+'Clock of the source: a time zone, then the hours it is ahead of it. America/New_York+7, UTC.';
+COMMENT ON COLUMN public.market_series.bars IS
+'Bars counted so far; changes not folded yet are in internal.bar_changes.';
+COMMENT ON COLUMN public.market_series.created_at IS 'When the series was first seen, UTC.';
+
+CREATE TABLE IF NOT EXISTS internal.bar_changes (
+    symbol text NOT NULL,
+    timeframe text NOT NULL,
+    bars bigint NOT NULL,
+    first_timestamp timestamptz NOT NULL,
+    last_timestamp timestamptz NOT NULL
+);
+COMMENT ON TABLE internal.bar_changes IS
+'One row a statement and series that changed bars, until fold_bar_changes() takes it up.';
+COMMENT ON COLUMN internal.bar_changes.symbol IS 'Symbol of the series.';
+COMMENT ON COLUMN internal.bar_changes.timeframe IS 'Timeframe of the series.';
+COMMENT ON COLUMN internal.bar_changes.bars IS 'Bars added, less bars removed; 0 for updates.';
+COMMENT ON COLUMN internal.bar_changes.first_timestamp IS 'Earliest bar that changed, UTC.';
+COMMENT ON COLUMN internal.bar_changes.last_timestamp IS 'Latest bar that changed, UTC.';
+
+CREATE TABLE IF NOT EXISTS public.market_rollups (
+    symbol text NOT NULL,
+    timeframe text NOT NULL,
+    from_timeframe text NOT NULL,
+    pending tstzmultirange DEFAULT '{(,)}' NOT NULL,
+    refreshed_at timestamptz,
+    CONSTRAINT market_rollups_pkey PRIMARY KEY (symbol, timeframe)
+);
+COMMENT ON TABLE public.market_rollups IS
+'Series that refresh_resampled_bars() keeps in resampled_bars. Insert a row to have one kept.';
+COMMENT ON COLUMN public.market_rollups.symbol IS 'Symbol, as in market_data.';
+COMMENT ON COLUMN public.market_rollups.timeframe IS 'Timeframe to make.';
+COMMENT ON COLUMN public.market_rollups.from_timeframe IS 'Timeframe of the bars it is made of.';
+COMMENT ON COLUMN public.market_rollups.pending IS
+'Time in which bars changed since the last refresh; all time for a new row.';
+COMMENT ON COLUMN public.market_rollups.refreshed_at IS 'When it was last refreshed, UTC.';
+
+-- The same columns as market_data where they mean something.
+CREATE TABLE IF NOT EXISTS public.resampled_bars (
+    timestamp timestamptz NOT NULL,
+    volume bigint NOT NULL,
+    bars integer NOT NULL,
+    spread integer,
+    real_volume numeric,
+    symbol text NOT NULL,
+    timeframe text NOT NULL,
+    open numeric(20, 8) NOT NULL,
+    high numeric(20, 8) NOT NULL,
+    low numeric(20, 8) NOT NULL,
+    close numeric(20, 8) NOT NULL,
+    CONSTRAINT resampled_bars_pkey PRIMARY KEY (symbol, timeframe, timestamp)
+);
+SELECT create_hypertable(
+    'public.resampled_bars', 'timestamp',
+    chunk_time_interval => interval '360 days',
+    if_not_exists => TRUE,
+    create_default_indexes => FALSE
+);
+COMMENT ON TABLE public.resampled_bars IS
+'Bars of market_rollups, made of bars of a lower timeframe. Hypertable, 360 days each.';
+COMMENT ON COLUMN public.resampled_bars.symbol IS 'Symbol of the series.';
+COMMENT ON COLUMN public.resampled_bars.timeframe IS 'Timeframe of this bar.';
+COMMENT ON COLUMN public.resampled_bars.timestamp IS 'When the bar opened, UTC.';
+COMMENT ON COLUMN public.resampled_bars.open IS 'Open of the first bar, quote currency.';
+COMMENT ON COLUMN public.resampled_bars.high IS 'Highest price, quote currency.';
+COMMENT ON COLUMN public.resampled_bars.low IS 'Lowest price, quote currency.';
+COMMENT ON COLUMN public.resampled_bars.close IS 'Close of the last bar, quote currency.';
+COMMENT ON COLUMN public.resampled_bars.volume IS 'Sum of the tick volumes.';
+COMMENT ON COLUMN public.resampled_bars.real_volume IS 'Sum of the real volumes; NULL without any.';
+COMMENT ON COLUMN public.resampled_bars.spread IS 'Smallest spread in points; NULL without any.';
+COMMENT ON COLUMN public.resampled_bars.bars IS 'How many bars it is made of.';

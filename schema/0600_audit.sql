@@ -1,0 +1,38 @@
+-- 0600_audit.sql: who changed what and when.
+-- needs: schema/0010_deploy.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+CREATE SCHEMA IF NOT EXISTS audit;
+COMMENT ON SCHEMA audit IS 'The audit trail: append-only for everyone but the owner.';
+
+-- An insert is noted without values: the row itself holds them until its first change, and from
+-- then on the changes do.
+CREATE TABLE IF NOT EXISTS audit.changes (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    changed_at timestamptz DEFAULT clock_timestamp() NOT NULL,
+    login text DEFAULT session_user NOT NULL,
+    app_user_id text,
+    table_name text NOT NULL,
+    row_id bigint NOT NULL,
+    action text NOT NULL,
+    old_values jsonb,
+    new_values jsonb,
+    CONSTRAINT changes_pkey PRIMARY KEY (id),
+    CONSTRAINT changes_action_known_check CHECK (action IN ('INSERT', 'UPDATE', 'DELETE'))
+);
+
+COMMENT ON TABLE audit.changes IS
+'Inserts, updates and deletions of users, strategies, orders and accounts. Never a password hash.';
+COMMENT ON COLUMN audit.changes.id IS 'Order in which changes were noted.';
+COMMENT ON COLUMN audit.changes.changed_at IS 'When, UTC.';
+COMMENT ON COLUMN audit.changes.login IS 'Role that was logged in.';
+COMMENT ON COLUMN audit.changes.app_user_id IS
+'app.user_id as the API had set it; NULL when it was not.';
+COMMENT ON COLUMN audit.changes.table_name IS 'Table of the changed row.';
+COMMENT ON COLUMN audit.changes.row_id IS 'Its id.';
+COMMENT ON COLUMN audit.changes.action IS 'INSERT, UPDATE or DELETE.';
+COMMENT ON COLUMN audit.changes.old_values IS
+'Before: the changed columns of an update, all columns of a deletion.';
+COMMENT ON COLUMN audit.changes.new_values IS 'After: the changed columns of an update.';

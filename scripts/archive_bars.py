@@ -1,0 +1,267 @@
+"""Archives expired bars to Parquet, proves the files, and brings them back.
+
+TARGET is a folder or a URI of Arrow's file systems, such as s3://bucket/bars (credentials and
+endpoint as AWS_* variables say, or ?endpoint_override=…&region=… in the URI). The layout is Hive's:
+symbol=…/timeframe=…/month=YYYY-MM/bars.parquet. A file counts as an archive only after it was read
+back and found equal to the table; SQL's CALL drop_expired_bars() drops nothing else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from datetime import date
+from typing import Annotated
+from urllib.parse import quote
+
+import psycopg
+import pyarrow as pa
+import pyarrow.fs as pafs
+import pyarrow.parquet as pq
+import typer
+
+import bar_tables
+from cli import Failure, console, errors, new_app, one_line, run
+from deploy import Dsn
+
+app = new_app(__doc__)
+OPTIONS = (
+    "-c timezone=UTC -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+    " -c client_min_messages=warning"
+)
+Target = Annotated[str, typer.Argument(help="folder, or URI such as s3://bucket/path")]
+
+
+class Store:
+    """The place of the archive: a folder or an object store."""
+
+    def __init__(self, target: str) -> None:
+        try:
+            if "://" in target:
+                self.files, self.root = pafs.FileSystem.from_uri(target)
+            else:
+                self.files, self.root = pafs.LocalFileSystem(), target
+        except (pa.ArrowException, ValueError, OSError) as error:
+            raise Failure(f"{target}: {one_line(error)}") from error
+
+    @staticmethod
+    def location(symbol: str, timeframe: str, month: date) -> str:
+        """Path of a month's file below the root; symbols may hold any character."""
+        series = f"symbol={quote(symbol, safe='')}/timeframe={timeframe}"
+        return f"{series}/month={month:%Y-%m}/bars.parquet"
+
+    def write(self, location: str, table: pa.Table) -> None:
+        """Write a file whole or not at all: under another name first."""
+        path = f"{self.root}/{location}"
+        self.files.create_dir(path.rsplit("/", 1)[0])
+        buffer = io.BytesIO()
+        # symbol and timeframe are in the path: stored in the file too, DuckDB would see them twice
+        pq.write_table(table.drop_columns(["symbol", "timeframe"]), buffer, compression="zstd")
+        with self.files.open_output_stream(f"{path}.partial") as stream:
+            stream.write(buffer.getbuffer())
+        self.files.move(f"{path}.partial", path)
+
+    def read(self, location: str, symbol: str, timeframe: str) -> tuple[pa.Table, str]:
+        """A file's bars and its SHA-256. Raises Failure when it is missing or can't be read."""
+        try:
+            with self.files.open_input_stream(f"{self.root}/{location}") as stream:
+                data = stream.read()
+            table = pq.read_table(io.BytesIO(data))
+            for index, value in enumerate((symbol, timeframe)):
+                column = pa.array([value] * table.num_rows, pa.string())
+                table = table.add_column(index, bar_tables.SCHEMA.field(index), column)
+            return table.cast(bar_tables.SCHEMA), hashlib.sha256(data).hexdigest()
+        except (pa.ArrowException, OSError, ValueError) as error:
+            raise Failure(f"{location}: damaged or missing ({one_line(error)})") from error
+
+
+def connect(dsn: str) -> psycopg.Connection:
+    """A connection that may take its time."""
+    return psycopg.connect(
+        dsn, autocommit=True, application_name="rubi archive_bars", options=OPTIONS
+    )
+
+
+def bounds(month: date) -> tuple[str, str]:
+    """The month's first moment and the next one's, UTC."""
+    after = date(month.year + month.month // 12, month.month % 12 + 1, 1)
+    return f"{month} 00:00+00", f"{after} 00:00+00"
+
+
+@app.command()
+def write(
+    target: Target,
+    symbol: Annotated[str | None, typer.Option(help="this series instead of expired ones")] = None,
+    timeframe: Annotated[str | None, typer.Option()] = None,
+    since: Annotated[str, typer.Option("--from", help="first month, 2024-01")] = "0001-01",
+    until: Annotated[str, typer.Option("--to", help="last month, 2024-12")] = "9999-12",
+    dsn: Dsn = "",
+) -> None:
+    """Archive months that market_retention lets expire, or those of one series.
+
+    Each is written, read back and compared: row for row with what was read, and with the sums the
+    database computes. Only then it is noted in market_archives.
+    """
+    if (symbol is None) != (timeframe is None):
+        raise typer.BadParameter("give --symbol and --timeframe, or neither")
+    store = Store(target)
+    bars = files = 0
+    with connect(dsn) as connection:
+        if symbol is None:
+            connection.execute("SELECT fold_bar_changes()")
+            months = connection.execute(
+                "SELECT e.symbol, e.timeframe, e.month FROM expired_bar_months() AS e"
+                " LEFT JOIN market_archives AS a USING (symbol, timeframe, month)"
+                " WHERE to_char(e.month, 'YYYY-MM') BETWEEN %s AND %s ORDER BY 3, 1, 2",
+                [since, until],
+            ).fetchall()
+        else:
+            months = connection.execute(
+                "SELECT DISTINCT %s, %s, date_trunc('month', timestamp AT TIME ZONE 'UTC')::date"
+                " FROM market_data WHERE symbol = %s AND timeframe = %s"
+                " AND to_char(timestamp, 'YYYY-MM') BETWEEN %s AND %s ORDER BY 3",
+                [symbol, timeframe, symbol, timeframe, since, until],
+            ).fetchall()
+        for series, frame, month in months:
+            with connection.transaction():
+                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                bars += archive_month(connection, store, series, frame, month)
+            files += 1
+            if console.is_terminal:
+                console.print(f"  {series} {frame} {month:%Y-%m}", markup=False)
+    console.print(
+        f"{files} months, {bars:,} bars archived and read back" if files else "nothing due"
+    )
+
+
+def archive_month(
+    connection: psycopg.Connection, store: Store, symbol: str, timeframe: str, month: date
+) -> int:
+    """Write, read back, compare and note one month; answers the number of bars."""
+    location = store.location(symbol, timeframe, month)
+    table = bar_tables.read_range(connection, symbol, timeframe, *bounds(month))
+    store.write(location, table)
+    again, sha256 = store.read(location, symbol, timeframe)
+    expected = connection.execute(
+        "SELECT bars, price_sum, volume_sum FROM sum_bars(%s, %s, %s)", [symbol, timeframe, month]
+    ).fetchone()
+    if not again.equals(table) or bar_tables.sums(again) != expected:
+        raise Failure(f"{location}: what was read back differs from what was written")
+    connection.execute(
+        "INSERT INTO market_archives AS a (symbol, timeframe, month, location, sha256, bars,"
+        " price_sum, volume_sum) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (symbol, timeframe, month) DO UPDATE SET location = excluded.location,"
+        " sha256 = excluded.sha256, bars = excluded.bars, price_sum = excluded.price_sum,"
+        " volume_sum = excluded.volume_sum, archived_at = now(), dropped_at = NULL",
+        [symbol, timeframe, month, location, sha256, *expected],
+    )
+    return table.num_rows
+
+
+def noted(connection: psycopg.Connection, where: str, values: list) -> list[tuple]:
+    """The archives noted in the database, oldest first."""
+    return connection.execute(
+        "SELECT symbol, timeframe, month, location, sha256, bars, price_sum, volume_sum"  # noqa: S608
+        f" FROM market_archives WHERE {where} ORDER BY month, symbol, timeframe",
+        values,
+    ).fetchall()
+
+
+def proved(store: Store, archive: tuple) -> pa.Table:
+    """The bars of a noted archive. Raises Failure when the file is not what was noted."""
+    symbol, timeframe, _, location, sha256, *expected = archive
+    table, found = store.read(location, symbol, timeframe)
+    if found != sha256 or bar_tables.sums(table) != tuple(expected):
+        raise Failure(f"{location}: is not the file that was archived")
+    return table
+
+
+@app.command()
+def verify(target: Target, dsn: Dsn = "") -> None:
+    """Read all archives again. A damaged one whose bars are still here loses its note."""
+    store = Store(target)
+    damaged = 0
+    with connect(dsn) as connection:
+        archives = noted(connection, "TRUE", [])
+        for archive in archives:
+            damaged += not check(connection, store, archive)
+    console.print(f"{len(archives) - damaged} of {len(archives)} archives are as they were written")
+    if damaged:
+        raise typer.Exit(1)
+
+
+def check(connection: psycopg.Connection, store: Store, archive: tuple) -> bool:
+    """Whether an archive is whole; where not, its bars can't be dropped any more."""
+    try:
+        proved(store, archive)
+    except Failure as error:
+        errors.print(f"error: {error}", markup=False)
+        connection.execute(
+            "DELETE FROM market_archives WHERE symbol = %s AND timeframe = %s AND month = %s"
+            " AND dropped_at IS NULL",
+            archive[:3],
+        )
+        return False
+    return True
+
+
+@app.command()
+def drop(target: Target, dsn: Dsn = "") -> None:
+    """Verify the archives of what is about to go, then CALL drop_expired_bars().
+
+    One damaged archive stops it before anything is dropped. To be run as the owner of market_data.
+    """
+    store = Store(target)
+    with connect(dsn) as connection:
+        connection.add_notice_handler(lambda notice: console.print(f"  {notice.message_primary}"))
+        archives = noted(connection, "dropped_at IS NULL", [])
+        whole = [check(connection, store, archive) for archive in archives]
+        if not all(whole):
+            raise Failure(f"{whole.count(False)} archives are damaged: nothing was dropped")
+        connection.execute("SET client_min_messages = notice")
+        connection.execute("CALL public.drop_expired_bars()")
+    console.print(f"{len(archives)} archives verified")
+
+
+@app.command()
+def restore(
+    target: Target,
+    symbol: Annotated[str, typer.Option()],
+    timeframe: Annotated[str, typer.Option()],
+    since: Annotated[str, typer.Option("--from", help="first month, 2024-01")] = "0001-01",
+    until: Annotated[str, typer.Option("--to", help="last month, 2024-12")] = "9999-12",
+    dsn: Dsn = "",
+) -> None:
+    """Bring archived months of a series back, and compare their sums with the archive's."""
+    store = Store(target)
+    count = 0
+    with connect(dsn) as connection:
+        archives = noted(
+            connection,
+            "symbol = %s AND timeframe = %s AND to_char(month, 'YYYY-MM') BETWEEN %s AND %s",
+            [symbol, timeframe, since, until],
+        )
+        if not archives:
+            raise Failure(f"no archive of {symbol} {timeframe} is noted for that time")
+        for archive in archives:
+            table = proved(store, archive)
+            with connection.transaction():
+                count += bar_tables.stage(connection, table)
+                here = connection.execute(
+                    "SELECT bars, price_sum, volume_sum FROM sum_bars(%s, %s, %s)", archive[:3]
+                ).fetchone()
+                if here != tuple(archive[5:]):
+                    raise Failure(
+                        f"{symbol} {timeframe} {archive[2]:%Y-%m}: the table has other bars of this"
+                        " month; delete them first"
+                    )
+                connection.execute(
+                    "UPDATE market_archives SET dropped_at = NULL"
+                    " WHERE symbol = %s AND timeframe = %s AND month = %s",
+                    archive[:3],
+                )
+    console.print(f"{len(archives)} months, {count:,} bars restored")
+
+
+if __name__ == "__main__":
+    run(app)

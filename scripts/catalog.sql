@@ -1,0 +1,398 @@
+-- catalog.sql: what the files create in a database, one row an object: its kind, its name, the
+-- object it belongs to, its definition, and the statement that shows it. Objects of extensions are
+-- left out. The owner of the schema deploy is called owner: where a provider owns public, that is
+-- who deploys.
+WITH house AS (
+    SELECT max(n.nspowner::bigint)::oid AS owner FROM pg_namespace AS n WHERE n.nspname = 'deploy'
+),
+
+roles AS (
+    SELECT
+        r.oid,
+        CASE
+            WHEN r.oid = h.owner THEN 'owner'
+            WHEN r.oid = d.datdba THEN 'database owner'
+            ELSE r.rolname::text
+        END AS name
+    FROM pg_roles AS r
+    CROSS JOIN house AS h
+    INNER JOIN pg_database AS d ON d.datname = current_database()
+    UNION ALL
+    SELECT 0, 'public'
+),
+
+extended AS (
+    SELECT d.classid, d.objid FROM pg_depend AS d WHERE d.deptype = 'e'
+),
+
+schemas AS (
+    SELECT n.oid, n.nspname, n.nspowner, n.nspacl
+    FROM pg_namespace AS n
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+        AND ('pg_namespace'::regclass, n.oid) NOT IN (SELECT e.classid, e.objid FROM extended AS e)
+),
+
+relations AS (
+    SELECT
+        c.oid, c.relkind, c.relowner, c.relacl, c.relpersistence, c.reloptions, c.relreplident,
+        c.relrowsecurity, c.relforcerowsecurity, c.relispartition, c.relpartbound, c.reltablespace,
+        format('%I.%I', s.nspname, c.relname) AS name
+    FROM pg_class AS c
+    INNER JOIN schemas AS s ON c.relnamespace = s.oid
+    WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f', 'c')
+        AND ('pg_class'::regclass, c.oid) NOT IN (SELECT e.classid, e.objid FROM extended AS e)
+),
+
+objects AS (
+    SELECT
+        'pg_namespace'::regclass AS classid, n.oid, 'schema' AS kind,
+        format('%I', n.nspname) AS name, '' AS parent, n.nspowner AS owner, n.nspacl AS acl,
+        'n'::"char" AS acl_kind, NULL AS definition,
+        format(
+            'SELECT nspowner::regrole, nspacl FROM pg_namespace WHERE nspname = %L;', n.nspname
+        ) AS show
+    FROM schemas AS n
+    UNION ALL
+    SELECT
+        'pg_class'::regclass, r.oid,
+        CASE r.relkind
+            WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
+            WHEN 'f' THEN 'foreign table' WHEN 'c' THEN 'type' ELSE 'table'
+        END,
+        r.name, '', r.relowner, r.relacl,
+        CASE r.relkind WHEN 'S' THEN 's' WHEN 'c' THEN 'T' ELSE 'r' END::"char",
+        concat_ws(
+            E'\n',
+            CASE WHEN r.relpersistence <> 'p' THEN 'persistence: ' || r.relpersistence::text END,
+            'options: ' || (
+                SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(r.reloptions) AS o
+            ),
+            CASE WHEN r.relrowsecurity THEN 'row security' END,
+            CASE WHEN r.relforcerowsecurity THEN 'row security forced' END,
+            CASE WHEN r.relkind = 'r' AND r.relreplident <> 'd' THEN 'replica identity: ' || r.relreplident::text END,
+            'tablespace: ' || (
+                SELECT t.spcname FROM pg_tablespace AS t WHERE t.oid = r.reltablespace
+            ),
+            'partition key: ' || pg_get_partkeydef(r.oid),
+            'partition: ' || pg_get_expr(r.relpartbound, r.oid),
+            'inherits: ' || (
+                SELECT string_agg(i.inhparent::regclass::text, ', ' ORDER BY i.inhseqno)
+                FROM pg_inherits AS i
+                WHERE i.inhrelid = r.oid
+            ),
+            (
+                SELECT format(
+                    '%s from %s to %s by %s start %s cache %s%s%s', q.seqtypid::regtype, q.seqmin,
+                    q.seqmax, q.seqincrement, q.seqstart, q.seqcache,
+                    CASE WHEN q.seqcycle THEN ' cycle' END,
+                    (
+                        SELECT format(
+                            ' of %s.%I', d.refobjid::regclass, (
+                                SELECT a.attname FROM pg_attribute AS a
+                                WHERE a.attrelid = d.refobjid AND a.attnum = d.refobjsubid
+                            )
+                        )
+                        FROM pg_depend AS d
+                        WHERE d.classid = 'pg_class'::regclass AND d.objid = r.oid
+                            AND d.deptype IN ('a', 'i') AND d.refobjsubid > 0
+                    )
+                )
+                FROM pg_sequence AS q
+                WHERE q.seqrelid = r.oid
+            ),
+            CASE WHEN r.relkind IN ('v', 'm') THEN pg_get_viewdef(r.oid) END
+        ),
+        CASE
+            WHEN r.relkind IN ('v', 'm') THEN format('SELECT pg_get_viewdef(%L::regclass);', r.name)
+            WHEN r.relkind = 'S'
+                THEN format('SELECT * FROM pg_sequence WHERE seqrelid = %L::regclass;', r.name)
+            ELSE format('SELECT * FROM pg_class WHERE oid = to_regclass(%L);', r.name)
+        END
+    FROM relations AS r
+    UNION ALL
+    SELECT
+        'pg_proc'::regclass, p.oid,
+        CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
+        format('%I.%I(%s)', s.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), '',
+        p.proowner, p.proacl, 'f'::"char",
+        CASE
+            WHEN p.prokind = 'a'
+                THEN (
+                    SELECT format('%s %s', a.aggtransfn, a.aggfinalfn)
+                    FROM pg_aggregate AS a
+                    WHERE a.aggfnoid = p.oid
+                )
+            ELSE pg_get_functiondef(p.oid)
+        END,
+        format(
+            'SELECT pg_get_functiondef(%L::regprocedure);',
+            format('%I.%I(%s)', s.nspname, p.proname, oidvectortypes(p.proargtypes))
+        )
+    FROM pg_proc AS p
+    INNER JOIN schemas AS s ON p.pronamespace = s.oid
+    WHERE ('pg_proc'::regclass, p.oid) NOT IN (SELECT e.classid, e.objid FROM extended AS e)
+    UNION ALL
+    SELECT
+        'pg_type'::regclass, t.oid, 'type', format('%I.%I', s.nspname, t.typname), '', t.typowner,
+        t.typacl, 'T'::"char",
+        concat_ws(
+            ' ',
+            CASE t.typtype
+                WHEN 'e' THEN 'enum' WHEN 'd' THEN 'domain' ELSE 'range'
+            END,
+            (
+                SELECT string_agg(quote_literal(l.enumlabel), ', ' ORDER BY l.enumsortorder)
+                FROM pg_enum AS l
+                WHERE l.enumtypid = t.oid
+            ),
+            CASE WHEN t.typtype = 'd' THEN format_type(t.typbasetype, t.typtypmod) END,
+            CASE WHEN t.typnotnull THEN 'NOT NULL' END,
+            'DEFAULT ' || t.typdefault
+        ),
+        CASE
+            WHEN t.typtype = 'e'
+                THEN format('SELECT enum_range(NULL::%I.%I);', s.nspname, t.typname)
+            ELSE format(
+                'SELECT * FROM pg_type WHERE oid = to_regtype(%L);',
+                format('%I.%I', s.nspname, t.typname)
+            )
+        END
+    FROM pg_type AS t
+    INNER JOIN schemas AS s ON t.typnamespace = s.oid
+    WHERE t.typtype IN ('e', 'd', 'r')
+        AND ('pg_type'::regclass, t.oid) NOT IN (SELECT e.classid, e.objid FROM extended AS e)
+    UNION ALL
+    SELECT
+        'pg_constraint'::regclass, c.oid, 'constraint',
+        format('%s.%I', coalesce(r.name, c.contypid::regtype::text), c.conname),
+        coalesce(r.name, c.contypid::regtype::text), NULL, NULL, NULL, pg_get_constraintdef(c.oid),
+        format(
+            'SELECT pg_get_constraintdef(oid) FROM pg_constraint'
+            ' WHERE conname = %L AND %s = %L::%s;',
+            c.conname, CASE WHEN r.oid IS NULL THEN 'contypid' ELSE 'conrelid' END,
+            coalesce(r.name, c.contypid::regtype::text),
+            CASE WHEN r.oid IS NULL THEN 'regtype' ELSE 'regclass' END
+        )
+    FROM pg_constraint AS c
+    INNER JOIN schemas AS s ON c.connamespace = s.oid
+    LEFT JOIN relations AS r ON c.conrelid = r.oid
+    -- NOT NULL is the column's matter; constraint triggers are triggers
+    WHERE c.contype NOT IN ('n', 't') AND (r.oid IS NOT NULL OR c.contypid <> 0)
+    UNION ALL
+    SELECT
+        'pg_class'::regclass, i.indexrelid, 'index', format('%s.%I', r.name, c.relname), r.name,
+        NULL, NULL, NULL,
+        concat_ws(
+            E'\n', pg_get_indexdef(i.indexrelid),
+            CASE WHEN NOT i.indisvalid THEN 'INVALID: its build was interrupted' END,
+            CASE WHEN i.indisclustered THEN 'clustered' END,
+            CASE WHEN i.indisreplident THEN 'replica identity' END
+        ),
+        format(
+            'SELECT indisvalid, pg_get_indexdef(indexrelid) FROM pg_index'
+            ' WHERE indexrelid = to_regclass(%L);',
+            format('%I.%I', n.nspname, c.relname)
+        )
+    FROM pg_index AS i
+    INNER JOIN relations AS r ON i.indrelid = r.oid
+    INNER JOIN pg_class AS c ON i.indexrelid = c.oid
+    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+    UNION ALL
+    SELECT
+        'pg_trigger'::regclass, t.oid, 'trigger',
+        -- a trigger of a foreign key has a number in its name, and is of interest when switched off
+        format('%s.%I', r.name, coalesce('trigger of ' || k.conname, t.tgname)), r.name,
+        NULL, NULL, NULL,
+        concat_ws(
+            E'\n',
+            CASE WHEN k.oid IS NULL THEN pg_get_triggerdef(t.oid) ELSE t.tgfoid::regproc::text END,
+            CASE t.tgenabled
+                WHEN 'D' THEN 'DISABLED' WHEN 'R' THEN 'on replicas only' WHEN 'A' THEN 'always'
+            END
+        ),
+        format(
+            'SELECT tgenabled, pg_get_triggerdef(oid) FROM pg_trigger'
+            ' WHERE tgrelid = %L::regclass;', r.name
+        )
+    FROM pg_trigger AS t
+    INNER JOIN relations AS r ON t.tgrelid = r.oid
+    LEFT JOIN pg_constraint AS k ON t.tgisinternal AND t.tgconstraint = k.oid
+    WHERE NOT t.tgisinternal OR t.tgenabled <> 'O'
+    UNION ALL
+    SELECT
+        'pg_policy'::regclass, p.oid, 'policy', format('%s.%I', r.name, p.polname), r.name,
+        NULL, NULL, NULL,
+        concat_ws(
+            ' ', CASE WHEN p.polpermissive THEN 'permissive' ELSE 'restrictive' END,
+            'for ' || p.polcmd::text, 'to ' || (
+                SELECT string_agg(x.name, ', ' ORDER BY x.name)
+                FROM roles AS x
+                WHERE x.oid = ANY (p.polroles)
+            ),
+            'using ' || pg_get_expr(p.polqual, p.polrelid),
+            'with check ' || pg_get_expr(p.polwithcheck, p.polrelid)
+        ),
+        format(
+            'SELECT * FROM pg_policies WHERE format(''%%I.%%I'', schemaname, tablename) = %L;',
+            r.name
+        )
+    FROM pg_policy AS p
+    INNER JOIN relations AS r ON p.polrelid = r.oid
+    UNION ALL
+    SELECT
+        'pg_rewrite'::regclass, w.oid, 'rule', format('%s.%I', r.name, w.rulename), r.name,
+        NULL, NULL, NULL, pg_get_ruledef(w.oid),
+        format('SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class = %L::regclass;', r.name)
+    FROM pg_rewrite AS w
+    INNER JOIN relations AS r ON w.ev_class = r.oid
+    WHERE w.rulename <> '_RETURN'
+    UNION ALL
+    SELECT
+        'pg_statistic_ext'::regclass, x.oid, 'statistics', format('%I.%I', s.nspname, x.stxname),
+        '', x.stxowner, NULL, NULL, pg_get_statisticsobjdef(x.oid),
+        format(
+            'SELECT pg_get_statisticsobjdef(oid) FROM pg_statistic_ext WHERE stxname = %L;',
+            x.stxname
+        )
+    FROM pg_statistic_ext AS x
+    INNER JOIN schemas AS s ON x.stxnamespace = s.oid
+    UNION ALL
+    SELECT
+        'pg_event_trigger'::regclass, t.oid, 'event trigger', format('%I', t.evtname), '',
+        t.evtowner, NULL, NULL,
+        format('%s %s %s %s', t.evtevent, t.evtfoid::regproc, t.evtenabled, t.evttags),
+        format('SELECT * FROM pg_event_trigger WHERE evtname = %L;', t.evtname)
+    FROM pg_event_trigger AS t
+    WHERE ('pg_event_trigger'::regclass, t.oid) NOT IN (
+            SELECT e.classid, e.objid FROM extended AS e
+        )
+    UNION ALL
+    SELECT
+        'pg_database'::regclass, d.oid, 'database', '', '', d.datdba, d.datacl, 'd'::"char", NULL,
+        'SELECT datacl FROM pg_database WHERE datname = current_database();'
+    FROM pg_database AS d
+    WHERE d.datname = current_database()
+),
+
+rights AS (
+    SELECT
+        o.kind, o.name, o.owner, coalesce(o.acl, acldefault(o.acl_kind, o.owner)) AS acl,
+        (
+            SELECT count(*) FROM aclexplode(acldefault(o.acl_kind, o.owner)) AS a
+            WHERE a.grantee = o.owner
+        ) AS usual,
+        o.show
+    FROM objects AS o
+    WHERE o.acl_kind IS NOT NULL
+    UNION ALL
+    SELECT
+        'column', format('%s.%I', r.name, a.attname), r.relowner, a.attacl, NULL,
+        format(
+            'SELECT attacl FROM pg_attribute WHERE attrelid = %L::regclass AND attname = %L;',
+            r.name, a.attname
+        )
+    FROM pg_attribute AS a
+    INNER JOIN relations AS r ON a.attrelid = r.oid
+    WHERE a.attacl IS NOT NULL AND a.attnum > 0 AND NOT a.attisdropped
+    UNION ALL
+    SELECT
+        'default of ' || CASE d.defaclobjtype
+            WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences' WHEN 'f' THEN 'functions'
+            WHEN 'T' THEN 'types' ELSE 'schemas'
+        END,
+        format('made by %s in %s', x.name, coalesce(s.nspname, 'every schema')), d.defaclrole,
+        d.defaclacl, NULL, 'SELECT * FROM pg_default_acl;'
+    FROM pg_default_acl AS d
+    INNER JOIN roles AS x ON d.defaclrole = x.oid
+    LEFT JOIN pg_namespace AS s ON d.defaclnamespace = s.oid
+),
+
+items AS (
+    SELECT
+        o.kind, o.name, o.parent,
+        concat_ws(E'\n', nullif(o.definition, ''), 'owner: ' || x.name) AS definition, o.show
+    FROM objects AS o
+    LEFT JOIN roles AS x ON o.owner = x.oid
+    -- a provider may own the database and public
+    WHERE o.kind <> 'database' AND NOT (o.kind = 'schema' AND o.name = 'public')
+    UNION ALL
+    SELECT
+        'column', format('%s.%I', r.name, a.attname), r.name,
+        concat_ws(
+            ' ', format_type(a.atttypid, a.atttypmod),
+            'COLLATE ' || (
+                SELECT quote_ident(l.collname)
+                FROM pg_collation AS l
+                INNER JOIN pg_type AS t ON a.atttypid = t.oid
+                WHERE l.oid = a.attcollation AND a.attcollation <> t.typcollation
+            ),
+            CASE WHEN a.attnotnull THEN 'NOT NULL' END,
+            CASE a.attidentity
+                WHEN 'a' THEN 'GENERATED ALWAYS AS IDENTITY'
+                WHEN 'd' THEN 'GENERATED BY DEFAULT AS IDENTITY'
+            END,
+            CASE WHEN a.attgenerated = '' THEN 'DEFAULT ' ELSE 'GENERATED AS ' END
+            || pg_get_expr(e.adbin, e.adrelid),
+            (
+                SELECT 'STORAGE ' || a.attstorage::text FROM pg_type AS t
+                WHERE t.oid = a.atttypid AND t.typstorage <> a.attstorage
+            ),
+            'COMPRESSION ' || nullif(a.attcompression::text, ''),
+            'STATISTICS ' || nullif(a.attstattarget, -1), 'OPTIONS ' || a.attoptions::text
+        ),
+        format(
+            'SELECT format_type(atttypid, atttypmod), * FROM pg_attribute'
+            ' WHERE attrelid = %L::regclass AND attname = %L;',
+            r.name, a.attname
+        )
+    FROM pg_attribute AS a
+    INNER JOIN relations AS r ON a.attrelid = r.oid
+    LEFT JOIN pg_attrdef AS e ON a.attrelid = e.adrelid AND a.attnum = e.adnum
+    WHERE a.attnum > 0 AND NOT a.attisdropped AND r.relkind <> 'S'
+    UNION ALL
+    SELECT
+        CASE
+            WHEN r.kind = 'database' THEN 'database grant'
+            WHEN r.kind = 'schema' AND r.name = 'public' THEN 'public grant'
+            ELSE 'grant'
+        END,
+        format('%s to %s', concat_ws(' ', r.kind, nullif(r.name, '')), x.name), r.name,
+        CASE
+            WHEN a.grantee = r.owner AND count(*) = r.usual THEN 'all'
+            ELSE string_agg(
+                a.privilege_type || CASE WHEN a.is_grantable THEN ' with grant option' ELSE '' END,
+                ', ' ORDER BY a.privilege_type, a.is_grantable
+            )
+        END,
+        r.show
+    FROM rights AS r
+    CROSS JOIN aclexplode(r.acl) AS a
+    INNER JOIN roles AS x ON a.grantee = x.oid
+    GROUP BY r.kind, r.name, x.name, r.show, a.grantee, r.owner, r.usual
+    UNION ALL
+    SELECT
+        'comment', format('on %s %s', o.kind, o.name), coalesce(nullif(o.parent, ''), o.name),
+        d.description, format(
+            'SELECT description FROM pg_description'
+            ' WHERE (pg_identify_object(classoid, objoid, objsubid)).identity = %L;',
+            (pg_identify_object(d.classoid, d.objoid, 0)).identity
+        )
+    FROM pg_description AS d
+    INNER JOIN objects AS o ON d.classoid = o.classid AND d.objoid = o.oid
+    WHERE d.objsubid = 0 AND NOT (o.kind = 'schema' AND o.name = 'public')
+    UNION ALL
+    SELECT
+        'comment', format('on column %s.%I', r.name, a.attname), r.name, d.description,
+        format(
+            'SELECT description FROM pg_description'
+            ' WHERE (pg_identify_object(classoid, objoid, objsubid)).identity = %L;',
+            (pg_identify_object(d.classoid, d.objoid, d.objsubid)).identity
+        )
+    FROM pg_description AS d
+    INNER JOIN relations AS r ON d.objoid = r.oid
+    INNER JOIN pg_attribute AS a ON d.objoid = a.attrelid AND d.objsubid = a.attnum
+    WHERE d.classoid = 'pg_class'::regclass AND d.objsubid > 0
+)
+
+SELECT i.kind, i.name, i.parent, i.definition, i.show
+FROM items AS i

@@ -1,0 +1,153 @@
+"""Runs the runner as a program, and looks at what it left."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import NamedTuple
+from unittest import mock
+
+import psycopg
+
+import catalog
+import cli
+import deploy
+import sqlfiles
+from conftest import Address, prepare_database
+
+PROGRAM = [sys.executable, str(deploy.ROOT / "scripts/deploy.py")]
+INDEX = "indexes/1999_test.sql"
+INDEX_TEXT = """-- 1999_test.sql: a file of the tests that can't run in a transaction.
+-- no-transaction: CREATE INDEX CONCURRENTLY
+CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_test ON public.mt5_accounts (created_at);
+"""
+
+
+class Done(NamedTuple):
+    """What a run printed."""
+
+    stdout: str
+    stderr: str
+
+
+def environment(server: Address, dbname: str, user: str = "rubi_admin") -> dict[str, str]:
+    """libpq's variables for a database of the test server."""
+    variables = os.environ | {
+        "PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": user, "PGDATABASE": dbname,
+        "LC_ALL": "C.UTF-8",
+    }  # fmt: skip
+    if server.password and user == server.user:
+        variables["PGPASSWORD"] = server.password
+    return variables
+
+
+def start(
+    server: Address, dbname: str, *arguments: str, user: str = "rubi_admin"
+) -> subprocess.Popen[str]:
+    """Start deploy.py."""
+    return subprocess.Popen(
+        [*PROGRAM, *arguments],
+        env=environment(server, dbname, user),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def run_program(
+    server: Address, dbname: str, *arguments: str, user: str = "rubi_admin", code: int = 0
+) -> Done:
+    """Run deploy.py as a program of its own; it has to end with the exit code given."""
+    process = start(server, dbname, *arguments, user=user)
+    out, err = process.communicate(timeout=120)
+    return checked(Done(out, err), process.returncode, code)
+
+
+def run(
+    server: Address, dbname: str, *arguments: str, user: str = "rubi_admin", code: int = 0
+) -> Done:
+    """The same within this process, which saves the start of Python."""
+    out, err, ended = io.StringIO(), io.StringIO(), 0
+    with (
+        mock.patch.dict(os.environ, environment(server, dbname, user)),
+        mock.patch.object(sys, "argv", ["deploy.py", *arguments]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        try:
+            cli.run(deploy.app)
+        except SystemExit as end:
+            ended = end.code or 0
+    return checked(Done(out.getvalue(), err.getvalue()), ended, code)
+
+
+def checked(done: Done, ended: int, code: int) -> Done:
+    """No other exit code, no traceback, and a failure in one line."""
+    assert ended == code, done
+    assert "Traceback" not in done.stderr
+    if code == 1:
+        assert len(done.stderr.splitlines()) == 1, done.stderr
+    return done
+
+
+def copy_files(folder: Path) -> Path:
+    """A copy of the repository's files to be changed by a test."""
+    for name in (*sqlfiles.ONCE, *sqlfiles.CHANGED):
+        shutil.copytree(deploy.ROOT / name, folder / name)
+    return folder
+
+
+def edit(folder: Path, path: str, old: str = "", new: str = "", add: str = "") -> None:
+    """Change a file of a copy."""
+    text = (folder / path).read_text()
+    assert old in text
+    (folder / path).write_text(text.replace(old, new, 1) + add)
+
+
+@contextmanager
+def database(server: Address) -> Iterator[str]:
+    """A database as a provider makes it, for fixtures that serve several tests."""
+    name = f"rubi_{secrets.token_hex(4)}"
+    execute(server, f"CREATE DATABASE {name} TEMPLATE template0")
+    prepare_database(server.dsn(name))
+    try:
+        yield name
+    finally:
+        execute(server, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def execute(server: Address, statement: str) -> None:
+    """Run a statement as superuser, in the maintenance database."""
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute(statement)
+
+
+def left(server: Address, dbname: str) -> tuple[dict, list]:
+    """The catalog, and the history but for the tool's name, as a superuser sees them."""
+    with psycopg.connect(server.dsn(dbname)) as connection:
+        history = connection.execute(
+            "SELECT path, kind, sha256, body, applied_by FROM deploy.history ORDER BY id"
+        ).fetchall()
+    return left_in_catalog(server, dbname), history
+
+
+def left_in_catalog(server: Address, dbname: str) -> dict:
+    """The catalog as a superuser sees it."""
+    with psycopg.connect(server.dsn(dbname)) as connection:
+        found = catalog.snapshot(connection)
+    return {key: item.definition for key, item in found.items()}
+
+
+def count(server: Address, dbname: str) -> int:
+    """Rows in the history; 0 before there is one."""
+    with psycopg.connect(server.dsn(dbname)) as connection:
+        if not connection.execute("SELECT to_regclass('deploy.history')").fetchone()[0]:
+            return 0
+        return connection.execute("SELECT count(*) FROM deploy.history").fetchone()[0]

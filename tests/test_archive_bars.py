@@ -1,0 +1,217 @@
+"""Retention, archives and exports: nothing is dropped that is not proved to lie elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import duckdb
+import psycopg
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+import archive_bars
+import bars
+import export_bars
+
+ALL = (
+    "SELECT symbol, timeframe, timestamp, open, high, low, close, volume, real_volume, spread"
+    " FROM market_data ORDER BY symbol, timeframe, timestamp"
+)
+
+
+@pytest.fixture
+def old(db: psycopg.Connection) -> psycopg.Connection:
+    """Three months of hours that expire, of two series, and a third that is kept."""
+    bars.make(db, "2024-01-15", "2024-04-20", "4 hours", "EURUSD", "H4")
+    bars.make(db, "2024-02-01", "2024-04-01", "4 hours", "Vol 75 (1s)/x", "H4")
+    bars.make(db, "2024-03-05", "2024-03-06", "4 hours", "KEPT", "H4")
+    db.execute(
+        "INSERT INTO market_retention VALUES ('*', 'H4', '1 year'), ('KEPT', 'H4', '100 years')"
+    )
+    return db
+
+
+def archive(connection: psycopg.Connection, *arguments: object, user: str = "rubi_admin"):
+    return bars.script(connection, archive_bars, *arguments, user=user)
+
+
+def damage(folder: Path, month: str = "2024-02") -> bytes:
+    """Change one byte in the middle of a file; answers what the file was."""
+    path = folder / f"symbol=EURUSD/timeframe=H4/month={month}/bars.parquet"
+    before = path.read_bytes()
+    middle = len(before) // 2
+    path.write_bytes(before[:middle] + bytes([before[middle] ^ 1]) + before[middle + 1 :])
+    return before
+
+
+def test_archived_dropped_and_restored_bars_are_equal_row_for_row(
+    old: psycopg.Connection, tmp_path: Path
+) -> None:
+    before = old.execute(ALL).fetchall()
+    done = archive(old, "write", tmp_path, user="rubi_app")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert old.execute(ALL).fetchall() == before  # archiving drops nothing
+    done = archive(old, "drop", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    left = old.execute(ALL).fetchall()
+    assert {row[0] for row in left} == {"KEPT"}
+    assert old.execute(
+        "SELECT symbol, bars FROM market_data_coverage ORDER BY symbol"
+    ).fetchall() == [("EURUSD", 0), ("KEPT", 6), ("Vol 75 (1s)/x", 0)]
+    for symbol in ("EURUSD", "Vol 75 (1s)/x"):
+        done = archive(
+            old, "restore", tmp_path, "--symbol", symbol, "--timeframe", "H4", user="rubi_app"
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    assert old.execute(ALL).fetchall() == before
+    assert old.execute("SELECT count(dropped_at) FROM market_archives").fetchone() == (0,)
+
+
+def test_whole_expired_chunks_are_dropped(old: psycopg.Connection, tmp_path: Path) -> None:
+    old.execute("DELETE FROM market_retention WHERE symbol = 'KEPT'")
+    chunks = "SELECT count(*) FROM show_chunks('market_data')"
+    before = old.execute(chunks).fetchone()[0]
+    assert before > 2
+    archive(old, "write", tmp_path)
+    archive(old, "drop", tmp_path)
+    assert old.execute(chunks).fetchone() == (0,)
+
+
+def test_damaged_archive_stops_the_drop(old: psycopg.Connection, tmp_path: Path) -> None:
+    archive(old, "write", tmp_path)
+    before = old.execute(ALL).fetchall()
+    whole = damage(tmp_path)
+    done = archive(old, "drop", tmp_path)
+    assert done.returncode == 1
+    assert "month=2024-02/bars.parquet" in done.stderr and "nothing was dropped" in done.stderr
+    assert old.execute(ALL).fetchall() == before
+    # without its note the month is not dropped by SQL alone either
+    old.execute("CALL drop_expired_bars()")
+    kept = old.execute(
+        "SELECT count(*) FROM market_data WHERE symbol = 'EURUSD' AND timestamp >= '2024-02-01'"
+        " AND timestamp < '2024-03-01'"
+    ).fetchone()[0]
+    assert kept == sum(row[0] == "EURUSD" and row[2].month == 2 for row in before)
+    assert whole != b""
+
+
+def test_damaged_archive_is_not_restored(old: psycopg.Connection, tmp_path: Path) -> None:
+    archive(old, "write", tmp_path)
+    archive(old, "drop", tmp_path)
+    damage(tmp_path)
+    done = archive(old, "verify", tmp_path)
+    assert (done.returncode, "5 of 6" in done.stdout or "6 of 7" in done.stdout) == (1, True)
+    done = archive(old, "restore", tmp_path, "--symbol", "EURUSD", "--timeframe", "H4")
+    assert done.returncode == 1
+    assert archive(old, "restore", tmp_path, "--symbol", "X", "--timeframe", "H4").returncode == 1
+
+
+def test_month_changed_after_archiving_is_kept(old: psycopg.Connection, tmp_path: Path) -> None:
+    archive(old, "write", tmp_path)
+    old.execute("UPDATE market_data SET volume = volume + 1 WHERE timestamp = '2024-02-05 04:00+00'"
+                " AND symbol = 'EURUSD'")  # fmt: skip
+    archive(old, "drop", tmp_path)
+    months = (
+        "SELECT DISTINCT date_part('month', timestamp) FROM market_data WHERE symbol = 'EURUSD'"
+    )
+    assert old.execute(months).fetchall() == [(2.0,)]
+
+
+@pytest.mark.parametrize("logged", [True, False], ids=["trigger", "columnstore"])
+def test_policy_without_archive_drops_at_once(old: psycopg.Connection, logged: bool) -> None:
+    if not logged:
+        old.execute("DROP TRIGGER market_data_50_deleted ON market_data")
+    old.execute("CALL drop_expired_bars()")
+    assert len(old.execute(ALL).fetchall()) > 6  # policies ask for an archive
+    old.execute("UPDATE market_retention SET archive = FALSE")
+    old.execute("CALL drop_expired_bars()")
+    assert {row[0] for row in old.execute(ALL)} == {"KEPT"}
+    assert old.execute("SELECT sum(bars) FROM market_data_coverage").fetchone() == (6,)
+
+
+def test_drop_waits_for_readers_and_gives_up(
+    old: psycopg.Connection, connect_as: Callable[..., psycopg.Connection]
+) -> None:
+    old.execute("UPDATE market_retention SET archive = FALSE")
+    reader = connect_as("rubi_app", autocommit=False)
+    reader.execute("SELECT count(*) FROM market_data")
+    with pytest.raises(psycopg.errors.LockNotAvailable):
+        old.execute("CALL drop_expired_bars(1)")
+    reader.rollback()
+    old.execute("CALL drop_expired_bars(1)")
+    assert {row[0] for row in old.execute(ALL)} == {"KEPT"}
+
+
+def test_archive_gives_duckdb_the_same_monthly_sums(
+    old: psycopg.Connection, tmp_path: Path
+) -> None:
+    query = (
+        "SELECT symbol, timeframe, strftime(timestamp AT TIME ZONE 'UTC', '%Y-%m') AS m, count(*),"
+        " sum(open), sum(high), sum(low), sum(close), sum(volume), sum(real_volume), sum(spread)"
+    )
+    archive(old, "write", tmp_path)
+    duck = duckdb.connect()
+    found = duck.execute(
+        f"{query} FROM read_parquet('{tmp_path}/**/*.parquet', hive_partitioning = true)"
+        " GROUP BY ALL ORDER BY ALL"
+    ).fetchall()
+    expected = old.execute(
+        query.replace("strftime", "to_char").replace("%Y-%m", "YYYY-MM").replace("%", "%%")
+        + " FROM market_data WHERE symbol <> 'KEPT' GROUP BY 1, 2, 3 ORDER BY 1, 2, 3"
+    ).fetchall()
+    assert [tuple(map(str, row)) for row in found] == [tuple(map(str, row)) for row in expected]
+
+
+def test_archive_can_be_named_by_uri(old: psycopg.Connection, tmp_path: Path) -> None:
+    target = f"file://{tmp_path}"
+    assert archive(old, "write", target, "--symbol", "KEPT", "--timeframe", "H4").returncode == 0
+    assert archive(old, "verify", target).returncode == 0
+    assert archive(old, "write", "nowhere://x").returncode == 1
+
+
+def test_export_is_exact_in_all_formats(old: psycopg.Connection, tmp_path: Path) -> None:
+    span = ("--from", "2024-02-01", "--to", "2024-03-01")
+    for name in ("x.parquet", "x.csv", "x.arrow"):
+        done = bars.script(
+            old, export_bars, tmp_path / name, "--symbol", "Vol 75 (1s)/x", "--symbol", "EURUSD",
+            "--timeframe", "H4", *span,
+        )  # fmt: skip
+        assert (done.returncode, "bars written" in done.stderr) == (0, True)
+    parquet = pq.read_table(tmp_path / "x.parquet")
+    with pa.ipc.open_stream(tmp_path / "x.arrow") as stream:
+        assert stream.read_all().equals(parquet)
+    expected = old.execute(
+        ALL.replace("ORDER BY symbol", "WHERE symbol <> 'KEPT' AND timestamp >= '2024-02-01'"
+                    " AND timestamp < '2024-03-01' ORDER BY symbol DESC")
+    ).fetchall()  # fmt: skip
+    assert [tuple(row.values()) for row in parquet.to_pylist()] == expected
+    lines = (tmp_path / "x.csv").read_text().splitlines()
+    assert len(lines) == len(expected) + 1 and str(expected[0][3]) in lines[1]
+
+
+def test_export_of_nothing_fails_and_leaves_no_file(
+    old: psycopg.Connection, tmp_path: Path
+) -> None:
+    for name, *arguments in (
+        ("x.csv", "--symbol", "NONE", "--timeframe", "H4"),
+        ("x.csv", "--symbol", "EURUSD", "--timeframe", "H4", "--from", "2030-01-01"),
+    ):
+        assert bars.script(old, export_bars, tmp_path / name, *arguments).returncode == 1
+    bad = bars.script(old, export_bars, tmp_path / "x.xyz", "--symbol", "A", "--timeframe", "H4")
+    assert bad.returncode == 2
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_closed_chunks_are_clustered_once_and_keep_their_rows(old: psycopg.Connection) -> None:
+    before = old.execute(ALL).fetchall()
+    open_chunk = bars.make(old, "now", "tomorrow", "1 hour", "KEPT", "H1")
+    old.execute("CALL cluster_closed_chunks()")
+    clustered = (
+        "SELECT count(*) FROM pg_index AS i JOIN show_chunks('market_data') AS c"
+        " ON i.indrelid = c WHERE i.indisclustered"
+    )
+    chunks = old.execute("SELECT count(*) FROM show_chunks('market_data')").fetchone()[0]
+    assert old.execute(clustered).fetchone()[0] == chunks - (1 if open_chunk else 0)
+    assert [row for row in old.execute(ALL) if row[1] == "H4"] == before

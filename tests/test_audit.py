@@ -1,0 +1,194 @@
+"""Frozen history, the audit trail, and closing a user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+
+import rows
+
+Connect = Callable[..., psycopg.Connection]
+
+
+def trail(connection: psycopg.Connection, table: str, row: int) -> list[tuple]:
+    return connection.execute(
+        "SELECT action, old_values, new_values FROM audit.changes"
+        " WHERE table_name = %s AND row_id = %s ORDER BY id",
+        [table, row],
+    ).fetchall()
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        ("profit", 11), ("commission", -1), ("swap", -1), ("close_price", 2), ("open_price", 2),
+        ("volume", 2), ("opened_at", "2026-01-05 09:00+00"), ("closed_at", "2026-01-06 09:00+00"),
+        ("closed_at", None), ("symbol", "GBPUSD"), ("order_type", "SELL"),
+    ],
+)  # fmt: skip
+def test_closed_order_is_frozen_for_the_api_and_not_for_the_owner(
+    app: psycopg.Connection, connect_as: Connect, column: str, value: Any
+) -> None:
+    order = rows.closed_order(app, rows.user(app))
+    statement = f"UPDATE trading_orders SET {column} = %s WHERE id = %s"
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        app.execute(statement, [value, order])
+    assert caught.value.sqlstate == "RB020"
+    assert caught.value.diag.constraint_name == "trading_orders_closed_is_frozen"
+    owner = connect_as("rubi_admin")
+    owner.execute("SET ROLE rubi_owner")
+    assert owner.execute(statement, [value, order]).rowcount == 1
+    assert [action for action, *_ in trail(app, "trading_orders", order)] == ["INSERT", "UPDATE"]
+
+
+def test_closed_order_may_still_be_given_to_a_strategy(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    order, strategy = rows.closed_order(app, user), rows.strategy(app, user)
+    app.execute(
+        "UPDATE trading_orders SET strategy_id = %s, profit = profit, stop_loss = 1 WHERE id = %s",
+        [strategy, order],
+    )
+
+
+def test_open_order_is_not_frozen(app: psycopg.Connection) -> None:
+    order = rows.order(app, rows.user(app))
+    app.execute("UPDATE trading_orders SET volume = 2, open_price = 3 WHERE id = %s", [order])
+
+
+def test_counters_are_written_by_the_database_only(
+    app: psycopg.Connection, connect_as: Connect
+) -> None:
+    user = rows.user(app)
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        rows.strategy(app, user, total_trades=3)
+    assert caught.value.sqlstate == "RB022"
+    strategy = rows.strategy(app, user, total_trades=0)
+    for column in ("total_trades", "total_profit"):
+        with pytest.raises(psycopg.DatabaseError) as caught:
+            app.execute(f"UPDATE trading_strategies SET {column} = 5 WHERE id = %s", [strategy])
+        assert caught.value.sqlstate == "RB022"
+    app.execute("UPDATE trading_strategies SET total_trades = 0, name = 'n'")
+    owner = connect_as("rubi_admin")
+    owner.execute("UPDATE trading_strategies SET total_trades = 5 WHERE id = %s", [strategy])
+
+
+def test_trail_has_old_and_new_values_of_changed_columns(app: psycopg.Connection) -> None:
+    app.execute("SET app.user_id = '7'")
+    user = rows.user(app)
+    order = rows.order(app, user)
+    app.execute(
+        "UPDATE trading_orders SET close_price = 1.2, profit = 5,"
+        " closed_at = '2026-01-05 12:00+00' WHERE id = %s",
+        [order],
+    )
+    app.execute("DELETE FROM trading_orders WHERE id = %s", [order])
+    insert, update, delete = trail(app, "trading_orders", order)
+    assert insert == ("INSERT", None, None)
+    assert update[1] == {"profit": 0, "closed_at": None, "close_price": None}
+    assert update[2]["profit"] == 5
+    assert delete[1]["symbol"] == "EURUSD"
+    assert delete[2] is None
+    found = app.execute("SELECT DISTINCT login, app_user_id FROM audit.changes WHERE id > 1")
+    assert found.fetchall() == [("rubi_app", "7")]
+
+
+def test_trail_covers_users_accounts_and_strategies(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    strategy = rows.strategy(app, user)
+    rows.session(app, user)
+    app.execute("UPDATE users SET is_superuser = TRUE WHERE id = %s", [user])
+    app.execute("UPDATE trading_strategies SET name = 'new' WHERE id = %s", [strategy])
+    app.execute("UPDATE mt5_accounts SET leverage = 30")
+    assert trail(app, "users", user)[1] == (
+        "UPDATE", {"is_superuser": False}, {"is_superuser": True},
+    )  # fmt: skip
+    assert trail(app, "trading_strategies", strategy)[1][2] == {"name": "new"}
+    account = app.execute("SELECT id FROM mt5_accounts").fetchone()[0]
+    assert [row[0] for row in trail(app, "mt5_accounts", account)] == ["INSERT", "UPDATE"]
+
+
+def test_trail_never_holds_a_hash(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    app.execute("UPDATE users SET hashed_password = %s", ["$2b$12$" + "b" * 53])
+    app.execute("DELETE FROM users WHERE id = %s", [user])
+    text = app.execute("SELECT string_agg(c::text, ' ') FROM audit.changes AS c").fetchone()[0]
+    assert "$2b$" not in text
+    assert text.count("(not kept)") >= 3
+
+
+def test_update_that_changes_nothing_leaves_no_trace(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    app.execute("UPDATE users SET username = username WHERE id = %s", [user])
+    assert [row[0] for row in trail(app, "users", user)] == ["INSERT"]
+
+
+def test_counters_leave_no_trace(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    strategy = rows.strategy(app, user)
+    rows.closed_order(app, user, strategy_id=strategy)
+    assert [row[0] for row in trail(app, "trading_strategies", strategy)] == ["INSERT"]
+
+
+@pytest.mark.parametrize(
+    "role", ["rubi_app", "rubi_tenant", "rubi_readonly", "rubi_monitor", "rubi_backup"]
+)
+def test_trail_is_append_only(db: psycopg.Connection, role: str) -> None:
+    rows.user(db)
+    db.execute(f"SET ROLE {role}")
+    for statement in (
+        "UPDATE audit.changes SET login = 'x'",
+        "DELETE FROM audit.changes",
+        "TRUNCATE audit.changes",
+        "INSERT INTO audit.changes (table_name, row_id, action) VALUES ('users', 1, 'DELETE')",
+    ):
+        with pytest.raises((errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction)):
+            db.execute(statement)
+
+
+def test_closed_user_keeps_money_history_and_loses_its_name(app: psycopg.Connection) -> None:
+    user = rows.user(app, email="jane@example.com", username="Jane")
+    strategy = rows.strategy(app, user)
+    signal = rows.signal(app, user)
+    session = rows.session(app, user, account_number="4711")
+    rows.snapshot(app, session)
+    rows.closed_order(app, user, strategy_id=strategy)
+    app.execute("UPDATE users SET email = 'jane.doe@example.com' WHERE id = %s", [user])
+    closed_at = app.execute("SELECT close_user(%s)", [user]).fetchone()[0]
+    assert app.execute("SELECT close_user(%s)", [user]).fetchone()[0] == closed_at
+    found = app.execute(
+        "SELECT email, username, hashed_password, is_active, is_superuser FROM users WHERE id = %s",
+        [user],
+    ).fetchone()
+    assert found == (f"user-{user}@closed.invalid", f"closed-{user}", "!", False, False)
+    assert app.execute(
+        "SELECT total_orders, total_profit FROM user_trading_stats WHERE user_id = %s", [user]
+    ).fetchone() == (1, Decimal(10))
+    assert app.execute("SELECT count(*) FROM account_snapshots").fetchone() == (1,)
+    assert app.execute("SELECT status FROM trading_signals WHERE id = %s", [signal]).fetchone() == (
+        "EXPIRED",
+    )
+    assert app.execute(
+        "SELECT is_active, disconnected_at IS NULL, a.account_number = s.account_number"
+        " FROM mt5_sessions AS s JOIN mt5_accounts AS a ON a.id = s.account_id"
+    ).fetchall() == [(False, False, True)]
+    for table in ("users", "mt5_accounts", "mt5_sessions", "audit.changes"):
+        text = app.execute(f"SELECT string_agg(t::text, ' ') FROM {table} AS t").fetchone()[0]
+        assert "jane" not in text.lower(), table
+        assert "4711" not in text, table
+
+
+def test_closing_an_unknown_user_is_refused(app: psycopg.Connection) -> None:
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        app.execute("SELECT close_user(999999)")
+    assert caught.value.sqlstate == "RB021"
+
+
+def test_login_can_be_used_by_another_user_after_closing(app: psycopg.Connection) -> None:
+    user = rows.user(app, email="a@x.org", username="a")
+    app.execute("SELECT close_user(%s)", [user])
+    assert rows.user(app, email="a@x.org", username="a") != user

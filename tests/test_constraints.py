@@ -1,0 +1,412 @@
+"""Each data rule both ways: the impossible row refused by name, the nearest one accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+from psycopg import errors
+from psycopg.types.json import Jsonb
+
+import rows
+
+NAN = "NaN"
+OPENED, BEFORE, AFTER = "2026-01-05 10:00+00", "2026-01-05 09:59:59+00", "2026-01-05 10:00:01+00"
+TIMEFRAMES = [
+    *("M1", "M2", "M3", "M4", "M5", "M6", "M10", "M12", "M15", "M20", "M30"),
+    *("H1", "H2", "H3", "H4", "H6", "H8", "H12", "D1", "W1", "MN1"),
+]
+ORDER_TYPES = [
+    *("BUY", "SELL", "BUY_LIMIT", "SELL_LIMIT", "BUY_STOP", "SELL_STOP"),
+    *("BUY_STOP_LIMIT", "SELL_STOP_LIMIT", "CLOSE_BY"),
+]
+
+
+def make(connection: psycopg.Connection, table: str, values: dict[str, Any]) -> int:
+    """Insert a row of a table, with the parents it needs."""
+    makers: dict[str, Callable[..., Any]] = {
+        "trading_strategies": rows.strategy,
+        "mt5_sessions": rows.session,
+        "trading_signals": rows.signal,
+        "trading_orders": rows.order,
+        "performance_metrics": rows.metrics,
+    }
+    if table == "users":
+        return rows.user(connection, **values)
+    if table == "market_data":
+        return rows.bar(connection, **values)
+    user = rows.user(connection)
+    if table in makers:
+        return makers[table](connection, user, **values)
+    session = rows.session(connection, user)
+    maker = rows.position if table == "trading_positions" else rows.snapshot
+    return maker(connection, session, **values)
+
+
+def case(table: str, rule: str, **values: Any) -> Any:
+    """A row that breaks exactly one rule."""
+    shown = ",".join(f"{name}={value}" for name, value in values.items())
+    return pytest.param(table, values, rule, id=f"{table}-{rule}-{shown}"[:90])
+
+
+REFUSED = [
+    case("users", "email_form_check", email="nobody"),
+    case("users", "email_form_check", email="a b@example.com"),
+    case("users", "username_trimmed_check", username=" name"),
+    case("users", "username_trimmed_check", username=""),
+    case("users", "hashed_password_is_hash_check", hashed_password="secret"),
+    case("users", "hashed_password_is_hash_check", hashed_password="$2b$12$tooshort"),
+    case("users", "hashed_password_is_hash_check", hashed_password=""),
+    case("users", "closed_is_inactive_check", closed_at=OPENED),
+    case("trading_strategies", "name_not_blank_check", name="  "),
+    case("trading_strategies", "symbols_form_check", symbols=Jsonb({"a": 1})),
+    case("trading_strategies", "symbols_form_check", symbols=Jsonb([1])),
+    case("trading_strategies", "symbols_form_check", symbols=Jsonb([" EURUSD"])),
+    case("trading_strategies", "symbols_form_check", symbols=Jsonb([""])),
+    case("trading_strategies", "symbols_form_check", symbols=Jsonb([["EURUSD"]])),
+    case("trading_strategies", "timeframes_form_check", timeframes=Jsonb(["H5"])),
+    case("trading_strategies", "timeframes_form_check", timeframes=Jsonb("H1")),
+    case("trading_strategies", "timeframes_form_check", timeframes=Jsonb([None])),
+    case("trading_strategies", "max_positions_positive_check", max_positions=0),
+    case("trading_strategies", "risk_per_trade_range_check", risk_per_trade=0),
+    case("trading_strategies", "risk_per_trade_range_check", risk_per_trade="1.0001"),
+    case("trading_strategies", "risk_per_trade_range_check", risk_per_trade=NAN),
+    case("mt5_sessions", "account_number_not_blank_check", account_number=" "),
+    case("mt5_sessions", "broker_not_blank_check", broker=""),
+    case("mt5_sessions", "currency_form_check", currency="U"),
+    case("mt5_sessions", "currency_form_check", currency="U$D"),
+    case("mt5_sessions", "money_not_nan_check", balance=NAN),
+    case("mt5_sessions", "money_not_nan_check", margin_free=NAN),
+    case("mt5_sessions", "margin_not_negative_check", margin=-1),
+    case(
+        "mt5_sessions",
+        "disconnected_after_connected_check",
+        connected_at=OPENED,
+        disconnected_at=BEFORE,
+    ),
+    case("trading_signals", "symbol_trimmed_check", symbol=""),
+    case("trading_signals", "symbol_trimmed_check", symbol="EURUSD "),
+    case("trading_signals", "symbol_trimmed_check", symbol="EUR\tUSD"),
+    case("trading_signals", "volume_positive_check", volume=0),
+    case("trading_signals", "volume_positive_check", volume=-1),
+    case("trading_signals", "volume_positive_check", volume=NAN),
+    case("trading_signals", "prices_not_nan_check", entry_price=NAN),
+    case("trading_signals", "prices_not_nan_check", stop_loss=NAN),
+    case("trading_signals", "confidence_range_check", confidence=7),
+    case("trading_signals", "confidence_range_check", confidence="-0.01"),
+    case("trading_signals", "confidence_range_check", confidence=NAN),
+    case("trading_signals", "timeframe_known_check", timeframe="H5"),
+    case("trading_signals", "stop_loss_side_check", entry_price=1, stop_loss=1),
+    case("trading_signals", "stop_loss_side_check", entry_price=1, stop_loss=2),
+    case("trading_signals", "take_profit_side_check", entry_price=1, take_profit="0.9"),
+    case(
+        "trading_signals", "stop_loss_side_check", signal_type="SELL", entry_price=1, stop_loss=".9"
+    ),
+    case(
+        "trading_signals",
+        "take_profit_side_check",
+        signal_type="SELL",
+        entry_price=1,
+        take_profit=2,
+    ),
+    case("trading_signals", "executed_at_with_executed_check", executed_at=OPENED),
+    case("trading_signals", "client_request_id_form_check", client_request_id=""),
+    case("trading_orders", "symbol_trimmed_check", symbol=" EURUSD"),
+    case("trading_orders", "order_type_known_check", order_type="buy"),
+    case("trading_orders", "order_type_known_check", order_type="MARKET"),
+    case("trading_orders", "volume_positive_check", volume=0),
+    case("trading_orders", "volume_positive_check", volume=NAN),
+    case("trading_orders", "prices_not_nan_check", open_price=NAN),
+    case("trading_orders", "prices_not_nan_check", close_price=NAN),
+    case("trading_orders", "money_not_nan_check", profit=NAN),
+    case("trading_orders", "money_not_nan_check", swap=NAN),
+    case("trading_orders", "closed_after_opened_check", closed_at=BEFORE, close_price=1),
+    case("trading_orders", "closed_has_price_check", closed_at=AFTER),
+    case("trading_orders", "closed_has_price_check", closed_at=AFTER, order_type="CLOSE_BY"),
+    case(
+        "trading_orders",
+        "closed_has_price_check",
+        closed_at=AFTER,
+        order_type="BUY_LIMIT",
+        commission=-1,
+    ),
+    case("trading_positions", "symbol_trimmed_check", symbol=""),
+    case("trading_positions", "type_known_check", type="BUY_LIMIT"),
+    case("trading_positions", "volume_positive_check", volume=0),
+    case("trading_positions", "prices_not_nan_check", current_price=NAN),
+    case("trading_positions", "prices_not_nan_check", sl=NAN),
+    case("trading_positions", "money_not_nan_check", profit=NAN),
+    case("trading_positions", "ticket_not_blank_check", ticket=""),
+    case("account_snapshots", "money_not_nan_check", equity=NAN),
+    case("account_snapshots", "margin_not_negative_check", margin=-1),
+    case("account_snapshots", "margin_level_finite_check", margin_level=NAN),
+    case("account_snapshots", "margin_level_finite_check", margin_level="Infinity"),
+    case("market_data", "symbol_trimmed_check", symbol="EURUSD\n"),
+    case("market_data", "timeframe_known_check", timeframe="m1"),
+    case("market_data", "high_is_highest_check", high="1.15"),
+    case("market_data", "high_is_highest_check", open="1.31"),
+    case("market_data", "low_is_lowest_check", low="1.11"),
+    case("market_data", "low_is_lowest_check", close="0.99"),
+    case("market_data", "high_not_nan_check", high=NAN),
+    case("market_data", "high_is_highest_check", close=NAN),
+    case("market_data", "low_is_lowest_check", low=NAN),
+    case("market_data", "volume_not_negative_check", volume=-1),
+    case("market_data", "real_volume_not_negative_check", real_volume=-1),
+    case("performance_metrics", "period_end_after_start_check", period_end="2026-01-05 00:00+00"),
+    case("performance_metrics", "counts_not_negative_check", winning_trades=-1),
+    case(
+        "performance_metrics",
+        "winners_and_losers_at_most_total_check",
+        total_trades=3,
+        winning_trades=2,
+        losing_trades=2,
+    ),
+    case("performance_metrics", "win_rate_range_check", win_rate=400),
+    case("performance_metrics", "win_rate_range_check", win_rate=NAN),
+    case("performance_metrics", "figures_finite_check", total_profit=NAN),
+    case("performance_metrics", "max_drawdown_not_negative_check", max_drawdown=-1),
+    case("performance_metrics", "figures_finite_check", sharpe_ratio="Infinity"),
+    case("performance_metrics", "figures_finite_check", profit_factor=NAN),
+]
+
+
+@pytest.mark.parametrize(("table", "values", "rule"), REFUSED)
+def test_impossible_row_is_refused_by_name(
+    rolled_back: psycopg.Connection, table: str, values: dict[str, Any], rule: str
+) -> None:
+    with pytest.raises(errors.CheckViolation) as caught:
+        make(rolled_back, table, values)
+    # a session makes its account first, so the account's rule of the same name may speak
+    tables = {table, table.replace("mt5_sessions", "mt5_accounts")}
+    assert caught.value.diag.constraint_name in {f"{name}_{rule}" for name in tables}
+
+
+def fine(table: str, **values: Any) -> Any:
+    """A row that only looks odd."""
+    shown = ",".join(f"{name}={value}" for name, value in values.items())
+    return pytest.param(table, values, id=f"{table}-{shown}"[:90])
+
+
+ACCEPTED = [
+    fine("users", hashed_password="!"),
+    fine("users", hashed_password="$2y$10$" + "./A9z" * 10 + "abc"),
+    fine("users", hashed_password="$argon2id$v=19$m=65536,t=3,p=4$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"),
+    fine("users", hashed_password="$scrypt$ln=16,r=8,p=1$c2FsdHNhbHQ$aGFzaGhhc2hoYXNo"),
+    fine("users", hashed_password="scrypt:32768:8:1$salt$" + "0f" * 64),
+    fine("users", email="first.last+tag@sub.example.com"),
+    fine("users", username="Zoë Ünal"),
+    fine("users", is_active=False, closed_at=OPENED),
+    fine("trading_strategies", symbols=Jsonb([]), timeframes=Jsonb([])),
+    fine("trading_strategies", symbols=Jsonb(["Volatility 75 (1s) Index", "#AAPL", "EURUSD.m"])),
+    fine("trading_strategies", timeframes=Jsonb(TIMEFRAMES)),
+    fine("trading_strategies", risk_per_trade="0.0001"),
+    fine("trading_strategies", risk_per_trade=1),
+    fine("mt5_sessions", balance=-5, equity=-6, margin_free=-7),
+    fine("mt5_sessions", currency="USDT"),
+    fine("mt5_sessions", connected_at=OPENED, disconnected_at=OPENED),
+    fine("trading_signals", volume="0.00000001", entry_price="-37.63"),
+    fine("trading_signals", confidence=1),
+    fine("trading_signals", entry_price=1, stop_loss=".9", take_profit="1.1"),
+    fine("trading_signals", signal_type="SELL", entry_price=1, stop_loss="1.1", take_profit=".9"),
+    fine("trading_signals", signal_type="CLOSE_BUY", entry_price=1, stop_loss=2, take_profit=".5"),
+    fine("trading_signals", stop_loss=2, take_profit=1),
+    fine("trading_signals", symbol="Volatility 75 (1s) Index"),
+    fine("trading_orders", open_price="-37.63", stop_loss=5, take_profit=-50),
+    fine("trading_orders", closed_at=OPENED, close_price=1),
+    fine("trading_orders", closed_at=BEFORE, close_price=1, time_ambiguous=True),
+    fine("trading_orders", closed_at=AFTER, order_type="SELL_STOP_LIMIT"),
+    fine("trading_orders", closed_at=AFTER, order_type="BUY_LIMIT", close_price=1, profit=-3),
+    fine("trading_positions", open_price=1, sl=2, tp=".5"),
+    fine("trading_positions", current_price="-37.63"),
+    fine("account_snapshots", balance=-10, equity=-20, margin_free=-30),
+    fine("account_snapshots", margin_level="99999999999999.99"),
+    fine("market_data", spread=-3, real_volume=0, volume=0),
+    fine("market_data", open=-40, high=-30, low=-50, close=-35),
+    fine("market_data", open=1, high=1, low=1, close=1),
+    fine("performance_metrics", total_trades=5, winning_trades=2, losing_trades=2),
+    fine("performance_metrics", win_rate=100, sharpe_ratio=-3, profit_factor="1e30"),
+]
+
+
+@pytest.mark.parametrize(("table", "values"), ACCEPTED)
+def test_odd_but_possible_row_is_accepted(
+    rolled_back: psycopg.Connection, table: str, values: dict[str, Any]
+) -> None:
+    assert make(rolled_back, table, values)
+
+
+def test_every_mt5_timeframe_is_accepted(app: psycopg.Connection) -> None:
+    for timeframe in TIMEFRAMES:
+        rows.bar(app, timeframe=timeframe)
+        rows.signal(app, rows.user(app), timeframe=timeframe)
+
+
+def test_every_mt5_order_type_is_accepted(app: psycopg.Connection) -> None:
+    for order_type in ORDER_TYPES:
+        rows.order(app, rows.user(app), order_type=order_type)
+
+
+@pytest.mark.parametrize("text", ["Infinity", "-Infinity"])
+@pytest.mark.parametrize(
+    ("table", "column"),
+    [
+        ("trading_orders", "profit"),
+        ("trading_positions", "current_price"),
+        ("account_snapshots", "equity"),
+        ("market_data", "high"),
+        ("trading_signals", "volume"),
+    ],
+)
+def test_infinity_is_refused(app: psycopg.Connection, table: str, column: str, text: str) -> None:
+    with pytest.raises(errors.NumericValueOutOfRange):
+        make(app, table, {column: text})
+
+
+@pytest.mark.parametrize(("column", "typed"), [("email", "NAME@X.org"), ("username", "NAME")])
+def test_users_are_unique_without_regard_to_case(
+    app: psycopg.Connection, column: str, typed: str
+) -> None:
+    rows.user(app, email="name@x.org", username="name")
+    with pytest.raises(errors.UniqueViolation) as caught:
+        rows.user(app, **{column: typed})
+    assert caught.value.diag.constraint_name == f"users_{column}_lower_key"
+
+
+def test_eight_decimals_survive(app: psycopg.Connection) -> None:
+    order = rows.order(app, rows.user(app), volume="0.12345678", open_price="12345.12345678")
+    found = app.execute(
+        "SELECT volume::text, open_price::text FROM trading_orders WHERE id = %s", [order]
+    ).fetchone()
+    assert found == ("0.12345678", "12345.12345678")
+
+
+def test_same_ticket_at_two_brokers_is_two_positions(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    for server in ("One-Live", "Two-Live"):
+        session = rows.session(app, user, server=server)
+        rows.position(app, session, ticket="777")
+    assert app.execute("SELECT count(*) FROM trading_positions").fetchone()[0] == 2
+
+
+def test_same_ticket_twice_in_an_account_is_refused(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    rows.position(app, rows.session(app, user), ticket="777")
+    with pytest.raises(errors.UniqueViolation) as caught:  # a second session, the same account
+        rows.position(app, rows.session(app, user), ticket="777")
+    assert caught.value.diag.constraint_name == "trading_positions_ticket_account_id_key"
+
+
+def test_same_order_number_in_two_accounts_is_two_orders(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    for number in ("1", "2"):
+        rows.session(app, user, account_number=number)
+    for (account,) in app.execute("SELECT id FROM mt5_accounts").fetchall():
+        rows.order(app, user, mt5_order_id="5", account_id=account)
+        with pytest.raises(errors.UniqueViolation):
+            rows.order(app, user, mt5_order_id="5", account_id=account)
+
+
+def test_order_number_without_account_is_unique_for_its_user(app: psycopg.Connection) -> None:
+    one, other = rows.user(app), rows.user(app)
+    rows.order(app, one, mt5_order_id="5")
+    rows.order(app, other, mt5_order_id="5")
+    with pytest.raises(errors.UniqueViolation) as caught:
+        rows.order(app, one, mt5_order_id="5")
+    assert caught.value.diag.constraint_name == "trading_orders_user_id_mt5_order_id_key"
+
+
+def test_orders_without_a_number_are_not_duplicates(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    rows.order(app, user)
+    rows.order(app, user)
+
+
+@pytest.mark.parametrize("make_row", [rows.signal, rows.order])
+def test_retried_request_is_stored_once(
+    app: psycopg.Connection, make_row: Callable[..., int]
+) -> None:
+    one, other = rows.user(app), rows.user(app)
+    make_row(app, one, client_request_id="r-1")
+    make_row(app, other, client_request_id="r-1")
+    with pytest.raises(errors.UniqueViolation) as caught:
+        make_row(app, one, client_request_id="r-1")
+    assert caught.value.diag.constraint_name.endswith("user_id_client_request_id_key")
+
+
+def test_rows_of_another_user_cannot_be_named(app: psycopg.Connection) -> None:
+    one, other = rows.user(app), rows.user(app)
+    foreign_strategy, foreign_signal = rows.strategy(app, other), rows.signal(app, other)
+    rows.session(app, other)
+    account = app.execute("SELECT id FROM mt5_accounts").fetchone()[0]
+    refused = [
+        (
+            rows.signal,
+            {"strategy_id": foreign_strategy},
+            "trading_signals_strategy_id_user_id_fkey",
+        ),
+        (rows.order, {"strategy_id": foreign_strategy}, "trading_orders_strategy_id_user_id_fkey"),
+        (rows.order, {"signal_id": foreign_signal}, "trading_orders_signal_id_user_id_fkey"),
+        (rows.order, {"account_id": account}, "trading_orders_account_id_user_id_fkey"),
+        (
+            rows.metrics,
+            {"strategy_id": foreign_strategy},
+            "performance_metrics_strategy_id_user_id_fkey",
+        ),
+    ]
+    for make_row, values, constraint in refused:
+        with pytest.raises(errors.ForeignKeyViolation) as caught:
+            make_row(app, one, **values)
+        assert caught.value.diag.constraint_name == constraint
+        make_row(app, other, **values)
+
+
+@pytest.mark.parametrize("history", ["order", "snapshot"])
+def test_user_with_money_history_is_not_deleted(app: psycopg.Connection, history: str) -> None:
+    user = rows.user(app)
+    session = rows.session(app, user)
+    rows.order(app, user) if history == "order" else rows.snapshot(app, session)
+    with pytest.raises(errors.ForeignKeyViolation):
+        app.execute("DELETE FROM users WHERE id = %s", [user])
+
+
+def test_user_without_money_history_is_deleted_with_all_that_hangs_on_it(
+    app: psycopg.Connection,
+) -> None:
+    user = rows.user(app)
+    strategy = rows.strategy(app, user)
+    rows.signal(app, user, strategy_id=strategy)
+    rows.position(app, rows.session(app, user))
+    rows.metrics(app, user, strategy_id=strategy)
+    app.execute("DELETE FROM users WHERE id = %s", [user])
+    for table in ("trading_strategies", "trading_signals", "mt5_sessions", "trading_positions"):
+        assert app.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == 0
+
+
+def test_deleted_strategy_leaves_signals_and_orders(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    strategy = rows.strategy(app, user)
+    signal = rows.signal(app, user, strategy_id=strategy)
+    rows.closed_order(app, user, signal_id=signal)
+    app.execute("DELETE FROM trading_strategies WHERE id = %s", [strategy])
+    found = app.execute(
+        "SELECT s.strategy_id, o.strategy_id, o.user_id FROM trading_signals AS s"
+        " JOIN trading_orders AS o ON o.signal_id = s.id"
+    ).fetchone()
+    assert found == (None, None, user)
+
+
+def test_deleted_signal_leaves_its_order(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    signal = rows.signal(app, user)
+    order = rows.order(app, user, signal_id=signal)
+    app.execute("DELETE FROM trading_signals WHERE id = %s", [signal])
+    assert app.execute("SELECT id, signal_id FROM trading_orders").fetchall() == [(order, None)]
+
+
+def test_ids_of_the_client_are_kept(app: psycopg.Connection) -> None:
+    user = rows.user(app, id=5000)
+    assert user == 5000
+    assert rows.order(app, user, id=77) == 77
+    assert rows.bar(app, id=9) == 9

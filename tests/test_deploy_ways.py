@@ -1,0 +1,180 @@
+"""psql with install.sql, a bundle, files by hand and the runner leave the same database."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import deploying
+import sqlfiles
+from conftest import Address
+
+FILES = sqlfiles.read_files()
+
+
+@pytest.fixture(scope="module")
+def by_runner(server: Address, fresh_install: str) -> tuple[dict, list]:
+    """What the runner leaves."""
+    return deploying.left(server, fresh_install)
+
+
+@pytest.fixture
+def db(db: psycopg.Connection) -> psycopg.Connection:
+    """The deployed database; who deploys owns it."""
+    db.execute(f"ALTER DATABASE {db.info.dbname} OWNER TO rubi_admin")
+    return db
+
+
+def test_install_sql_leaves_what_the_runner_leaves(
+    server: Address, empty_database: Callable[..., str], psql: Callable, by_runner: tuple
+) -> None:
+    name = empty_database()
+    for _ in range(2):  # a second time changes nothing
+        done = psql(name, "-f", "install.sql")
+        assert done.returncode == 0, done.stderr
+        assert deploying.left(server, name) == by_runner
+
+
+def test_bundle_leaves_what_the_runner_leaves(
+    server: Address,
+    empty_database: Callable[..., str],
+    psql: Callable,
+    by_runner: tuple,
+    tmp_path: Path,
+) -> None:
+    name = empty_database()
+    script = tmp_path / "bundle.sql"
+    deploying.run(server, name, "bundle", "--output", str(script))
+    for _ in range(2):
+        done = psql(name, "-f", str(script))
+        assert done.returncode == 0, done.stderr
+        assert deploying.left(server, name) == by_runner
+    assert "nothing to do" in deploying.run(server, name, "apply").stdout
+
+
+def test_files_by_hand_and_baseline_leave_what_the_runner_leaves(
+    server: Address, empty_database: Callable[..., str], psql: Callable, by_runner: tuple
+) -> None:
+    name, scratch = empty_database(), empty_database()
+    for file in FILES:
+        assert psql(name, "-f", file.path).returncode == 0
+    assert deploying.left(server, name) == (by_runner[0], [])
+    deploying.run(server, name, "baseline", "--scratch", scratch)
+    assert deploying.left(server, name) == by_runner
+
+
+def test_baseline_of_a_database_that_differs_writes_nothing_and_says_how(
+    server: Address, db: psycopg.Connection
+) -> None:
+    db.execute("DELETE FROM deploy.history")
+    db.execute("ALTER TABLE public.users ADD COLUMN nickname text")
+    done = deploying.run(server, db.info.dbname, "baseline", user="postgres", code=4)
+    assert "column public.users.nickname: here, but made by no file" in done.stdout
+    assert deploying.count(server, db.info.dbname) == 0
+
+
+def test_bundle_of_a_change_carries_it_and_its_history(
+    server: Address, db: psycopg.Connection, psql: Callable, tmp_path: Path
+) -> None:
+    name = db.info.dbname
+    folder = deploying.copy_files(tmp_path)
+    (folder / deploying.INDEX).write_text(deploying.INDEX_TEXT)
+    (folder / "schema/0999_test.sql").write_text("COMMENT ON SCHEMA deploy IS '$body$ :x';\n")
+    script = tmp_path / "bundle.sql"
+    deploying.run(server, name, "bundle", "--files", str(folder), "--output", str(script))
+    done = psql(name, "-f", str(script))
+    assert done.returncode == 0, done.stderr
+    assert db.execute(
+        "SELECT indisvalid FROM pg_index WHERE indexrelid = 'idx_test'::regclass"
+    ).fetchone() == (True,)
+    assert db.execute(
+        "SELECT path, tool, body ~ 'body' FROM deploy.history ORDER BY id DESC LIMIT 2"
+    ).fetchall() == [(deploying.INDEX, "psql", False), ("schema/0999_test.sql", "psql", True)]
+    deploying.run(server, name, "plan", "--files", str(folder))
+
+
+def test_install_sql_runs_a_file_that_cannot_run_in_a_transaction(
+    db: psycopg.Connection, psql: Callable, tmp_path: Path
+) -> None:
+    folder = deploying.copy_files(tmp_path)
+    shutil.copytree(sqlfiles.ROOT / "scripts", folder / "scripts")
+    (folder / deploying.INDEX).write_text(deploying.INDEX_TEXT)
+    lines = (sqlfiles.ROOT / "install.sql").read_text().splitlines(keepends=True)
+    head = [line for line in lines if "/0" in line or not line.startswith("\\set file ")]
+    (folder / "install.sql").write_text(
+        "".join(head) + f"\\set file {deploying.INDEX} \\ir scripts/apply.psql\n"
+    )
+    db.execute("CREATE INDEX idx_test ON mt5_accounts (created_at)")
+    db.execute("UPDATE pg_index SET indisvalid = FALSE WHERE indexrelid = 'idx_test'::regclass")
+    done = psql(db.info.dbname, "-f", "install.sql", cwd=folder)
+    assert done.returncode == 0, done.stderr
+    assert db.execute(
+        "SELECT indisvalid FROM pg_index WHERE indexrelid = 'idx_test'::regclass"
+    ).fetchone() == (True,)
+    assert db.execute("SELECT path FROM deploy.history ORDER BY id DESC LIMIT 1").fetchone() == (
+        deploying.INDEX,
+    )
+
+
+def test_bundle_for_another_state_is_refused(
+    server: Address, db: psycopg.Connection, psql: Callable, tmp_path: Path
+) -> None:
+    name = db.info.dbname
+    folder = deploying.copy_files(tmp_path)
+    deploying.edit(folder, "views/3010_user_trading_stats.sql", add="-- one\n")
+    script = tmp_path / "bundle.sql"
+    deploying.run(server, name, "bundle", "--files", str(folder), "--output", str(script))
+    deploying.edit(folder, "views/3010_user_trading_stats.sql", add="-- two\n")
+    deploying.run(server, name, "apply", "--files", str(folder))
+    before = deploying.left(server, name)
+    done = psql(name, "-v", "VERBOSITY=verbose", "-f", str(script))
+    assert done.returncode == 3
+    assert "RB003" in done.stderr
+    assert deploying.left(server, name) == before
+
+
+def test_psql_stops_while_a_deployment_is_at_work(
+    db: psycopg.Connection, psql: Callable, connect_as: Callable[..., psycopg.Connection]
+) -> None:
+    other = connect_as("rubi_admin")
+    other.execute("SELECT pg_advisory_lock(1381319241)")
+    done = psql(db.info.dbname, "-v", "VERBOSITY=verbose", "-f", "install.sql")
+    assert done.returncode == 3
+    assert "RB002" in done.stderr
+    assert str(other.info.backend_pid) in done.stderr
+    other.close()
+
+
+def test_changed_run_once_file_is_refused_by_psql_too(
+    db: psycopg.Connection, psql: Callable
+) -> None:
+    db.execute("UPDATE deploy.history SET sha256 = repeat('0', 64) WHERE path ~ '0130'")
+    done = psql(db.info.dbname, "-v", "VERBOSITY=verbose", "-f", "install.sql")
+    assert done.returncode == 3
+    assert "RB001" in done.stderr
+
+
+def test_rehearsal_shows_what_a_change_makes_and_leaves_nothing(
+    server: Address, db: psycopg.Connection, empty_database: Callable[..., str], tmp_path: Path
+) -> None:
+    name, scratch = db.info.dbname, empty_database()
+    folder = deploying.copy_files(tmp_path)
+    (folder / "schema/0999_test.sql").write_text(
+        "CALL deploy.become_owner();\nCREATE TABLE public.new (id bigint);\n"
+    )
+    (folder / deploying.INDEX).write_text(deploying.INDEX_TEXT)
+    before, empty = deploying.left(server, name), deploying.left_in_catalog(server, scratch)
+    arguments = ["plan", "--rehearse", "--files", str(folder)]
+    done = deploying.run(server, name, *arguments, "--scratch", scratch, code=3)
+    assert "+ table public.new" in done.stdout
+    assert "+ index public.mt5_accounts.idx_test" in done.stdout
+    (folder / "schema/0999_test.sql").write_text("SELECT 1;\nSELECT nothing;\n")
+    done = deploying.run(server, name, *arguments, user="postgres", code=1)
+    assert "schema/0999_test.sql:2: " in done.stderr
+    assert deploying.left(server, name) == before
+    assert deploying.left_in_catalog(server, scratch) == empty
+    assert not db.execute("SELECT FROM pg_database WHERE datname ~ '^rubi_scratch_'").rowcount

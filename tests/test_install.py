@@ -1,0 +1,161 @@
+"""psql, the runner and files by hand leave the same database, as a role that is no superuser."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+import deploy
+import sqlfiles
+from conftest import Address, deploy_all
+
+Psql = Callable[..., subprocess.CompletedProcess[str]]
+MakeDatabase = Callable[..., str]
+
+
+def dump(server: Address, dbname: str) -> str:
+    """The schema as pg_dump writes it, without its random \\restrict tokens."""
+    text = subprocess.check_output(
+        [server.binaries / "pg_dump", "--schema-only", "-d", server.dsn(dbname)],
+        text=True,
+        stderr=subprocess.DEVNULL,  # circular foreign keys of TimescaleDB's own catalog
+    )
+    return re.sub(r"^\\(un)?restrict .*$", "", text, flags=re.MULTILINE)
+
+
+def history(server: Address, dbname: str) -> list[tuple]:
+    with psycopg.connect(server.dsn(dbname)) as connection:
+        return connection.execute(
+            "SELECT path, kind, sha256, body, applied_by FROM deploy.history ORDER BY id"
+        ).fetchall()
+
+
+def test_psql_and_runner_leave_the_same(
+    server: Address, empty_database: MakeDatabase, psql: Psql
+) -> None:
+    by_psql, by_runner = empty_database(), empty_database()
+    done = psql(by_psql, "-f", "install.sql")
+    assert (done.returncode, done.stderr) == (0, "")
+    deploy_all(server.dsn(by_runner, "rubi_admin"))
+    assert dump(server, by_psql) == dump(server, by_runner)
+    assert history(server, by_psql) == history(server, by_runner)
+    assert len(history(server, by_psql)) == len(deploy.read_files())
+
+
+def test_second_run_changes_nothing(
+    server: Address, empty_database: MakeDatabase, psql: Psql
+) -> None:
+    name = empty_database()
+    deploy_all(server.dsn(name, "rubi_admin"))
+    before = dump(server, name), history(server, name)
+    deploy_all(server.dsn(name, "rubi_admin"))
+    done = psql(name, "-f", "install.sql")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert (dump(server, name), history(server, name)) == before
+
+
+def test_superuser_without_anything_prepared_installs_too(
+    server: Address, template: object, empty_database: MakeDatabase, psql: Psql
+) -> None:
+    # template first: roles belong to who makes them, and rubi_admin makes them in the other tests
+    name = empty_database(extensions=False)
+    done = psql(name, "-f", "install.sql", user=server.user)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_installs_where_the_provider_owns_public(
+    server: Address, empty_database: MakeDatabase, psql: Psql
+) -> None:
+    """A managed service's database: an internal role owns it, rubi_admin may only create."""
+    name = empty_database(owner=None)
+    with psycopg.connect(server.dsn(name), autocommit=True) as connection:
+        connection.execute(f"GRANT CREATE, CONNECT, TEMPORARY ON DATABASE {name} TO rubi_admin")
+        connection.execute("GRANT CREATE, USAGE ON SCHEMA public TO rubi_admin")
+    for _ in range(2):
+        done = psql(name, "-f", "install.sql")
+        assert (done.returncode, done.stderr) == (0, "")
+    with psycopg.connect(server.dsn(name), autocommit=True) as connection:
+        connection.execute(f"GRANT CONNECT ON DATABASE {name} TO rubi_app")
+        owners = connection.execute(
+            "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname IN ('public', 'deploy')"
+        ).fetchall()
+    assert owners == [("rubi_admin",)]
+    with psycopg.connect(server.dsn(name, "rubi_app")) as app:
+        app.execute(
+            "INSERT INTO users (email, username, hashed_password) VALUES ('a@b.c', 'a', '!')"
+        )
+        app.execute("SELECT * FROM user_trading_stats")
+
+
+def test_runner_reads_libpq_variables(
+    server: Address, empty_database: MakeDatabase, run_script: Psql
+) -> None:
+    variables = {
+        "PGHOST": server.host,
+        "PGPORT": str(server.port),
+        "PGUSER": "rubi_admin",
+        "PGDATABASE": empty_database(),
+    }
+    assert run_script("deploy.py", "apply", env=variables).returncode == 0
+
+
+def test_file_that_fails_halfway_leaves_nothing(
+    server: Address, empty_database: MakeDatabase
+) -> None:
+    name = empty_database()
+    deploy_all(server.dsn(name, "rubi_admin"))
+    broken = deploy.File(
+        "schema/9999_broken.sql", "CREATE TABLE public.half (id int);\nSELECT\n    nonsense;"
+    )
+    with (
+        deploy.connect(server.dsn(name, "rubi_admin")) as connection,
+        pytest.raises(deploy.Failure, match=r"schema/9999_broken\.sql:3: column \"nonsense\""),
+    ):
+        deploy.apply_file(connection, broken)
+    with psycopg.connect(server.dsn(name)) as connection:
+        assert connection.execute("SELECT to_regclass('public.half')").fetchone() == (None,)
+        assert connection.execute(
+            "SELECT count(*) FROM deploy.history WHERE path LIKE '%broken%'"
+        ).fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["schema/0100_a.sql", "views/0100_b.sql"], "same number"),
+        (["schema/users.sql"], "NNNN_topic.sql"),
+    ],
+)
+def test_wrong_file_names_are_refused(tmp_path, names: list[str], said: str) -> None:
+    for name in names:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_text("SELECT 1;")
+    with pytest.raises(deploy.Failure, match=said):
+        deploy.read_files(tmp_path)
+
+
+def test_numbered_files_hold_plain_sql() -> None:
+    """No psql meta-commands, no transaction control, no cascade, header in the first lines."""
+    for file in deploy.read_files():
+        lines = file.text.splitlines()
+        assert lines[0].startswith(f"-- {file.path.split('/')[1]}: "), file.path
+        assert any(line.startswith("-- needs: ") for line in lines[:4]), file.path
+        assert any(re.match(r"-- (no-)?transaction: ", line) for line in lines[:6]), file.path
+        assert not re.search(r"^\s*\\", file.text, flags=re.MULTILINE), file.path
+        assert not re.search(r"^(BEGIN|COMMIT)\b.*;", file.text, flags=re.MULTILINE), file.path
+        assert not re.search(r"DROP .*CASCADE", file.text), file.path
+        folder_digit = dict(zip([*sqlfiles.ONCE, *sqlfiles.CHANGED], "0123456", strict=True))
+        folder, name = file.path.split("/")
+        assert name[0] == folder_digit[folder], file.path
+
+
+def test_missing_extension_is_named(server: Address, empty_database: MakeDatabase) -> None:
+    name = empty_database(extensions=False)
+    with psycopg.connect(server.dsn(name), autocommit=True) as connection:
+        connection.execute(f"ALTER DATABASE {name} OWNER TO rubi_admin")
+    with pytest.raises(deploy.Failure, match=r"schema/0020_extensions\.sql:\d+: .*permission"):
+        deploy_all(server.dsn(name, "rubi_admin"))

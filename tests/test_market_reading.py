@@ -1,0 +1,60 @@
+"""The query shapes of docs/market-data.md: they run, and read no more than they need."""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+import pytest
+
+import bars
+import deploy
+import rows
+
+
+@pytest.fixture
+def filled(db: psycopg.Connection) -> psycopg.Connection:
+    """Ten months of two series, and an order."""
+    for symbol in ("EURUSD", "USDJPY"):
+        bars.make(db, "2024-01-01", "2024-11-01", "15 minutes", symbol)
+    rows.order(db, rows.user(db), opened_at="2024-03-05 10:20+00")
+    db.execute("SELECT fold_bar_changes()")
+    db.execute("ANALYZE market_data")
+    return db
+
+
+def shapes() -> list[str]:
+    """The SELECT statements of the chapter on reading."""
+    text = (deploy.ROOT / "docs/market-data.md").read_text()
+    chapter = text.split("## Reading")[1].split("\n## ")[0]
+    return re.findall(r"^    (SELECT.*?);$", chapter, re.DOTALL | re.MULTILINE)
+
+
+def test_documented_shapes_answer(filled: psycopg.Connection) -> None:
+    found = [filled.execute(query).fetchall() for query in shapes()]
+    months, aligned, last, opened = found
+    assert len(months) == 21 * 96
+    assert len(aligned) == 25 * 2 and all(row[2] for row in aligned)
+    assert [row[0] for row in sorted(last)] == ["EURUSD", "USDJPY"]
+    assert {f"{row[1]:%m-%d %H:%M}" for row in last} == {"10-31 23:45"}
+    assert [f"{row[2]:%m-%d %H:%M}" for row in opened] == ["03-05 10:15"]
+
+
+def chunks_read(db: psycopg.Connection, query: str) -> int:
+    """Chunks from which a query took rows or looked for them."""
+    db.execute("SET max_parallel_workers_per_gather = 0")
+    plan = "\n".join(
+        row[0] for row in db.execute(f"EXPLAIN (ANALYZE, COSTS OFF, TIMING OFF) {query}")
+    )
+    scans = [line for line in plan.splitlines() if "_chunk" in line and "Scan" in line]
+    assert all("Index" in line for line in scans), plan
+    return sum("never executed" not in line for line in scans)
+
+
+def test_range_and_last_bar_read_the_chunks_they_need(filled: psycopg.Connection) -> None:
+    total = filled.execute("SELECT count(*) FROM show_chunks('market_data')").fetchone()[0]
+    month, _, last, opened = shapes()
+    assert total > 9
+    assert chunks_read(filled, month) <= 2
+    assert chunks_read(filled, last) == 1
+    assert chunks_read(filled, opened) <= 2

@@ -1,0 +1,235 @@
+"""Calculated results equal the references on generated histories and on the demo's replay."""
+
+from __future__ import annotations
+
+import math
+import random
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+
+import psycopg
+import pytest
+from psycopg.rows import dict_row
+
+import performance_reference as reference
+import replay
+import rows
+from performance_reference import Trade
+
+START = datetime(2025, 1, 1, tzinfo=UTC)
+HISTORIES = 320
+RATIOS = (
+    "sharpe_ratio", "sortino_ratio", "calmar_ratio", "annual_return", "max_drawdown_percent",
+)  # fmt: skip
+KINDS = ("absolute", "maximal", "relative")
+
+
+def store(
+    connection: psycopg.Connection, user: int, strategy: int | None, account: int | None,
+    nets: list[tuple[datetime, datetime, Decimal]],
+) -> list[Trade]:  # fmt: skip
+    """Insert closed orders whose net result is split over profit, commission and swap."""
+    numbers = connection.execute(
+        "INSERT INTO trading_orders (user_id, strategy_id, account_id, symbol, order_type, volume,"
+        " open_price, close_price, opened_at, closed_at, profit, commission, swap)"
+        " SELECT %s, %s, %s, 'EURUSD', 'BUY', 0.1, 1.1, 1.2, t.opened, t.closed,"
+        " t.net + 0.70 + 0.05, -0.70, -0.05"
+        " FROM unnest(%s::timestamptz[], %s::timestamptz[], %s::numeric[])"
+        " WITH ORDINALITY AS t (opened, closed, net, number) ORDER BY t.number RETURNING id",
+        [user, strategy, account, *(list(column) for column in zip(*nets, strict=True))]
+        if nets
+        else [user, strategy, account, [], [], []],
+    ).fetchall()
+    trades = [Trade(number[0], *net) for number, net in zip(numbers, nets, strict=True)]
+    return sorted(trades, key=lambda trade: (trade.closed, trade.number))
+
+
+def generate(random_: random.Random, days: int) -> list[tuple[datetime, datetime, Decimal]]:
+    """A history: any number of trades, some at the same moment, some breaking even."""
+    edge = random_.choice([-60, -10, 0, 10, 40, 120])
+    result = []
+    for _ in range(random_.choice([1, 2, 3, 10, 30, 70])):
+        closed = START + timedelta(seconds=random_.randrange(days * 86400))
+        if result and random_.random() < 0.1:
+            closed = result[-1][1]
+        net = Decimal(random_.randrange(-10000, 10001) + edge * 50) / 100
+        if random_.random() < 0.05:
+            net = Decimal(0)
+        result.append((closed - timedelta(seconds=random_.randrange(90000)), closed, net))
+    return result
+
+
+def calculate(connection: psycopg.Connection, *arguments: object, **named: object) -> dict:
+    """The row that calculate_performance_metrics answers."""
+    text = ", ".join(["%s"] * len(arguments) + [f"{name} => %s" for name in named])
+    cursor = connection.cursor(row_factory=dict_row)
+    cursor.execute(
+        f"SELECT m.* FROM calculate_performance_metrics({text}) AS m",
+        [*arguments, *named.values()],
+    )
+    (row,) = cursor.fetchall()
+    return row
+
+
+def assert_close(row: dict, name: str, expected: object, tolerance: float = 1e-9) -> None:
+    """Equal within a relative tolerance; what is undefined there is NULL with a reason here."""
+    value = row[name]
+    if expected is None or (isinstance(expected, float) and not math.isfinite(expected)):
+        assert value is None, name
+        assert row["reasons"][name], name
+    elif isinstance(expected, Decimal | float):
+        assert value is not None, (name, row["reasons"].get(name), expected)
+        assert abs(Decimal(value) - Decimal(expected)) <= abs(Decimal(expected)) * Decimal(
+            str(tolerance)
+        ), (name, value, expected)
+    elif isinstance(expected, timedelta):
+        assert abs(value - expected) <= timedelta(microseconds=1), name
+    else:
+        assert value == expected, name
+
+
+def assert_equals_quantstats(row: dict, trades: list[Trade]) -> None:
+    """quantstats leaves break-even trades out of its win rate; here they count among all."""
+    decided = row["total_trades"] - row["break_even_trades"]
+    if not decided:
+        return
+    expected = reference.by_trade(trades)
+    assert_close(row, "win_rate", Decimal(expected["win_rate"]) * decided / row["total_trades"])
+    if row["losing_trades"]:
+        assert_close(row, "profit_factor", expected["profit_factor"])
+
+
+def assert_equals_references(
+    row: dict, trades: list[Trade], end: datetime, opening: Decimal,
+    flows: list[tuple[datetime, Decimal]], periods: float = 365, risk_free: float = 0,
+) -> None:  # fmt: skip
+    """Every figure of the row against the references."""
+    for name, expected in reference.restate(trades).items():
+        assert_close(row, name, expected, 1e-25)
+    assert_equals_quantstats(row, trades)
+    series = reference.returns(trades, START, end, opening, flows)
+    assert row["observations"] == len(series)
+    for name, expected in reference.ratios(series, periods, risk_free).items():
+        assert_close(row, name, expected)
+    total, points = Decimal(0), []
+    for trade in trades:
+        total += trade.net
+        points.append((trade.closed, total, sum((a for at, a in flows if at <= trade.closed), 0)))
+    found = reference.falls(points, START, opening)
+    for kind, fall in found.items():
+        name = f"balance_drawdown_{kind}"
+        assert_close(row, name, fall.money, 1e-25)
+        assert_close(row, f"{name}_percent", fall.percent, 1e-25)
+        times = (fall.started, fall.trough, fall.recovered) if fall.money else (None,) * 3
+        for part, expected in zip(("started_at", "trough_at", "recovered_at"), times, strict=True):
+            assert_close(row, f"{name}_{part}", expected)
+    assert row["max_drawdown"] == found["maximal"].money
+    assert_close(
+        row, "recovery_factor",
+        total / found["maximal"].money if found["maximal"].money else None, 1e-25,
+    )  # fmt: skip
+    assert row["time_under_water"] == reference.under_water(trades, end)
+
+
+def test_300_generated_histories_of_strategies_equal_the_references(
+    app: psycopg.Connection,
+) -> None:
+    random_ = random.Random(7)
+    user = rows.user(app)
+    for _ in range(HISTORIES - 80):
+        days = random_.choice([2, 5, 30, 90])
+        end = START + timedelta(days=days)
+        periods, risk_free = random_.choice([(365, "0"), (252, "0.02"), (365, "0.05")])
+        strategy = rows.strategy(app, user)
+        trades = store(app, user, strategy, None, generate(random_, days))
+        row = calculate(app, user, strategy, START, end, 100000, periods, Decimal(risk_free))
+        assert_equals_references(row, trades, end, Decimal(100000), [], periods, float(risk_free))
+
+
+def test_80_generated_histories_of_users_with_deposits_equal_the_references(
+    app: psycopg.Connection,
+) -> None:
+    random_ = random.Random(8)
+    for _ in range(80):
+        days = random_.choice([5, 30, 90])
+        end = START + timedelta(days=days)
+        user = rows.user(app)
+        session = rows.session(app, user)
+        account = app.execute("SELECT id FROM mt5_accounts WHERE user_id = %s", [user]).fetchone()[
+            0
+        ]
+        trades = store(app, user, None, account, generate(random_, days))
+        flows = [
+            (
+                START + timedelta(seconds=random_.randrange(days * 86400)),
+                Decimal(random_.choice([-500, 1000, 25000])),
+            )
+            for _ in range(random_.choice([0, 1, 3]))
+        ]
+        for at, amount in flows:
+            rows.insert(
+                app, "balance_operations", user_id=user, account_id=account, amount=amount,
+                occurred_at=at,
+            )  # fmt: skip
+        rows.snapshot(
+            app, session, balance=50000, equity=50000, timestamp=START - timedelta(seconds=1)
+        )
+        row = calculate(app, user, None, START, end)
+        assert row["opening_balance"] == 50000
+        assert_equals_references(row, trades, end, Decimal(50000), flows)
+
+
+@pytest.fixture
+def replayed(app: psycopg.Connection) -> tuple[int, int]:
+    """User and strategy of the demo's replay, written by rubi_app."""
+    series = [replay.read_bars(market) for market in replay.MARKETS]
+    for _ in replay.replay(app, series):
+        pass
+    return app.execute("SELECT user_id, id FROM trading_strategies").fetchone()
+
+
+def test_the_replay_of_the_demo_equals_the_references(
+    app: psycopg.Connection, replayed: tuple[int, int]
+) -> None:
+    user, strategy = replayed
+    first, end = datetime(2004, 1, 1, tzinfo=UTC), datetime(2025, 1, 1, tzinfo=UTC)
+    trades = [
+        Trade(*row)
+        for row in app.execute(
+            "SELECT id, opened_at, closed_at, profit + commission + swap FROM trading_orders"
+            " WHERE closed_at IS NOT NULL ORDER BY closed_at, id"
+        )
+    ]
+    series = reference.returns(trades, first, end, replay.START_BALANCE, [])
+    found = reference.falls(
+        [
+            (trade.closed, sum(t.net for t in trades[: number + 1]), Decimal(0))
+            for number, trade in enumerate(trades)
+        ],
+        first,
+        replay.START_BALANCE,
+    )
+    for who in (None, strategy):
+        row = calculate(app, user, who, first, end)
+        assert row["opening_balance"] == replay.START_BALANCE  # from the first snapshot, backwards
+        assert row["observations"] == len(series)
+        for name, expected in reference.ratios(series, 365, 0).items():
+            assert_close(row, name, expected)
+        for name, expected in reference.restate(trades).items():
+            assert_close(row, name, expected, 1e-25)
+        assert_equals_quantstats(row, trades)
+        for kind in KINDS:
+            assert_close(row, f"balance_drawdown_{kind}", found[kind].money, 1e-25)
+            assert_close(row, f"balance_drawdown_{kind}_percent", found[kind].percent, 1e-25)
+    snapshots = app.execute(
+        "SELECT timestamp, equity FROM account_snapshots ORDER BY timestamp"
+    ).fetchall()
+    opening = snapshots[0][1]
+    lowest = high = opening
+    deepest = Decimal(0)
+    for _, equity in snapshots:
+        high, lowest = max(high, equity), min(lowest, equity)
+        deepest = max(deepest, high - equity)
+    row = calculate(app, user, None, first, end)
+    assert row["equity_drawdown_maximal"] == deepest
+    assert row["equity_drawdown_absolute"] == opening - lowest

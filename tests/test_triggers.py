@@ -1,0 +1,212 @@
+"""updated_at, accounts of rows, strategies of orders, signal status, strategy counters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from decimal import Decimal
+
+import psycopg
+import pytest
+from psycopg import errors
+
+import rows
+
+
+@pytest.mark.parametrize(
+    "table", ["users", "trading_strategies", "mt5_sessions", "trading_positions"]
+)
+def test_updated_at_follows_an_update(app: psycopg.Connection, table: str) -> None:
+    user = rows.user(app)
+    rows.strategy(app, user)
+    rows.position(app, rows.session(app, user))
+    query = f"UPDATE {table} SET id = id RETURNING updated_at = now()"
+    assert app.execute(f"UPDATE {table} SET updated_at = '2000-01-01'").rowcount
+    assert all(row[0] for row in app.execute(query).fetchall())
+
+
+def test_session_gets_the_account_of_server_and_login(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    for values in ({"server": "A"}, {"server": "A"}, {"server": "B"}, {}, {"server": " "}):
+        rows.session(app, user, **values)
+    rows.session(app, rows.user(app), server="A")
+    found = app.execute(
+        "SELECT a.server, count(*) FROM mt5_sessions AS s JOIN mt5_accounts AS a"
+        " ON a.id = s.account_id GROUP BY a.id ORDER BY 1, 2"
+    ).fetchall()
+    # the broker's name stands in for a missing server; another user's login is another account
+    assert found == [("A", 1), ("A", 2), ("B", 1), ("Broker", 2)]
+
+
+def test_session_that_changes_its_login_changes_its_account(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    rows.session(app, user)
+    app.execute("UPDATE mt5_sessions SET account_number = '2002'")
+    found = app.execute(
+        "SELECT a.account_number FROM mt5_sessions AS s JOIN mt5_accounts AS a"
+        " ON a.id = s.account_id"
+    ).fetchall()
+    assert found == [("2002",)]
+
+
+def test_two_first_sessions_of_an_account_at_once_make_one_account(
+    app: psycopg.Connection, connect_as: Callable[..., psycopg.Connection]
+) -> None:
+    user = rows.user(app)
+    connections = [connect_as("rubi_app") for _ in range(4)]
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda c: [rows.session(c, user) for _ in range(10)], connections))
+    assert app.execute("SELECT count(*) FROM mt5_accounts").fetchone()[0] == 1
+
+
+def test_position_takes_the_account_of_its_session(app: psycopg.Connection) -> None:
+    position = rows.position(app, rows.session(app, rows.user(app)))
+    found = app.execute(
+        "SELECT p.account_id = s.account_id FROM trading_positions AS p"
+        " JOIN mt5_sessions AS s USING (session_id) WHERE p.id = %s",
+        [position],
+    ).fetchone()
+    assert found == (True,)
+
+
+def test_position_of_an_unknown_session_is_refused(app: psycopg.Connection) -> None:
+    with pytest.raises((errors.NotNullViolation, errors.ForeignKeyViolation)):
+        rows.position(app, "00000000-0000-4000-8000-000000000000")
+
+
+def test_order_takes_the_strategy_of_its_signal(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    strategy, other = rows.strategy(app, user), rows.strategy(app, user)
+    taken = rows.order(app, user, signal_id=rows.signal(app, user, strategy_id=strategy))
+    given = rows.order(
+        app, user, signal_id=rows.signal(app, user, strategy_id=strategy), strategy_id=other
+    )
+    later = rows.order(app, user)
+    app.execute(
+        "UPDATE trading_orders SET signal_id = %s WHERE id = %s",
+        [rows.signal(app, user, strategy_id=strategy), later],
+    )
+    found = dict(app.execute("SELECT id, strategy_id FROM trading_orders").fetchall())
+    assert found == {taken: strategy, given: other, later: strategy}
+
+
+@pytest.mark.parametrize("status", ["EXECUTED", "REJECTED", "EXPIRED"])
+def test_pending_signal_can_be_decided_once(app: psycopg.Connection, status: str) -> None:
+    signal = rows.signal(app, rows.user(app))
+    app.execute("UPDATE trading_signals SET status = %s WHERE id = %s", [status, signal])
+    app.execute("UPDATE trading_signals SET status = %s WHERE id = %s", [status, signal])
+    for other in {"PENDING", "EXECUTED", "REJECTED", "EXPIRED"} - {status}:
+        with pytest.raises(psycopg.DatabaseError) as caught:
+            app.execute("UPDATE trading_signals SET status = %s WHERE id = %s", [other, signal])
+        assert caught.value.sqlstate == "RB010"
+        assert caught.value.diag.constraint_name == "trading_signals_status_from_pending"
+
+
+def test_executed_signal_says_when(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    inserted = rows.signal(app, user, status="EXECUTED")
+    updated = rows.signal(app, user)
+    app.execute("UPDATE trading_signals SET status = 'EXECUTED' WHERE id = %s", [updated])
+    given = rows.signal(app, user, status="EXECUTED", executed_at="2026-01-05 10:00+00")
+    found = app.execute(
+        "SELECT id FROM trading_signals WHERE executed_at > now() - interval '1 minute' ORDER BY 1"
+    ).fetchall()
+    assert found == [(inserted,), (updated,)]
+    assert app.execute(
+        "SELECT executed_at = '2026-01-05 10:00+00' FROM trading_signals WHERE id = %s", [given]
+    ).fetchone()[0]
+
+
+def counters(connection: psycopg.Connection, strategy: int) -> tuple[int, int, Decimal]:
+    return connection.execute(
+        "SELECT total_trades, winning_trades, total_profit FROM trading_strategies WHERE id = %s",
+        [strategy],
+    ).fetchone()
+
+
+def violations(connection: psycopg.Connection) -> int:
+    return connection.execute(
+        "SELECT violations FROM monitoring.proofs WHERE name = 'strategy counters'"
+    ).fetchone()[0]
+
+
+def test_counters_follow_orders_and_corrections(db: psycopg.Connection) -> None:
+    app = db  # the owner's side: closed orders are frozen for the API
+    user = rows.user(app)
+    one, other = rows.strategy(app, user), rows.strategy(app, user)
+    order = rows.order(app, user, strategy_id=one)
+    assert counters(app, one) == (0, 0, 0)
+    app.execute(
+        "UPDATE trading_orders SET closed_at = now(), close_price = 1, profit = 10, commission = -3"
+        " WHERE id = %s",
+        [order],
+    )
+    assert counters(app, one) == (1, 1, 7)
+    app.execute("UPDATE trading_orders SET swap = -8 WHERE id = %s", [order])
+    assert counters(app, one) == (1, 0, -1)
+    app.execute("UPDATE trading_orders SET strategy_id = %s WHERE id = %s", [other, order])
+    assert (counters(app, one), counters(app, other)) == ((0, 0, 0), (1, 0, -1))
+    app.execute("UPDATE trading_orders SET closed_at = NULL WHERE id = %s", [order])
+    assert counters(app, other) == (0, 0, 0)
+    rows.closed_order(app, user, strategy_id=other)
+    app.execute("DELETE FROM trading_orders WHERE close_price = 1.2")
+    assert counters(app, other) == (0, 0, 0)
+    assert violations(db) == 0
+
+
+def test_cancelled_pending_order_does_not_count(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    strategy = rows.strategy(app, user)
+    rows.order(app, user, strategy_id=strategy, order_type="BUY_LIMIT", closed_at="2026-02-01")
+    assert counters(app, strategy) == (0, 0, 0)
+
+
+def test_counters_ignore_what_a_savepoint_took_back(
+    app: psycopg.Connection, db: psycopg.Connection
+) -> None:
+    user = rows.user(app)
+    strategy = rows.strategy(app, user)
+    with app.transaction():
+        rows.closed_order(app, user, strategy_id=strategy)
+        with app.transaction(force_rollback=True):
+            rows.closed_order(app, user, strategy_id=strategy)
+        rows.closed_order(app, user, strategy_id=strategy)
+    assert counters(app, strategy) == (2, 2, 20)
+    assert violations(db) == 0
+
+
+def test_counter_proof_finds_a_wrong_counter(
+    app: psycopg.Connection, db: psycopg.Connection
+) -> None:
+    strategy = rows.strategy(app, rows.user(app))
+    assert violations(db) == 0
+    db.execute("UPDATE trading_strategies SET total_trades = 1 WHERE id = %s", [strategy])
+    assert violations(db) == 1
+
+
+def test_counters_are_exact_under_eight_writers(
+    app: psycopg.Connection, db: psycopg.Connection, connect_as: Callable[..., psycopg.Connection]
+) -> None:
+    user = rows.user(app)
+    strategies = [rows.strategy(app, user) for _ in range(4)]
+
+    def write(number: int) -> None:
+        connection = connect_as("rubi_app")
+        for turn in range(15):
+            # each writer goes through the strategies in another order
+            order = strategies[number % 4 :] + strategies[: number % 4]
+            with connection.transaction():
+                made = [
+                    rows.closed_order(connection, user, strategy_id=s, profit=turn - 5)
+                    for s in (order if turn % 2 else reversed(order))
+                ]
+                connection.execute(
+                    "UPDATE trading_orders SET strategy_id = %s WHERE id = %s",
+                    [strategies[turn % 4], made[0]],
+                )
+                connection.execute("DELETE FROM trading_orders WHERE id = %s", [made[1]])
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(write, range(8)))
+    assert violations(db) == 0
+    assert sum(counters(app, s)[0] for s in strategies) == 8 * 15 * 3

@@ -1,0 +1,103 @@
+-- 4400_bar_changes.sql: every change of bars is logged with its series and its range of time.
+-- needs: schema/0400_market_series.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- Once for each statement, from its rows: COPY of a million bars pays one grouping (a tenth of its
+-- time), not a trigger call for each row. SECURITY DEFINER: the log belongs to nobody but its
+-- owner.
+CREATE OR REPLACE FUNCTION internal.log_bar_changes()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the log of changes is the owner's alone
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP IN ('UPDATE', 'DELETE') THEN
+        INSERT INTO internal.bar_changes (
+            symbol, timeframe, bars, first_timestamp, last_timestamp
+        )
+        SELECT o.symbol, o.timeframe, -count(*), min(o.timestamp), max(o.timestamp)
+        FROM old_rows AS o
+        GROUP BY o.symbol, o.timeframe;
+    END IF;
+    IF TG_OP IN ('UPDATE', 'INSERT') THEN
+        INSERT INTO internal.bar_changes (
+            symbol, timeframe, bars, first_timestamp, last_timestamp
+        )
+        SELECT n.symbol, n.timeframe, count(*), min(n.timestamp), max(n.timestamp)
+        FROM new_rows AS n
+        GROUP BY n.symbol, n.timeframe;
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION internal.log_bar_changes() IS
+'Trigger: logs which series changed, by how many bars and in which range of time.';
+REVOKE ALL ON FUNCTION internal.log_bar_changes() FROM public;
+
+CREATE OR REPLACE FUNCTION internal.forget_all_bars()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the log of changes is the owner's alone
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM internal.bar_changes;
+    UPDATE public.market_series SET bars = 0 WHERE bars <> 0;
+    UPDATE public.market_rollups SET pending = '{(,)}';
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION internal.forget_all_bars() IS
+'Trigger: after TRUNCATE there are no bars to count and everything has to be made again.';
+REVOKE ALL ON FUNCTION internal.forget_all_bars() FROM public;
+
+DROP TRIGGER IF EXISTS market_data_60_truncated ON public.market_data;
+CREATE TRIGGER market_data_60_truncated
+AFTER TRUNCATE ON public.market_data
+FOR EACH STATEMENT EXECUTE FUNCTION internal.forget_all_bars();
+
+-- Hypertables can hand a statement's rows to a trigger since TimescaleDB 2.18. On older ones the
+-- loading functions log for themselves, and count_bars() counts what was written past them.
+DO $$
+DECLARE
+    v_version text[];
+BEGIN
+    SELECT string_to_array(e.extversion, '.') INTO v_version
+    FROM pg_catalog.pg_extension AS e
+    WHERE e.extname = 'timescaledb';
+    DROP TRIGGER IF EXISTS market_data_50_inserted ON public.market_data;
+    DROP TRIGGER IF EXISTS market_data_50_updated ON public.market_data;
+    DROP TRIGGER IF EXISTS market_data_50_deleted ON public.market_data;
+    IF v_version[1]::integer * 1000 + v_version[2]::integer < 2018 THEN
+        RAISE NOTICE 'TimescaleDB before 2.18: only the loading functions log changes of bars';
+        RETURN;
+    END IF;
+    CREATE TRIGGER market_data_50_inserted
+    AFTER INSERT ON public.market_data
+    REFERENCING NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION internal.log_bar_changes();
+    CREATE TRIGGER market_data_50_updated
+    AFTER UPDATE ON public.market_data
+    REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+    FOR EACH STATEMENT EXECUTE FUNCTION internal.log_bar_changes();
+    -- a table with columnstore can't have this one: count_bars() after deleting by hand there
+    IF NOT EXISTS (
+        SELECT FROM timescaledb_information.hypertables AS h
+        WHERE h.hypertable_schema = 'public'
+            AND h.hypertable_name = 'market_data'
+            AND h.compression_enabled
+    ) THEN
+        CREATE TRIGGER market_data_50_deleted
+        AFTER DELETE ON public.market_data
+        REFERENCING OLD TABLE AS old_rows
+        FOR EACH STATEMENT EXECUTE FUNCTION internal.log_bar_changes();
+    END IF;
+END
+$$;

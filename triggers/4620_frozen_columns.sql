@@ -1,0 +1,89 @@
+-- 4620_frozen_columns.sql: what the API may no longer change.
+-- needs: schema/0110_trading_strategies.sql, schema/0150_trading_orders.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+CREATE OR REPLACE FUNCTION internal.refuse_change_of_closed_order()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF pg_has_role(
+        current_user, (SELECT c.relowner FROM pg_class AS c WHERE c.oid = TG_RELID), 'USAGE'
+    ) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'RB020',
+        MESSAGE = format('order %s is closed: its money, prices and times are history', OLD.id),
+        HINT = 'The database''s owner corrects history; the audit trail keeps what it was.',
+        SCHEMA = 'public',
+        TABLE = 'trading_orders',
+        CONSTRAINT = 'trading_orders_closed_is_frozen';
+END
+$$;
+COMMENT ON FUNCTION internal.refuse_change_of_closed_order() IS
+'Trigger: raises RB020 when another role than the owner changes a closed order''s money or times.';
+REVOKE ALL ON FUNCTION internal.refuse_change_of_closed_order() FROM public;
+
+CREATE OR REPLACE TRIGGER trading_orders_05_closed_is_frozen
+BEFORE UPDATE OF user_id, account_id, symbol, order_type, volume, open_price, close_price, profit,
+commission, swap, opened_at, closed_at
+ON public.trading_orders
+FOR EACH ROW
+WHEN (
+    OLD.closed_at IS NOT NULL
+    AND (
+        OLD.user_id, OLD.account_id, OLD.symbol, OLD.order_type, OLD.volume, OLD.open_price,
+        OLD.close_price, OLD.profit, OLD.commission, OLD.swap, OLD.opened_at, OLD.closed_at
+    ) IS DISTINCT FROM (
+        NEW.user_id, NEW.account_id, NEW.symbol, NEW.order_type, NEW.volume, NEW.open_price,
+        NEW.close_price, NEW.profit, NEW.commission, NEW.swap, NEW.opened_at, NEW.closed_at
+    )
+)
+EXECUTE FUNCTION internal.refuse_change_of_closed_order();
+
+CREATE OR REPLACE FUNCTION internal.refuse_change_of_counters()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF pg_has_role(
+        current_user, (SELECT c.relowner FROM pg_class AS c WHERE c.oid = TG_RELID), 'USAGE'
+    ) THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'RB022',
+        MESSAGE = 'total_trades, winning_trades and total_profit are counted by the database',
+        HINT = 'Leave them out: they follow the strategy''s closed orders.',
+        SCHEMA = 'public',
+        TABLE = 'trading_strategies',
+        CONSTRAINT = 'trading_strategies_counters_are_counted';
+END
+$$;
+COMMENT ON FUNCTION internal.refuse_change_of_counters() IS
+'Trigger: raises RB022 when another role than the owner writes a strategy''s counters.';
+REVOKE ALL ON FUNCTION internal.refuse_change_of_counters() FROM public;
+
+CREATE OR REPLACE TRIGGER trading_strategies_05_counters_insert
+BEFORE INSERT ON public.trading_strategies
+FOR EACH ROW
+WHEN ((NEW.total_trades, NEW.winning_trades, NEW.total_profit) IS DISTINCT FROM (0, 0, 0))
+EXECUTE FUNCTION internal.refuse_change_of_counters();
+
+CREATE OR REPLACE TRIGGER trading_strategies_05_counters_update
+BEFORE UPDATE OF total_trades, winning_trades, total_profit ON public.trading_strategies
+FOR EACH ROW
+WHEN (
+    (OLD.total_trades, OLD.winning_trades, OLD.total_profit)
+    IS DISTINCT FROM (NEW.total_trades, NEW.winning_trades, NEW.total_profit)
+)
+EXECUTE FUNCTION internal.refuse_change_of_counters();
