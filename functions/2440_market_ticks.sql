@@ -12,8 +12,7 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    DROP TABLE IF EXISTS pg_temp.staged_ticks;
-    DROP TABLE IF EXISTS pg_temp.staged_rejects;
+    DROP TABLE IF EXISTS pg_temp.staged_bars, pg_temp.staged_ticks, pg_temp.staged_rejects;
     DROP SEQUENCE IF EXISTS pg_temp.staged_line;
     CREATE TEMPORARY SEQUENCE staged_line CACHE 10000;
     CREATE TEMPORARY TABLE staged_ticks (

@@ -35,8 +35,6 @@ SETTINGS = {
     "jit": "off",
     # a server that is thrown away needs no protection against a crash
     "full_page_writes": "off",
-    "wal_level": "minimal",
-    "max_wal_senders": "0",
     "max_wal_size": "4GB",
     "autovacuum": "off",
 }

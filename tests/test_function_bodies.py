@@ -31,16 +31,21 @@ def test_plpgsql_check_finds_nothing(db: psycopg.Connection) -> None:
         [OURS],
     ).fetchall()
     assert len(functions) > 10
-    for stage in ("stage_bars", "stage_ticks"):  # make the temporary tables that others read
-        db.execute(f"SELECT {stage}()")
     found = []
     for name, relation in functions:
+        if "staged" in name:  # reads temporary tables that another function makes
+            db.execute(f"SELECT {'stage_ticks' if 'tick' in name else 'stage_bars'}()")
         complaints = db.execute(
             "SELECT lineno, level, message FROM plpgsql_check_function_tb(%s, %s,"
+            " oldtable => CASE WHEN %s > 0 THEN 'old_rows'::name END,"
+            " newtable => CASE WHEN %s > 0 THEN 'new_rows'::name END,"
             " extra_warnings => FALSE, performance_warnings => FALSE)",
-            [name, relation],
+            [name, relation, relation, relation],
         ).fetchall()
-        found += [(name, *complaint) for complaint in complaints]
+        # what the function itself makes is not there yet: a temporary table, and with the
+        # Timescale licence a continuous aggregate
+        made = ('"pg_temp.', '"public.market_data_h1"')
+        found += [(name, *said) for said in complaints if not any(m in said[2] for m in made)]
     assert found == []
 
 

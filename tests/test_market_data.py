@@ -388,3 +388,9 @@ def test_policies_say_what_is_skipped(db: psycopg.Connection) -> None:
     ).fetchall()
     assert served == made
     assert len(made) == 24
+
+
+def test_bars_and_ticks_can_be_staged_one_after_the_other(app: psycopg.Connection) -> None:
+    for stage, table in (("bars", "bars"), ("ticks", "ticks"), ("bars", "bars")):
+        app.execute(f"SELECT stage_{stage}()")
+        assert app.execute(f"SELECT count(*) FROM staged_{table}").fetchone() == (0,)
