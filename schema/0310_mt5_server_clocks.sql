@@ -10,7 +10,7 @@ CALL deploy.become_owner();
 -- for exclusion constraints is needed.
 CREATE TABLE IF NOT EXISTS public.mt5_server_clocks (
     server text NOT NULL,
-    -- squawk-ignore prefer-timestamptz: the server's clock, which is what the rule is about
+    -- squawk-ignore prefer-timestamp-tz
     valid_from timestamp DEFAULT '-infinity' NOT NULL,
     zone text NOT NULL,
     shift interval DEFAULT '0' NOT NULL,

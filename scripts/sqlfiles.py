@@ -94,10 +94,17 @@ def read_files(root: Path = ROOT) -> list[File]:
 def statements(text: str) -> Iterator[tuple[int, str]]:
     """Each statement with the position of its first character, comments before it left out."""
     begin = None
+    before, open_blocks = "", 0  # a body BEGIN ATOMIC ... END has semicolons of its own
     for token in TOKEN.finditer(text):
         if token[0].startswith(("--", "/*")):
             continue
-        if token[0] == ";":
+        word = token[0].upper()
+        if before == "BEGIN" and word == "ATOMIC":
+            open_blocks = 1
+        elif open_blocks and word in ("CASE", "END"):
+            open_blocks += 1 if word == "CASE" else -1
+        before = word
+        if token[0] == ";" and not open_blocks:
             if begin is not None:
                 yield begin, text[begin : token.start()]
             begin = None

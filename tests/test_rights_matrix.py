@@ -21,7 +21,7 @@ def columns(connection: psycopg.Connection, relation: str, role: str, action: st
         name
         for (name,) in connection.execute(
             "SELECT attname FROM pg_attribute WHERE attrelid = %(r)s::regclass AND attnum > 0"
-            " AND NOT attisdropped"
+            " AND NOT attisdropped AND attidentity = ''"
             " AND has_column_privilege(%(role)s, attrelid, attnum, %(action)s)",
             {"r": relation, "role": role, "action": action},
         )

@@ -72,3 +72,19 @@ COMMENT ON COLUMN public.open_positions_with_session.account_number IS
 'Login at the server of the broker.';
 COMMENT ON COLUMN public.open_positions_with_session.broker IS 'Name of the broker.';
 COMMENT ON COLUMN public.open_positions_with_session.user_id IS 'Owner.';
+COMMENT ON COLUMN public.open_positions_with_session.identifier IS
+'Position identifier of MT5, which stays when the ticket changes.';
+COMMENT ON COLUMN public.open_positions_with_session.time IS
+'Opened, seconds since 1970 on the server''s clock.';
+COMMENT ON COLUMN public.open_positions_with_session.time_msc IS
+'Opened, milliseconds since 1970 on the server''s clock.';
+COMMENT ON COLUMN public.open_positions_with_session.time_update IS
+'Changed, seconds since 1970 on the server''s clock.';
+COMMENT ON COLUMN public.open_positions_with_session.time_update_msc IS
+'Changed, milliseconds since 1970 on the server''s clock.';
+COMMENT ON COLUMN public.open_positions_with_session.magic IS
+'Number of the program that opened it.';
+COMMENT ON COLUMN public.open_positions_with_session.reason IS 'POSITION_REASON of MT5.';
+COMMENT ON COLUMN public.open_positions_with_session.comment IS 'Comment, as the broker left it.';
+COMMENT ON COLUMN public.open_positions_with_session.external_id IS 'Identifier at the exchange.';
+COMMENT ON COLUMN public.open_positions_with_session.raw IS 'The position as MT5 gave it.';

@@ -18,6 +18,7 @@ DROP VIEW IF EXISTS monitoring.trip_violations;
 -- None of them is security_invoker: they count over all users for rubi_monitor, who may not read
 -- their rows.
 
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
 CREATE VIEW monitoring.balance_states AS
 WITH moved AS (
     SELECT
@@ -66,6 +67,7 @@ COMMENT ON COLUMN monitoring.balance_states.latest_deal_at IS 'Latest deal, UTC.
 COMMENT ON COLUMN monitoring.balance_states.state IS
 'holds, violated, or pending while a deal is newer than the account''s picture.';
 
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
 CREATE VIEW monitoring.balance_violations AS
 SELECT
     b.account_id,
@@ -89,6 +91,7 @@ COMMENT ON COLUMN monitoring.balance_violations.latest_deal_at IS 'Latest deal, 
 
 -- Rollover and variation margin move no volume. A split or corporate action changes the volume
 -- without a deal that says so: such positions can't be proved.
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
 CREATE VIEW monitoring.position_volumes AS
 SELECT
     d.account_id,
@@ -113,6 +116,7 @@ COMMENT ON COLUMN monitoring.position_volumes.has_opening IS
 COMMENT ON COLUMN monitoring.position_volumes.is_split IS
 'TRUE when a split or corporate action changed it.';
 
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
 CREATE VIEW monitoring.open_volume_violations AS
 SELECT
     p.account_id,
@@ -144,6 +148,7 @@ COMMENT ON COLUMN monitoring.open_volume_violations.volume IS 'Volume in lots; s
 COMMENT ON COLUMN monitoring.open_volume_violations.volume_by_deals IS
 'Bought less sold by deals, lots.';
 
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
 CREATE VIEW monitoring.vanished_position_violations AS
 SELECT
     v.account_id,
@@ -172,6 +177,7 @@ COMMENT ON COLUMN monitoring.vanished_position_violations.volume_by_deals IS
 'Bought less sold by deals, lots.';
 COMMENT ON COLUMN monitoring.vanished_position_violations.latest_deal_at IS 'Latest deal, UTC.';
 
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
 CREATE VIEW monitoring.order_without_deal_violations AS
 SELECT
     o.account_id,
@@ -204,6 +210,7 @@ COMMENT ON COLUMN monitoring.order_without_deal_violations.volume_current IS
 'Volume not filled, lots.';
 COMMENT ON COLUMN monitoring.order_without_deal_violations.done_at IS 'When it was done with, UTC.';
 
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
 CREATE VIEW monitoring.double_order_violations AS
 SELECT
     o.id,
@@ -223,6 +230,7 @@ COMMENT ON COLUMN monitoring.double_order_violations.other_id IS 'Row of trading
 COMMENT ON COLUMN monitoring.double_order_violations.user_id IS 'Owner of both.';
 COMMENT ON COLUMN monitoring.double_order_violations.mt5_order_id IS 'Order ticket of both.';
 
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
 CREATE VIEW monitoring.trip_violations AS
 WITH by_deals AS (
     SELECT

@@ -66,7 +66,7 @@ COMMENT ON COLUMN monitoring.proofs.violations IS 'Rows that contradict it.';
 COMMENT ON COLUMN monitoring.proofs.meaning IS 'What a violation means.';
 COMMENT ON COLUMN monitoring.proofs.listed_by IS 'View that lists the rows.';
 
--- Not security_invoker, like the view it reads.
+-- Not security_invoker: like the view it reads.
 CREATE VIEW monitoring.proofs_line AS
 SELECT
     sum(p.violations) = 0 AS is_well,
