@@ -46,6 +46,7 @@ SET lock_timeout = '5s';
 \set file schema/0530_balance_operations.sql \ir scripts/apply.psql
 \set file schema/0540_account_margin_levels.sql \ir scripts/apply.psql
 \set file schema/0600_audit.sql \ir scripts/apply.psql
+\set file schema/0710_backup_runs.sql \ir scripts/apply.psql
 \set file indexes/1110_trading_strategies.sql \ir scripts/apply.psql
 \set file indexes/1130_mt5_sessions.sql \ir scripts/apply.psql
 \set file indexes/1140_trading_signals.sql \ir scripts/apply.psql
@@ -128,3 +129,4 @@ SET lock_timeout = '5s';
 \set file grants/6510_performance.sql \ir scripts/apply.psql
 \set file grants/6610_row_security.sql \ir scripts/apply.psql
 \set file grants/6620_tenant_rights.sql \ir scripts/apply.psql
+\set file grants/6710_backup_runs.sql \ir scripts/apply.psql
