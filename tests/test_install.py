@@ -159,3 +159,17 @@ def test_missing_extension_is_named(server: Address, empty_database: MakeDatabas
         connection.execute(f"ALTER DATABASE {name} OWNER TO rubi_admin")
     with pytest.raises(deploy.Failure, match=r"schema/0020_extensions\.sql:\d+: .*permission"):
         deploy_all(server.dsn(name, "rubi_admin"))
+
+
+def test_any_file_run_again_alone_leaves_the_same(
+    server: Address, empty_database: MakeDatabase
+) -> None:
+    # last files first: what a file takes away, no later file of this test brings back
+    name = empty_database()
+    deploy_all(server.dsn(name, "rubi_admin"))
+    before = dump(server, name)
+    with psycopg.connect(server.dsn(name, "rubi_admin"), autocommit=True) as connection:
+        for file in reversed(deploy.read_files()):
+            connection.execute(file.text)
+            connection.execute("RESET ROLE")
+    assert dump(server, name) == before

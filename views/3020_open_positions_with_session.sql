@@ -4,8 +4,7 @@
 
 CALL deploy.become_owner();
 
-DROP VIEW IF EXISTS public.open_positions_with_session;
-CREATE VIEW public.open_positions_with_session
+CREATE OR REPLACE VIEW public.open_positions_with_session
 WITH (security_invoker = TRUE) AS
 SELECT
     p.id,

@@ -4,13 +4,8 @@
 
 CALL deploy.become_owner();
 
--- views/3900_monitoring_proofs.sql makes these again
-DROP VIEW IF EXISTS monitoring.proofs_line;
-DROP VIEW IF EXISTS monitoring.proofs;
-DROP VIEW IF EXISTS monitoring.strategy_counter_violations;
-
 -- Not security_invoker: it counts over all users for rubi_monitor, who may not read their rows.
-CREATE VIEW monitoring.strategy_counter_violations AS
+CREATE OR REPLACE VIEW monitoring.strategy_counter_violations AS
 WITH orders AS (
     SELECT
         t.strategy_id,

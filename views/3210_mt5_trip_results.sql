@@ -6,8 +6,7 @@ CALL deploy.become_owner();
 
 -- Excursion comes from the M1 bars that lie wholly within the trip, so that no price from before or
 -- after counts, and from the trip's own prices; without such bars it is NULL.
-DROP VIEW IF EXISTS public.mt5_trip_results;
-CREATE VIEW public.mt5_trip_results
+CREATE OR REPLACE VIEW public.mt5_trip_results
 WITH (security_invoker = TRUE) AS
 SELECT
     t.account_id,
@@ -88,8 +87,7 @@ COMMENT ON COLUMN public.mt5_trip_results.is_whole IS 'FALSE when deals are miss
 COMMENT ON COLUMN public.mt5_trip_results.time_ambiguous IS
 'TRUE when a time may be an hour late.';
 
-DROP VIEW IF EXISTS public.mt5_trip_links;
-CREATE VIEW public.mt5_trip_links
+CREATE OR REPLACE VIEW public.mt5_trip_links
 WITH (security_invoker = TRUE) AS
 SELECT
     t.account_id,

@@ -4,8 +4,7 @@
 
 CALL deploy.become_owner();
 
-DROP VIEW IF EXISTS public.mt5_order_send_quality;
-CREATE VIEW public.mt5_order_send_quality
+CREATE OR REPLACE VIEW public.mt5_order_send_quality
 WITH (security_invoker = TRUE) AS
 SELECT
     s.id,

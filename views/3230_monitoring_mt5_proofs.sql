@@ -4,22 +4,11 @@
 
 CALL deploy.become_owner();
 
-DROP VIEW IF EXISTS monitoring.proofs_line;
-DROP VIEW IF EXISTS monitoring.proofs;
-DROP VIEW IF EXISTS monitoring.balance_violations;
-DROP VIEW IF EXISTS monitoring.balance_states;
-DROP VIEW IF EXISTS monitoring.open_volume_violations;
-DROP VIEW IF EXISTS monitoring.vanished_position_violations;
-DROP VIEW IF EXISTS monitoring.position_volumes;
-DROP VIEW IF EXISTS monitoring.order_without_deal_violations;
-DROP VIEW IF EXISTS monitoring.double_order_violations;
-DROP VIEW IF EXISTS monitoring.trip_violations;
-
 -- None of them is security_invoker: they count over all users for rubi_monitor, who may not read
 -- their rows.
 
 -- Not security_invoker: rubi_monitor counts rows that it may not read.
-CREATE VIEW monitoring.balance_states AS
+CREATE OR REPLACE VIEW monitoring.balance_states AS
 WITH moved AS (
     SELECT
         d.account_id,
@@ -68,7 +57,7 @@ COMMENT ON COLUMN monitoring.balance_states.state IS
 'holds, violated, or pending while a deal is newer than the account''s picture.';
 
 -- Not security_invoker: rubi_monitor counts rows that it may not read.
-CREATE VIEW monitoring.balance_violations AS
+CREATE OR REPLACE VIEW monitoring.balance_violations AS
 SELECT
     b.account_id,
     b.balance,
@@ -92,7 +81,7 @@ COMMENT ON COLUMN monitoring.balance_violations.latest_deal_at IS 'Latest deal, 
 -- Rollover and variation margin move no volume. A split or corporate action changes the volume
 -- without a deal that says so: such positions can't be proved.
 -- Not security_invoker: rubi_monitor counts rows that it may not read.
-CREATE VIEW monitoring.position_volumes AS
+CREATE OR REPLACE VIEW monitoring.position_volumes AS
 SELECT
     d.account_id,
     d.position_id,
@@ -117,7 +106,7 @@ COMMENT ON COLUMN monitoring.position_volumes.is_split IS
 'TRUE when a split or corporate action changed it.';
 
 -- Not security_invoker: rubi_monitor counts rows that it may not read.
-CREATE VIEW monitoring.open_volume_violations AS
+CREATE OR REPLACE VIEW monitoring.open_volume_violations AS
 SELECT
     p.account_id,
     p.identifier AS position_id,
@@ -149,7 +138,7 @@ COMMENT ON COLUMN monitoring.open_volume_violations.volume_by_deals IS
 'Bought less sold by deals, lots.';
 
 -- Not security_invoker: rubi_monitor counts rows that it may not read.
-CREATE VIEW monitoring.vanished_position_violations AS
+CREATE OR REPLACE VIEW monitoring.vanished_position_violations AS
 SELECT
     v.account_id,
     v.position_id,
@@ -178,7 +167,7 @@ COMMENT ON COLUMN monitoring.vanished_position_violations.volume_by_deals IS
 COMMENT ON COLUMN monitoring.vanished_position_violations.latest_deal_at IS 'Latest deal, UTC.';
 
 -- Not security_invoker: rubi_monitor counts rows that it may not read.
-CREATE VIEW monitoring.order_without_deal_violations AS
+CREATE OR REPLACE VIEW monitoring.order_without_deal_violations AS
 SELECT
     o.account_id,
     o.ticket,
@@ -211,7 +200,7 @@ COMMENT ON COLUMN monitoring.order_without_deal_violations.volume_current IS
 COMMENT ON COLUMN monitoring.order_without_deal_violations.done_at IS 'When it was done with, UTC.';
 
 -- Not security_invoker: rubi_monitor counts rows that it may not read.
-CREATE VIEW monitoring.double_order_violations AS
+CREATE OR REPLACE VIEW monitoring.double_order_violations AS
 SELECT
     o.id,
     x.id AS other_id,
@@ -231,7 +220,7 @@ COMMENT ON COLUMN monitoring.double_order_violations.user_id IS 'Owner of both.'
 COMMENT ON COLUMN monitoring.double_order_violations.mt5_order_id IS 'Order ticket of both.';
 
 -- Not security_invoker: rubi_monitor counts rows that it may not read.
-CREATE VIEW monitoring.trip_violations AS
+CREATE OR REPLACE VIEW monitoring.trip_violations AS
 WITH by_deals AS (
     SELECT
         d.account_id,

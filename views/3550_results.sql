@@ -8,8 +8,7 @@ CALL deploy.become_owner();
 -- two currencies has no sum. Days and months count by closing, as the metrics do; session, weekday
 -- and hour by opening, which is what a trader can choose.
 
-DROP VIEW IF EXISTS public.daily_results;
-CREATE VIEW public.daily_results
+CREATE OR REPLACE VIEW public.daily_results
 WITH (security_invoker = TRUE) AS
 SELECT
     t.user_id,
@@ -34,8 +33,7 @@ COMMENT ON VIEW public.daily_results IS
 'Results of closed trades by UTC day of closing, one row a user and currency.';
 COMMENT ON COLUMN public.daily_results.day IS 'UTC day of closing.';
 
-DROP VIEW IF EXISTS public.monthly_results;
-CREATE VIEW public.monthly_results
+CREATE OR REPLACE VIEW public.monthly_results
 WITH (security_invoker = TRUE) AS
 SELECT
     t.user_id,
@@ -60,8 +58,7 @@ COMMENT ON VIEW public.monthly_results IS
 'Results of closed trades by UTC month of closing, one row a user and currency.';
 COMMENT ON COLUMN public.monthly_results.month IS 'First day of the UTC month of closing.';
 
-DROP VIEW IF EXISTS public.symbol_results;
-CREATE VIEW public.symbol_results
+CREATE OR REPLACE VIEW public.symbol_results
 WITH (security_invoker = TRUE) AS
 SELECT
     t.user_id,
@@ -86,8 +83,7 @@ COMMENT ON VIEW public.symbol_results IS
 'Results of closed trades by symbol, one row a user and currency.';
 COMMENT ON COLUMN public.symbol_results.symbol IS 'Symbol as the broker spells it.';
 
-DROP VIEW IF EXISTS public.strategy_results;
-CREATE VIEW public.strategy_results
+CREATE OR REPLACE VIEW public.strategy_results
 WITH (security_invoker = TRUE) AS
 SELECT
     t.user_id,
@@ -112,8 +108,7 @@ COMMENT ON VIEW public.strategy_results IS
 'Results of closed trades by strategy, one row a user and currency.';
 COMMENT ON COLUMN public.strategy_results.strategy_id IS 'Strategy; NULL for trades of none.';
 
-DROP VIEW IF EXISTS public.session_results;
-CREATE VIEW public.session_results
+CREATE OR REPLACE VIEW public.session_results
 WITH (security_invoker = TRUE) AS
 SELECT
     t.user_id,
@@ -154,8 +149,7 @@ COMMENT ON COLUMN public.session_results.session IS
 'Markets open when the trade was opened: Tokyo 9 to 18, London and New York 8 to 17, local time;
 several while they overlap, empty when none.';
 
-DROP VIEW IF EXISTS public.weekday_results;
-CREATE VIEW public.weekday_results
+CREATE OR REPLACE VIEW public.weekday_results
 WITH (security_invoker = TRUE) AS
 SELECT
     t.user_id,
@@ -181,8 +175,7 @@ COMMENT ON VIEW public.weekday_results IS
 COMMENT ON COLUMN public.weekday_results.weekday IS
 'Weekday of opening, UTC: 1 Monday to 7 Sunday.';
 
-DROP VIEW IF EXISTS public.hour_results;
-CREATE VIEW public.hour_results
+CREATE OR REPLACE VIEW public.hour_results
 WITH (security_invoker = TRUE) AS
 SELECT
     t.user_id,

@@ -4,8 +4,7 @@
 
 CALL deploy.become_owner();
 
-DROP VIEW IF EXISTS public.daily_equity;
-CREATE VIEW public.daily_equity
+CREATE OR REPLACE VIEW public.daily_equity
 WITH (security_invoker = TRUE) AS
 WITH days AS (
     SELECT
@@ -73,8 +72,7 @@ COMMENT ON COLUMN public.daily_equity.drawdown IS
 COMMENT ON COLUMN public.daily_equity.drawdown_percent IS
 'The same in percent of the high; NULL while that is not positive.';
 
-DROP VIEW IF EXISTS public.trade_series;
-CREATE VIEW public.trade_series
+CREATE OR REPLACE VIEW public.trade_series
 WITH (security_invoker = TRUE) AS
 WITH turns AS (
     SELECT

@@ -4,8 +4,7 @@
 
 CALL deploy.become_owner();
 
-DROP VIEW IF EXISTS public.exposure_by_symbol;
-CREATE VIEW public.exposure_by_symbol
+CREATE OR REPLACE VIEW public.exposure_by_symbol
 WITH (security_invoker = TRUE) AS
 SELECT
     s.user_id,
@@ -40,8 +39,7 @@ COMMENT ON COLUMN public.exposure_by_symbol.commission IS 'Commission so far, ac
 COMMENT ON COLUMN public.exposure_by_symbol.net_profit IS
 'Floating result with swap and commission, account currency.';
 
-DROP VIEW IF EXISTS public.exposure_by_currency;
-CREATE VIEW public.exposure_by_currency
+CREATE OR REPLACE VIEW public.exposure_by_currency
 WITH (security_invoker = TRUE) AS
 SELECT
     s.user_id,

@@ -4,9 +4,7 @@
 
 CALL deploy.become_owner();
 
-DROP VIEW IF EXISTS public.execution_quality;
-DROP VIEW IF EXISTS public.signal_executions;
-CREATE VIEW public.signal_executions
+CREATE OR REPLACE VIEW public.signal_executions
 WITH (security_invoker = TRUE) AS
 SELECT
     s.id AS signal_id,
@@ -51,7 +49,7 @@ COMMENT ON COLUMN public.signal_executions.executed_at IS 'When it was executed,
 COMMENT ON COLUMN public.signal_executions.transit IS 'From signal to receipt.';
 COMMENT ON COLUMN public.signal_executions.latency IS 'From receipt to execution.';
 
-CREATE VIEW public.execution_quality
+CREATE OR REPLACE VIEW public.execution_quality
 WITH (security_invoker = TRUE) AS
 SELECT
     e.user_id,
@@ -84,8 +82,7 @@ COMMENT ON COLUMN public.execution_quality.latency_95 IS
 COMMENT ON COLUMN public.execution_quality.longest_latency IS
 'Longest time from receipt to execution.';
 
-DROP VIEW IF EXISTS public.signal_funnel;
-CREATE VIEW public.signal_funnel
+CREATE OR REPLACE VIEW public.signal_funnel
 WITH (security_invoker = TRUE) AS
 SELECT
     s.user_id,

@@ -22,8 +22,7 @@ COMMENT ON FUNCTION public.find_server_day_start(bigint, timestamptz) IS
 'When the day of an account''s trade server began that a moment falls in: 17:00 in New York.';
 REVOKE ALL ON FUNCTION public.find_server_day_start(bigint, timestamptz) FROM public;
 
-DROP VIEW IF EXISTS public.account_risk;
-CREATE VIEW public.account_risk
+CREATE OR REPLACE VIEW public.account_risk
 WITH (security_invoker = TRUE) AS
 WITH latest AS (
     SELECT
