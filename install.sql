@@ -15,6 +15,7 @@ SET lock_timeout = '5s';
 \set file schema/0010_deploy.sql \ir scripts/apply.psql
 \set file schema/0020_extensions.sql \ir scripts/apply.psql
 \set file schema/0030_schemas.sql \ir scripts/apply.psql
+\set file schema/0040_domains.sql \ir scripts/apply.psql
 \set file schema/0100_users.sql \ir scripts/apply.psql
 \set file schema/0110_trading_strategies.sql \ir scripts/apply.psql
 \set file schema/0120_mt5_accounts.sql \ir scripts/apply.psql
@@ -74,6 +75,7 @@ SET lock_timeout = '5s';
 \set file functions/2280_ingest_mt5_symbols.sql \ir scripts/apply.psql
 \set file functions/2290_rederive_mt5_times.sql \ir scripts/apply.psql
 \set file functions/2300_log_mt5_order_send.sql \ir scripts/apply.psql
+\set file functions/2310_subscribe.sql \ir scripts/apply.psql
 \set file functions/2400_bar_clock.sql \ir scripts/apply.psql
 \set file functions/2410_market_series.sql \ir scripts/apply.psql
 \set file functions/2420_merge_staged_bars.sql \ir scripts/apply.psql

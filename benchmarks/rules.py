@@ -36,7 +36,7 @@ MIX = {
     "signal_insert": 10,
     "snapshot_insert": 5,
 }
-KINDS = ("checks", "audit", "counters", "ownership", "status")
+KINDS = ("checks", "audit", "counters", "ownership", "status", "notify")
 ORDERS = 20_000
 # Database: the kinds of rules taken out of ours.
 DATABASES: dict[str, tuple[str, ...]] = {

@@ -51,6 +51,10 @@ TO rubi_ingest, rubi_app;
 GRANT EXECUTE ON FUNCTION
 public.log_mt5_order_send(bigint, jsonb, jsonb, timestamptz, timestamptz, text)
 TO rubi_ingest, rubi_app;
+-- Triggers of whoever writes signals and positions ask for subscribers.
+GRANT EXECUTE ON FUNCTION public.has_subscribers(text)
+TO rubi_app, rubi_tenant, rubi_ingest;
+GRANT EXECUTE ON FUNCTION public.subscribe(text) TO rubi_app, rubi_ingest, rubi_readonly;
 GRANT EXECUTE ON FUNCTION public.rebuild_mt5_trips(bigint) TO rubi_app;
 GRANT EXECUTE ON FUNCTION public.rederive_mt5_times(text) TO rubi_app;
 GRANT EXECUTE ON FUNCTION public.mt5_server_time(text, bigint) TO rubi_app, rubi_readonly;

@@ -1,5 +1,5 @@
 -- 0110_trading_strategies.sql: trading strategies and their running counters.
--- needs: schema/0100_users.sql
+-- needs: schema/0040_domains.sql, schema/0100_users.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -9,13 +9,13 @@ CREATE TABLE IF NOT EXISTS public.trading_strategies (
     user_id bigint NOT NULL,
     name text NOT NULL,
     description text,
-    symbols jsonb DEFAULT '[]' NOT NULL,
-    timeframes jsonb DEFAULT '["H1"]' NOT NULL,
-    max_positions integer DEFAULT 5 NOT NULL,
-    risk_per_trade numeric(9, 8) DEFAULT 0.02 NOT NULL,
+    symbols public.symbol_list DEFAULT '[]' NOT NULL,
+    timeframes public.timeframe_list DEFAULT '["H1"]' NOT NULL,
+    max_positions public.position_limit DEFAULT 5 NOT NULL,
+    risk_per_trade public.risk_share DEFAULT 0.02 NOT NULL,
     total_trades integer DEFAULT 0 NOT NULL,
     winning_trades integer DEFAULT 0 NOT NULL,
-    total_profit numeric(24, 8) DEFAULT 0 NOT NULL,
+    total_profit public.trading_amount DEFAULT 0 NOT NULL,
     is_active boolean DEFAULT TRUE NOT NULL,
     created_at timestamptz DEFAULT now() NOT NULL,
     updated_at timestamptz DEFAULT now() NOT NULL,
@@ -28,27 +28,9 @@ CREATE TABLE IF NOT EXISTS public.trading_strategies (
     CONSTRAINT trading_strategies_name_not_blank_check CHECK (
         name ~ '[^[:space:]]' AND char_length(name) <= 255
     ),
-    CONSTRAINT trading_strategies_symbols_form_check CHECK (
-        jsonb_typeof(symbols) = 'array'
-        AND NOT symbols @? 'strict $[*] ? (@.type() != "string")'
-        AND NOT symbols @? '$[*] ? (@ like_regex
-            "^$|^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]")'
-    ),
-    CONSTRAINT trading_strategies_timeframes_form_check CHECK (
-        jsonb_typeof(timeframes) = 'array'
-        AND NOT timeframes @? 'strict $[*] ? (@.type() != "string")'
-        AND timeframes <@ '["M1", "M2", "M3", "M4", "M5", "M6", "M10", "M12", "M15", "M20", "M30",
-            "H1", "H2", "H3", "H4", "H6", "H8", "H12", "D1", "W1", "MN1"]'
-    ),
-    CONSTRAINT trading_strategies_max_positions_positive_check CHECK (max_positions > 0),
-    -- NaN counts as greater than every number, so the upper bound refuses it.
-    CONSTRAINT trading_strategies_risk_per_trade_range_check CHECK (
-        risk_per_trade > 0 AND risk_per_trade <= 1
-    ),
     CONSTRAINT trading_strategies_winning_trades_range_check CHECK (
         winning_trades BETWEEN 0 AND total_trades
-    ),
-    CONSTRAINT trading_strategies_total_profit_not_nan_check CHECK (total_profit <> 'NaN')
+    )
 ) WITH (fillfactor = 80);
 
 COMMENT ON TABLE public.trading_strategies IS

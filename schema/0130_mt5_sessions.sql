@@ -1,5 +1,5 @@
 -- 0130_mt5_sessions.sql: connections of a terminal to an account, with its latest heartbeat.
--- needs: schema/0120_mt5_accounts.sql
+-- needs: schema/0040_domains.sql, schema/0120_mt5_accounts.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -11,14 +11,14 @@ CREATE TABLE IF NOT EXISTS public.mt5_sessions (
     user_id bigint NOT NULL,
     account_id bigint NOT NULL,
     session_id uuid DEFAULT gen_random_uuid() NOT NULL,
-    account_number text NOT NULL,
-    broker text NOT NULL,
+    account_number public.filled_text NOT NULL,
+    broker public.filled_text NOT NULL,
     server text,
-    balance numeric(24, 8) DEFAULT 0 NOT NULL,
-    equity numeric(24, 8) DEFAULT 0 NOT NULL,
-    margin numeric(24, 8) DEFAULT 0 NOT NULL,
-    margin_free numeric(24, 8) DEFAULT 0 NOT NULL,
-    currency text DEFAULT 'USD' NOT NULL,
+    balance public.trading_amount DEFAULT 0 NOT NULL,
+    equity public.trading_amount DEFAULT 0 NOT NULL,
+    margin public.margin_amount DEFAULT 0 NOT NULL,
+    margin_free public.trading_amount DEFAULT 0 NOT NULL,
+    currency public.currency_code DEFAULT 'USD' NOT NULL,
     is_active boolean DEFAULT TRUE NOT NULL,
     connected_at timestamptz DEFAULT now() NOT NULL,
     last_ping timestamptz DEFAULT now() NOT NULL,
@@ -31,13 +31,6 @@ CREATE TABLE IF NOT EXISTS public.mt5_sessions (
     REFERENCES public.users (id) ON DELETE CASCADE,
     CONSTRAINT mt5_sessions_account_id_user_id_fkey FOREIGN KEY (account_id, user_id)
     REFERENCES public.mt5_accounts (id, user_id) ON DELETE CASCADE,
-    CONSTRAINT mt5_sessions_account_number_not_blank_check CHECK (account_number ~ '[^[:space:]]'),
-    CONSTRAINT mt5_sessions_broker_not_blank_check CHECK (broker ~ '[^[:space:]]'),
-    CONSTRAINT mt5_sessions_currency_form_check CHECK (currency ~ '^[A-Za-z0-9]{2,10}$'),
-    CONSTRAINT mt5_sessions_money_not_nan_check CHECK (
-        greatest(balance, equity, margin, margin_free) <> 'NaN'
-    ),
-    CONSTRAINT mt5_sessions_margin_not_negative_check CHECK (margin >= 0),
     CONSTRAINT mt5_sessions_disconnected_after_connected_check CHECK (
         disconnected_at >= connected_at
     )

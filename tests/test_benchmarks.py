@@ -20,7 +20,7 @@ SCRIPTS = (
     "position_update", "open_positions", "pending_signals", "signal_insert", "snapshot_insert",
     "order_close",
 )  # fmt: skip
-KINDS = ("checks", "audit", "counters", "ownership", "status")
+KINDS = ("checks", "audit", "counters", "ownership", "status", "notify")
 
 
 @pytest.fixture(scope="module")
@@ -106,7 +106,7 @@ def test_ours_runs_every_script_with_and_without_its_rules(
     )
     assert sorted(row[0] for row in left) == [
         "trading_orders_05_account", "trading_orders_10_strategy", "trading_orders_11_strategy",
-        "trading_signals_80_notify", "users_90_updated_at",
+        "users_90_updated_at",
     ]  # fmt: skip
     traces = db.execute("SELECT count(*) FROM audit.changes").fetchone()
     run_scripts(server, name)

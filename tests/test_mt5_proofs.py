@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import psycopg
@@ -151,7 +152,7 @@ def test_a_notification_of_many_rows_stays_small(
     db: psycopg.Connection, connect_as: Any, user: int
 ) -> None:
     listener = connect_as("rubi_app")
-    listener.execute("LISTEN rubi_signals")
+    listener.execute("SELECT subscribe('rubi_signals')")
     db.execute(
         "INSERT INTO trading_signals (user_id, symbol, signal_type, volume, signal_time)"
         " SELECT %s, 'EURUSD', 'BUY', 1, now() FROM generate_series(1, 5000)",
@@ -159,3 +160,49 @@ def test_a_notification_of_many_rows_stays_small(
     )
     (note,) = listener.notifies(timeout=20, stop_after=1)
     assert '"count": 5000' in note.payload and len(note.payload) < 2000
+
+
+def test_nothing_is_sent_while_nobody_has_subscribed(
+    db: psycopg.Connection, connect_as: Any, user: int
+) -> None:
+    bystander, subscriber = connect_as("rubi_app"), connect_as("rubi_app")
+    bystander.execute("LISTEN rubi_signals")
+    rows.signal(db, user)
+    subscriber.execute("SELECT subscribe('rubi_signals')")
+    heard = rows.signal(db, user)
+    subscriber.close()
+    while db.execute("SELECT has_subscribers('rubi_signals')").fetchone() == (True,):
+        pass  # the server notices a moment later
+    rows.signal(db, user)
+    db.execute("SELECT pg_notify('rubi_signals', 'end')")
+    notes = [note.payload for note in bystander.notifies(timeout=20, stop_after=2)]
+    assert len(notes) == 2 and f'"signals": [{heard}]' in notes[0]
+    assert notes[1] == "end"
+
+
+def test_a_session_hears_itself(connect_as: Any, db: psycopg.Connection, user: int) -> None:
+    both = connect_as("rubi_app")
+    both.execute("SELECT subscribe('rubi_signals')")
+    rows.signal(both, user)
+    assert len(list(both.notifies(timeout=20, stop_after=1))) == 1
+
+
+def test_a_subscriber_waits_for_those_who_asked_before(
+    db: psycopg.Connection, connect_as: Any, user: int
+) -> None:
+    writer, subscriber = connect_as("rubi_app", autocommit=False), connect_as("rubi_app")
+    signal = rows.signal(writer, user)  # asked: nobody there, so nothing will be sent
+    with ThreadPoolExecutor(1) as pool:
+        subscribed = pool.submit(subscriber.execute, "SELECT subscribe('rubi_signals')")
+        waits = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query ~ 'subscribe'"
+        while not db.execute(waits).rowcount:
+            assert not subscribed.done()
+        writer.commit()
+        subscribed.result(timeout=20)
+    assert subscriber.execute("SELECT id FROM trading_signals").fetchall() == [(signal,)]
+
+
+def test_an_unknown_channel_is_refused(app: psycopg.Connection) -> None:
+    with pytest.raises(psycopg.Error, match="no such channel: rubi_signal\\n") as caught:
+        app.execute("SELECT subscribe('rubi_signal')")
+    assert caught.value.sqlstate == "RB057"

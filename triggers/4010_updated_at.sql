@@ -4,15 +4,16 @@
 
 CALL deploy.become_owner();
 
+-- Runs on every tick: without a search_path of its own, which would take half of its time; the one
+-- function that it calls is named with its schema.
 CREATE OR REPLACE FUNCTION public.set_updated_at()
 RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    NEW.updated_at := now();
+    NEW.updated_at := pg_catalog.now();
     RETURN NEW;
 END
 $$;

@@ -1,12 +1,13 @@
 -- 4300_notify.sql: clients hear of new signals and of positions opened, closed or changed.
--- needs: schema/0140_trading_signals.sql, schema/0160_trading_positions.sql
+-- needs: schema/0140_trading_signals.sql, schema/0160_trading_positions.sql,
+--        functions/2310_subscribe.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
 
 -- One notification a statement, with at most 50 names so that it stays far below PostgreSQL's 8000
 -- bytes; count tells whether there are more. Nothing private: who listens reads the rows under its
--- own rights.
+-- own rights. None at all while nobody has subscribed (functions/2310_subscribe.sql says why).
 CREATE OR REPLACE FUNCTION public.notify_signals()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -17,6 +18,9 @@ AS $$
 DECLARE
     v_message jsonb;
 BEGIN
+    IF NOT public.has_subscribers('rubi_signals') THEN
+        RETURN NULL;
+    END IF;
     SELECT jsonb_build_object(
         'event', 'new',
         'count', count(*),
@@ -51,6 +55,9 @@ AS $$
 DECLARE
     v_message jsonb;
 BEGIN
+    IF NOT public.has_subscribers('rubi_positions') THEN
+        RETURN NULL;
+    END IF;
     SELECT jsonb_build_object(
         'event', TG_ARGV[0],
         'count', count(*),
@@ -80,9 +87,9 @@ AFTER DELETE ON public.trading_positions
 REFERENCING OLD TABLE AS changed_rows
 FOR EACH STATEMENT EXECUTE FUNCTION public.notify_positions('closed');
 
--- Prices change on every tick: this one is a row trigger, because its WHEN clause keeps a tick at
--- the cost of three comparisons, while a transition table would be filled with every tick. It names
--- the account alone, so that PostgreSQL folds equal notifications of a transaction into one.
+-- Prices change on every tick: this one names its columns, so that a tick costs nothing, and is a
+-- row trigger, because a transition table would be filled with every tick. It names the account
+-- alone, so that PostgreSQL folds equal notifications of a transaction into one.
 CREATE OR REPLACE FUNCTION public.notify_position_change()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -91,6 +98,9 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF NOT public.has_subscribers('rubi_positions') THEN
+        RETURN NULL;
+    END IF;
     PERFORM pg_notify(
         'rubi_positions',
         jsonb_build_object('event', 'changed', 'accounts', jsonb_build_array(NEW.account_id))::text
@@ -104,7 +114,7 @@ and transaction.';
 REVOKE ALL ON FUNCTION public.notify_position_change() FROM public;
 
 CREATE OR REPLACE TRIGGER trading_positions_82_notify_changed
-AFTER UPDATE ON public.trading_positions
+AFTER UPDATE OF volume, sl, tp ON public.trading_positions
 FOR EACH ROW
 WHEN (
     OLD.volume <> NEW.volume

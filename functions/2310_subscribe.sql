@@ -1,0 +1,85 @@
+-- 2310_subscribe.sql: hear of signals and positions; nobody pays while nobody listens.
+-- needs: schema/0140_trading_signals.sql, schema/0160_trading_positions.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- A transaction that sends NOTIFY holds a lock of the whole cluster until its commit is on disk, so
+-- such commits go one by one: inserting signals from 16 connections ran at 0.4 of its rate
+-- (benchmarks/rules.py, rule "notify"). So the triggers of triggers/4300_notify.sql ask first whether
+-- anybody has subscribed. A subscriber holds a shared advisory lock until it disconnects; who asks
+-- tries for the exclusive one and gives it back at once. Two who ask in the same moment may see
+-- each other: then a notification is sent that nobody hears.
+CREATE OR REPLACE FUNCTION public.has_subscribers(p_channel text)
+RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+AS $$
+BEGIN
+    IF pg_catalog.pg_try_advisory_lock(1381319241, pg_catalog.hashtext(p_channel)) THEN
+        PERFORM pg_catalog.pg_advisory_unlock(1381319241, pg_catalog.hashtext(p_channel));
+        -- a session's own lock does not stop it
+        RETURN EXISTS (
+            SELECT FROM pg_catalog.pg_listening_channels() AS c
+            WHERE c OPERATOR (pg_catalog.=) p_channel
+        );
+    END IF;
+    RETURN TRUE;
+END
+$$;
+COMMENT ON FUNCTION public.has_subscribers(text) IS
+'Whether a session has called subscribe() for the channel and is still connected.';
+REVOKE ALL ON FUNCTION public.has_subscribers(text) FROM public;
+
+-- Whoever writes now may have asked before this session subscribed and will send nothing: the
+-- function returns when these transactions have ended, so that what is read afterwards holds their
+-- rows, and what comes later is heard.
+CREATE OR REPLACE FUNCTION public.subscribe(p_channel text)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_table regclass := CASE p_channel
+        WHEN 'rubi_signals' THEN 'public.trading_signals'
+        WHEN 'rubi_positions' THEN 'public.trading_positions'
+    END;
+    v_writers text[];
+BEGIN
+    IF v_table IS NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB057',
+            MESSAGE = format('no such channel: %s', coalesce(p_channel, 'NULL')),
+            HINT = 'The channels are rubi_signals and rubi_positions.';
+    END IF;
+    PERFORM pg_advisory_lock_shared(1381319241, hashtext(p_channel));
+    EXECUTE format('LISTEN %I', p_channel);
+
+    v_writers := ARRAY(
+        SELECT l.virtualtransaction
+        FROM pg_locks AS l
+        WHERE l.locktype = 'relation'
+            AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+            AND l.relation = v_table
+            AND l.mode = 'RowExclusiveLock'
+            AND l.granted
+            AND l.pid IS DISTINCT FROM pg_backend_pid()
+    );
+    WHILE EXISTS (
+        SELECT FROM pg_locks AS l
+        WHERE l.relation = v_table
+            AND l.mode = 'RowExclusiveLock'
+            AND l.virtualtransaction = ANY (v_writers)
+    ) LOOP
+        PERFORM pg_sleep(0.02);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION public.subscribe(text) IS
+'LISTEN for rubi_signals or rubi_positions, until the session ends. Waits for transactions that
+write the table now. Call it alone, in autocommit, then read the table once, then wait for
+notifications; read only after it returned. Raises RB057 for another channel.';
+REVOKE ALL ON FUNCTION public.subscribe(text) FROM public;
