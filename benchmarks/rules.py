@@ -7,37 +7,33 @@ alternating rounds, and writes benchmarks/results/rules.md and rules.json.
 from __future__ import annotations
 
 import json
-import os
-import platform
-import re
 import statistics
-import subprocess
 import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 
 HERE = Path(__file__).resolve().parent
-sys.path.insert(0, str(HERE.parent / "scripts"))
+sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
-import deploy
 import embedded
-from cli import Failure, console, new_app, run, step
+from cli import console, new_app, run, step
+from loads import (
+    Figures,
+    copy_database,
+    execute_file,
+    facts,
+    in_turn,
+    make_pair,
+    ratio,
+    run_closing,
+    run_mix,
+    vacuum,
+)
 from server import Server, running
 
-# The API's mix: script and its share in percent.
-MIX = {
-    "position_update": 50,
-    "open_positions": 20,
-    "pending_signals": 15,
-    "signal_insert": 10,
-    "snapshot_insert": 5,
-}
 KINDS = ("checks", "audit", "counters", "ownership", "status", "notify")
-ORDERS = 20_000
 # Database: the kinds of rules taken out of ours.
 DATABASES: dict[str, tuple[str, ...]] = {
     "base": (),
@@ -49,97 +45,15 @@ DATABASES: dict[str, tuple[str, ...]] = {
 CLOSING = ("base", "ours", "without_audit", "without_counters", "without_checks", "without_any")
 
 
-class Figures(NamedTuple):
-    """What a round gave."""
-
-    rate: float
-    """Transactions a second."""
-    cpu: float
-    """Processor time of the server for a transaction, in microseconds; 0 where unknown."""
-
-
-def prepare_database(server: Server, name: str, template: str) -> None:
-    """A database copied from another one."""
-    with server.connect() as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
-
-
-def execute_file(server: Server, database: str, path: Path) -> None:
-    """Run a plain SQL file in one transaction, as superuser."""
-    with server.connect(database) as connection, connection.transaction():
-        connection.execute("SET LOCAL client_min_messages = error")
-        connection.execute(path.read_text())
-
-
 def make_databases(server: Server) -> None:
     """Base and ours with the same rows, and copies of ours without a kind of rule."""
-    with server.connect() as connection:
-        connection.execute("CREATE ROLE rubi_admin LOGIN CREATEDB CREATEROLE")
-        connection.execute("GRANT pg_monitor TO rubi_admin WITH ADMIN OPTION")
-    for name in ("ours", "base"):
-        prepare_database(server, name, "template0")
-        with server.connect(name) as connection:
-            connection.execute("SET client_min_messages = error")
-            for extension in ("timescaledb", "uuid-ossp", "pg_stat_statements"):
-                connection.execute(f'CREATE EXTENSION "{extension}"')
-            if name == "ours":
-                connection.execute("ALTER DATABASE ours OWNER TO rubi_admin")
-    with deploy.connect(server.dsn("ours", "rubi_admin")) as connection:
-        for file, _ in deploy.due(deploy.read_files(), deploy.applied(connection)):
-            deploy.apply_file(connection, file)
-    execute_file(server, "base", HERE / "base.sql")
-    for name in ("base", "ours"):
-        execute_file(server, name, HERE / "data.sql")
+    make_pair(server)
     for name, kinds in DATABASES.items():
         if kinds:
-            prepare_database(server, name, "ours")
+            copy_database(server, name, "ours")
             for kind in kinds:
                 execute_file(server, name, HERE / f"without/{kind}.sql")
-    for name in DATABASES:
-        with server.connect(name) as connection:
-            connection.execute("VACUUM ANALYZE")
-
-
-def pgbench(server: Server, database: str, clients: int, *arguments: str) -> Figures:
-    """Run as rubi_app; the rate leaves the time of connecting out."""
-    before = server.cpu_seconds()
-    done = subprocess.run(
-        [server.programs / "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2",
-         "-h", server.folder, "-U", "rubi_app", *arguments, database],
-        capture_output=True, text=True,
-        env=os.environ | {"LC_ALL": "C.UTF-8", "PGOPTIONS": ""},
-    )  # fmt: skip
-    rate = re.search(r"^tps = ([\d.]+) ", done.stdout, flags=re.MULTILINE)
-    count = re.search(r"transactions actually processed: (\d+)", done.stdout)
-    if done.returncode or not rate or not count:
-        raise Failure(
-            f"pgbench on {database}: {(done.stderr.strip() or 'no rate').splitlines()[0]}"
-        )
-    return Figures(float(rate[1]), (server.cpu_seconds() - before) * 1e6 / int(count[1]))
-
-
-def run_mix(server: Server, database: str, clients: int, seconds: int) -> Figures:
-    """Rate of the API's mix."""
-    scripts = [f"-f{HERE / name}.sql@{share}" for name, share in MIX.items()]
-    return pgbench(server, database, clients, "-T", str(seconds), *scripts)
-
-
-def run_closing(server: Server, database: str, clients: int, seconds: int) -> Figures:
-    """Rate of closing orders: about a thousand for each second asked for, at most all."""
-    execute_file(server, database, HERE / "reopen_orders.sql")
-    with server.connect(database) as connection:
-        connection.execute("VACUUM trading_orders")
-    share = min(ORDERS, 1000 * seconds) // clients
-    return pgbench(
-        server, database, clients, "-t", str(share),
-        "-D", f"share={share}", "-D", "done=0", "-f", str(HERE / "order_close.sql"),
-    )  # fmt: skip
-
-
-def in_turn(names: tuple[str, ...], rounds: int) -> Iterator[str]:
-    """Each database once a round, every second round backwards."""
-    for number in range(rounds):
-        yield from names if number % 2 == 0 else reversed(names)
+            vacuum(server, name)
 
 
 def measure(
@@ -158,11 +72,6 @@ def measure(
                     connection.execute("CHECKPOINT")
                 figures[load][name].append(work(server, name, clients, seconds))
     return figures
-
-
-def ratio(figures: list[Figures], others: list[Figures]) -> float:
-    """Median of the ratios of the rounds' rates."""
-    return statistics.median(a.rate / b.rate for a, b in zip(figures, others, strict=True))
 
 
 def table(figures: dict[str, list[Figures]]) -> list[str]:
@@ -186,28 +95,6 @@ def table(figures: dict[str, list[Figures]]) -> list[str]:
             f"| {lost} | {cpu[name]:.0f} | {cost} |"
         )
     return lines
-
-
-def facts(server: Server) -> dict[str, str]:
-    """Machine and versions; nothing that names the machine."""
-    with server.connect("ours") as connection:
-        postgresql, timescaledb, commit, fsync = connection.execute(
-            "SELECT current_setting('server_version'), extversion,"
-            " current_setting('synchronous_commit'), current_setting('fsync')"
-            " FROM pg_extension WHERE extname = 'timescaledb'"
-        ).fetchone()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "cores": str(os.cpu_count()),
-        "memory": f"{memory:.0f} GiB",
-        "system": f"{platform.system()} {platform.machine()}",
-        "PostgreSQL": postgresql.split()[0],
-        "TimescaleDB": timescaledb,
-        "fsync": fsync,
-        "synchronous_commit": commit,
-        "load average before": f"{os.getloadavg()[0]:.1f}",
-    }
 
 
 def report(result: dict) -> str:

@@ -180,13 +180,6 @@ def test_nothing_is_sent_while_nobody_has_subscribed(
     assert notes[1] == "end"
 
 
-def test_a_session_hears_itself(connect_as: Any, db: psycopg.Connection, user: int) -> None:
-    both = connect_as("rubi_app")
-    both.execute("SELECT subscribe('rubi_signals')")
-    rows.signal(both, user)
-    assert len(list(both.notifies(timeout=20, stop_after=1))) == 1
-
-
 def test_a_subscriber_waits_for_those_who_asked_before(
     db: psycopg.Connection, connect_as: Any, user: int
 ) -> None:

@@ -7,31 +7,35 @@ CALL deploy.become_owner();
 
 -- One notification a statement, with at most 50 names so that it stays far below PostgreSQL's 8000
 -- bytes; count tells whether there are more. Nothing private: who listens reads the rows under its
--- own rights. None at all while nobody has subscribed (functions/2310_subscribe.sql says why).
+-- own rights. None at all while nobody has subscribed (functions/2310_subscribe.sql says why). As
+-- set_updated_at(), without a search_path of its own.
 CREATE OR REPLACE FUNCTION public.notify_signals()
 RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_message jsonb;
 BEGIN
+    IF pg_catalog.pg_try_advisory_lock(1381319241, 1) THEN
+        PERFORM pg_catalog.pg_advisory_unlock(1381319241, 1);
+        RETURN NULL;
+    END IF;
     IF NOT public.has_subscribers('rubi_signals') THEN
         RETURN NULL;
     END IF;
-    SELECT jsonb_build_object(
+    SELECT pg_catalog.jsonb_build_object(
         'event', 'new',
-        'count', count(*),
-        'users', to_jsonb((array_agg(DISTINCT n.user_id))[1:50]),
-        'signals', to_jsonb((array_agg(n.id ORDER BY n.id))[1:50])
+        'count', pg_catalog.count(*),
+        'users', pg_catalog.to_jsonb((pg_catalog.array_agg(DISTINCT n.user_id))[1:50]),
+        'signals', pg_catalog.to_jsonb((pg_catalog.array_agg(n.id ORDER BY n.id))[1:50])
     )
     INTO v_message
     FROM new_rows AS n
-    HAVING count(*) > 0;
+    HAVING pg_catalog.count(*) > 0;
     IF v_message IS NOT NULL THEN
-        PERFORM pg_notify('rubi_signals', v_message::text);
+        PERFORM pg_catalog.pg_notify('rubi_signals', v_message::text);
     END IF;
     RETURN NULL;
 END
@@ -55,6 +59,10 @@ AS $$
 DECLARE
     v_message jsonb;
 BEGIN
+    IF pg_catalog.pg_try_advisory_lock(1381319241, 2) THEN
+        PERFORM pg_catalog.pg_advisory_unlock(1381319241, 2);
+        RETURN NULL;
+    END IF;
     IF NOT public.has_subscribers('rubi_positions') THEN
         RETURN NULL;
     END IF;
@@ -98,6 +106,10 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF pg_catalog.pg_try_advisory_lock(1381319241, 2) THEN
+        PERFORM pg_catalog.pg_advisory_unlock(1381319241, 2);
+        RETURN NULL;
+    END IF;
     IF NOT public.has_subscribers('rubi_positions') THEN
         RETURN NULL;
     END IF;
