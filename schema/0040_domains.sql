@@ -4,11 +4,11 @@
 
 CALL deploy.become_owner();
 
--- Rules about one value stand here, rules about several columns are CHECKs of their table. A table's
--- CHECKs are read, compiled and evaluated by every statement that writes a row, all of them; a
--- domain's rule is kept by the session and evaluated for the columns that the statement writes.
--- A price update of a position took 64 microseconds with CHECKs and 19 to 32 with these domains,
--- connection and commit left out (benchmarks/rules.py measures the whole).
+-- Rules about one value stand here, rules about several columns at their table. A table's CHECKs
+-- are read, compiled and evaluated by every statement that writes a row, all of them; a domain's
+-- rule is kept by the session and evaluated for the columns that the statement writes. A price
+-- update of a position took 64 microseconds with CHECKs and 19 to 32 with these domains, connection
+-- and commit left out (benchmarks/rules.py measures the whole).
 -- NaN is above every number, and the sign of NaN is NaN. NULL passes: NOT NULL says otherwise.
 DO $$
 BEGIN

@@ -56,7 +56,7 @@ def test_plpgsql_check_finds_nothing(db: psycopg.Connection) -> None:
 
 # Run on every tick or signal, where a path of their own takes half of their time. What they call
 # is named with its schema.
-BARE = ("public.notify_signals()", "public.set_updated_at()")
+BARE = ("public.check_signal()", "public.notify_signals()", "public.set_updated_at()")
 
 
 def test_pgspot_finds_nothing(tmp_path: Path) -> None:

@@ -16,10 +16,11 @@ VOLATILE
 PARALLEL UNSAFE
 AS $$
 DECLARE
+    v_free boolean;
     v_message jsonb;
 BEGIN
     IF pg_catalog.pg_try_advisory_lock(1381319241, 1) THEN
-        PERFORM pg_catalog.pg_advisory_unlock(1381319241, 1);
+        v_free := pg_catalog.pg_advisory_unlock(1381319241, 1);
         RETURN NULL;
     END IF;
     IF NOT public.has_subscribers('rubi_signals') THEN
@@ -57,10 +58,11 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    v_free boolean;
     v_message jsonb;
 BEGIN
     IF pg_catalog.pg_try_advisory_lock(1381319241, 2) THEN
-        PERFORM pg_catalog.pg_advisory_unlock(1381319241, 2);
+        v_free := pg_catalog.pg_advisory_unlock(1381319241, 2);
         RETURN NULL;
     END IF;
     IF NOT public.has_subscribers('rubi_positions') THEN
@@ -105,9 +107,11 @@ VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    v_free boolean;
 BEGIN
     IF pg_catalog.pg_try_advisory_lock(1381319241, 2) THEN
-        PERFORM pg_catalog.pg_advisory_unlock(1381319241, 2);
+        v_free := pg_catalog.pg_advisory_unlock(1381319241, 2);
         RETURN NULL;
     END IF;
     IF NOT public.has_subscribers('rubi_positions') THEN
