@@ -23,6 +23,7 @@ from psycopg.conninfo import conninfo_to_dict
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
+import debian
 import deploy
 import embedded
 import locks
@@ -49,7 +50,7 @@ class Demo:
 
     def __init__(self) -> None:
         name = hashlib.sha256(str(deploy.ROOT).encode()).hexdigest()[:8]
-        self.folder = embedded.home() / f"demo-{name}"
+        self.folder = debian.home() / f"demo-{name}"
         self.data = self.folder / "server/data"
         self.pgpass = self.folder / "pgpass"
         self.given = os.environ.get("RUBI_SERVER_URL", "")

