@@ -1,6 +1,6 @@
 """Archives expired bars to Parquet, proves the files, and brings them back.
 
-TARGET is a folder or a URI such as s3://bucket/bars, as scripts/stores.py says. The layout is Hive's:
+TARGET is a folder or a URI such as s3://bucket/bars, as scripts/stores.py says. Hive's layout:
 symbol=…/timeframe=…/month=YYYY-MM/bars.parquet. A file counts as an archive only after it was read
 back and found equal to the table; SQL's CALL drop_expired_bars() drops nothing else.
 """

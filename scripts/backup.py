@@ -1,8 +1,8 @@
 """Takes a backup that can be proved: a dump of one snapshot, and a manifest of what it holds.
 
-Connects as PG* variables or --dsn say, best as rubi_backup. The backup appears in its folder when it
-is complete and verified, then it is uploaded and read back; only after that older ones are removed.
-Docs: docs/backups.md.
+Connects as PG* variables or --dsn say, best as rubi_backup. The backup appears in its folder when
+it is complete and verified, then it is uploaded and read back; only after that older ones are
+removed. Docs: docs/backups.md.
 """
 
 from __future__ import annotations
@@ -61,29 +61,31 @@ def backup(
     """Dump, verify, upload, read back, then remove what is too old."""
     recipients = [recipient(text) for text in encrypt_to or []]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with backup_runs.recorded("backup", folder / "backup.status.json", dsn) as done:
-        with backup_runs.only_one(folder, "backup"):
-            for dead in folder.glob(".*.partial"):  # of a run that was killed; nobody else is here
-                shutil.rmtree(dead) if dead.is_dir() else dead.unlink()
-            name, now = take(folder, s3, dsn, compress, recipients)
-            database = backups.NAME.fullmatch(name)[1]
-            manifest = Place(folder).manifest(name)
-            done.location = str(folder / name)
-            done.bytes = sum(file["bytes"] for file in manifest["files"].values())
-            done.sha256 = dump_of(manifest)["sha256"]
-            done.message = f"{len(manifest['tables'])} tables"
-            if s3:
-                place = Place(s3)
-                with step(f"uploaded to {place}/{name} and read back"):
-                    upload(place, folder / name, manifest)
-                done.location = f"{place}/{name}"
-                names = place.names(database)
-                gone = backups.expired(names, keep_days, keep_weeks, keep_months)
-                remove(place, [*gone, *place.names(database, complete=False)])
-            if s3 or keep_local_days is not None:
-                days = 3 if keep_local_days is None else keep_local_days
-                here = Place(folder)
-                remove(here, backups.older(here.names(database), now, days))
+    with (
+        backup_runs.only_one(folder, "backup"),
+        backup_runs.recorded("backup", folder / "backup.status.json", dsn) as done,
+    ):
+        for dead in folder.glob(".*.partial"):  # of a run that was killed; nobody else is here
+            shutil.rmtree(dead) if dead.is_dir() else dead.unlink()
+        name, now = take(folder, s3, dsn, compress, recipients)
+        database = backups.NAME.fullmatch(name)[1]
+        manifest = Place(folder).manifest(name)
+        done.location = str(folder / name)
+        done.bytes = sum(file["bytes"] for file in manifest["files"].values())
+        done.sha256 = dump_of(manifest)["sha256"]
+        done.message = f"{len(manifest['tables'])} tables"
+        if s3:
+            place = Place(s3)
+            with step(f"uploaded to {place}/{name} and read back"):
+                upload(place, folder / name, manifest)
+            done.location = f"{place}/{name}"
+            names = place.names(database)
+            gone = backups.expired(names, keep_days, keep_weeks, keep_months)
+            remove(place, [*gone, *place.names(database, complete=False)])
+        if s3 or keep_local_days is not None:
+            days = 3 if keep_local_days is None else keep_local_days
+            here = Place(folder)
+            remove(here, backups.older(here.names(database), now, days))
     console.print(f"backup {done.location} is complete: {done.bytes:,} bytes", soft_wrap=True)
 
 
@@ -160,6 +162,8 @@ def take(
             sync(work)
             work.rename(folder / name)
             sync(folder)
+        except OSError as error:
+            raise Failure(f"{folder}: {error.strerror or error}") from error
         finally:
             shutil.rmtree(work, ignore_errors=True)
     return name, now

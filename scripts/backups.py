@@ -119,9 +119,12 @@ class Place:
 
     def fetch(self, name: str, file: str, to: Path, expected: dict[str, Any]) -> None:
         """Bring a file here. Raises Failure when its bytes are not those of the manifest."""
-        with stores.failures(self.target):
-            with self.open(f"{name}/{file}".lstrip("/")) as stream, to.open("wb") as target:
-                size, sha256 = copy(stream, target)
+        with (
+            stores.failures(self.target),
+            self.open(f"{name}/{file}".lstrip("/")) as stream,
+            to.open("wb") as target,
+        ):
+            size, sha256 = copy(stream, target)
         if {"bytes": size, "sha256": sha256} != expected:
             raise Failure(f"{self}: {file} is damaged, its SHA-256 is not the manifest's")
 

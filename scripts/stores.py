@@ -2,7 +2,8 @@
 
 A target is a folder or a URI such as s3://bucket/path. S3 means Scaleway's in Paris unless the
 URI (?endpoint_override=HOST:PORT&region=…&scheme=http) or AWS_ENDPOINT_URL and AWS_REGION say
-otherwise; credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws, never from the URI.
+otherwise; credentials come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws, never from
+the URI.
 """
 
 from __future__ import annotations
