@@ -1,6 +1,7 @@
 """Archives expired bars to Parquet, proves the files, and brings them back.
 
-TARGET is a folder or a URI such as s3://bucket/bars, as scripts/stores.py says. Hive's layout:
+TARGET is a folder or a URI of Arrow's file systems, such as s3://bucket/bars (credentials and
+endpoint as AWS_* variables say, or ?endpoint_override=…&region=… in the URI). The layout is Hive's:
 symbol=…/timeframe=…/month=YYYY-MM/bars.parquet. A file counts as an archive only after it was read
 back and found equal to the table; SQL's CALL drop_expired_bars() drops nothing else.
 """
@@ -15,11 +16,11 @@ from urllib.parse import quote
 
 import psycopg
 import pyarrow as pa
+import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 import typer
 
 import bar_tables
-import stores
 from cli import Failure, console, errors, new_app, one_line, run
 from deploy import Dsn
 
@@ -35,7 +36,13 @@ class Store:
     """The place of the archive: a folder or an object store."""
 
     def __init__(self, target: str) -> None:
-        self.files, self.root = stores.open_target(target)
+        try:
+            if "://" in target:
+                self.files, self.root = pafs.FileSystem.from_uri(target)
+            else:
+                self.files, self.root = pafs.LocalFileSystem(), target
+        except (pa.ArrowException, ValueError, OSError) as error:
+            raise Failure(f"{target}: {one_line(error)}") from error
 
     @staticmethod
     def location(symbol: str, timeframe: str, month: date) -> str:

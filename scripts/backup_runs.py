@@ -36,7 +36,8 @@ def recorded(kind: str, status: Path | None, dsn: str | None) -> Iterator[Run]:
     A backup that can't be recorded fails: whoever watches would not know of it.
     """
     run, began, started = Run(kind), monotonic(), datetime.now(UTC)
-    signal.signal(signal.SIGTERM, stopped)  # systemd and shutdown: what was begun is cleaned up
+    # systemd and shutdown: what was begun is cleaned up
+    before = signal.signal(signal.SIGTERM, stopped)
     try:
         yield run
         run.succeeded = True
@@ -44,6 +45,7 @@ def recorded(kind: str, status: Path | None, dsn: str | None) -> Iterator[Run]:
         run.message = one_line(error) if str(error) else "interrupted"
         raise
     finally:
+        signal.signal(signal.SIGTERM, before)
         left = [] if status is None else [lambda: write_status(status, run, started)]
         if dsn is not None:
             left.append(lambda: insert(dsn, run, monotonic() - began))

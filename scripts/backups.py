@@ -15,9 +15,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
-import pyarrow as pa
-import pyarrow.fs as pafs
-
 import stores
 from cli import Failure
 
@@ -60,83 +57,66 @@ class Place:
     """Where backups lie. Errors are Failures that name the place."""
 
     def __init__(self, target: str | Path) -> None:
-        self.target = str(target)
-        self.files, self.root = stores.open_target(self.target)
-        self.local = isinstance(self.files, pafs.LocalFileSystem)
+        self.store = stores.open_target(target)
 
     def __str__(self) -> str:
-        return stores.shown(self.target)
+        return str(self.store)
+
+    @property
+    def itself(self) -> str:
+        """Name of the backup that the place is itself, if it is one."""
+        last = str(self).rsplit("/", 1)[-1]
+        return last if NAME.fullmatch(last) else ""
 
     def names(self, database: str = "", *, complete: bool = True) -> list[str]:
         """Names of the backups, oldest first; those without a manifest when not complete."""
-        with stores.failures(self.target):
-            bucket = self.files.get_file_info(self.root if self.local else self.root.split("/")[0])
-            if bucket.type == pafs.FileType.NotFound:
-                raise Failure(f"{self}: there is no such {'folder' if self.local else 'bucket'}")
-            found = self.files.get_file_info(
-                pafs.FileSelector(self.root, recursive=True, allow_not_found=True)
-            )
-        whole, all_names = set(), set()
-        for info in found:
-            name, _, rest = info.path[len(self.root) :].lstrip("/").partition("/")
+        whole, found = set(), set()
+        for path in self.store.paths():
+            name, _, rest = path.partition("/")
             match = NAME.fullmatch(name)
-            if match and (not database or match[1] == database):
-                all_names.add(name)
+            if match and rest and (not database or match[1] == database):
+                found.add(name)
                 if rest == MANIFEST:
                     whole.add(name)
-        return sorted(whole if complete else all_names - whole, key=time_of)
-
-    def open(self, path: str) -> pa.NativeFile:
-        """A file below the root, to be read."""
-        return self.files.open_input_stream(f"{self.root}/{path}")
+        return sorted(whole if complete else found - whole, key=time_of)
 
     def manifest(self, name: str = "") -> dict[str, Any]:
         """A backup's manifest. Raises Failure when it is missing or not one."""
         path = f"{name}/{MANIFEST}".lstrip("/")
         try:
-            with self.open(path) as stream:
+            with self.store.open(path) as stream:
                 found = json.loads(stream.read())
         except FileNotFoundError as error:
             raise Failure(f"{self}: no {path}, so this is no complete backup") from error
-        except (ValueError, OSError) as error:
-            raise Failure(f"{self}: {path} can't be read ({error})") from error
+        except ValueError as error:
+            raise Failure(f"{self}: {path} is damaged ({error})") from error
         if not isinstance(found, dict) or found.get("format") != FORMAT:
             raise Failure(f"{self}: {path} is not of this version's format")
         return found
 
     def write(self, name: str, path: Path, expected: dict[str, Any]) -> None:
         """Store a file and read it back: it counts only when the same bytes come back."""
-        with stores.failures(self.target):
-            with (
-                path.open("rb") as source,
-                self.files.open_output_stream(f"{self.root}/{name}/{path.name}") as stream,
-            ):
-                copy(source, stream)
-            with self.open(f"{name}/{path.name}") as stream:
-                size, sha256 = copy(stream)
+        self.store.put(f"{name}/{path.name}", path)
+        with self.store.open(f"{name}/{path.name}") as stream:
+            size, sha256 = copy(stream)
         if {"bytes": size, "sha256": sha256} != expected:
             raise Failure(f"{self}: {path.name} came back otherwise than it was sent")
 
     def fetch(self, name: str, file: str, to: Path, expected: dict[str, Any]) -> None:
         """Bring a file here. Raises Failure when its bytes are not those of the manifest."""
-        with (
-            stores.failures(self.target),
-            self.open(f"{name}/{file}".lstrip("/")) as stream,
-            to.open("wb") as target,
-        ):
-            size, sha256 = copy(stream, target)
+        try:
+            with self.store.open(f"{name}/{file}".lstrip("/")) as stream, to.open("wb") as target:
+                size, sha256 = copy(stream, target)
+        except FileNotFoundError as error:
+            raise Failure(f"{self}: {file} is missing") from error
         if {"bytes": size, "sha256": sha256} != expected:
             raise Failure(f"{self}: {file} is damaged, its SHA-256 is not the manifest's")
 
     def remove(self, name: str) -> None:
         """Remove a backup, the manifest first: what is left of it is none."""
-        with stores.failures(self.target):
-            found = self.files.get_file_info(pafs.FileSelector(f"{self.root}/{name}"))
-            paths = [info.path for info in found if info.type == pafs.FileType.File]
-            for path in sorted(paths, key=lambda path: not path.endswith(f"/{MANIFEST}")):
-                self.files.delete_file(path)
-            if self.local:
-                self.files.delete_dir(f"{self.root}/{name}")
+        paths = self.store.paths(name)
+        for path in sorted(paths, key=lambda path: not path.endswith(f"/{MANIFEST}")):
+            self.store.delete(path)
 
 
 def refuse_later(place: Place, database: str, now: datetime) -> None:

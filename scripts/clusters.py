@@ -34,6 +34,7 @@ SETTINGS = {
     # its workers would hold connections to databases that are copied
     "timescaledb.max_background_workers": "0",
     "listen_addresses": "",
+    "port": "5432",  # else it would be PGPORT's
 }
 
 

