@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import logging
 import os
 import re
 import shutil
@@ -59,6 +60,7 @@ def backup(
     dsn: Dsn = "",
 ) -> None:
     """Dump, verify, upload, read back, then remove what is too old."""
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # a lost connection is told by us
     recipients = [recipient(text) for text in encrypt_to or []]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (

@@ -1,7 +1,7 @@
 """A physical backup with pgBackRest, verified and recorded in monitoring.backup_runs.
 
-Runs as the server's user (postgres) on the server's machine; for self-hosted servers. Settings are
-in pgbackrest.conf, credentials in PGBACKREST_* variables. Docs: docs/backups.md.
+Runs as root or the server's user on the server's machine; for self-hosted servers. Settings are in
+pgbackrest.conf, credentials in PGBACKREST_* variables. Docs: docs/backups.md.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ def physical(
     common = [f"--config={config}", f"--stanza={stanza}", "--log-level-console=error"]
 
     def call(command: str, *arguments: str) -> str:
-        return pgtools.run(Path(found), *common, *arguments, command)
+        return pgtools.run(Path(found), *common, *arguments, command, as_server=True)
 
     with backup_runs.recorded("physical", status, dsn) as done:
         with step("WAL archiving checked"):

@@ -98,7 +98,9 @@ class Cluster:
             "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
             "--locale=C.UTF-8",
         )  # fmt: skip
-        shutil.copyfile(ROOT / "postgresql.conf", self.data / "postgresql.conf")
+        # in the file too, for a standby that is copied from it
+        own = "".join(f"{name} = '{value}'\n" for name, value in self.settings.items())
+        (self.data / "postgresql.conf").write_text((ROOT / "postgresql.conf").read_text() + own)
 
     def start(self) -> None:
         """Start and wait until it answers. Raises Failure when it ends or takes a minute."""

@@ -50,7 +50,7 @@ def environment(dsn: str) -> dict[str, str]:
         for option in pq.Conninfo.parse(dsn.encode())
         if option.val is not None and option.envvar
     }
-    return os.environ | given | {"LC_MESSAGES": "C", "PGAPPNAME": "rubi backup"}
+    return os.environ | {"PGAPPNAME": "rubi backup"} | given | {"LC_MESSAGES": "C"}
 
 
 def failure(program: Path | str, said: str) -> Failure:
@@ -59,15 +59,23 @@ def failure(program: Path | str, said: str) -> Failure:
     errors = [x for x in lines if re.search(r"\b(error|fatal|panic):", x, re.IGNORECASE)]
     name = Path(program).name
     line = re.sub(rf"^{name}: (error: )?", "", (errors or lines or ["no message"])[0])
+    if detail := re.search(rf"^{name}: detail: (.*)$", said, flags=re.MULTILINE):
+        line += f" ({detail[1]})" if errors and said.index(errors[0]) < detail.start() else ""
     return Failure(f"{name} failed: {line}")
 
 
-def run(program: Path, *arguments: object, env: dict[str, str] | None = None) -> str:
-    """Run a program to its end; its output. Raises Failure when it fails."""
+def run(
+    program: Path, *arguments: object, env: dict[str, str] | None = None, as_server: bool = False
+) -> str:
+    """Run a program to its end, as the server's user if so said; its output.
+
+    Raises Failure when it fails.
+    """
     done = subprocess.run(
         [program, *map(str, arguments)],
         env=env or os.environ | {"LC_MESSAGES": "C"},
         stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+        **(embedded.as_server_user() if as_server else {}),
     )  # fmt: skip
     if done.returncode:
         raise failure(program, done.stderr)

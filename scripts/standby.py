@@ -1,6 +1,6 @@
 """Makes a streaming standby of a self-hosted server, and promotes it when the primary is lost.
 
-Runs as the server's user (postgres) on the machine of the standby. Docs: docs/backups.md.
+Runs as root or the server's user (postgres) on the machine of the standby. Docs: docs/backups.md.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import typer
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
+import embedded
 import pgtools
 from cli import Failure, console, new_app, run, step
 
@@ -27,7 +28,9 @@ WAIT = 60
 @app.command()
 def make(
     folder: Folder,
-    primary: Annotated[str, typer.Option(help="connection string of a role with REPLICATION")],
+    primary: Annotated[
+        str, typer.Option(help="connection string of a superuser there; else PG* variables")
+    ] = "",
     name: Annotated[str, typer.Option(help="its name and its slot's on the primary")] = "standby1",
     port: Annotated[int, typer.Option(help="port of the standby")] = 5432,
     socket: Annotated[str, typer.Option(help="folder of its socket")] = "/var/run/postgresql",
@@ -48,13 +51,14 @@ def make(
         ).fetchone()
         if slot and slot[0]:
             raise Failure(f"the primary has a standby {name} already: give another --name")
+        embedded.owned_folder(folder)
         with step("primary copied"):
             pgtools.run(
                 tools / "pg_basebackup", f"--pgdata={folder}", "--write-recovery-conf",
                 f"--slot={name}", *([] if slot else ["--create-slot"]), "--checkpoint=fast",
-                f"--dbname={make_conninfo(primary, application_name=name, dbname='replication')}",
+                env=pgtools.environment(make_conninfo(primary, application_name=name)),
+                as_server=True,
             )  # fmt: skip
-        folder.chmod(0o700)
         with (folder / "postgresql.auto.conf").open("a") as conf:
             conf.write(f"port = {port}\nunix_socket_directories = '{socket}'\n")
         with step("standby started"):
@@ -134,7 +138,7 @@ def control(tools: Path, folder: Path, command: str) -> None:
     try:
         pgtools.run(
             tools / "pg_ctl", f"--pgdata={folder}", f"--log={log}", f"--timeout={WAIT}", "--wait",
-            command,
+            command, as_server=True,
         )  # fmt: skip
     except Failure as error:
         lines = log.read_text().splitlines() if log.exists() else []

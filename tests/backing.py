@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib
+import io
 import os
 import secrets
 import shutil
@@ -11,17 +13,19 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
+from unittest import mock
 
 import psycopg
+from psycopg import pq
 
 import backups
 import bars
+import cli
 import embedded
-import pgtools
 import replay
 
 SCRIPTS = Path(backups.__file__).parent
@@ -66,7 +70,8 @@ def s3_server(folder: Path) -> Iterator[S3]:
     guard = ["setpriv", "--pdeathsig=TERM", "--"] if shutil.which("setpriv") else []
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            [*guard, program, "serve", "s3", "--addr", f"127.0.0.1:{server.port}", str(folder)],
+            [*guard, program, "serve", "s3", "--addr", f"127.0.0.1:{server.port}",
+             "--dir-cache-time", "0s", str(folder)],
             env=os.environ
             | {"RCLONE_CONFIG": "/dev/null", "RCLONE_AUTH_KEY": f'"{server.key},{server.secret}"'},
             stdout=log, stderr=log,
@@ -134,27 +139,42 @@ def run(
     user: str = "rubi_backup",
     env: dict[str, str] | None = None,
 ) -> bars.Done:
-    """Run a script as a program. server: an Address of conftest or a Cluster."""
-    with start(module, *arguments, database=database, server=server, user=user, env=env) as process:
-        out, err = process.communicate(timeout=240)
-    assert "Traceback" not in err, err
-    return bars.Done(process.returncode, out, err)
+    """Run a script in this process, as bars.script does. server: an Address or a Cluster."""
+    given = variables(server.dsn(database, user)) | (env or {})
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        mock.patch.dict(os.environ, given),
+        mock.patch.object(sys, "argv", [module, *map(str, arguments)]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        for name in os.environ.keys() - given.keys():
+            if name.startswith(("PG", "AWS_")):
+                del os.environ[name]
+        try:
+            cli.run(importlib.import_module(module).app)
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return bars.Done(code, out.getvalue(), err.getvalue())
+
+
+def variables(dsn: str) -> dict[str, str]:
+    """libpq's variables of a connection string."""
+    return {
+        option.envvar.decode(): option.val.decode()
+        for option in pq.Conninfo.parse(dsn.encode())
+        if option.val and option.envvar
+    }
 
 
 def start(
-    module: str,
-    *arguments: object,
-    database: str,
-    server: object,
-    user: str = "rubi_backup",
-    env: dict[str, str] | None = None,
+    module: str, *arguments: object, database: str, server: object, user: str = "rubi_backup"
 ) -> subprocess.Popen[str]:
-    """Start a script as a program."""
+    """Start a script as a program of its own."""
     clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
     return subprocess.Popen(
         [sys.executable, SCRIPTS / f"{module}.py", *map(str, arguments)],
-        env=pgtools.environment(server.dsn(database, user)) | {"COLUMNS": "100"} | (env or {})
-        | {name: "" for name in os.environ.keys() - clean.keys()},
+        env=clean | variables(server.dsn(database, user)),
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
 

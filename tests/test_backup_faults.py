@@ -6,6 +6,7 @@ docs/backups.md has these as a table; a test holds it equal to the names here.
 from __future__ import annotations
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -13,29 +14,52 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import psycopg
 import pytest
+from pytest_postgresql.executors import NoopExecutor
 
 import backing
 import backups
 import clusters
 import deploy
-import pgtools
 from backing import S3, refused
-from conftest import Address
+from conftest import Address, copy_rights
 
 Run = Callable[..., object]
 
 
-@pytest.fixture
-def earlier(db: psycopg.Connection, server: Address, tmp_path: Path) -> Iterator[Path]:
-    """A good backup of yesterday, which must be as good afterwards."""
-    folder = tmp_path / "backups"
-    done = backing.run("backup", "--dir", folder, database=db.info.dbname, server=server)
+@pytest.fixture(scope="module")
+def source(server: Address, template: NoopExecutor) -> Iterator[psycopg.Connection]:
+    """A superuser's connection to a deployed database of these tests."""
+    name = f"{template.template_dbname}_faults"
+    with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.template_dbname}")
+        copy_rights(connection, template.template_dbname, name)
+        with psycopg.connect(server.dsn(name), autocommit=True) as own:
+            yield own
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="module")
+def original(
+    source: psycopg.Connection, server: Address, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A good backup of it."""
+    folder = tmp_path_factory.mktemp("original")
+    done = backing.run("backup", "--dir", folder, database=source.info.dbname, server=server)
     assert done.returncode == 0, done
-    made = backing.rename(backing.newest(folder), -86400)
+    return backing.newest(folder)
+
+
+@pytest.fixture
+def earlier(original: Path, tmp_path: Path) -> Iterator[Path]:
+    """That backup as if of yesterday, which must be as good afterwards."""
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    made = backing.rename(shutil.copytree(original, folder / original.name), -86400)
     yield made
     assert_whole(made)
 
@@ -48,12 +72,18 @@ def assert_whole(backup: Path) -> None:
 
 
 @pytest.fixture
-def back_up(db: psycopg.Connection, server: Address, earlier: Path) -> Run:
+def back_up(source: psycopg.Connection, server: Address, earlier: Path) -> Run:
     """Takes another backup into the same folder."""
 
     def run(*arguments: object, folder: Path = earlier.parent, env: dict | None = None):
         return backing.run(
-            "backup", "--dir", folder, *arguments, database=db.info.dbname, server=server, env=env
+            "backup",
+            "--dir",
+            folder,
+            *arguments,
+            database=source.info.dbname,
+            server=server,
+            env=env,
         )
 
     return run
@@ -77,7 +107,7 @@ def restored(server: Address, new_database: Callable[[], str]) -> Iterator[Run]:
 
 
 def test_disk_full_during_the_dump(
-    db: psycopg.Connection, server: Address, earlier: Path, tmp_path: Path
+    source: psycopg.Connection, server: Address, earlier: Path, tmp_path: Path
 ) -> None:
     """In a file system of 2 MB, which the earlier backup fills but for a part of a dump."""
     small = tmp_path / "small"
@@ -90,7 +120,7 @@ def test_disk_full_during_the_dump(
     )
     done = subprocess.run(
         ["unshare", "--map-root-user", "--mount", "sh", "-c", script],
-        env=pgtools.environment(server.dsn(db.info.dbname, "rubi_backup")),
+        env=os.environ | backing.variables(server.dsn(source.info.dbname, "rubi_backup")),
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 1, done
@@ -123,7 +153,8 @@ def test_server_killed_during_the_dump(server: Address, tmp_path: Path, earlier:
                 cluster.stop(signal.SIGKILL)
                 out, err = process.communicate(timeout=60)
     assert process.returncode == 1, (out, err)
-    assert "error: pg_dump failed:" in err and "server closed the connection" in err
+    assert "error: pg_dump failed:" in err and "server closed the connection" in err, err
+    assert len(err.splitlines()) == 2, err  # and that it could not be recorded
     assert "Traceback" not in err
     assert backups.Place(folder).names() == [earlier.name]
     assert not list(folder.glob(".*partial"))
@@ -131,7 +162,7 @@ def test_server_killed_during_the_dump(server: Address, tmp_path: Path, earlier:
 
 
 def test_upload_cut_off(
-    earlier: Path, back_up: Run, s3: S3, db: psycopg.Connection, restored: Run
+    earlier: Path, back_up: Run, s3: S3, source: psycopg.Connection, restored: Run
 ) -> None:
     bucket = s3.bucket()
     shutil.copytree(earlier, s3.folder / bucket / "database" / earlier.name)
@@ -143,7 +174,7 @@ def test_upload_cut_off(
     assert new != earlier
     assert_whole(new)  # it is there, but here only
     assert backups.Place(s3.folder / bucket / "database").names() == [earlier.name]
-    said = db.execute(
+    said = source.execute(
         "SELECT succeeded, message FROM monitoring.backup_runs ORDER BY id"
     ).fetchall()
     assert [well for well, _ in said] == [True, False]
@@ -178,7 +209,7 @@ def flip(path: Path) -> None:
 
 
 def test_bit_flipped_in_the_dump(
-    db: psycopg.Connection, server: Address, earlier: Path, restored: Run, tmp_path: Path
+    source: psycopg.Connection, server: Address, earlier: Path, restored: Run, tmp_path: Path
 ) -> None:
     copy = tmp_path / "copy" / earlier.name
     shutil.copytree(earlier, copy)
@@ -186,7 +217,7 @@ def test_bit_flipped_in_the_dump(
     refused(restored(copy.parent), f"{earlier.name}.dump is damaged")
     status = tmp_path / "status.json"
     done = backing.run(
-        "restore_drill", copy.parent, "--status", status, database=db.info.dbname, server=server
+        "restore_drill", copy.parent, "--status", status, database=source.info.dbname, server=server
     )
     refused(done, f"{earlier.name}.dump is damaged")
     assert not json.loads(status.read_text())["succeeded"]
@@ -232,16 +263,16 @@ def test_versions_differing(earlier: Path, restored: Run, tmp_path: Path, kind: 
 
 
 def test_two_backups_at_once(
-    db: psycopg.Connection, server: Address, earlier: Path, back_up: Run, tmp_path: Path
+    source: psycopg.Connection, server: Address, earlier: Path, back_up: Run, tmp_path: Path
 ) -> None:
     """The first waits for a lock on a table, so it is at work for sure."""
-    with psycopg.connect(server.dsn(db.info.dbname)) as blocker:
+    with psycopg.connect(server.dsn(source.info.dbname)) as blocker:
         blocker.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
         first = backing.start(
-            "backup", "--dir", earlier.parent, database=db.info.dbname, server=server
+            "backup", "--dir", earlier.parent, database=source.info.dbname, server=server
         )
         with first:
-            while not db.execute(
+            while not source.execute(
                 "SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass"
             ).rowcount:
                 assert first.poll() is None
@@ -269,17 +300,17 @@ def test_clock_set_back(earlier: Path, back_up: Run, s3: S3) -> None:
 
 
 def test_stopped_by_a_signal(
-    db: psycopg.Connection, server: Address, earlier: Path, back_up: Run
+    source: psycopg.Connection, server: Address, earlier: Path, back_up: Run
 ) -> None:
     """SIGTERM cleans up; what SIGKILL left is cleaned up by the next run."""
     folder = earlier.parent
     for number, left in ((signal.SIGTERM, 0), (signal.SIGKILL, 1)):
-        with psycopg.connect(server.dsn(db.info.dbname)) as blocker:
+        with psycopg.connect(server.dsn(source.info.dbname)) as blocker:
             blocker.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
             with backing.start(
-                "backup", "--dir", folder, database=db.info.dbname, server=server
+                "backup", "--dir", folder, database=source.info.dbname, server=server
             ) as process:
-                while not db.execute(
+                while not source.execute(
                     "SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass"
                 ).rowcount:
                     assert process.poll() is None
@@ -292,7 +323,7 @@ def test_stopped_by_a_signal(
         assert len(list(folder.glob(".*partial"))) == left
         assert backups.Place(folder).names() == [earlier.name]
     time.sleep(1)  # names are of the second
-    while db.execute(
+    while source.execute(
         "SELECT FROM pg_stat_activity WHERE application_name = 'rubi backup'"
     ).rowcount:
         time.sleep(0.05)
@@ -300,10 +331,15 @@ def test_stopped_by_a_signal(
     assert not list(folder.glob(".*partial"))
 
 
-def test_run_that_can_not_be_recorded(db: psycopg.Connection, earlier: Path, back_up: Run) -> None:
+def test_run_that_can_not_be_recorded(
+    source: psycopg.Connection, earlier: Path, back_up: Run
+) -> None:
     """Whoever watches the table would not know of it; the backup itself stays."""
-    db.execute("REVOKE INSERT ON monitoring.backup_runs FROM rubi_backup")
-    refused(back_up(), "the run could not be recorded: permission denied")
+    source.execute("REVOKE INSERT ON monitoring.backup_runs FROM rubi_backup")
+    try:
+        refused(back_up(), "the run could not be recorded: permission denied")
+    finally:
+        source.execute("GRANT INSERT ON monitoring.backup_runs TO rubi_backup")
     assert len(backups.Place(earlier.parent).names()) == 2
 
 

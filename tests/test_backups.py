@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from datetime import timedelta
@@ -19,6 +21,7 @@ import backing
 import backups
 import bars
 import catalog
+import deploy
 import measuring
 import pgtools
 import restore_drill
@@ -375,3 +378,27 @@ def test_programs_of_another_major_are_not_used(server: Address, tmp_path: Path)
         assert pgtools.programs_for(major) != tmp_path
         with pytest.raises(pgtools.Failure, match="no pg_dump of PostgreSQL 99"):
             pgtools.programs_for(99)
+
+
+def test_schedules_call_what_is_there_with_options_that_exist() -> None:
+    """Services and cron lines name the same commands; the backup runs daily at 03:00."""
+    folder = deploy.ROOT / "schedules"
+    services = "".join(path.read_text() for path in sorted(folder.glob("*.service")))
+    called = re.findall(r"^ExecStart=/opt/rubi/(\S+) ?(.*)$", services, flags=re.MULTILINE)
+    crontab = (folder / "crontab").read_text()
+    lines = re.findall(r"/opt/rubi/(\S+) (.*) >>", crontab)
+    assert len(called) == 3 and len(lines) == 4
+    assert {(script, text.replace("%i", kind)) for script, text in called
+            for kind in ("full", "diff")} == set(lines)  # fmt: skip
+    for script, arguments in called:
+        shell = deploy.ROOT / script
+        assert shell.stat().st_mode & 0o111
+        program = shell.with_suffix(".py")
+        assert f"scripts/{program.name}" in shell.read_text()
+        help_text = subprocess.run(
+            [sys.executable, program, "--help"], capture_output=True, text=True
+        ).stdout
+        for option in re.findall(r"--[a-z0-9-]+", arguments):
+            assert option in help_text, (script, option)
+    assert re.search(r"^0 3 \* \* \* .*backup\.sh", crontab, flags=re.MULTILINE)
+    assert "OnCalendar=*-*-* 03:00:00" in (folder / "rubi-backup.timer").read_text()
