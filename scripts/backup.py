@@ -143,7 +143,8 @@ def take(
             with step("dump") as notes:
                 pgtools.run(
                     programs / "pg_dump", "--format=custom", f"--compress={compress}",
-                    f"--snapshot={exported}", "--enable-row-security", f"--file={dump}", env=env,
+                    f"--snapshot={exported}", "--enable-row-security", "--lock-wait-timeout=10min",
+                    f"--file={dump}", env=env,
                 )  # fmt: skip
                 notes.append(f"{dump.stat().st_size:,} bytes")
             with step("roles"):

@@ -60,8 +60,8 @@ def recorded(kind: str, status: Path | None, dsn: str | None) -> Iterator[Run]:
 
 
 def stopped(*_: object) -> None:
-    """SIGTERM ends the work like any other failure."""
-    raise Failure("stopped by a signal")
+    """SIGTERM ends the work as Ctrl-C does; psycopg then cancels what the server is doing."""
+    raise KeyboardInterrupt("stopped by a signal")
 
 
 def write_status(path: Path, run: Run, started: datetime) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
@@ -103,10 +104,18 @@ class Place:
             raise Failure(f"{self}: {path.name} came back otherwise than it was sent")
 
     def fetch(self, name: str, file: str, to: Path, expected: dict[str, Any]) -> None:
-        """Bring a file here. Raises Failure when its bytes are not those of the manifest."""
+        """Bring a file here, as a link where it lies on this machine.
+
+        Raises Failure when its bytes are not those of the manifest.
+        """
+        path = f"{name}/{file}".lstrip("/")
         try:
-            with self.store.open(f"{name}/{file}".lstrip("/")) as stream, to.open("wb") as target:
-                size, sha256 = copy(stream, target)
+            with self.store.open(path) as stream, ExitStack() as opened:
+                if isinstance(self.store, stores.Folder):
+                    to.symlink_to(self.store.root / path)
+                    size, sha256 = copy(stream)
+                else:
+                    size, sha256 = copy(stream, opened.enter_context(to.open("wb")))
         except FileNotFoundError as error:
             raise Failure(f"{self}: {file} is missing") from error
         if {"bytes": size, "sha256": sha256} != expected:

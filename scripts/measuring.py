@@ -65,9 +65,16 @@ CHUNKS = """
 SELECT format('%I.%I', hypertable_schema, hypertable_name), count(*)
 FROM timescaledb_information.chunks GROUP BY 1 ORDER BY 1
 """
+# The catalog of a snapshot names chunks that were dropped since, but their rows are gone.
+DROPPED = """
+SELECT format('%I.%I', chunk_schema, chunk_name) FROM timescaledb_information.chunks
+WHERE to_regclass(format('%I.%I', chunk_schema, chunk_name)) IS NULL
+"""
 DATABASE = """
 SELECT
     pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
+    d.datlocprovider,
+    coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'),
     ARRAY(
         SELECT ARRAY[CASE WHEN a.grantee = 0 THEN 'public' ELSE a.grantee::regrole::text END,
             a.privilege_type]
@@ -120,14 +127,14 @@ def measure(connection: psycopg.Connection) -> dict[str, Any]:
     timescaledb = connection.execute(
         "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"
     ).fetchone()
-    owner, encoding, collate, ctype, rights, settings = one(connection, DATABASE)
+    owner, encoding, collate, ctype, provider, locale, rights, settings = one(connection, DATABASE)
     history = one(connection, "SELECT to_regclass('deploy.history')")[0]
-    return {
+    measured = {
         "postgresql": one(connection, "SHOW server_version")[0],
         "timescaledb": timescaledb[0] if timescaledb else None,
         "database": {
             "owner": owner, "encoding": encoding, "collate": collate, "ctype": ctype,
-            "rights": rights, "settings": settings,
+            "provider": provider, "locale": locale, "rights": rights, "settings": settings,
         },
         "tables": {
             f"{schema}.{name}": checksum(connection, schema, name) for _, schema, name in tables
@@ -140,6 +147,9 @@ def measure(connection: psycopg.Connection) -> dict[str, Any]:
             if item.kind not in NOT_DUMPED
         },
     }  # fmt: skip
+    if timescaledb and (gone := connection.execute(DROPPED).fetchone()):
+        raise Failure(f"chunk {gone[0]} was dropped meanwhile: run this again")
+    return measured
 
 
 def one(connection: psycopg.Connection, query: str) -> tuple:

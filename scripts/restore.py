@@ -147,7 +147,7 @@ def restore_into(backup: Fetched, dsn: str, *, jobs: int = 1, force: bool = Fals
     ) as server:
         target = database_of(dsn)
         check_versions(server, manifest)
-        check_target(server, dsn, target, force)
+        keep = check_target(server, dsn, target, force)
         made = f"{target[:40]}_restoring_{secrets.token_hex(4)}"
         try:
             with step("roles") as notes:
@@ -161,7 +161,7 @@ def restore_into(backup: Fetched, dsn: str, *, jobs: int = 1, force: bool = Fals
                 sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(made))
             )
             raise
-        kept = swap(server, made, target, backup.name)
+        kept = swap(server, made, target, backup.name if keep else "")
     console.print(
         f"database {target} is equal to backup {backup.name}"
         + (f"; what was there before is now {kept}" if kept else ""),
@@ -210,26 +210,32 @@ def check_versions(server: psycopg.Connection, manifest: dict[str, Any]) -> None
         )
 
 
-def check_target(server: psycopg.Connection, dsn: str, target: str, force: bool) -> None:
-    """Raise Failure when the target holds something and nobody said it may be replaced."""
+def check_target(server: psycopg.Connection, dsn: str, target: str, force: bool) -> bool:
+    """Whether the target holds something. Raises Failure when nobody said it may be replaced."""
     if not server.execute("SELECT FROM pg_database WHERE datname = %s", [target]).rowcount:
-        return
+        return False
     with psycopg.connect(make_conninfo(dsn, dbname=target), autocommit=True) as connection:
         tables = len(connection.execute(measuring.TABLES).fetchall())
     if tables and not force:
         raise Failure(
             f"database {target} has {tables} tables: restore into another one, or with --force"
         )
+    return tables > 0
 
 
 def create(server: psycopg.Connection, name: str, like: dict[str, Any]) -> None:
     """A new database with the owner, rights and settings of the one that was dumped."""
+    provider = {"i": "icu", "b": "builtin"}.get(like["provider"])
     server.execute(
         sql.SQL(
-            "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {} OWNER {}"
+            "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {} {}"
+            " OWNER {}"
         ).format(
             sql.Identifier(name), sql.Literal(like["encoding"]), sql.Literal(like["collate"]),
-            sql.Literal(like["ctype"]), sql.Identifier(like["owner"]),
+            sql.Literal(like["ctype"]),
+            sql.SQL(f"LOCALE_PROVIDER {provider} {provider}_LOCALE {{}}").format(like["locale"])
+            if provider else sql.SQL("LOCALE_PROVIDER libc"),
+            sql.Identifier(like["owner"]),
         )
     )  # fmt: skip
     on = sql.Identifier(name)
@@ -308,9 +314,15 @@ def compare(dsn: str, manifest: dict[str, Any]) -> str:
 
 
 def swap(server: psycopg.Connection, made: str, target: str, name: str) -> str:
-    """Give the restored database its name; what had it before gets another, which is answered."""
+    """Give the restored database its name.
+
+    What had it before gets another, made of the backup's, which is answered; or goes without one.
+    """
     kept = ""
-    if server.execute("SELECT FROM pg_database WHERE datname = %s", [target]).rowcount:
+    old = sql.Identifier(target)
+    if not name:
+        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(old))
+    else:
         kept = f"{target[:30]}_before_{name[-15:]}_{secrets.token_hex(2)}"
         server.execute(
             "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",

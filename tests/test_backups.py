@@ -21,13 +21,14 @@ import backing
 import backups
 import bars
 import catalog
+import cli
 import deploy
 import measuring
 import pgtools
 import restore_drill
 import rows
 from backing import S3, refused
-from conftest import Address
+from conftest import Address, deploy_all
 
 Connect = Callable[..., psycopg.Connection]
 
@@ -402,3 +403,47 @@ def test_schedules_call_what_is_there_with_options_that_exist() -> None:
             assert option in help_text, (script, option)
     assert re.search(r"^0 3 \* \* \* .*backup\.sh", crontab, flags=re.MULTILINE)
     assert "OnCalendar=*-*-* 03:00:00" in (folder / "rubi-backup.timer").read_text()
+
+
+def test_rows_go_into_a_managed_database_without_superuser(
+    db: psycopg.Connection, server: Address, empty_database: Callable[..., str]
+) -> None:
+    """Hypertables, counters, audit trail, sequences: equal, and rubi_app works."""
+    user = rows.user(db)
+    strategy = rows.strategy(db, user)
+    session = rows.session(db, user)
+    order = rows.order(db, user, strategy_id=strategy)
+    db.execute("UPDATE trading_orders SET closed_at = now(), close_price = 2, profit = 3")
+    db.execute("INSERT INTO account_snapshots (session_id, balance, equity) VALUES (%s, 1, 1)",
+               [session])  # fmt: skip
+    bars.make(db, "2024-01-01", "2024-02-01", "1 hour")
+    target = empty_database()
+    arguments = ("--from", server.dsn(db.info.dbname), "--to", server.dsn(target, "rubi_admin"))
+    options = {"database": target, "server": server}
+    done = backing.run("copy_database", *arguments, **options)
+    assert done.returncode == 1, done  # nothing is deployed there
+    deploy_all(server.dsn(target, "rubi_admin"))
+    done = backing.run("copy_database", *arguments, **options)
+    assert (done.returncode, done.stderr) == (0, "")
+    with psycopg.connect(server.dsn(target), autocommit=True) as connection:
+        assert connection.execute("SELECT id, profit FROM trading_orders").fetchone() == (order, 3)
+        assert connection.execute(
+            "SELECT count(*) FROM pg_trigger WHERE tgenabled = 'D'"
+        ).fetchone() == (0,)
+        restore_drill.use(server.dsn(target, "rubi_app"))
+        restore_drill.check_proofs(connection)
+        connection.execute("DELETE FROM deploy.history WHERE path LIKE 'grants/6710%'")
+    refused(backing.run("copy_database", *arguments, **options), "grants/6710_backup_runs.sql")
+
+
+def test_chunk_dropped_during_a_backup_fails_it(
+    db: psycopg.Connection, connect_as: Connect
+) -> None:
+    """The snapshot still names it, but its rows are gone: the manifest would be wrong."""
+    bars.make(db, "2024-01-01", "2024-02-01", "1 hour")
+    reader = connect_as("rubi_backup", autocommit=False)
+    reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    reader.execute("SELECT FROM pg_database")
+    db.execute("SELECT drop_chunks('market_data', '2024-01-15'::timestamptz)")
+    with pytest.raises(cli.Failure, match="was dropped meanwhile: run this again"):
+        measuring.measure(reader)

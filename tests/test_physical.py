@@ -53,11 +53,11 @@ def configured(folder: Path, cluster: clusters.Cluster) -> Path:
         del common[name]
     for name in ("repository", "log", "lock"):
         embedded.owned_folder(folder / name)
-    common |= {
+    common.update({
         "repo1-type": "posix", "repo1-path": str(folder / "repository"),
         "repo1-cipher-pass": "test", "log-path": str(folder / "log"),
         "lock-path": str(folder / "lock"),
-    }  # fmt: skip
+    })  # fmt: skip
     settings["rubi"] = {
         "pg1-path": str(cluster.data), "pg1-socket-path": str(cluster.folder),
         "pg1-user": "postgres",
