@@ -33,7 +33,7 @@ DUMPS = (
     ("custom", "zstd:1", 1), ("custom", "zstd:3", 1), ("custom", "zstd:9", 1),
     ("directory", "zstd:3", 2),
 )  # fmt: skip
-RESTORES = (("none", 1), ("gzip:6", 1), ("zstd:3", 1), ("zstd:3", 2), ("zstd:3", 4))
+RESTORES = ("none/1", "gzip:6/1", "zstd:3/1", "zstd:3/2", "zstd:3/4")
 # M1 of five symbols, prices of five digits that do not repeat
 BARS = """
 INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close, volume, spread)
@@ -72,7 +72,9 @@ def measure(
     bars: Bars = 5_000_000,
     pg: int = embedded.DEFAULT_MAJOR,
     dumps: Annotated[bool, typer.Option(help="measure dumps")] = True,
-    restores: Annotated[bool, typer.Option(help="measure restores")] = True,
+    restores: Annotated[
+        list[str] | None, typer.Option("--restore", help="-Z and connections; repeatable")
+    ] = None,
 ) -> None:
     """Print what dumps and restores take."""
     with running(pg, {"max_wal_size": "4GB"}) as server:
@@ -81,8 +83,7 @@ def measure(
         try:
             if dumps:
                 measure_dumps(server, folder, bars)
-            if restores:
-                measure_restores(server, folder)
+            measure_restores(server, folder, restores or list(RESTORES))
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
@@ -108,11 +109,12 @@ def measure_dumps(server: Server, folder: Path, bars: int) -> None:
         shutil.rmtree(target) if target.is_dir() else target.unlink()
 
 
-def measure_restores(server: Server, folder: Path) -> None:
+def measure_restores(server: Server, folder: Path, ways: list[str]) -> None:
     """restore.sh's way, from dumps of several compressions, with several connections."""
     console.print("| -Z | connections | seconds of restore and comparison |")
     console.print("| --- | --- | --- |")
-    for compress, jobs in RESTORES:
+    for way in ways:
+        compress, jobs = way.split("/")[0], int(way.split("/")[1])
         place = folder / compress
         if not place.exists():
             place.mkdir()

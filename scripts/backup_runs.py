@@ -43,6 +43,8 @@ def recorded(kind: str, status: Path | None, dsn: str | None) -> Iterator[Run]:
         run.succeeded = True
     except BaseException as error:
         run.message = one_line(error) if str(error) else "interrupted"
+        if isinstance(error, KeyboardInterrupt):  # typer ends without a word
+            errors.print(f"error: {run.message}", markup=False)
         raise
     finally:
         signal.signal(signal.SIGTERM, before)

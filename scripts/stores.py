@@ -94,7 +94,8 @@ class Bucket:
         # asking Amazon's virtual machines for credentials would take seconds elsewhere
         os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
         with self.failures():
-            self.client = boto3.client(
+            # a session of its own: the default one keeps credentials for the process's life
+            self.client = boto3.Session().client(
                 "s3", region_name=region, endpoint_url=endpoint,
                 config=Config(
                     retries={"total_max_attempts": 4, "mode": "standard"}, connect_timeout=10,

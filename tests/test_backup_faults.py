@@ -174,11 +174,10 @@ def test_upload_cut_off(
     assert new != earlier
     assert_whole(new)  # it is there, but here only
     assert backups.Place(s3.folder / bucket / "database").names() == [earlier.name]
-    said = source.execute(
-        "SELECT succeeded, message FROM monitoring.backup_runs ORDER BY id"
-    ).fetchall()
-    assert [well for well, _ in said] == [True, False]
-    assert "connect" in said[1][1]
+    well, message = source.execute(
+        "SELECT succeeded, message FROM monitoring.backup_runs ORDER BY id DESC LIMIT 1"
+    ).fetchone()
+    assert not well and "connect" in message
 
 
 def test_bucket_gone(earlier: Path, back_up: Run, restored: Run, s3: S3) -> None:
@@ -319,7 +318,7 @@ def test_stopped_by_a_signal(
                 blocker.rollback()
                 _, err = process.communicate(timeout=60)
         assert process.returncode == (130 if left == 0 else -number)
-        assert left or err == "interrupted\n"
+        assert left or err == "error: stopped by a signal\n"
         assert len(list(folder.glob(".*partial"))) == left
         assert backups.Place(folder).names() == [earlier.name]
     time.sleep(1)  # names are of the second

@@ -444,6 +444,6 @@ def test_chunk_dropped_during_a_backup_fails_it(
     reader = connect_as("rubi_backup", autocommit=False)
     reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
     reader.execute("SELECT FROM pg_database")
-    db.execute("SELECT drop_chunks('market_data', '2024-01-15'::timestamptz)")
+    db.execute("SELECT drop_chunks('market_data', '2025-01-01'::timestamptz)")
     with pytest.raises(cli.Failure, match="was dropped meanwhile: run this again"):
         measuring.measure(reader)

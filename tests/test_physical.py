@@ -51,11 +51,11 @@ def configured(folder: Path, cluster: clusters.Cluster) -> Path:
     common = settings["global"]
     for name in [name for name in common if name.startswith("repo1-s3")]:
         del common[name]
-    for name in ("repository", "log", "lock"):
+    for name in ("repository", "logs", "lock"):
         embedded.owned_folder(folder / name)
     common.update({
         "repo1-type": "posix", "repo1-path": str(folder / "repository"),
-        "repo1-cipher-pass": "test", "log-path": str(folder / "log"),
+        "repo1-cipher-pass": "test", "log-path": str(folder / "logs"),
         "lock-path": str(folder / "lock"),
     })  # fmt: skip
     settings["rubi"] = {
