@@ -33,7 +33,7 @@ DUMPS = (
     ("custom", "zstd:1", 1), ("custom", "zstd:3", 1), ("custom", "zstd:9", 1),
     ("directory", "zstd:3", 2),
 )  # fmt: skip
-RESTORES = ("none/1", "gzip:6/1", "zstd:3/1", "zstd:3/2", "zstd:3/4")
+RESTORES = ("gzip:6/1", "zstd:1/1", "zstd:1/2", "zstd:1/4")
 # M1 of five symbols, prices of five digits that do not repeat
 BARS = """
 INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close, volume, spread)

@@ -135,7 +135,7 @@ def take(
         major = connection.info.server_version // 10000
         programs = pgtools.programs_for(major)
         env = pgtools.environment(dsn)
-        compress = compress or ("zstd:3" if major >= 16 else "gzip:1")
+        compress = compress or ("zstd:1" if major >= 16 else "gzip:1")
         work = folder / f".{name}.partial"
         work.mkdir(mode=0o700)
         try:

@@ -99,7 +99,9 @@ class Bucket:
                 "s3", region_name=region, endpoint_url=endpoint,
                 config=Config(
                     retries={"total_max_attempts": 4, "mode": "standard"}, connect_timeout=10,
-                    read_timeout=60, s3={"addressing_style": "path"},
+                    read_timeout=60,
+                    # signed with the content's SHA-256, which the service must check
+                    s3={"addressing_style": "path", "payload_signing_enabled": True},
                     # checksums of later versions of the protocol: not every service knows them
                     request_checksum_calculation="when_required",
                     response_checksum_validation="when_required",
@@ -137,7 +139,7 @@ class Bucket:
                 yield stream
 
     def put(self, path: str, source: Path) -> None:
-        """Store a file: it appears whole or not at all; each part goes with its checksum."""
+        """Store a file: it appears whole or not at all; each part goes with its SHA-256."""
         with self.failures():
             self.client.upload_file(str(source), self.bucket, self.key(path))
 

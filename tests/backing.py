@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -187,13 +187,14 @@ def refused(done: bars.Done, *said: str) -> None:
         assert text in done.stderr, done.stderr
 
 
-def fill(connection: psycopg.Connection) -> None:
-    """What the demo has: real bars and a replayed strategy, written as rubi_app."""
-    series = [replay.read_bars(market) for market in replay.MARKETS]
+def fill(connection: psycopg.Connection, markets: Sequence[replay.Market]) -> int:
+    """What the demo has, real bars and a replayed strategy, as rubi_app; number of bars."""
+    series = [replay.read_bars(market) for market in markets]
     for one in series:
         replay.load_bars(connection, one)
     for _ in replay.replay(connection, series):
         pass
+    return sum(map(len, series))
 
 
 def newest(folder: Path) -> Path:

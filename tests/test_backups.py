@@ -25,6 +25,7 @@ import cli
 import deploy
 import measuring
 import pgtools
+import replay
 import restore_drill
 import rows
 from backing import S3, refused
@@ -33,12 +34,25 @@ from conftest import Address, deploy_all
 Connect = Callable[..., psycopg.Connection]
 
 
-def test_full_circle_through_s3_on_what_the_demo_holds(
+@pytest.mark.parametrize(
+    "size",
+    [
+        "a part of the demo",
+        pytest.param("the demo", marks=pytest.mark.slow),
+        pytest.param("5 million bars", marks=pytest.mark.slow),
+    ],
+)
+def test_full_circle_through_s3(
     db: psycopg.Connection, server: Address, app: psycopg.Connection, s3: S3, tmp_path: Path,
-    new_database: Callable[[], str],
+    new_database: Callable[[], str], size: str,
 ) -> None:  # fmt: skip
     """Backup, upload, download, restore: equal by manifest and catalog, and rubi_app works."""
-    backing.fill(app)
+    if size == "5 million bars":
+        app.execute("SET statement_timeout = 0")
+        filled = bars.make(app, "2006-01-01", "2019-06-01")
+        assert filled > 5_000_000
+    else:
+        filled = backing.fill(app, replay.MARKETS if size == "the demo" else replay.MARKETS[1:])
     bucket = s3.bucket()
     done = backing.run(
         "backup", "--dir", tmp_path, "--s3", s3.url(bucket), database=db.info.dbname, server=server,
@@ -74,8 +88,8 @@ def test_full_circle_through_s3_on_what_the_demo_holds(
         assert connection.execute("SHOW timescaledb.restoring").fetchone() == ("off",)
         restore_drill.use(server.dsn(target, "rubi_app"))
         restore_drill.check_proofs(connection)
-        timeframes = connection.execute("SELECT count(*) FROM market_data").fetchone()[0]
-        assert timeframes == 7306
+        count = connection.execute("SELECT count(*) FROM market_data").fetchone()[0]
+        assert count == filled + 2  # and those of the use
 
 
 def test_drill_restores_into_a_server_of_its_own(
@@ -97,6 +111,7 @@ def test_drill_restores_into_a_server_of_its_own(
     assert found[0] and "restored and proved in" in found[1]
 
 
+@pytest.mark.slow
 def test_drill_of_a_backup_whose_data_contradict_a_proof_fails_loudly(
     db: psycopg.Connection, server: Address, tmp_path: Path
 ) -> None:
@@ -239,7 +254,7 @@ def test_administrator_can_take_the_backup_too(
     assert json.loads((made / "manifest.json").read_text())["tables"]["public.users"]["rows"] == 2
 
 
-@pytest.mark.parametrize("kind", ["age", "ssh"])
+@pytest.mark.parametrize("kind", ["age", pytest.param("ssh", marks=pytest.mark.slow)])
 def test_encrypted_backup_needs_the_private_key(
     db: psycopg.Connection, server: Address, tmp_path: Path, new_database: Callable[[], str],
     kind: str,
@@ -299,6 +314,7 @@ def test_restore_needs_a_superuser_and_says_what_to_do_without(
     refused(done, "needs a superuser", "docs/backups.md")
 
 
+@pytest.mark.slow
 def test_newest_backup_or_that_of_a_date_is_taken(
     db: psycopg.Connection, server: Address, tmp_path: Path, new_database: Callable[[], str]
 ) -> None:

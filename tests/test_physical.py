@@ -146,15 +146,25 @@ def test_dropped_table_is_back_as_of_one_second_before(
 def test_physical_backup_that_fails_says_so(
     archived: tuple[clusters.Cluster, list[object]],
 ) -> None:
+    """No settings, no program, a flipped bit in the repository."""
     cluster, call = archived
     status = cluster.folder / "status.json"
-    with cluster.connect("rubi") as connection:
-        connection.execute("ALTER SYSTEM SET archive_command = 'false'")
-    arguments = ("--status", status, "--program", call[0], "--config")
-    refused(script(cluster, "backup_physical.py", *arguments, "/nowhere.conf"), "nowhere.conf")
+    config = call[1].removeprefix("--config=")
+    arguments = ("backup_physical.py", "--status", status, "--type", "full")
+    refused(script(cluster, *arguments, "--program", "no-such-program"), "no no-such-program here")
+    arguments += ("--program", call[0], "--config")
+    refused(script(cluster, *arguments, "/nowhere.conf"), "pgbackrest failed:", "nowhere.conf")
     assert not json.loads(status.read_text())["succeeded"]
-    done = script(cluster, "backup_physical.py", "--program", "no-such-program")
-    refused(done, "no no-such-program here")
+    assert script(cluster, *arguments, config).returncode == 0
+    bundle = next((cluster.folder / "repository/backup/rubi").rglob("bundle/1"))
+    data = bytearray(bundle.read_bytes())
+    data[len(data) // 2] ^= 1
+    bundle.write_bytes(data)
+    refused(script(cluster, *arguments, config), "the repository is damaged")
+    with cluster.connect("rubi") as connection:
+        assert connection.execute(
+            "SELECT succeeded FROM monitoring.backup_runs ORDER BY id"
+        ).fetchall() == [(False,), (True,), (False,)]  # fmt: skip
 
 
 class Writers:
