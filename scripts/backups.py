@@ -91,7 +91,9 @@ class Place:
             raise Failure(f"{self}: no {path}, so this is no complete backup") from error
         except ValueError as error:
             raise Failure(f"{self}: {path} is damaged ({error})") from error
-        if not isinstance(found, dict) or found.get("format") != FORMAT:
+        files = found.get("files", {}) if isinstance(found, dict) else {}
+        kinds = [sum(kind in file for file in files) for kind in (".dump", ".roles.sql")]
+        if not files or found.get("format") != FORMAT or kinds != [1, 1] or "/" in "".join(files):
             raise Failure(f"{self}: {path} is not of this version's format")
         return found
 

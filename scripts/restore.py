@@ -188,9 +188,7 @@ def check_versions(server: psycopg.Connection, manifest: dict[str, Any]) -> None
     found, wanted = server.info.server_version // 10000, int(manifest["postgresql"].split(".")[0])
     if found < wanted:
         raise Failure(f"the dump is of PostgreSQL {wanted}, this server is {found}")
-    if not server.execute("SELECT usesuper FROM pg_user WHERE usename = current_user").fetchone()[
-        0
-    ]:
+    if not measuring.one(server, "SELECT usesuper FROM pg_user WHERE usename = current_user")[0]:
         raise Failure(
             "restoring hypertables needs a superuser: on a managed service use its snapshot, or "
             "restore elsewhere and copy the tables (docs/backups.md)"

@@ -247,6 +247,9 @@ def test_manifest_missing(earlier: Path, restored: Run, tmp_path: Path, s3: S3) 
     refused(restored(s3.url(bucket), env=s3.env), "no complete backup, 1 without a manifest")
     (copy / "manifest.json").write_text("{")
     refused(restored(copy), "manifest.json is damaged")
+    for text in ("[]", '{"format": 1, "files": {"../x.dump": {}, "x.roles.sql": {}}}'):
+        (copy / "manifest.json").write_text(text)
+        refused(restored(copy), "manifest.json is not of this version's format")
 
 
 @pytest.mark.parametrize("kind", ["timescaledb", "postgresql"])
