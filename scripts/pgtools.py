@@ -78,5 +78,5 @@ def run(
         **(embedded.as_server_user() if as_server else {}),
     )  # fmt: skip
     if done.returncode:
-        raise failure(program, done.stderr)
+        raise failure(program, done.stderr.strip() or done.stdout)
     return done.stdout
