@@ -205,7 +205,11 @@ objects AS (
         NULL, NULL, NULL,
         concat_ws(
             E'\n',
-            CASE WHEN k.oid IS NULL THEN pg_get_triggerdef(t.oid) ELSE t.tgfoid::regproc::text END,
+            -- TRUE: without it parentheses of a WHEN clause differ after a dump and restore
+            CASE
+                WHEN k.oid IS NULL THEN pg_get_triggerdef(t.oid, TRUE)
+                ELSE t.tgfoid::regproc::text
+            END,
             CASE t.tgenabled
                 WHEN 'D' THEN 'DISABLED' WHEN 'R' THEN 'on replicas only' WHEN 'A' THEN 'always'
             END

@@ -63,4 +63,4 @@ def step(text: str) -> Iterator[list[str]]:
     else:
         yield notes
     said = f" · {', '.join(notes)}" if notes else ""
-    console.print(f"[green]✓[/] {text}{said} [dim]{monotonic() - began:.1f} s[/]")
+    console.print(f"[green]✓[/] {text}{said} [dim]{monotonic() - began:.1f} s[/]", soft_wrap=True)

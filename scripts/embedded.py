@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import pwd
 import re
+import shutil
 import socket
 import subprocess
 from pathlib import Path
@@ -18,8 +19,8 @@ from debian import Closure
 DEFAULT_MAJOR = 17
 # Debian's suite that carries each major together with TimescaleDB.
 SUITES = {17: "trixie", 18: "sid"}
-# beside the server: plpgsql_check, with which the tests read function bodies
-PACKAGES = ("postgresql-{}-timescaledb", "postgresql-{}-plpgsql-check")
+# beside the server: plpgsql_check, with which the tests read function bodies, and pgBackRest
+PACKAGES = ("postgresql-{}-timescaledb", "postgresql-{}-plpgsql-check", "pgbackrest")
 
 
 def server_user() -> pwd.struct_passwd | None:
@@ -103,6 +104,12 @@ def binaries(major: int = DEFAULT_MAJOR) -> Path:
     return installed(major) or unpacked(major)
 
 
+def pgbackrest(major: int = DEFAULT_MAJOR) -> Path:
+    """pgBackRest: the machine's, or the one unpacked beside the server."""
+    found = shutil.which("pgbackrest")
+    return Path(found) if found else unpacked(major).parents[3] / "bin/pgbackrest"
+
+
 def unpacked(major: int) -> Path:
     """Programs of a server unpacked below home(), fetched first where they are not there yet."""
     programs = f"usr/lib/postgresql/{major}/bin"
@@ -111,7 +118,7 @@ def unpacked(major: int) -> Path:
         f"PostgreSQL {major} with TimescaleDB",
         tuple(name.format(major) for name in PACKAGES),
         SUITES[major],
-        (f"{programs}/*",),
+        (f"{programs}/*", "usr/bin/pgbackrest"),
         "install a server and name its programs with RUBI_PG_BIN=/path/to/bin",
     )
     return closure.get() / programs

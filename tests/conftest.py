@@ -19,6 +19,7 @@ from psycopg.conninfo import conninfo_to_dict
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 
+import backing
 import deploy
 import embedded
 
@@ -265,6 +266,28 @@ def empty_database(server: Address) -> Iterator[Callable[..., str]]:
     with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
         for name in names:
             connection.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def new_database(server: Address) -> Iterator[Callable[[], str]]:
+    """Answers names of databases to be made by the test; they are dropped afterwards."""
+    names: list[str] = []
+
+    def name() -> str:
+        names.append(f"rubi_{secrets.token_hex(4)}")
+        return names[-1]
+
+    yield name
+    with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
+        for made in names:
+            connection.execute(f"DROP DATABASE IF EXISTS {made} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[backing.S3]:
+    """A real S3 server, rclone's."""
+    with backing.s3_server(tmp_path_factory.mktemp("s3")) as running:
+        yield running
 
 
 @pytest.fixture(scope="session")

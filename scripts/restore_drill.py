@@ -1,0 +1,133 @@
+"""Proves the newest backup: restores it into a throw-away server, compares it, works with it.
+
+Every table must equal the manifest, every proof of monitoring.proofs must hold, and rubi_app must
+be able to write. SOURCE as in restore.sh. The run is recorded in the database that --dsn or PG*
+variables name, where there is one.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import psycopg
+import typer
+
+import backup_runs
+import backups
+import clusters
+import embedded
+import restore
+from cli import Failure, console, new_app, run, step
+from deploy import Dsn
+
+app = new_app(__doc__)
+DATABASE = "rubi_drill"
+# What the API does, in the base's own columns.
+SMOKE = (
+    "INSERT INTO users (email, username, hashed_password)"
+    " VALUES ('drill@example.com', 'restore drill', '$2b$12$' || repeat('x', 53))",
+    "INSERT INTO trading_strategies (user_id, name) SELECT id, 'drill' FROM users"
+    " WHERE username = 'restore drill'",
+    "INSERT INTO mt5_sessions (user_id, account_number, broker, server) SELECT id, '1', 'drill',"
+    " 'drill' FROM users WHERE username = 'restore drill'",
+    "INSERT INTO trading_signals (user_id, strategy_id, symbol, signal_type, volume, signal_time)"
+    " SELECT user_id, id, 'DRILL', 'BUY', 0.1, now() FROM trading_strategies WHERE name = 'drill'",
+    "INSERT INTO trading_orders (signal_id, user_id, symbol, order_type, volume, open_price)"
+    " SELECT id, user_id, 'DRILL', 'BUY', 0.1, 1 FROM trading_signals WHERE symbol = 'DRILL'",
+    "UPDATE trading_orders SET closed_at = now(), close_price = 2, profit = 10"
+    " WHERE symbol = 'DRILL'",
+    "INSERT INTO trading_positions (session_id, ticket, symbol, type, volume, open_price,"
+    " current_price, open_time) SELECT session_id, '1', 'DRILL', 'BUY', 0.1, 1, 1, now()"
+    " FROM mt5_sessions WHERE broker = 'drill'",
+    "UPDATE trading_positions SET current_price = 2, profit = 5 WHERE symbol = 'DRILL'",
+    # chunks that nothing has touched yet
+    "INSERT INTO account_snapshots (session_id, balance, equity, timestamp)"
+    " SELECT session_id, 1000, 1005, now() + n * interval '1 year'"
+    " FROM mt5_sessions, generate_series(0, 1) AS n WHERE broker = 'drill'",
+    "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
+    " SELECT 'DRILL', 'M1', date_trunc('minute', now()) + n * interval '1 year', 1, 2, 1, 2"
+    " FROM generate_series(0, 1) AS n",
+)
+SMOKE_RESULT = (
+    "SELECT s.total_orders, s.total_profit, t.total_trades,"
+    " (SELECT count(*) FROM market_data WHERE symbol = 'DRILL')"
+    " FROM user_trading_stats AS s INNER JOIN trading_strategies AS t ON s.user_id = t.user_id"
+    " WHERE s.username = 'restore drill'"
+)
+
+
+@app.command()
+def drill(
+    source: restore.Source = str(backups.DEFAULT_FOLDER),
+    at: restore.At = "",
+    database: Annotated[str, typer.Option(help="backups of this database only")] = "",
+    identity: restore.Identity = None,
+    jobs: restore.Jobs = 2,
+    status: Annotated[
+        Path, typer.Option(help="file that says how the last drill ended")
+    ] = backups.DEFAULT_FOLDER / "drill.status.json",
+    dsn: Dsn = "",
+) -> None:
+    """Restore the newest backup, compare and use it; exit code 1 when anything is wrong."""
+    recorded_in = dsn if dsn or {"PGHOST", "PGSERVICE", "PGDATABASE"} & os.environ.keys() else None
+    with backup_runs.recorded("drill", status, recorded_in) as done:
+        place, name = restore.find(source, at, database)
+        done.location = f"{place}/{name}".rstrip("/")
+        with restore.fetched(source, at, database, identity) as backup:
+            done.bytes = backup.dump.stat().st_size
+            done.sha256 = backups.hashed(backup.dump)["sha256"]
+            seconds = prove(backup, jobs)
+        rows = sum(table["rows"] for table in backup.manifest["tables"].values())
+        done.message = f"{rows:,} rows restored and proved in {seconds:.1f} s"
+    console.print(f"backup {backup.name} is good: {done.message}", soft_wrap=True)
+
+
+def prove(backup: restore.Fetched, jobs: int) -> float:
+    """Restore and try a backup on a server of its own; seconds that the restore took."""
+    major = int(backup.manifest["postgresql"].split(".")[0])
+    with step(f"PostgreSQL {major} with TimescaleDB"):
+        programs = embedded.binaries(major)
+    with clusters.temporary(programs, kind="drill") as cluster:
+        began = monotonic()
+        restore.restore_into(backup, cluster.dsn(DATABASE), jobs=jobs)
+        seconds = monotonic() - began
+        with step("proofs"), cluster.connect(DATABASE) as connection:
+            check_proofs(connection)
+        with step("rubi_app works"):
+            use(cluster.dsn(DATABASE, "rubi_app"))
+        with step("proofs hold afterwards"), cluster.connect(DATABASE) as connection:
+            check_proofs(connection)
+    return seconds
+
+
+def check_proofs(connection: psycopg.Connection) -> None:
+    """Raise Failure when something contradicts a proof of monitoring.proofs."""
+    well, line = connection.execute("SELECT is_well, line FROM monitoring.proofs_line").fetchone()
+    if not well:
+        raise Failure(f"restored, but the proofs fail: {line}")
+
+
+def use(dsn: str) -> None:
+    """Do what the API does. Raises Failure when it can't."""
+    with psycopg.connect(dsn, application_name="rubi drill") as connection:
+        try:
+            for statement in SMOKE:
+                connection.execute(statement)
+            connection.commit()
+            found = connection.execute(SMOKE_RESULT).fetchone()
+        except psycopg.Error as error:
+            with suppress(psycopg.Error):
+                connection.rollback()
+            raise Failure(f"restored, but rubi_app can't work: {error.diag.message_primary}") from (
+                error
+            )
+    if found != (1, 10, 1, 2):
+        raise Failure(f"restored, but rubi_app reads {found} where it wrote (1, 10, 1, 2)")
+
+
+if __name__ == "__main__":
+    run(app)

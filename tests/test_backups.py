@@ -1,0 +1,352 @@
+"""A backup counts when a drill has restored it and the data were equal."""
+
+from __future__ import annotations
+
+import gzip
+import json
+import shutil
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pyrage
+import pytest
+
+import backing
+import backups
+import bars
+import catalog
+import measuring
+import replay
+import restore_drill
+import rows
+from backing import S3, refused
+from conftest import Address, deploy_all
+
+Connect = Callable[..., psycopg.Connection]
+
+
+@pytest.mark.parametrize(
+    "size",
+    [
+        "a part of the demo",
+        pytest.param("the demo", marks=pytest.mark.slow),
+        pytest.param("5 million bars", marks=pytest.mark.slow),
+    ],
+)
+def test_full_circle_through_s3(
+    db: psycopg.Connection, server: Address, app: psycopg.Connection, s3: S3, tmp_path: Path,
+    new_database: Callable[[], str], size: str,
+) -> None:  # fmt: skip
+    """Backup, upload, download, restore: equal by manifest and catalog, and rubi_app works."""
+    if size == "5 million bars":
+        app.execute("SET statement_timeout = 0")
+        filled = bars.make(app, "2006-01-01", "2019-06-01")
+        assert filled > 5_000_000
+    else:
+        filled = backing.fill(app, replay.MARKETS if size == "the demo" else replay.MARKETS[1:])
+    bucket = s3.bucket()
+    done = backing.run(
+        "backup", "--dir", tmp_path, "--s3", s3.url(bucket), database=db.info.dbname, server=server,
+        env=s3.env,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+    name = backing.newest(tmp_path).name
+    assert s3.stored(bucket) == [
+        f"database/{name}/{file}"
+        for file in ("manifest.json", f"{name}.dump", f"{name}.roles.sql", f"{name}.sql.gz")
+    ]
+    said = db.execute(
+        "SELECT kind, succeeded, location, bytes > 0, length(sha256) FROM monitoring.backup_runs"
+    ).fetchall()
+    assert said == [("backup", True, f"s3://{bucket}/database/{name}", True, 64)]
+    shutil.rmtree(tmp_path / name)
+
+    target = new_database()
+    done = backing.run(
+        "restore", s3.url(bucket), database=target, server=server, user="postgres", env=s3.env
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    with psycopg.connect(server.dsn(target), autocommit=True) as connection:
+        db.execute("DELETE FROM monitoring.backup_runs")  # written after the snapshot
+        found, expected = catalog.snapshot(connection), catalog.snapshot(db)
+        assert found.keys() == expected.keys()
+        assert {key: (item.definition, expected[key].definition) for key, item in found.items()
+                if item != expected[key]} == {}  # fmt: skip
+        with connection.transaction(), db.transaction():
+            again = [measuring.measure(each) for each in (db, connection)]
+        assert again[0] == again[1]
+        assert sum(again[0]["chunks"].values()) > 5
+        assert connection.execute("SHOW timescaledb.restoring").fetchone() == ("off",)
+        restore_drill.use(server.dsn(target, "rubi_app"))
+        restore_drill.check_proofs(connection)
+        count = connection.execute("SELECT count(*) FROM market_data").fetchone()[0]
+        assert count == filled + 2  # and those of the use
+
+
+def test_drill_restores_into_a_server_of_its_own(
+    db: psycopg.Connection, server: Address, tmp_path: Path
+) -> None:
+    bars.make(db, "2024-01-01", "2024-02-01", "1 hour")
+    backup(server, db, tmp_path)
+    status = tmp_path / "drill.json"
+    done = backing.run(
+        "restore_drill", tmp_path, "--status", status, database=db.info.dbname, server=server
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    for said in ("roles · 8 of 9 made", "rows equal", "rubi_app works", "restored and proved in"):
+        assert said in done.stdout
+    assert json.loads(status.read_text())["succeeded"]
+    found = db.execute(
+        "SELECT succeeded, message FROM monitoring.backup_runs WHERE kind = 'drill'"
+    ).fetchone()
+    assert found[0] and "restored and proved in" in found[1]
+
+
+@pytest.mark.slow
+def test_drill_of_a_backup_whose_data_contradict_a_proof_fails_loudly(
+    db: psycopg.Connection, server: Address, tmp_path: Path
+) -> None:
+    user = rows.user(db)
+    strategy = rows.strategy(db, user)
+    db.execute("ALTER TABLE trading_strategies DISABLE TRIGGER USER")
+    db.execute("UPDATE trading_strategies SET total_trades = 7 WHERE id = %s", [strategy])
+    db.execute("ALTER TABLE trading_strategies ENABLE TRIGGER USER")
+    backup(server, db, tmp_path)
+    status = tmp_path / "drill.json"
+    done = backing.run(
+        "restore_drill", tmp_path, "--status", status, database=db.info.dbname, server=server
+    )
+    refused(done, "restored, but the proofs fail: strategy counters: 1")
+    assert not json.loads(status.read_text())["succeeded"]
+    found = db.execute(
+        "SELECT succeeded, message FROM monitoring.backup_runs WHERE kind = 'drill'"
+    ).fetchone()
+    assert found == (False, done.stderr.removeprefix("error: ").strip())
+
+
+def backup(
+    server: Address, db: psycopg.Connection, folder: Path, *arguments: object,
+    env: dict[str, str] | None = None, user: str = "rubi_backup",
+) -> Path:  # fmt: skip
+    """Take a backup that has to succeed; its folder."""
+    done = backing.run(
+        "backup", "--dir", folder, *arguments, database=db.info.dbname, server=server, env=env,
+        user=user,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return backing.newest(folder)
+
+
+def test_backup_is_one_moment_while_writers_are_at_work(
+    db: psycopg.Connection, server: Address, connect_as: Connect, tmp_path: Path,
+    new_database: Callable[[], str],
+) -> None:  # fmt: skip
+    """Orders close all the while; the restored counters, proofs and manifest agree."""
+    user = rows.user(db)
+    strategy = rows.strategy(db, user)
+    bars.make(db, "2024-01-01", "2024-03-01")
+    stop, closed = threading.Event(), []
+
+    def write(connection: psycopg.Connection) -> None:
+        while not stop.is_set():
+            with connection.transaction():
+                order = rows.order(connection, user, strategy_id=strategy)
+                connection.execute(
+                    "UPDATE trading_orders SET closed_at = now(), close_price = 2, profit = 3"
+                    " WHERE id = %s",
+                    [order],
+                )
+            closed.append(order)
+
+    threads = [threading.Thread(target=write, args=[connect_as("rubi_app")]) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    before = len(closed)
+    try:
+        backup(server, db, tmp_path)
+    finally:
+        stop.set()
+        for thread in threads:
+            thread.join()
+    target = new_database()
+    done = backing.run("restore", tmp_path, database=target, server=server, user="postgres")
+    assert (done.returncode, done.stderr) == (0, "")
+    with psycopg.connect(server.dsn(target)) as connection:
+        orders, counted = connection.execute(
+            "SELECT (SELECT count(*) FROM trading_orders), total_trades FROM trading_strategies"
+        ).fetchone()
+        assert orders == counted
+        assert before <= orders < len(closed)  # writers went on after the snapshot
+        restore_drill.check_proofs(connection)
+
+
+def test_plain_dump_and_roles_lie_beside_the_custom_one(
+    db: psycopg.Connection, server: Address, tmp_path: Path
+) -> None:
+    made = backup(server, db, tmp_path)
+    text = gzip.decompress((made / f"{made.name}.sql.gz").read_bytes()).decode()
+    assert "CREATE TABLE public.trading_orders" in text
+    assert "PostgreSQL database dump complete" in text
+    roles = (made / f"{made.name}.roles.sql").read_text()
+    assert "CREATE ROLE rubi_app;" in roles
+    assert "PASSWORD" not in roles
+    manifest = json.loads((made / "manifest.json").read_text())
+    assert manifest["tables"]["public.users"]["rows"] == 1
+    assert manifest["timescaledb"].count(".") == 2
+    assert manifest["history"]["schema/0100_users.sql"]
+    assert made.stat().st_mode & 0o077 == 0
+    assert not list(tmp_path.glob(".*partial"))
+
+
+def test_administrator_can_take_the_backup_too(
+    db: psycopg.Connection, server: Address, tmp_path: Path
+) -> None:
+    rows.user(db)
+    made = backup(server, db, tmp_path, user="rubi_admin")
+    assert json.loads((made / "manifest.json").read_text())["tables"]["public.users"]["rows"] == 2
+
+
+@pytest.mark.parametrize("kind", ["age", pytest.param("ssh", marks=pytest.mark.slow)])
+def test_encrypted_backup_needs_the_private_key(
+    db: psycopg.Connection, server: Address, tmp_path: Path, new_database: Callable[[], str],
+    kind: str,
+) -> None:  # fmt: skip
+    key = tmp_path / "key"
+    if kind == "age":
+        identity = pyrage.x25519.Identity.generate()
+        key.write_text(f"# a comment, as age-keygen writes\n{identity}\n")
+        public = str(identity.to_public())
+    else:
+        subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
+        public = Path(f"{key}.pub").read_text().strip()
+    made = backup(server, db, tmp_path / "b", "--encrypt-to", public)
+    for path in made.glob("*.age"):
+        assert b"trading_orders" not in path.read_bytes()
+    assert {path.suffix for path in made.iterdir()} == {".age", ".json"}
+    target = new_database()
+    arguments = ("restore", tmp_path / "b")
+    options = {"database": target, "server": server, "user": "postgres"}
+    refused(backing.run(*arguments, **options), "encrypted", "--identity")
+    other = tmp_path / "other"
+    other.write_text(str(pyrage.x25519.Identity.generate()))
+    refused(backing.run(*arguments, "--identity", other, **options), "does not open this backup")
+    done = backing.run(*arguments, "--identity", key, **options)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_restore_refuses_a_database_with_tables_unless_forced(
+    db: psycopg.Connection, server: Address, tmp_path: Path, empty_database: Callable[..., str],
+    new_database: Callable[[], str],
+) -> None:  # fmt: skip
+    made = backup(server, db, tmp_path)
+    target = empty_database()
+    with psycopg.connect(server.dsn(target), autocommit=True) as connection:
+        connection.execute("CREATE TABLE public.precious (n int)")
+    options = {"database": target, "server": server, "user": "postgres"}
+    refused(backing.run("restore", made, **options), "has 1 tables", "--force")
+    done = backing.run("restore", made / f"{made.name}.dump", "--force", **options)
+    assert (done.returncode, done.stderr) == (0, "")
+    kept = done.stdout.strip().rsplit(" ", 1)[-1]
+    with psycopg.connect(server.dsn(kept)) as connection:
+        assert connection.execute("SELECT count(*) FROM precious").fetchone() == (0,)
+    with psycopg.connect(server.dsn(target)) as connection:
+        assert connection.execute("SELECT count(*) FROM users").fetchone() == (1,)
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {kept} WITH (FORCE)")
+    # an empty database is taken as it is
+    done = backing.run("restore", made, **options | {"database": empty_database()})
+    assert done.returncode == 0, done
+
+
+def test_restore_needs_a_superuser_and_says_what_to_do_without(
+    db: psycopg.Connection, server: Address, tmp_path: Path
+) -> None:
+    made = backup(server, db, tmp_path)
+    done = backing.run("restore", made, database="x", server=server, user="rubi_admin")
+    refused(done, "needs a superuser", "docs/backups.md")
+
+
+@pytest.mark.slow
+def test_newest_backup_or_that_of_a_date_is_taken(
+    db: psycopg.Connection, server: Address, tmp_path: Path, new_database: Callable[[], str]
+) -> None:
+    old = backing.rename(backup(server, db, tmp_path), -3 * 86400)
+    rows.user(db)
+    backup(server, db, tmp_path)
+    day = f"{backups.time_of(old.name):%Y-%m-%d}"
+    for arguments, users in ((["--at", day], 1), ([], 2)):
+        target = new_database()
+        done = backing.run(
+            "restore", tmp_path, *arguments, database=target, server=server, user="postgres"
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+        with psycopg.connect(server.dsn(target)) as connection:
+            assert connection.execute("SELECT count(*) FROM users").fetchone() == (users,)
+    done = backing.run(
+        "restore", tmp_path, "--at", "2001-01-01", database="x", server=server, user="postgres"
+    )
+    refused(done, "no complete backup until 2001-01-01")
+    done = backing.run("restore", tmp_path, "--at", "soon", database="x", server=server)
+    assert done.returncode == 2
+
+
+def test_old_copies_go_after_the_upload_only(
+    db: psycopg.Connection, server: Address, s3: S3, tmp_path: Path
+) -> None:
+    bucket = s3.bucket()
+    arguments = ("--s3", s3.url(bucket), "--keep-days", 1, "--keep-weeks", 0, "--keep-months", 0)
+    old = backing.rename(backup(server, db, tmp_path, *arguments, env=s3.env), -4 * 86400)
+    remote = s3.folder / bucket / "database"
+    shutil.rmtree(remote)
+    shutil.copytree(old, remote / old.name)
+    half = remote / f"{db.info.dbname}_20200101_000000"  # an upload that was cut off
+    half.mkdir()
+    (half / "half.dump").write_text("x")
+    alien = tmp_path / "other_db_20200101_000000"
+    shutil.copytree(old, alien)
+    # without an upload, or with one that fails, nothing goes
+    backup(server, db, tmp_path)
+    gone = s3.url("no-such-bucket")
+    done = backing.run(
+        "backup", "--dir", tmp_path, "--s3", gone, database=db.info.dbname, server=server,
+        env=s3.env,
+    )  # fmt: skip
+    refused(done, "there is no such bucket")
+    assert old.exists()
+    new = backup(server, db, tmp_path, *arguments, env=s3.env)
+    assert not old.exists() and alien.exists() and new.exists()
+    assert {Path(path).parent.name for path in s3.stored(bucket)} == {new.name}
+
+
+def test_rows_go_into_a_managed_database_without_superuser(
+    db: psycopg.Connection, server: Address, empty_database: Callable[..., str]
+) -> None:
+    """Hypertables, counters, audit trail, sequences: equal, and rubi_app works."""
+    user = rows.user(db)
+    strategy = rows.strategy(db, user)
+    session = rows.session(db, user)
+    order = rows.order(db, user, strategy_id=strategy)
+    db.execute("UPDATE trading_orders SET closed_at = now(), close_price = 2, profit = 3")
+    db.execute("INSERT INTO account_snapshots (session_id, balance, equity) VALUES (%s, 1, 1)",
+               [session])  # fmt: skip
+    bars.make(db, "2024-01-01", "2024-02-01", "1 hour")
+    target = empty_database()
+    arguments = ("--from", server.dsn(db.info.dbname), "--to", server.dsn(target, "rubi_admin"))
+    options = {"database": target, "server": server}
+    done = backing.run("copy_database", *arguments, **options)
+    assert done.returncode == 1, done  # nothing is deployed there
+    deploy_all(server.dsn(target, "rubi_admin"))
+    done = backing.run("copy_database", *arguments, **options)
+    assert (done.returncode, done.stderr) == (0, "")
+    with psycopg.connect(server.dsn(target), autocommit=True) as connection:
+        assert connection.execute("SELECT id, profit FROM trading_orders").fetchone() == (order, 3)
+        assert connection.execute(
+            "SELECT count(*) FROM pg_trigger WHERE tgenabled = 'D'"
+        ).fetchone() == (0,)
+        restore_drill.use(server.dsn(target, "rubi_app"))
+        restore_drill.check_proofs(connection)
+        connection.execute("DELETE FROM deploy.history WHERE path LIKE 'grants/6710%'")
+    refused(backing.run("copy_database", *arguments, **options), "grants/6710_backup_runs.sql")
