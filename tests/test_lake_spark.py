@@ -30,11 +30,13 @@ pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore")]
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_store.Store]:
     """An object store whose credentials the workers inherit."""
-    with object_store.running(tmp_path_factory.mktemp("weed")) as running:
-        with pytest.MonkeyPatch.context() as patch:
-            for name, value in running.environment.items():
-                patch.setenv(name, value)
-            yield running
+    with (
+        object_store.running(tmp_path_factory.mktemp("weed")) as running,
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        for name, value in running.environment.items():
+            patch.setenv(name, value)
+        yield running
 
 
 @pytest.fixture(scope="module")
