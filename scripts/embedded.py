@@ -48,9 +48,10 @@ class Closure:
     """What to do where they can't be had."""
 
 
-ETCD = Closure(
-    "etcd", "trixie", ("etcd-server", "etcd-client"), "usr/bin", ("etcd", "etcdctl"), "etcd",
-    "install etcd-server and etcd-client",
+# with a Python of its own: the server's user can't always reach ours
+PATRONI = Closure(
+    "patroni", "trixie", ("patroni", "python3-etcd", "etcd-server", "etcd-client"), "usr/bin",
+    ("etcd", "etcdctl", "python3.*"), "Patroni and etcd", "use Debian",
 )  # fmt: skip
 PGBOUNCER = Closure(
     "pgbouncer", "trixie", ("pgbouncer",), "usr/sbin", ("pgbouncer",), "PgBouncer",
@@ -170,12 +171,6 @@ def locked(path: Path):
     with path.open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
-
-
-def program(name: str, closure: Closure) -> Path:
-    """A program of the machine, or of a closure unpacked below home()."""
-    found = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
-    return Path(found) if found else unpacked(closure) / name
 
 
 def java_home() -> Path:

@@ -1,8 +1,8 @@
 """Three PostgreSQL nodes of this machine that Patroni and etcd keep available, until interrupted.
 
 For development, drills and tests: patroni.yml with addresses of 127.0.0.1. Each node reaches etcd
-through a wire of its own, which can be cut. Needs the extra ha; etcd comes from Debian where the
-machine has none.
+through a wire of its own, which can be cut. Patroni and etcd come from Debian, unpacked as the
+server is.
 """
 
 from __future__ import annotations
@@ -164,10 +164,9 @@ class Cluster:
         """Start a node's Patroni; it starts the server."""
         with (node.folder / "patroni.log").open("a") as log:
             node.process = subprocess.Popen(
-                [*prefix(), Path(sys.executable).with_name("patroni"),
-                 node.folder / "patroni.yml"],
+                [*prefix(), *patroni(), node.folder / "patroni.yml"],
                 stdout=log, stderr=log, cwd="/", start_new_session=True,
-                env=os.environ | {"LC_ALL": "C.UTF-8", "PYTHONDONTWRITEBYTECODE": "1"},
+                env={"LC_ALL": "C.UTF-8", "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"},
             )  # fmt: skip
 
 
@@ -189,6 +188,12 @@ def prefix() -> list[str]:
         [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"] if user else []
     )
     return ["setpriv", *identity, "--pdeathsig=INT", "--"]
+
+
+def patroni() -> list[object]:
+    """Patroni of Debian, run by the Python that comes with it."""
+    folder = embedded.unpacked(embedded.PATRONI)
+    return [next(iter(sorted(folder.glob("python3.*[0-9]")))), "-m", "patroni"]
 
 
 def configuration(node: Node, etcd: int, programs: Path) -> dict:
@@ -215,7 +220,7 @@ def configuration(node: Node, etcd: int, programs: Path) -> dict:
 
 def start_etcd(folder: Path, count: int) -> tuple[list[subprocess.Popen], list[int]]:
     """An etcd of some members; answers them and their clients' ports."""
-    program = embedded.program("etcd", embedded.ETCD)
+    program = embedded.unpacked(embedded.PATRONI) / "etcd"
     ports = [(embedded.free_port(), embedded.free_port()) for _ in range(count)]
     peers = ",".join(f"e{n}=http://{HOST}:{peer}" for n, (_, peer) in enumerate(ports))
     members = []
@@ -237,12 +242,6 @@ def start_etcd(folder: Path, count: int) -> tuple[list[subprocess.Popen], list[i
 def running(nodes: int = 3, major: int = embedded.DEFAULT_MAJOR) -> Iterator[Cluster]:
     """Start etcd and the nodes, wait until a standby is synchronous; stop all afterwards."""
     programs = embedded.binaries(major)
-    check = [*prefix(), sys.executable, "-c", "import patroni, psycopg"]
-    if subprocess.run(check, capture_output=True, cwd="/").returncode:
-        raise Failure(
-            "Patroni can't be run as the server's user: pip install -e '.[ha]' into a virtual "
-            "environment that this user can read (not below /root)"
-        )
     folder = embedded.owned_folder(Path(tempfile.mkdtemp(prefix="rubi-ha-", dir="/var/tmp")))
     shutil.copyfile(ROOT / "postgresql.conf", folder / "postgresql.conf")
     (folder / "postgresql.conf").chmod(0o644)
