@@ -9,6 +9,7 @@ every acknowledged signal must be there, once.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import signal
 import statistics
@@ -32,6 +33,8 @@ import embedded
 from cli import Failure, console, new_app, run
 from ha_cluster import Cluster, Node, running, wait
 
+# it says each time that it gives up on a paused server
+logging.getLogger("psycopg").setLevel(logging.ERROR)
 app = new_app(__doc__)
 Fault = Literal["killed", "paused", "cut"]
 DATABASE = "rubi_trading"
@@ -213,7 +216,9 @@ def measure(
                 found["lost"] += len({a[2] for a in load.acknowledged} - set(stored(cluster)))
                 seconds.setdefault(fault, []).append(found)
                 console.print(
-                    f"{fault}: " + ", ".join(f"{name} {value:.1f}" for name, value in found.items())
+                    f"{fault}: "
+                    + ", ".join(f"{name} {value:.1f}" for name, value in found.items()),
+                    soft_wrap=True,
                 )
                 console.file.flush()
     for fault, found in seconds.items():

@@ -80,20 +80,26 @@ def prefix() -> list[str]:
 
 
 @contextmanager
-def running(major: int, settings: dict[str, str]) -> Iterator[Server]:
-    """Start a server with postgresql.conf, SETTINGS and the settings; remove it afterwards."""
+def running(major: int, settings: dict[str, str], kept: Path | None = None) -> Iterator[Server]:
+    """Start a server with postgresql.conf, SETTINGS and the settings; remove it afterwards.
+
+    A folder that is to be kept is left, and taken up again by the next call.
+    """
     programs = embedded.binaries(major)
     # not in TMPDIR, which may be long: the path of a socket has at most 107 bytes
-    folder = embedded.owned_folder(Path(tempfile.mkdtemp(prefix="rubi-benchmark-", dir="/var/tmp")))
+    folder = embedded.owned_folder(
+        kept or Path(tempfile.mkdtemp(prefix="rubi-benchmark-", dir="/var/tmp"))
+    )
     process = None
     try:
-        made = subprocess.run(
-            [*prefix(), programs / "initdb", "-D", folder / "data", "-U", "postgres", "-A", "trust",
-             "-E", "UTF8", "--locale=C.UTF-8"],
-            capture_output=True, text=True, cwd="/",
-        )  # fmt: skip
-        if made.returncode:
-            raise Failure(f"initdb failed: {made.stderr.strip().splitlines()[-1]}")
+        if not (folder / "data").exists():
+            made = subprocess.run(
+                [*prefix(), programs / "initdb", "-D", folder / "data", "-U", "postgres",
+                 "-A", "trust", "-E", "UTF8", "--locale=C.UTF-8"],
+                capture_output=True, text=True, cwd="/",
+            )  # fmt: skip
+            if made.returncode:
+                raise Failure(f"initdb failed: {made.stderr.strip().splitlines()[-1]}")
         shutil.copyfile(deploy.ROOT / "postgresql.conf", folder / "data/postgresql.conf")
         chosen = SETTINGS | settings | {"unix_socket_directories": str(folder)}
         with (folder / "log").open("w") as log:
@@ -112,7 +118,8 @@ def running(major: int, settings: dict[str, str]) -> Iterator[Server]:
                 process.wait(60)
             except subprocess.TimeoutExpired:
                 process.kill()
-        shutil.rmtree(folder, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def wait_for(server: Server, process: subprocess.Popen) -> None:
