@@ -149,8 +149,8 @@ def measure(
                 shown = ", ".join(f"{value / rows:.0f}" for value in found)
                 console.print(f'    "{table}": Cost({shown}),', markup=False)
                 console.file.flush()
-            written = update_positions(connection, 20_000, series)
-            console.print(f'    "position updates": Cost(0, 0, {written / 20_000:.0f}),')
+            written = update_positions(connection, 5000, series)
+            console.print(f'    "position updates": Cost(0, 0, {written / 5000:.0f}),')
 
 
 if __name__ == "__main__":

@@ -11,24 +11,29 @@ set sizes of the processes at work. Remove the folder yourself.
 
 from __future__ import annotations
 
+import io
 import os
 import statistics
 import sys
 import threading
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated
 
+import duckdb
 import psycopg
 import pyarrow as pa
+import pyarrow.csv as pacsv
 import typer
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "scripts")]
 
 import archive_bars
+import bar_tables
 import deploy
 import embedded
 import lake
@@ -49,14 +54,16 @@ SETTINGS = {
     "work_mem": "64MB",
     "autovacuum": "off",
 }
-YEAR = """
-INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close, volume, real_volume,
-    spread)
-SELECT %s, 'M1', '2024-01-01'::timestamptz + n * interval '1 minute',
-    1 + (n * 7 + %s) %% 9973 * 0.00001, 1.2 + n %% 7 * 0.0001, 0.9 + n %% 5 * 0.0001,
-    1 + (n * 11 + %s) %% 9949 * 0.00001, n %% 400, n %% 3, n %% 20
-FROM generate_series(0, 366 * 1440 - 1) AS n
-WHERE n / 1440 %% 7 < 5
+# Bars of the weekdays of a month; 2024 begins on a Monday.
+MONTH = """
+SELECT timestamptz '2024-01-01 00:00+00' + to_minutes(n) AS timestamp,
+    (1 + (n * 7 + $a) % 9973 * 0.00001)::decimal(20, 8) AS open,
+    (1.2 + n % 7 * 0.0001)::decimal(20, 8) AS high,
+    (0.9 + n % 5 * 0.0001)::decimal(20, 8) AS low,
+    (1 + (n * 11 + $b) % 9949 * 0.00001)::decimal(20, 8) AS close,
+    n % 400 AS volume, (n % 3)::decimal(20, 0) AS real_volume, (n % 20)::integer AS spread
+FROM range($first, $last) AS r (n)
+WHERE n // 1440 % 7 < 5
 """
 
 
@@ -76,7 +83,7 @@ def fill(
     series: Annotated[int, typer.Option(help="symbols")] = 50,
     pg: Annotated[int, typer.Option()] = embedded.DEFAULT_MAJOR,
 ) -> None:
-    """Make the year in a hypertable, and archive it month by month. Goes on where it was left."""
+    """Make the year, in a lake and in a hypertable. Goes on where it was left."""
     folder.mkdir(parents=True, exist_ok=True)
     with running(pg, SETTINGS, folder / "server") as server:
         with server.connect() as connection:
@@ -87,23 +94,11 @@ def fill(
                 with deploy.connect(server.dsn("lake", "rubi_admin")) as deployed:
                     for file, _ in deploy.due(deploy.read_files(), deploy.applied(deployed)):
                         deploy.apply_file(deployed, file)
+        store = Store(str(folder / "lake"))
+        with ThreadPoolExecutor(2) as pool:
+            list(pool.map(lambda item: add(server, store, *item), enumerate(symbols(series))))
         with archive_bars.connect(server.dsn("lake")) as connection:
-            store = Store(str(folder / "lake"))
-            have = noted(connection)
-            for number, symbol in enumerate(symbols(series)):
-                if symbol not in have:
-                    with connection.transaction():
-                        connection.execute(YEAR, [symbol, number * 13, number * 17])
-                        connection.execute("SELECT fold_bar_changes()")
-            for symbol in symbols(series):
-                done = connection.execute(
-                    "SELECT count(*) FROM market_archives WHERE symbol = %s", [symbol]
-                ).fetchone()[0]
-                for month in range(done + 1, 13):
-                    with connection.transaction():
-                        archive_bars.archive_month(
-                            connection, store, symbol, "M1", SINCE.date().replace(month=month)
-                        )
+            connection.execute("SELECT fold_bar_changes()")
             connection.execute("VACUUM ANALYZE market_data")
             total, size = connection.execute(
                 "SELECT sum(bars_in_lake), hypertable_size('market_data') FROM market_series_places"
@@ -113,6 +108,42 @@ def fill(
         f"{total:,} bars: {size / 2**20:,.0f} MiB in the hypertable, {files / 2**20:,.0f} MiB in"
         " the lake"
     )
+
+
+def add(server: Server, store: Store, number: int, symbol: str) -> None:
+    """A year of one series, to the lake and, by COPY, to the hypertable; nothing if it is there."""
+    with (
+        archive_bars.connect(server.dsn("lake")) as connection,
+        duckdb.connect() as maker,
+        connection.transaction(),
+    ):
+        if connection.execute("SELECT FROM market_archives WHERE symbol = %s", [symbol]).rowcount:
+            return
+        for month in range(1, 13):
+            begin = SINCE.replace(month=month)
+            end = UNTIL if month == 12 else SINCE.replace(month=month + 1)
+            table = maker.execute(
+                MONTH, {"a": number * 13, "b": number * 17,
+                        "first": int((begin - SINCE).total_seconds()) // 60,
+                        "last": int((end - SINCE).total_seconds()) // 60},
+            ).to_arrow_table()  # fmt: skip
+            for place, value in enumerate((symbol, "M1")):
+                column = pa.array([value]).take(pa.array([0] * table.num_rows, pa.int32()))
+                table = table.add_column(place, bar_tables.SCHEMA.field(place).name, column)
+            table = table.cast(bar_tables.SCHEMA)
+            location = store.location(symbol, "M1", begin.date())
+            store.write(location, table)
+            again, sha256 = store.read(location, symbol, "M1")
+            connection.execute(
+                "INSERT INTO market_archives (symbol, timeframe, month, location, sha256, bars,"
+                " price_sum, volume_sum) VALUES (%s, 'M1', %s, %s, %s, %s, %s, %s)",
+                [symbol, begin.date(), location, sha256, *bar_tables.sums(again)],
+            )
+            text = io.BytesIO()
+            pacsv.write_csv(table, text, pacsv.WriteOptions(include_header=False))
+            query = f"COPY market_data ({bar_tables.COLUMNS}) FROM STDIN (FORMAT csv)"
+            with connection.cursor() as cursor, cursor.copy(query) as copy:
+                copy.write(text.getbuffer())
 
 
 def descendants(pid: int) -> set[int]:

@@ -31,11 +31,11 @@ class Cost(NamedTuple):
 
 # benchmarks/capacity.py prints these lines.
 COSTS = {
-    "market_ticks": Cost(88, 70, 245),
-    "market_data": Cost(120, 70, 300),
-    "account_snapshots": Cost(100, 60, 250),
-    "trading_signals": Cost(300, 500, 1000),
-    "trading_orders": Cost(400, 600, 1000),
+    "market_ticks": Cost(92, 68, 231),
+    "market_data": Cost(101, 68, 260),
+    "account_snapshots": Cost(110, 80, 334),
+    "trading_signals": Cost(216, 350, 1320),
+    "trading_orders": Cost(178, 321, 1457),
     "position updates": Cost(0, 0, 200),
 }
 # Rows of these go to hypertables: days a chunk.
