@@ -201,6 +201,7 @@ def measure(
     pg: Annotated[int, typer.Option()] = embedded.DEFAULT_MAJOR,
 ) -> None:
     """Strike the leader again and again; exit code 1 when an acknowledged write is lost."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what stops the nodes
     seconds: dict[str, list[dict[str, float]]] = {}
     with running(3, pg) as cluster:
         user = deploy(cluster)
