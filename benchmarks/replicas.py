@@ -13,7 +13,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Annotated, NamedTuple
 
@@ -72,14 +72,11 @@ def replica(primary: Server, folder: Path) -> Iterator[Server]:
             process.kill()
 
 
-def pgbench(
-    server: Server, names: list[str], clients: int, seconds: int, rate: float = 0
-) -> Figures:
+def pgbench(server: Server, names: list[str], clients: int, seconds: int, rate: float) -> Figures:
     """Scripts of the mix as rubi_app."""
-    limited = ["-R", f"{rate:.0f}"] if rate else []
     done = subprocess.run(
-        [server.programs / "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "1",
-         "-h", server.folder, "-U", "rubi_app", "-T", str(seconds), *limited,
+        [server.programs / "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2",
+         "-h", server.folder, "-U", "rubi_app", "-T", str(seconds), "-R", f"{rate:.0f}",
          *(f"-f{HERE / name}.sql@{MIX[name]}" for name in names), "ours"],
         capture_output=True, text=True, env=os.environ | {"LC_ALL": "C.UTF-8", "PGOPTIONS": ""},
     )  # fmt: skip
@@ -111,9 +108,9 @@ def together(*loads: tuple) -> list[Figures]:
 
 @app.command()
 def measure(
-    seconds: Annotated[int, typer.Option(help="of each load")] = 20,
+    seconds: Annotated[int, typer.Option(help="of each load")] = 15,
     clients: Annotated[int, typer.Option()] = 16,
-    rate: Annotated[float, typer.Option(help="requests a second in all; 0: all they can")] = 0,
+    rates: Annotated[str, typer.Option(help="requests a second in all")] = "2000,4000,6000,8000",
     pg: Annotated[int, typer.Option()] = embedded.DEFAULT_MAJOR,
 ) -> None:
     """Print rate, latency and each server's processor time a request, both ways."""
@@ -130,18 +127,20 @@ def measure(
         with primary.connect("ours") as connection:
             connection.execute("VACUUM ANALYZE")
         with replica(primary, primary.folder / "replica") as second:
-            console.print("| reads on | requests/s | mean ms | primary CPU µs | replica CPU µs |")
-            for _ in range(2):
-                before = primary.cpu_seconds(), second.cpu_seconds()
+            console.print(
+                "| asked for | reads on | requests/s | mean ms | primary CPU µs | replica CPU µs |"
+            )
+            for rate in map(float, rates.split(",")):
+                before = used(primary), used(second)
                 one = pgbench(primary, list(MIX), clients, seconds, rate)
-                say("the same server", [one], before, primary, second)
-                before = primary.cpu_seconds(), second.cpu_seconds()
+                say(rate, "the same server", [one], before, primary, second)
+                before = used(primary), used(second)
                 reading = max(1, round(clients * share))
                 both = together(
                     (primary, writes, clients - reading, seconds, rate * (1 - share)),
                     (second, list(READS), reading, seconds, rate * share),
                 )
-                say("the replica", both, before, primary, second)
+                say(rate, "the replica", both, before, primary, second)
             with primary.connect("ours") as connection:
                 lag = connection.execute(
                     "SELECT bytes_behind, replay_lag FROM monitoring.replicas"
@@ -151,20 +150,36 @@ def measure(
             console.print(f"behind at the end: {lag[0]} bytes, {lag[1]}; age of a read: {age}")
 
 
+def used(server: Server) -> float:
+    """Processor time of a server, s: what has ended, and what replays and sends."""
+    total = server.cpu_seconds()
+    children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
+    for child in children:
+        with suppress(OSError):
+            fields = Path(f"/proc/{child}/stat").read_text().rpartition(")")[2].split()
+            total += (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return total
+
+
 def say(
-    name: str, found: list[Figures], before: tuple[float, float], primary: Server, second: Server
+    rate: float,
+    name: str,
+    found: list[Figures],
+    before: tuple[float, float],
+    primary: Server,
+    second: Server,
 ) -> None:
     """One line of the table."""
     time.sleep(0.5)
     count = sum(one.count for one in found)
-    used = [
-        (server.cpu_seconds() - then) * 1e6 / count
+    spent = [
+        (used(server) - then) * 1e6 / count
         for server, then in zip((primary, second), before, strict=True)
     ]
     latency = sum(one.latency * one.count for one in found) / count
     console.print(
-        f"| {name} | {sum(one.rate for one in found):,.0f} | {latency:.2f} | {used[0]:.0f} |"
-        f" {used[1]:.0f} |", markup=False,
+        f"| {rate:,.0f} | {name} | {sum(one.rate for one in found):,.0f} | {latency:.2f}"
+        f" | {spent[0]:.0f} | {spent[1]:.0f} |", markup=False,
     )  # fmt: skip
     console.file.flush()
 

@@ -1,6 +1,6 @@
 """How much a platform of some size needs: rows, bytes, WAL, memory, connections; what ends first.
 
-The bytes a row are measured on our tables by benchmarks/capacity.py, and a test compares the
+The bytes a row are measured on our tables by benchmarks/row_sizes.py, and a test compares the
 answers with a filled database. docs/capacity.md says how to read them.
 """
 
@@ -29,14 +29,14 @@ class Cost(NamedTuple):
     """Without full-page images."""
 
 
-# benchmarks/capacity.py prints these lines.
+# benchmarks/row_sizes.py prints these lines.
 COSTS = {
     "market_ticks": Cost(92, 68, 231),
     "market_data": Cost(101, 68, 260),
     "account_snapshots": Cost(110, 80, 334),
     "trading_signals": Cost(216, 350, 1320),
     "trading_orders": Cost(178, 321, 1457),
-    "position updates": Cost(0, 0, 200),
+    "position updates": Cost(0, 0, 242),
 }
 # Rows of these go to hypertables: days a chunk.
 CHUNKS = {"market_ticks": 7, "market_data": 30, "account_snapshots": 7}

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
+import sys
 from dataclasses import replace
-from types import ModuleType
 
 import psycopg
 import pytest
@@ -15,36 +14,27 @@ import capacity
 import deploy
 from capacity import Platform
 
-
-@pytest.fixture(scope="module")
-def filling() -> ModuleType:
-    """benchmarks/capacity.py, which has the name of the script."""
-    path = deploy.ROOT / "benchmarks/capacity.py"
-    spec = importlib.util.spec_from_file_location("benchmark_capacity", path)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+sys.path.append(str(deploy.ROOT / "benchmarks"))
+import row_sizes
 
 
-def test_answers_hold_against_a_filled_database(
-    db: psycopg.Connection, filling: ModuleType
-) -> None:
+def test_answers_hold_against_a_filled_database(db: psycopg.Connection) -> None:
     """A day of another size than the one the figures come from: 30 accounts and 30 symbols."""
     platform = Platform(
         accounts=30, symbols=30, ticks=1000, snapshot_seconds=120, signals=400, orders=300
     )
     rows = capacity.rows_a_day(platform)
-    psycopg.ClientCursor(db).execute(filling.ACCOUNTS, {"n": 29})
-    for table in filling.FILLS:
+    psycopg.ClientCursor(db).execute(row_sizes.ACCOUNTS, {"n": 29})
+    for table in row_sizes.FILLS:
         count = int(min(rows[table], 30_000))
-        sizes = filling.fill(db, table, count, 30)
+        sizes = row_sizes.fill(db, table, count, 30)
         for what, found, cost in zip(("table", "indexes", "WAL"), sizes, capacity.COSTS[table],
                                      strict=True):  # fmt: skip
             assert found / count == pytest.approx(cost, rel=0.3), (table, what)
         total = sum(sizes[:2])
         expected = capacity.bytes_a_day(platform)[table] * count / rows[table]
         assert total == pytest.approx(expected, rel=0.25), table
-    written = filling.update_positions(db, 2000, 30)
+    written = row_sizes.update_positions(db, 2000, 30)
     assert written / 2000 == pytest.approx(capacity.COSTS["position updates"].wal, rel=0.3)
 
 

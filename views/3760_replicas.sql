@@ -53,7 +53,7 @@ FROM (
     SELECT
         pg_is_in_recovery() AS is_replica,
         -- others than pg_monitor see no more of it than that it is there
-        EXISTS (SELECT FROM pg_catalog.pg_stat_wal_receiver) AS is_connected,
+        (SELECT count(*) FROM pg_catalog.pg_stat_wal_receiver) > 0 AS is_connected,
         pg_last_wal_replay_lsn() AS replayed_lsn,
         pg_last_wal_receive_lsn() AS received_lsn,
         pg_last_xact_replay_timestamp() AS replayed_until

@@ -1,8 +1,8 @@
 """A year of M1 bars of 50 symbols to H1 and D1 by PostgreSQL, DuckDB and Spark: rows, time, memory.
 
-    .venv/bin/python benchmarks/lake.py fill /var/tmp/bars      # a server and a lake, kept there
-    .venv/bin/python benchmarks/lake.py measure /var/tmp/bars   # the table
-    .venv/bin/python benchmarks/lake.py shrink /var/tmp/bars    # a tenth stays in the hypertable
+    .venv/bin/python benchmarks/lake_engines.py fill DIR     # a server and a lake, kept there
+    .venv/bin/python benchmarks/lake_engines.py measure DIR  # the table
+    .venv/bin/python benchmarks/lake_engines.py shrink DIR   # a tenth stays in the hypertable
 
 shrink drops nine tenths of the hypertable, which stay in the lake, and reads the hypertable before
 and after. Times are of one run after one that warms up; memory is the largest sum of proportional
@@ -56,7 +56,7 @@ SETTINGS = {
 }
 # Bars of the weekdays of a month; 2024 begins on a Monday.
 MONTH = """
-SELECT timestamptz '2024-01-01 00:00+00' + to_minutes(n) AS timestamp,
+SELECT timestamptz '2024-01-01 00:00:00+00' + to_minutes(n) AS timestamp,
     (1 + (n * 7 + $a) % 9973 * 0.00001)::decimal(20, 8) AS open,
     (1.2 + n % 7 * 0.0001)::decimal(20, 8) AS high,
     (0.9 + n % 5 * 0.0001)::decimal(20, 8) AS low,
@@ -215,6 +215,8 @@ def measure(
         running(pg, SETTINGS, folder / "server") as server,
         archive_bars.connect(server.dsn("lake")) as connection,
     ):
+        connection.execute("SELECT fold_bar_changes()")
+        connection.execute("ANALYZE market_data")
         names = noted(connection)
         files = lake.files_of(connection, "M1", SINCE, UNTIL, names)
         console.print(f"{sum(file.bars for file in files):,} bars in {len(files)} files")
