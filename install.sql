@@ -87,6 +87,7 @@ SET lock_timeout = '5s';
 \set file functions/2480_enable_timescale_policies.sql \ir scripts/apply.psql
 \set file functions/2610_app_user_id.sql \ir scripts/apply.psql
 \set file functions/2630_close_user.sql \ir scripts/apply.psql
+\set file functions/2750_lake_files.sql \ir scripts/apply.psql
 \set file views/3010_user_trading_stats.sql \ir scripts/apply.psql
 \set file views/3020_open_positions_with_session.sql \ir scripts/apply.psql
 \set file views/3100_monitoring_proofs.sql \ir scripts/apply.psql
@@ -107,6 +108,8 @@ SET lock_timeout = '5s';
 \set file views/3580_signals.sql \ir scripts/apply.psql
 \set file views/3590_account_risk.sql \ir scripts/apply.psql
 \set file views/3610_tenant_hypertables.sql \ir scripts/apply.psql
+\set file views/3750_market_series_places.sql \ir scripts/apply.psql
+\set file views/3760_replicas.sql \ir scripts/apply.psql
 \set file views/3900_monitoring_proofs.sql \ir scripts/apply.psql
 \set file triggers/4010_updated_at.sql \ir scripts/apply.psql
 \set file triggers/4020_account_of_row.sql \ir scripts/apply.psql
@@ -132,3 +135,4 @@ SET lock_timeout = '5s';
 \set file grants/6610_row_security.sql \ir scripts/apply.psql
 \set file grants/6620_tenant_rights.sql \ir scripts/apply.psql
 \set file grants/6710_backup_runs.sql \ir scripts/apply.psql
+\set file grants/6750_scaling.sql \ir scripts/apply.psql

@@ -34,12 +34,20 @@ class Server(clusters.Cluster):
 
 
 @contextmanager
-def running(major: int, settings: dict[str, str]) -> Iterator[Server]:
-    """Start a server with postgresql.conf, clusters.SETTINGS and the settings; remove it after."""
-    server = Server(clusters.new_folder("benchmark"), embedded.binaries(major), settings)
+def running(major: int, settings: dict[str, str], kept: Path | None = None) -> Iterator[Server]:
+    """Start a server with postgresql.conf, clusters.SETTINGS and the settings; remove it after.
+
+    A folder that is to be kept is left, and taken up again by the next call.
+    """
+    folder = embedded.owned_folder(kept) if kept else clusters.new_folder("benchmark")
+    server = Server(folder, embedded.binaries(major), settings)
     try:
-        server.create()
+        if not (folder / "data").exists():
+            server.create()
         server.start()
         yield server
     finally:
-        server.remove()
+        if kept:
+            server.stop()
+        else:
+            server.remove()

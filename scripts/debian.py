@@ -143,6 +143,11 @@ class Closure:
             # a program that is linked statically needs neither
             if said and "cannot find section" not in said:
                 raise Failure(f"{file.name} can't be relocated: {said}")
+        for link in root.glob("usr/lib/jvm/**/*"):  # Java's settings lie below /etc
+            if link.is_symlink() and str(link.readlink()).startswith("/"):
+                goal = f"{self.target}{link.readlink()}"
+                link.unlink()
+                link.symlink_to(goal)
 
 
 def home() -> Path:

@@ -8,10 +8,10 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 case "${1:-}" in
     -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0" && exit 0 ;;
-    --slow) shift && set -- -m slow "$@" ;;
+    --slow) shift && set -- -m slow "$@" && slow=,spark ;;
 esac
 . scripts/setup.sh
-rubi_setup embedded,demo,load,references,test
+rubi_setup "embedded,demo,load,references,test${slow:-}"
 PATH="$PWD/.venv/bin:$PATH"
 
 sqlfluff lint --disable-progress-bar schema indexes functions views triggers seed grants

@@ -1,0 +1,157 @@
+"""Bytes and WAL a row of the tables that grow, for scripts/capacity.py: prints its COSTS.
+
+Rows come as they do in life: series and accounts interleaved, in the order of time.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import psycopg
+import typer
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
+
+import conftest
+import embedded
+from cli import console, new_app, run
+
+app = new_app(__doc__)
+SYMBOL = "'SYM' || lpad((n %% %(series)s)::text, 4, '0')"
+TIME = "'2026-01-05'::timestamptz + (n / %(series)s)"
+FILLS = {
+    "market_ticks": (
+        "INSERT INTO market_ticks (symbol, timestamp, bid, ask, flags)"
+        f" SELECT {SYMBOL}, {TIME} * interval '1.7 seconds', 1.1 + n %% 9973 * 0.00001,"
+        " 1.1001 + n %% 9973 * 0.00001, 6"
+    ),
+    "market_data": (
+        "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close, volume,"
+        f" real_volume, spread) SELECT {SYMBOL}, 'M1', {TIME} * interval '1 minute',"
+        " 1.1 + n %% 9973 * 0.00001, 1.3, 1.0, 1.1 + n %% 9949 * 0.00001, n %% 400, 0, n %% 20"
+    ),
+    "account_snapshots": (
+        "INSERT INTO account_snapshots (session_id, timestamp, balance, equity, margin,"
+        " margin_free, margin_level, profit) SELECT lpad((n %% %(series)s + 1)::text, 32, '0')"
+        f"::uuid, {TIME} * interval '1 minute', 10000 + n %% 997, 10000 + n %% 9973 * 0.11,"
+        " 250.25, 9750 + n %% 9973 * 0.11, 4000 + n %% 97, n %% 9973 * 0.11 - 500"
+    ),
+    "trading_signals": (
+        "INSERT INTO trading_signals (user_id, strategy_id, symbol, signal_type, entry_price,"
+        " stop_loss, take_profit, volume, indicators, signal_time, received_at, client_request_id)"
+        " SELECT 1001 + n %% %(series)s, 1001 + n %% %(series)s, 'SYM' || n %% 20, 'BUY', 1.1,"
+        " 1.09,"
+        " 1.12, 0.1, jsonb_build_object('rsi', n %% 100, 'atr', 0.0012),"
+        f" {TIME} * interval '1 hour', {TIME} * interval '1 hour', gen_random_uuid()::text"
+    ),
+    "trading_orders": (
+        "INSERT INTO trading_orders (user_id, strategy_id, mt5_order_id, symbol, order_type,"
+        " volume, open_price, close_price, stop_loss, take_profit, profit, opened_at, closed_at)"
+        " SELECT 1001 + n %% %(series)s, 1001 + n %% %(series)s, (900000 + n)::text,"
+        " 'SYM' || n %% 20, 'BUY', 0.1, 1.1, 1.11, 1.09, 1.12, n %% 100 - 50,"
+        f" {TIME} * interval '1 hour', {TIME} * interval '1 hour' + interval '30 minutes'"
+    ),
+}
+ACCOUNTS = (
+    "INSERT INTO users (id, email, username, hashed_password)"
+    " SELECT 1001 + n, 'u' || n || '@example.com', 'u' || n, '!' FROM generate_series(0, %(n)s) n;"
+    "INSERT INTO trading_strategies (id, user_id, name) SELECT 1001 + n, 1001 + n, 's'"
+    " FROM generate_series(0, %(n)s) AS n;"
+    "INSERT INTO mt5_sessions (user_id, session_id, account_number, broker, server)"
+    " SELECT 1001 + n, lpad((n + 1)::text, 32, '0')::uuid, (70000 + n)::text, 'Broker', 'Live'"
+    " FROM generate_series(0, %(n)s) AS n;"
+    "INSERT INTO trading_positions (session_id, ticket, symbol, type, volume, open_price,"
+    " current_price, open_time) SELECT lpad((n + 1)::text, 32, '0')::uuid, (5000 + n)::text, 'A',"
+    " 'BUY', 0.1, 1.1, 1.1, now() FROM generate_series(0, %(n)s) AS n"
+)
+
+
+def sizes(connection: psycopg.Connection, table: str) -> tuple[int, int]:
+    """Bytes of a table and of its indexes, of all chunks."""
+    return connection.execute(
+        "SELECT sum(pg_table_size(r))::bigint, sum(pg_indexes_size(r))::bigint FROM ("
+        "SELECT %s::regclass AS r UNION ALL SELECT c FROM show_chunks(%s) AS c"
+        " WHERE EXISTS (SELECT FROM timescaledb_information.hypertables"
+        " WHERE hypertable_name = %s)) AS t",
+        [table, table, table],
+    ).fetchone() if table in ("market_ticks", "market_data", "account_snapshots") else (
+        connection.execute(
+            "SELECT pg_table_size(%s::regclass), pg_indexes_size(%s::regclass)", [table, table]
+        ).fetchone()
+    )  # fmt: skip
+
+
+def wal(connection: psycopg.Connection) -> int:
+    """Position in the WAL, bytes."""
+    return connection.execute("SELECT pg_current_wal_insert_lsn() - '0/0'::pg_lsn").fetchone()[0]
+
+
+def fill(
+    connection: psycopg.Connection, table: str, rows: int, series: int, batch: int = 500
+) -> tuple[float, float, float]:
+    """Insert rows in small statements; answers bytes of table, of indexes and of WAL."""
+    table_before, index_before = sizes(connection, table)
+    began = wal(connection)
+    for first in range(0, rows, batch):
+        connection.execute(
+            f"{FILLS[table]} FROM generate_series(%(first)s::int, %(last)s::int) AS n",
+            {"series": series, "first": first, "last": min(first + batch, rows) - 1},
+        )
+    written = int(wal(connection) - began)
+    table_after, index_after = sizes(connection, table)
+    return table_after - table_before, index_after - index_before, written
+
+
+def update_positions(connection: psycopg.Connection, rows: int, accounts: int) -> int:
+    """Prices of open positions, one statement each; answers bytes of WAL."""
+    began = wal(connection)
+    for number in range(rows):
+        connection.execute(
+            "UPDATE trading_positions SET current_price = %s, profit = %s WHERE ticket = %s",
+            [1.1, number % 100, str(5000 + number % accounts)],
+        )
+    return int(wal(connection) - began)
+
+
+@app.command()
+def measure(
+    rows: Annotated[int, typer.Option(help="of each table")] = 300_000,
+    series: Annotated[int, typer.Option(help="symbols, and accounts")] = 100,
+    pg: Annotated[int, typer.Option()] = embedded.DEFAULT_MAJOR,
+) -> None:
+    """Fill each table and print what a row took."""
+    binaries = embedded.binaries(pg)
+    with conftest.Server(
+        initdb=str(binaries / "initdb"),
+        postgres=str(binaries / "postgres"),
+        initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
+        boot_timeout=60,
+    ) as running:
+        address = conftest.Address(
+            "127.0.0.1", running.settings["port"], "postgres", None, binaries
+        )
+        conftest.make_administrator(address)
+        subprocess.run(
+            [binaries / "createdb", "-h", address.host, "-p", str(address.port), "-U", "postgres",
+             "capacity"], check=True, capture_output=True,
+        )  # fmt: skip
+        conftest.prepare_database(address.dsn("capacity"))
+        conftest.deploy_all(address.dsn("capacity", "rubi_admin"))
+        with psycopg.connect(address.dsn("capacity"), autocommit=True) as connection:
+            connection.execute("SET client_min_messages = error")
+            psycopg.ClientCursor(connection).execute(ACCOUNTS, {"n": series - 1})
+            for table in FILLS:
+                found = fill(connection, table, rows, series)
+                shown = ", ".join(f"{value / rows:.0f}" for value in found)
+                console.print(f'    "{table}": Cost({shown}),', markup=False)
+                console.file.flush()
+            written = update_positions(connection, 5000, series)
+            console.print(f'    "position updates": Cost(0, 0, {written / 5000:.0f}),')
+
+
+if __name__ == "__main__":
+    run(app)
