@@ -97,7 +97,7 @@ def as_page(report: Report) -> str:
         r=report, m=report.metrics, s=scope, write=write, plots=plots,
         sign=report_text.sign, moment=report_text.moment, day=lambda at: f"{at:%Y-%m-%d}",
         last_day=f"{scope.end - timedelta(microseconds=1):%Y-%m-%d}",
-        reasons=report_text.REASONS, cards=report_text.CARDS, metrics=report_text.METRICS,
+        reasons=report_text.REASONS, cards=report_text.CARDS, signed=report_text.SIGNED, metrics=report_text.METRICS,
         drawdowns=report_text.DRAWDOWNS,
         drawdown_parts=[(part, "percent" if part == "_percent" else "moment")
                         for part in report_text.DRAWDOWN_PARTS[1:]],
@@ -140,6 +140,7 @@ def as_picture(page: str, kind: Format, out: Path, width: int, dark: bool) -> No
                 if kind == Format.png:
                     shown.screenshot(path=out, full_page=True)
                 else:
+                    shown.emulate_media(media="print")  # the plots are drawn for paper
                     shown.pdf(path=out, prefer_css_page_size=True, print_background=True)
                 browser.close()
         except Error as error:

@@ -9,10 +9,11 @@ from typing import Any
 import psycopg
 
 from report_data import TRADES, Report, Row, Scope, rows
+from report_text import duration
 
 SYMBOLS = 4  # symbols with candles, those traded most
-SHOWN_TRADES = 60  # of each, the last ones
-SHOWN_BARS = 1200
+SHOWN_TRADES = 50  # of each, the last ones
+SHOWN_BARS = 2000
 PADDING = 30  # bars before the first of these trades and after the last
 PROOF_SECONDS = 5
 LADDER = ("M1", "M5", "M15", "M30", "H1", "H4", "D1", "W1", "MN1")
@@ -220,7 +221,7 @@ def gap_note(connection: psycopg.Connection, candles: Candles) -> Note:
     return Note(
         "bad", title,
         f"{gaps} gaps with {missing} missing bars from {start:%Y-%m-%d} to {end:%Y-%m-%d}, the"
-        f" longest {longest} of trading time.",
+        f" longest {duration(longest)} of trading time.",
     )  # fmt: skip
 
 

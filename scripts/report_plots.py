@@ -101,6 +101,7 @@ def distribution_plot(report: Report, write: Writer) -> Plot | None:
         "label": f"Trades by net result: most of them, {write(most['trades'], 'count')}, in the bin"
         f" {bin_label(most, write)}.",
         "names": [bin_label(row, write) for row in report.distribution],
+        "ticks": [f"{row['low'].normalize():,f}" for row in report.distribution],
         "trades": [row["trades"] for row in report.distribution],
         "gains": [row["low"] >= 0 or row["is_open_above"] for row in report.distribution],
     }

@@ -96,6 +96,12 @@ CARDS = (
     ("sharpe_ratio", "Sharpe ratio", "ratio"),
     ("annual_return", "Annual return", "share"),
 )
+# green or red by their sign
+SIGNED = {
+    "total_profit", "gross_profit", "gross_loss", "expectancy", "average_profit", "average_win",
+    "average_loss", "largest_win", "largest_loss", "max_profit", "max_loss", "annual_return",
+    "longest_winning_series_profit", "longest_losing_series_loss",
+}  # fmt: skip
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 

@@ -61,9 +61,8 @@
     },
   });
   // the wheel scrolls the page; with Ctrl it zooms, as pinching does
-  const zoom = axes => [{
-    type: 'inside', xAxisIndex: axes, zoomOnMouseWheel: 'ctrl', moveOnMouseWheel: false,
-    filterMode: 'none',
+  const zoom = (axes, filterMode = 'none') => [{
+    type: 'inside', xAxisIndex: axes, zoomOnMouseWheel: 'ctrl', moveOnMouseWheel: false, filterMode,
   }];
 
   // two curves above, the fall below the high beneath them
@@ -92,7 +91,8 @@
 
   const bars = (plot, lines, sideways) => {
     const names = axis({
-      type: 'category', data: plot.names, inverse: sideways, splitLine: { show: false },
+      type: 'category', data: plot.ticks ?? plot.names, inverse: sideways,
+      splitLine: { show: false },
       axisLabel: { color: color('soft'), hideOverlap: true, width: 120, overflow: 'truncate' },
     });
     return {
@@ -179,10 +179,14 @@
         data: chosen.map(place), ...more,
       });
       const entry = trade => [trade.from, trade.open];
+      // at first only as many bars as can be told apart
+      const start = Math.max(0, 100 - (100 * 240) / plot.bars.length);
       return {
+        zoom: [start, 100],
         lines, count: plot.bars.length,
         option: {
           ...base(hit => lines(hit.dataIndex)),
+          legend: { ...base(() => []).legend, icon: undefined, itemHeight: 10 },
           tooltip: {
             ...base(() => []).tooltip,
             formatter: hits => {
@@ -206,16 +210,16 @@
             axisLabel: { color: color('soft'), formatter: value => price.format(value) },
           }),
           dataZoom: [
-            ...zoom([0]),
+            { ...zoom([0], 'filter')[0], start, end: 100 },
             {
-              type: 'slider', height: 22, bottom: 4, borderColor: color('line'),
+              type: 'slider', filterMode: 'filter', start, end: 100, height: 22, bottom: 4, borderColor: color('line'),
               brushSelect: false, showDetail: false,
               textStyle: { color: color('soft') },
             },
           ],
           series: [
             {
-              type: 'candlestick', name: `${plot.symbol} ${plot.timeframe}`, data: plot.bars,
+              type: 'candlestick', large: false, name: `${plot.symbol} ${plot.timeframe}`, data: plot.bars,
               itemStyle: {
                 color: color('gain'), borderColor: color('gain'),
                 color0: color('loss'), borderColor0: color('loss'), opacity: 0.75,
@@ -244,14 +248,14 @@
 
   const draw = place => {
     const plot = plots[place.dataset.plot];
-    const { option, lines, count } = kinds[place.dataset.plot.replace(/\d+$/, '')](plot);
+    const made = kinds[place.dataset.plot.replace(/\d+$/, '')](plot);
     let chart = charts.get(place);
     if (!chart) {
-      chart = { drawn: echarts.init(place, null, { renderer: 'svg' }), at: -1, zoom: [0, 100] };
+      chart = { drawn: echarts.init(place, null, { renderer: 'svg' }) };
       charts.set(place, chart);
     }
-    Object.assign(chart, { lines, count });
-    chart.drawn.setOption(option, true);
+    Object.assign(chart, { zoom: [0, 100], at: -1, ...made });
+    chart.drawn.setOption(made.option, true);
     chart.drawn.resize();
   };
   const drawAll = () => document.querySelectorAll('.plot').forEach(draw);
@@ -299,22 +303,20 @@
     const place = document.getElementById('plot-candles');
     place.dataset.plot = choose.value;
     place.setAttribute('aria-label', plots[choose.value].label);
-    Object.assign(charts.get(place), { at: -1, zoom: [0, 100] });
     draw(place);
   });
 
-  addEventListener('beforeprint', () => {
-    root.classList.add('printing');
+  const print = on => {
+    if (root.classList.contains('printing') === on) return;
+    root.classList.toggle('printing', on);
     document.querySelectorAll('.plot').forEach(place => {
-      place.style.width = `${place.closest('.pair') ? PAPER / 2 - 40 : PAPER - 20}px`;
+      place.style.width = on ? `${place.closest('.pair') ? PAPER / 2 - 30 : PAPER - 24}px` : '';
     });
     drawAll();
-  });
-  addEventListener('afterprint', () => {
-    root.classList.remove('printing');
-    document.querySelectorAll('.plot').forEach(place => { place.style.width = ''; });
-    drawAll();
-  });
+  };
+  addEventListener('beforeprint', () => print(true));
+  addEventListener('afterprint', () => print(matchMedia('print').matches));
+  matchMedia('print').addEventListener('change', event => print(event.matches));
   matchMedia('(prefers-color-scheme: dark)').addEventListener('change', drawAll);
   drawAll();
   root.dataset.drawn = charts.size;
