@@ -181,6 +181,12 @@ def make(
     return report
 
 
+def make_page(dsn: str, user: str, **scope: Any) -> str:
+    """The page of a user's report; scope as `make` takes it."""
+    with psycopg.connect(dsn, application_name="rubi report") as connection:
+        return as_page(make(connection, user, **scope))
+
+
 app = new_app(__doc__)
 
 
@@ -213,8 +219,10 @@ def write(
     start, end = moment(from_, "--from"), moment(to, "--to")
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise Failure(f"{out} can't be written: give a file in a folder that exists")
-    with psycopg.connect(dsn, application_name="rubi report") as connection:
-        page = as_page(make(connection, user, strategy, account, start, end, symbol, rate))
+    page = make_page(
+        dsn, user, strategy=strategy, account=account, start=start, end=end, symbol=symbol,
+        risk_free=rate,
+    )  # fmt: skip
     if format == Format.html:
         out.write_text(page, encoding="utf-8")
     else:

@@ -179,6 +179,7 @@
         data: chosen.map(place), ...more,
       });
       const entry = trade => [trade.from, trade.open];
+      const size = { symbolSize: 14 };
       // at first only as many bars as can be told apart
       const start = Math.max(0, 100 - (100 * 240) / plot.bars.length);
       return {
@@ -235,9 +236,10 @@
                 },
               })),
             },
-            mark('Buy', trades.filter(trade => trade.buy), entry, 'triangle', 'accent'),
+            mark('Buy', trades.filter(trade => trade.buy), entry, 'triangle', 'accent',
+              { ...size, symbolOffset: [0, 11] }),
             mark('Sell', trades.filter(trade => !trade.buy), entry, 'triangle', 'warn',
-              { symbolRotate: 180 }),
+              { ...size, symbolRotate: 180, symbolOffset: [0, -11] }),
             mark('Exit', trades, trade => [trade.to, trade.close], 'circle', 'text',
               { symbolSize: 7 }),
           ],
