@@ -249,13 +249,21 @@ def test_figures_of_the_page_equal_those_of_sql(
     assert len(checked) > 200
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1400, "light"),
+        pytest.param(380, "light", marks=pytest.mark.slow),
+        (380, "dark"),
+        pytest.param(1400, "dark", marks=pytest.mark.slow),
+    ],
+)
 def test_axe_finds_nothing_to_complain_about(
-    chrome: Browser, page_of: Callable[..., Path], scheme: str, width: int
+    chrome: Browser, page_of: Callable[..., Path], width: int, scheme: str
 ) -> None:
     with reporting.opened(chrome, page_of("trader"), width, scheme) as seen:
-        found = Axe().run(seen.page)
+        # thousands of shapes inside a plot say nothing to it; the plot itself is looked at
+        found = Axe().run(seen.page, context={"exclude": [[".plot > div"]]})
         assert found.violations_count == 0, found.generate_report()
 
 
@@ -295,7 +303,7 @@ def test_candles_show_bars_and_trades_of_the_symbol(page_of: Callable[..., Path]
     for trade in candles["trades"]:
         opened = candles["times"][trade["from"]]
         assert opened <= candles["times"][trade["to"]]
-    assert any("60" in line for line in page_of("trader").read_text().splitlines() if "of 60" in line)
+    assert "EURUSD, H1: 50 of 60 trades" in page_of("trader").read_text()
 
 
 def plots_of(path: Path) -> dict:
@@ -341,6 +349,8 @@ def test_users_with_little_get_a_page_that_makes_sense(
             assert seen.complaints == []
             assert seen.page.evaluate("document.documentElement.scrollWidth") == width
             assert seen.page.locator(".plot svg").count() == plots
+            if width > 380:
+                continue
             for plot in seen.page.locator(".plot").all():
                 assert len(picture(plot.screenshot()).getcolors(10**6)) > 20
             ARTEFACTS.mkdir(parents=True, exist_ok=True)
