@@ -278,7 +278,9 @@ def relocate(root: Path, target: Path, programs: str) -> None:
     for program in (root / programs).iterdir():
         if program.read_bytes()[:4] == b"\x7fELF":
             # DT_RPATH, unlike RUNPATH, also serves the libraries that a library needs.
-            patchelf("--set-interpreter", loader, "--force-rpath", "--set-rpath", libraries, program)
+            patchelf(
+                "--set-interpreter", loader, "--force-rpath", "--set-rpath", libraries, program
+            )
 
 
 def patchelf(*arguments: str | Path) -> None:

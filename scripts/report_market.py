@@ -185,9 +185,7 @@ def proof_notes(connection: psycopg.Connection) -> list[Note]:
     try:
         with connection.transaction():
             connection.execute(f"SET LOCAL statement_timeout = '{PROOF_SECONDS}s'")
-            proofs = rows(
-                connection, "SELECT name, violations, meaning FROM monitoring.proofs", {}
-            )
+            proofs = rows(connection, "SELECT name, violations, meaning FROM monitoring.proofs", {})
     except psycopg.errors.InsufficientPrivilege:
         return [Note("open", "Proofs", "This login may not read them; rubi_monitor may.")]
     except psycopg.errors.QueryCanceled:

@@ -67,20 +67,20 @@ def words(constraint: Row, relation: Relation, by_oid: dict[int, Relation]) -> s
         return constraint["comment"]
     columns = columns_text(constraint["columns"])
     if constraint["kind"] == "p":
-        return f"{columns} name a row"
+        return f"{columns} identifies a row"
     if constraint["kind"] == "u":
-        nulls = " (NULL counts as equal)" if "NULLS NOT DISTINCT" in constraint["definition"] else ""
+        nulls = (
+            " (NULL counts as equal)" if "NULLS NOT DISTINCT" in constraint["definition"] else ""
+        )
         return f"no two rows have the same {columns}{nulls}"
     if constraint["kind"] == "f":
         parent = by_oid.get(constraint["parent"])
         name = f"[{parent.name}]({file_of(parent)})" if parent else "another table"
         emptied = columns_text(constraint["emptied_columns"]) or columns
-        then = ON_DELETE.get(
-            constraint["on_delete"], f"deleting that row sets {emptied} to NULL"
-        )
+        then = ON_DELETE.get(constraint["on_delete"], f"deleting that row sets {emptied} to NULL")
         when = ", checked at commit" if "INITIALLY DEFERRED" in constraint["definition"] else ""
         parents = columns_text(constraint["parent_columns"])
-        return f"{columns} name a row of {name} ({parents}); {then}{when}"
+        return f"{columns} refers to {name} ({parents}); {then}{when}"
     rule = constraint["name"].removeprefix(relation.row["name"] + "_").removesuffix("_check")
     names = sorted((column["name"] for column in relation.columns), key=len, reverse=True)
     subject = next((name for name in names if rule == name or rule.startswith(name + "_")), "")
@@ -194,7 +194,9 @@ def area_diagram(name: str, by_oid: dict[int, Relation]) -> str:
     lines = ["erDiagram"]
     for parent, child, nullable, single, columns in relationships(tables, by_oid):
         left, right = "|o" if nullable else "||", "o|" if single else "o{"
-        lines.append(f'    {entity(parent.name)} {left}--{right} {entity(child.name)} : "{columns}"')
+        lines.append(
+            f'    {entity(parent.name)} {left}--{right} {entity(child.name)} : "{columns}"'
+        )
     for table_ in tables:
         primary = {n for c in table_.constraints if c["kind"] == "p" for n in c["columns"]}
         foreign = {n for c in table_.constraints if c["kind"] == "f" for n in c["columns"]}

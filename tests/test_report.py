@@ -358,7 +358,7 @@ def test_users_with_little_get_a_page_that_makes_sense(
 
 
 def test_one_account_of_a_user_with_two_currencies_has_figures(
-    page_of: Callable[..., Path]
+    page_of: Callable[..., Path],
 ) -> None:
     page = page_of("mixed", account="9").read_text()
     assert "mixed · account 9" in page
@@ -416,7 +416,9 @@ def test_every_figure_of_the_metrics_is_on_the_page(catalog: psycopg.Connection)
 
 
 def test_reasons_are_those_of_the_performance_page() -> None:
-    page = (ROOT / "docs/performance.md").read_text().split("| code | meaning |")[1].split("\n## ")[0]
+    page = (
+        (ROOT / "docs/performance.md").read_text().split("| code | meaning |")[1].split("\n## ")[0]
+    )
     listed = {
         code.strip()
         for cell in re.findall(r"^\| ([a-z_, ]+) \|", page, re.MULTILINE)

@@ -64,7 +64,7 @@ def test_every_table_has_its_page_and_everything_on_it(
 
 def test_constraints_are_said_in_words(pages: dict[str, str]) -> None:
     orders = pages["docs/schema/trading_orders.md"]
-    assert "`user_id` name a row of [users](users.md) (`id`); deleting that row is refused" in orders
+    assert "`user_id` refers to [users](users.md) (`id`); deleting that row is refused" in orders
     assert re.search(r"`trading_orders_volume_\w+_check` \| `volume`: \w+", orders)
     positions = pages["docs/schema/trading_positions.md"]
     assert "deleting that row deletes these too" in positions
@@ -102,9 +102,7 @@ def test_command_writes_all_pages_or_says_what_lacks(
     done = run_script(*arguments)
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout == f"wrote {len(pages)} pages, removed 1\n"
-    written = {
-        str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*.md")
-    }
+    written = {str(path.relative_to(tmp_path)): path.read_text() for path in tmp_path.rglob("*.md")}
     assert written == pages
     db.execute("COMMENT ON TABLE users IS NULL")
     done = run_script(*arguments)
@@ -157,7 +155,7 @@ def test_every_example_runs(pages: dict[str, str], db: psycopg.Connection) -> No
             db.execute(statement)
         except psycopg.Error as error:
             failed.append((name, error.sqlstate, str(error).splitlines()[0]))
-    assert failed == []
+    assert failed == [], "\n".join(map(str, failed))
 
 
 def test_examples_written_by_hand_belong_to_something(pages: dict[str, str]) -> None:
