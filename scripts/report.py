@@ -97,7 +97,8 @@ def as_page(report: Report) -> str:
         r=report, m=report.metrics, s=scope, write=write, plots=plots,
         sign=report_text.sign, moment=report_text.moment, day=lambda at: f"{at:%Y-%m-%d}",
         last_day=f"{scope.end - timedelta(microseconds=1):%Y-%m-%d}",
-        reasons=report_text.REASONS, cards=report_text.CARDS, signed=report_text.SIGNED, metrics=report_text.METRICS,
+        reasons=report_text.REASONS, cards=report_text.CARDS, signed=report_text.SIGNED,
+        metrics=report_text.METRICS,
         drawdowns=report_text.DRAWDOWNS,
         drawdown_parts=[(part, "percent" if part == "_percent" else "moment")
                         for part in report_text.DRAWDOWN_PARTS[1:]],

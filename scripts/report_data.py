@@ -228,7 +228,7 @@ def read_groups(connection: psycopg.Connection, scope: Scope) -> dict[str, list[
     return {
         name: rows(
             connection,
-            f"{TRADES} SELECT {expression} AS key, {RESULT} FROM trades AS t GROUP BY 1"  # noqa: S608
+            f"{TRADES} SELECT {expression} AS key, {RESULT} FROM trades AS t GROUP BY 1"
             + (" ORDER BY sum(t.net) DESC, 1" if name == "symbols" else " ORDER BY 1"),
             scope.parameters(),
         )

@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
-NONE = "–"
+NONE = "\N{EN DASH}"
 # why a figure is empty: the codes of performance_metrics.reasons
 REASONS = {
     "no_trades": "nothing was closed in the period",

@@ -10,8 +10,8 @@ from schema_catalog import Catalog, Relation, Row, qualified
 
 GENERATED = "Generated from the catalog by `scripts/make_docs.py`; a test holds it equal.\n"
 ACTIONS = {"S": "select", "I": "insert", "U": "update", "D": "delete"}
-ON_DELETE = {"a": "deleting that row is refused", "r": "deleting that row is refused",
-             "c": "deleting that row deletes these too", "d": "deleting that row sets the default"}  # fmt: skip
+REFUSED = "deleting that row is refused"
+ON_DELETE = {"a": REFUSED, "r": REFUSED, "c": "deleting that row deletes these too"}
 COMMANDS = {"*": "all", "r": "select", "a": "insert", "w": "update", "d": "delete"}
 SHORT = {
     "timestamp with time zone": "timestamptz", "timestamp without time zone": "timestamp",
@@ -122,7 +122,7 @@ def table_page(relation: Relation, by_oid: dict[int, Relation], cells: dict[str,
             ["index", "on", "what it serves"],
             [
                 [f"`{i['name']}`", code(i["definition"]), i["comment"]
-                 or f"the constraint of that name{' and its columns' * (not i['comment'])}"]
+                 or "the constraint of that name"]
                 for i in relation.indexes
             ],
         ),

@@ -150,7 +150,7 @@ def numeral(text: str) -> Decimal:
 def equal(shown: str, value: Decimal | int | None, digits: int, factor: int = 1) -> bool:
     """Whether a figure shows SQL's value, rounded to its digits."""
     if value is None:
-        return shown == "–"
+        return shown == report_text.NONE
     return abs(numeral(shown) - factor * value) <= Decimal(1).scaleb(-digits) / 2
 
 
@@ -332,7 +332,7 @@ def test_names_that_look_like_markup_stay_text(
     [
         ("nobody", ["No trade was closed in the period", "nothing was closed", "No position"], 0),
         ("single", ["25.00", "100.00 %", "nothing was lost"], 6),
-        ("loser", ["−186.00", "0.00 %", "no trade won"], 6),
+        ("loser", ["\N{MINUS SIGN}186.00", "0.00 %", "no trade won"], 6),
         ("unpriced", ["Symbols without bars", "GHOST", "so there are no candles"], 5),
         ("mixed", ["money of several currencies has no sum", "Trades in EUR", "--account"], 6),
     ],
