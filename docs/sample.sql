@@ -36,7 +36,8 @@ FROM mt5_sessions AS s
 CROSS JOIN generate_series(1, 60) AS n;
 
 INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close, volume)
-SELECT 'EURUSD', 'H1', t, 1.1, 1.102, 1.099, 1.101, 800
-FROM generate_series('2026-01-04 22:00+00'::timestamptz, '2026-02-06 21:00+00', '1 hour') AS t
+SELECT s.symbol, 'H1', t, s.price, s.price + 0.002, s.price - 0.001, s.price + 0.001, 800
+FROM (VALUES ('EURUSD', 1.1), ('USDJPY', 150)) AS s (symbol, price)
+CROSS JOIN generate_series('2026-01-04 22:00+00'::timestamptz, '2026-02-06 21:00+00', '1 hour') AS t
 WHERE NOT (extract(ISODOW FROM t) = 6 OR (extract(ISODOW FROM t) = 5 AND extract(HOUR FROM t) > 21)
     OR (extract(ISODOW FROM t) = 7 AND extract(HOUR FROM t) < 22));
