@@ -31,7 +31,6 @@ import rows
 from conftest import ROOT, Address, copy_rights
 
 ARTEFACTS = ROOT / "build/report"
-WIDTHS = (380, 1400)
 Script = Callable[..., subprocess.CompletedProcess[str]]
 
 
@@ -254,7 +253,7 @@ def test_figures_of_the_page_equal_those_of_sql(
     [
         (1400, "light"),
         pytest.param(380, "light", marks=pytest.mark.slow),
-        (380, "dark"),
+        pytest.param(380, "dark", marks=pytest.mark.slow),
         pytest.param(1400, "dark", marks=pytest.mark.slow),
     ],
 )
@@ -340,7 +339,7 @@ def test_names_that_look_like_markup_stay_text(
 def test_users_with_little_get_a_page_that_makes_sense(
     chrome: Browser, page_of: Callable[..., Path], user: str, said: list[str], plots: int
 ) -> None:
-    for width in WIDTHS:
+    for width in (380,):
         with reporting.opened(chrome, page_of(user), width) as seen:
             text = seen.text()
             for words in said:
@@ -349,8 +348,6 @@ def test_users_with_little_get_a_page_that_makes_sense(
             assert seen.complaints == []
             assert seen.page.evaluate("document.documentElement.scrollWidth") == width
             assert seen.page.locator(".plot svg").count() == plots
-            if width > 380:
-                continue
             for plot in seen.page.locator(".plot").all():
                 assert len(picture(plot.screenshot()).getcolors(10**6)) > 20
             ARTEFACTS.mkdir(parents=True, exist_ok=True)
@@ -436,6 +433,7 @@ def test_the_plot_library_is_the_one_that_was_released() -> None:
     assert f"echarts@{report.ECHARTS}" in read_me
 
 
+@pytest.mark.slow
 def test_command_writes_page_picture_and_pdf(
     server: Address, database: str, run_script: Script, tmp_path: Path
 ) -> None:
