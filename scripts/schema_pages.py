@@ -216,7 +216,7 @@ def overview_diagram(by_oid: dict[int, Relation]) -> str:
     for name, title in AREAS.items():
         tables = [table for table in by_oid.values() if area(table) == name]
         if tables:
-            lines.append(f'    subgraph {name}["{title}"]')
+            lines.append(f'    subgraph area_{name}["{title}"]')
             lines += [f'        {entity(table.name)}["{table.name}"]' for table in tables]
             lines.append("    end")
     pairs = {
