@@ -132,6 +132,7 @@ SET lock_timeout = '5s';
 \set file grants/6320_mt5_row_security.sql \ir scripts/apply.psql
 \set file grants/6410_market_data.sql \ir scripts/apply.psql
 \set file grants/6510_performance.sql \ir scripts/apply.psql
+\set file grants/6520_report.sql \ir scripts/apply.psql
 \set file grants/6610_row_security.sql \ir scripts/apply.psql
 \set file grants/6620_tenant_rights.sql \ir scripts/apply.psql
 \set file grants/6710_backup_runs.sql \ir scripts/apply.psql

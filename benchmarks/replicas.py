@@ -22,15 +22,16 @@ import typer
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "scripts")]
 
+import clusters
 import deploy
 import embedded
 from cli import Failure, console, new_app, run
-from rules import MIX, execute_file, prepare_database
-from server import SETTINGS, Server, prefix, running, wait_for
+from loads import MIX, copy_database, execute_file
+from server import Server, running
 
 app = new_app(__doc__)
 READS = ("open_positions", "pending_signals")
-OURS = SETTINGS | {"max_wal_senders": "4", "shared_buffers": "256MB"}
+OURS = {"max_wal_senders": "4", "shared_buffers": "256MB"}
 
 
 class Figures(NamedTuple):
@@ -47,29 +48,18 @@ def replica(primary: Server, folder: Path) -> Iterator[Server]:
     """A replica that streams from the primary."""
     embedded.owned_folder(folder)
     made = subprocess.run(
-        [*prefix(), primary.programs / "pg_basebackup", "-h", primary.folder, "-U", "postgres",
-         "-D", folder / "data", "-R", "-X", "stream", "-c", "fast"],
+        [*clusters.prefix(), primary.programs / "pg_basebackup", "-h", primary.folder,
+         "-U", "postgres", "-D", folder / "data", "-R", "-X", "stream", "-c", "fast"],
         capture_output=True, text=True, cwd="/",
     )  # fmt: skip
     if made.returncode:
         raise Failure(f"pg_basebackup: {made.stderr.strip().splitlines()[-1]}")
-    chosen = OURS | {"unix_socket_directories": str(folder), "cluster_name": "replica"}
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(
-            [*prefix(), primary.programs / "postgres", "-D", folder / "data",
-             *(f"-c{name}={value}" for name, value in chosen.items())],
-            stdout=log, stderr=log, cwd="/",
-        )  # fmt: skip
+    server = Server(folder, primary.programs, OURS | {"cluster_name": "replica"})
     try:
-        server = Server(folder, primary.programs, process.pid)
-        wait_for(server, process)
+        server.start()
         yield server
     finally:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
+        server.stop()
 
 
 def pgbench(server: Server, names: list[str], clients: int, seconds: int, rate: float) -> Figures:
@@ -119,7 +109,7 @@ def measure(
     with running(pg, OURS) as primary:
         with primary.connect() as connection:
             connection.execute("CREATE ROLE rubi_admin LOGIN SUPERUSER")
-        prepare_database(primary, "ours", "template0")
+        copy_database(primary, "ours", "template0")
         with deploy.connect(primary.dsn("ours", "rubi_admin")) as connection:
             for file, _ in deploy.due(deploy.read_files(), deploy.applied(connection)):
                 deploy.apply_file(connection, file)

@@ -4,12 +4,13 @@
 
 CALL deploy.become_owner();
 
--- strategies of a user
 CREATE INDEX IF NOT EXISTS idx_strategies_user ON public.trading_strategies (user_id);
--- active strategies, of a user or of all
+COMMENT ON INDEX public.idx_strategies_user IS 'Strategies of a user; the foreign key.';
 CREATE INDEX IF NOT EXISTS idx_active_strategies ON public.trading_strategies (user_id)
 WHERE is_active;
--- strategies that trade a symbol: symbols @> '["EURUSD"]'
+COMMENT ON INDEX public.idx_active_strategies IS 'Active strategies, of a user or of all.';
 CREATE INDEX IF NOT EXISTS idx_strategies_symbols_gin ON public.trading_strategies USING gin (
     symbols
 );
+COMMENT ON INDEX public.idx_strategies_symbols_gin IS
+'Strategies that trade a symbol: symbols @> ''["EURUSD"]''.';

@@ -4,21 +4,26 @@
 
 CALL deploy.become_owner();
 
--- signals of a strategy
 CREATE INDEX IF NOT EXISTS idx_signals_strategy ON public.trading_signals (strategy_id);
--- signals for a symbol
+COMMENT ON INDEX public.idx_signals_strategy IS 'Signals of a strategy; the foreign key.';
 CREATE INDEX IF NOT EXISTS idx_signals_symbol ON public.trading_signals (symbol);
--- rare states over all users
+COMMENT ON INDEX public.idx_signals_symbol IS 'Signals for a symbol.';
 CREATE INDEX IF NOT EXISTS idx_signals_status ON public.trading_signals (status);
--- latest signals over all users
+COMMENT ON INDEX public.idx_signals_status IS 'Signals in a rare state, over all users.';
 CREATE INDEX IF NOT EXISTS idx_signals_signal_time ON public.trading_signals (signal_time DESC);
+COMMENT ON INDEX public.idx_signals_signal_time IS
+'Latest signals by when they were given, over all users.';
 CREATE INDEX IF NOT EXISTS idx_signals_received_at ON public.trading_signals (received_at DESC);
--- signals of a user, in one state, latest first
+COMMENT ON INDEX public.idx_signals_received_at IS
+'Latest signals by when they were received, over all users.';
 CREATE INDEX IF NOT EXISTS idx_signals_user_status_time
 ON public.trading_signals (user_id, status, signal_time DESC);
--- what waits for a user's terminal
+COMMENT ON INDEX public.idx_signals_user_status_time IS
+'Signals of a user, in one state, latest first; the foreign key.';
 CREATE INDEX IF NOT EXISTS idx_pending_signals ON public.trading_signals (user_id, received_at DESC)
 WHERE status = 'PENDING';
--- signals by an indicator's value: indicators @> '{"rsi": 70}'
+COMMENT ON INDEX public.idx_pending_signals IS 'What waits for a user''s terminal, latest first.';
 CREATE INDEX IF NOT EXISTS idx_signals_indicators_gin
 ON public.trading_signals USING gin (indicators);
+COMMENT ON INDEX public.idx_signals_indicators_gin IS
+'Signals by the value of an indicator: indicators @> ''{"rsi": 70}''.';

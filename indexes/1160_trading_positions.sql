@@ -4,6 +4,7 @@
 
 CALL deploy.become_owner();
 
--- positions of a session, or one symbol of it
 CREATE INDEX IF NOT EXISTS idx_positions_session_symbol
 ON public.trading_positions (session_id, symbol);
+COMMENT ON INDEX public.idx_positions_session_symbol IS
+'Positions of a session, or one symbol of it; the foreign key.';

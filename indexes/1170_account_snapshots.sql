@@ -4,5 +4,6 @@
 
 CALL deploy.become_owner();
 
--- latest snapshots over all sessions; the key serves those of one session
 CREATE INDEX IF NOT EXISTS idx_snapshots_timestamp ON public.account_snapshots (timestamp DESC);
+COMMENT ON INDEX public.idx_snapshots_timestamp IS
+'Latest snapshots over all sessions; the key serves those of one session.';

@@ -4,12 +4,14 @@
 
 CALL deploy.become_owner();
 
--- deals of a position: trips and proofs
 CREATE INDEX IF NOT EXISTS idx_deals_account_position
 ON public.trading_deals (account_id, position_id);
--- deals of an order: both sides of a close by, orders filled without deals
+COMMENT ON INDEX public.idx_deals_account_position IS 'Deals of a position: trips and proofs.';
 CREATE INDEX IF NOT EXISTS idx_deals_account_order
 ON public.trading_deals (account_id, order_ticket);
--- deals of an account over time
+COMMENT ON INDEX public.idx_deals_account_order IS
+'Deals of an order: both sides of a close by, orders filled without deals.';
 CREATE INDEX IF NOT EXISTS idx_deals_account_executed
 ON public.trading_deals (account_id, executed_at DESC);
+COMMENT ON INDEX public.idx_deals_account_executed IS
+'Deals of an account over time, latest first.';

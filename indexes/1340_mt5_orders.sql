@@ -4,6 +4,7 @@
 
 CALL deploy.become_owner();
 
--- orders of an account over time
 CREATE INDEX IF NOT EXISTS idx_mt5_orders_account_setup
 ON public.mt5_orders (account_id, setup_at DESC);
+COMMENT ON INDEX public.idx_mt5_orders_account_setup IS
+'Orders of an account over time, latest first.';

@@ -6,3 +6,5 @@ CALL deploy.become_owner();
 
 CREATE UNIQUE INDEX IF NOT EXISTS trading_positions_account_id_identifier_key
 ON public.trading_positions (account_id, identifier);
+COMMENT ON INDEX public.trading_positions_account_id_identifier_key IS
+'A position of MT5 is stored once in an account, whatever its ticket became.';

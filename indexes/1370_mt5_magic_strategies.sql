@@ -4,6 +4,7 @@
 
 CALL deploy.become_owner();
 
--- the foreign key, when a strategy is deleted
 CREATE INDEX IF NOT EXISTS idx_mt5_magic_strategies_strategy
 ON public.mt5_magic_strategies (strategy_id);
+COMMENT ON INDEX public.idx_mt5_magic_strategies_strategy IS
+'The foreign key, when a strategy is deleted.';

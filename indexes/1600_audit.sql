@@ -4,5 +4,5 @@
 
 CALL deploy.become_owner();
 
--- history of a row; times follow the primary key
 CREATE INDEX IF NOT EXISTS idx_changes_row ON audit.changes (row_id, table_name);
+COMMENT ON INDEX audit.idx_changes_row IS 'History of a row.';

@@ -41,7 +41,9 @@ CREATE TABLE IF NOT EXISTS public.users (
 
 -- One mailbox is one user however it is typed; users_email_key stays for ON CONFLICT (email).
 CREATE UNIQUE INDEX IF NOT EXISTS users_email_lower_key ON public.users (lower(email));
+COMMENT ON INDEX public.users_email_lower_key IS 'One mailbox is one user, however it is typed.';
 CREATE UNIQUE INDEX IF NOT EXISTS users_username_lower_key ON public.users (lower(username));
+COMMENT ON INDEX public.users_username_lower_key IS 'One name is one user, however it is typed.';
 
 COMMENT ON TABLE public.users IS
 'People who log in to the platform. Closed, not deleted, once money history hangs on them.';

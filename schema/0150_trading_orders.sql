@@ -57,6 +57,8 @@ CREATE TABLE IF NOT EXISTS public.trading_orders (
 CREATE UNIQUE INDEX IF NOT EXISTS trading_orders_user_id_mt5_order_id_key
 ON public.trading_orders (user_id, mt5_order_id)
 WHERE account_id IS NULL;
+COMMENT ON INDEX public.trading_orders_user_id_mt5_order_id_key IS
+'An order of an unnamed account is still stored once for its user.';
 
 COMMENT ON TABLE public.trading_orders IS
 'Orders from opening to closing, with profit, commission and swap in account currency.';

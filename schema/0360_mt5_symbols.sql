@@ -55,6 +55,8 @@ CREATE TABLE IF NOT EXISTS public.mt5_symbols (
 );
 CREATE UNIQUE INDEX IF NOT EXISTS mt5_symbols_current_key
 ON public.mt5_symbols (account_id, symbol) WHERE valid_to = 'infinity';
+COMMENT ON INDEX public.mt5_symbols_current_key IS
+'A symbol of an account has one current row; looking up its terms.';
 
 COMMENT ON TABLE public.mt5_symbols IS
 'Terms of trading of each instrument, a row for each time they changed. The current row has

@@ -24,6 +24,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS mt5_rejects_element_key
 ON public.mt5_rejects (
     account_id, source, hashtextextended(element::text, 0), hashtextextended(element::text, 1)
 );
+COMMENT ON INDEX public.mt5_rejects_element_key IS
+'The same element sent again is the same reject.';
 
 COMMENT ON TABLE public.mt5_rejects IS
 'Elements that an ingest function could not store, each once, with the reason.';

@@ -36,6 +36,8 @@ CREATE TABLE IF NOT EXISTS public.mt5_order_sends (
 );
 CREATE INDEX IF NOT EXISTS idx_mt5_order_sends_account_sent
 ON public.mt5_order_sends (account_id, sent_at DESC);
+COMMENT ON INDEX public.idx_mt5_order_sends_account_sent IS
+'Sends of an account over time, latest first.';
 
 COMMENT ON TABLE public.mt5_order_sends IS
 'Every order_send with its answer, for slippage, latency and rejections.';

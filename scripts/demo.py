@@ -28,6 +28,7 @@ import deploy
 import embedded
 import locks
 import replay
+import report
 from cli import Failure, console, new_app, run, step
 
 DATABASE = "rubi_trading"
@@ -325,11 +326,15 @@ def up(context: typer.Context) -> None:
             with step("strategy replayed as rubi_app") as notes:
                 notes.append(f"{total} bars")
                 watch(replay.replay(connection, series), total)
+        with step("report of the replayed strategy"):
+            page = demo.folder / "report.html"
+            page.write_text(report.make_page(demo.dsn("rubi_app"), replay.EMAIL), encoding="utf-8")
         with psycopg.connect(demo.dsn("postgres")) as connection:
             connection.execute("SET timezone = 'UTC'")
             for title, query in SHOWN:
                 show(connection, title, query)
     console.print(f"\nDone in {monotonic() - began:.1f} s. Connect with:")
+    console.print(f"  {page}  the report: open it in a browser", soft_wrap=True)
     console.print("  scripts/demo.sh psql          as superuser")
     console.print("  scripts/demo.sh url           prints a superuser's URL")
     if not demo.given:

@@ -3,5 +3,5 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/setup.sh
-rubi_setup embedded,demo
+rubi_setup embedded,demo,report
 exec .venv/bin/python scripts/demo.py "$@"

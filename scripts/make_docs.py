@@ -8,7 +8,9 @@ from typing import Annotated
 import psycopg
 import typer
 
-from cli import console, new_app, run
+import schema_catalog
+import schema_pages
+from cli import Failure, console, new_app, run
 from deploy import ROOT, Dsn
 
 ROLES = ("rubi_app", "rubi_tenant", "rubi_ingest", "rubi_readonly", "rubi_monitor", "rubi_backup")
@@ -89,7 +91,16 @@ def rights_page(connection: psycopg.Connection) -> str:
     return RIGHTS_HEAD + "\n".join(lines) + "\n"
 
 
-PAGES = {"docs/rights.md": rights_page}
+def all_pages(connection: psycopg.Connection) -> dict[str, str]:
+    """Every generated page by its path. Raises Failure when something has no comment."""
+    catalog = schema_catalog.read_catalog(connection, ROLES)
+    if gaps := schema_catalog.comment_gaps(catalog):
+        raise Failure(f"without a comment: {'; '.join(gaps)}")
+    examples = ROOT / "docs/schema/examples.sql"
+    schema = schema_pages.pages(catalog, rights(connection), ROLES, examples)
+    return {"docs/rights.md": rights_page(connection), **schema}
+
+
 app = new_app(__doc__)
 
 
@@ -100,9 +111,14 @@ def write(
 ) -> None:
     """Write every generated page from the database that --dsn or PG* variables name."""
     with psycopg.connect(dsn) as connection:
-        for path, page in PAGES.items():
-            (root / path).write_text(page(connection))
-            console.print(f"wrote {path}")
+        pages = all_pages(connection)
+    (root / "docs/schema").mkdir(parents=True, exist_ok=True)
+    for path, text in pages.items():
+        (root / path).write_text(text)
+    gone = [p for p in (root / "docs/schema").glob("*.md") if f"docs/schema/{p.name}" not in pages]
+    for path in gone:
+        path.unlink()
+    console.print(f"wrote {len(pages)} pages, removed {len(gone)}")
 
 
 if __name__ == "__main__":

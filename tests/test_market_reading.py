@@ -27,7 +27,7 @@ def shapes() -> list[str]:
     """The SELECT statements of the chapter on reading."""
     text = (deploy.ROOT / "docs/market-data.md").read_text()
     chapter = text.split("## Reading")[1].split("\n## ")[0]
-    return re.findall(r"^    (SELECT.*?);$", chapter, re.DOTALL | re.MULTILINE)
+    return re.findall(r"^```sql\n(SELECT.*?);\n```$", chapter, re.DOTALL | re.MULTILINE)
 
 
 def test_documented_shapes_answer(filled: psycopg.Connection) -> None:

@@ -134,6 +134,8 @@ def test_demo_from_nothing_to_url_and_again(demo: Script, folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     for said in ("EURUSD 5000 (5000 new)", "user_trading_stats", "Open positions", "chunks"):
         assert said in done.stdout
+    page = re.search(r"^  (/\S+/report\.html)  the report", done.stdout, re.MULTILINE)
+    assert "<h1>demo</h1>" in Path(page[1]).read_text()
     url = demo("url").stdout
     assert re.fullmatch(rf"postgresql://postgres:\S+@127\.0\.0\.1:{port}/rubi_trading\n", url)
     with psycopg.connect(url.strip()) as connection:

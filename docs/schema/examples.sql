@@ -1,0 +1,56 @@
+-- examples.sql: calls that scripts/make_docs.py can't guess. Below "-- example: NAME" the statement
+-- that views.md or functions.md shows for it; a test runs each on docs/sample.sql.
+
+-- example: calculate_performance_metrics
+SELECT total_trades, win_rate, total_profit, sharpe_ratio, reasons
+FROM calculate_performance_metrics(1, NULL, '2026-01-01 00:00+00', '2026-02-01 00:00+00');
+-- example: daily_equity
+SELECT day, balance, equity, drawdown_percent
+FROM daily_equity
+WHERE user_id = 1 AND day >= '2026-01-01'
+ORDER BY day;
+-- example: monthly_results
+SELECT month, currency, trades, win_rate, net_profit
+FROM monthly_results
+WHERE user_id = 1
+ORDER BY month DESC;
+-- example: ingest_mt5_account
+SELECT ingest_mt5_account(
+    1, '{"login": 7001, "server": "Broker-Live", "company": "Broker Ltd", "name": "A. Trader",
+    "currency": "USD", "currency_digits": 2, "balance": 10000, "credit": 0, "profit": 0,
+    "equity": 10000, "margin": 0, "margin_free": 10000, "margin_level": 0, "leverage": 100,
+    "limit_orders": 200, "trade_mode": 0, "trade_allowed": true, "trade_expert": true,
+    "margin_mode": 2, "margin_so_mode": 0, "margin_so_call": 50, "margin_so_so": 30,
+    "margin_initial": 0, "margin_maintenance": 0, "assets": 0, "liabilities": 0,
+    "commission_blocked": 0, "fifo_close": false}', '2026-01-05 12:00+00'
+);
+-- example: log_mt5_order_send
+SELECT log_mt5_order_send(
+    1, '{"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 0, "price": 1.1}',
+    '{"retcode": 10009, "deal": 9001, "order": 9001, "volume": 0.1, "price": 1.1001}',
+    '2026-01-05 12:00:00+00', '2026-01-05 12:00:00.180+00'
+);
+-- example: merge_staged_bars
+SELECT stage_bars();
+SELECT * FROM merge_staged_bars('EURUSD', 'M1', 'Broker', 'America/New_York+7');
+-- example: merge_staged_ticks
+SELECT stage_ticks();
+SELECT * FROM merge_staged_ticks('EURUSD', 'Broker', 'UTC');
+-- example: ingest_bars
+SELECT *
+FROM ingest_bars('EURUSD', 'H1', '[[1767700800, 1.1, 1.102, 1.099, 1.101, 812, 4, 0]]');
+-- example: find_bar_gaps
+SELECT * FROM find_bar_gaps('EURUSD', 'H1', '2026-01-05 00:00+00', '2026-01-10 00:00+00');
+-- example: internal.are_mt5_rows_sound
+SELECT internal.are_mt5_rows_sound('deals', '[]');
+-- example: internal.check_mt5_source
+SELECT internal.check_mt5_source('api');
+-- example: internal.reject_mt5_rows
+SELECT internal.reject_mt5_rows(1, 'deals', '[]', 'api');
+-- example: internal.mt5_symbol_terms
+SELECT internal.mt5_symbol_terms(s) FROM mt5_symbols AS s LIMIT 1;
+-- example: internal.open_mt5_session
+SELECT internal.open_mt5_session(a) FROM mt5_accounts AS a LIMIT 1;
+-- example: internal.reject_staged_twins
+SELECT stage_bars();
+SELECT internal.reject_staged_twins('EURUSD', interval '1 hour');

@@ -1,0 +1,83 @@
+"""Chromium without a window, for the report as a picture or PDF, and for its tests.
+
+RUBI_CHROMIUM names the program; otherwise the machine's own is taken, otherwise Debian's, unpacked
+below RUBI_HOME as scripts/embedded.py does with the server (160 MB to download, once).
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+from cli import Failure, new_app, run
+from debian import Closure, loader_and_libraries, patchelf
+
+NAMES = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome", "chrome")
+FONTS = """<?xml version="1.0"?>
+<!DOCTYPE fontconfig SYSTEM "fonts.dtd">
+<fontconfig>
+<dir>{target}/usr/share/fonts</dir>
+<cachedir>{target}/var/cache/fontconfig</cachedir>
+<include ignore_missing="yes">{target}/etc/fonts/conf.d</include>
+</fontconfig>
+"""
+# Chromium starts itself again, so the environment carries the libraries, not the program's header:
+# some of them have a search path of their own that would hide one there.
+START = """#!/bin/sh
+FONTCONFIG_FILE={target}/fonts.conf LD_LIBRARY_PATH={libraries} \\
+    exec {target}/usr/lib/chromium/chromium-headless-shell "$@"
+"""
+
+
+class Chromium(Closure):
+    """Debian's Chromium with fonts."""
+
+    def relocate(self, root: Path) -> None:
+        """Make the unpacked program start with its own loader, libraries and fonts."""
+        loader, libraries = loader_and_libraries(root, self.target)
+        for name in ("chromium-headless-shell", "chrome_crashpad_handler"):
+            if said := patchelf("--set-interpreter", loader, root / "usr/lib/chromium" / name):
+                raise Failure(f"{name} can't be relocated: {said}")
+        (root / "fonts.conf").write_text(FONTS.format(target=self.target))
+        start = root / "chromium"
+        start.write_text(START.format(target=self.target, libraries=libraries))
+        start.chmod(0o755)
+
+
+CLOSURE = Chromium(
+    "chromium",
+    "Chromium",
+    ("chromium-headless-shell", "fonts-dejavu-core"),
+    instead="install chromium, or name its program with RUBI_CHROMIUM",
+)
+
+
+def found() -> Path | None:
+    """The program that is named, installed or unpacked already; None where there is none."""
+    if chosen := os.environ.get("RUBI_CHROMIUM"):
+        if not os.access(chosen, os.X_OK):
+            raise Failure(f"RUBI_CHROMIUM={chosen} is no program: unset or fix it")
+        return Path(chosen)
+    for name in NAMES:
+        if installed := shutil.which(name):
+            return Path(installed)
+    return CLOSURE.target / "chromium" if CLOSURE.is_there() else None
+
+
+def program() -> Path:
+    """The program, fetched first where the machine has none. Raises Failure when it can't be."""
+    return found() or CLOSURE.get() / "chromium"
+
+
+app = new_app(__doc__)
+
+
+@app.command()
+def get() -> None:
+    """Print the program, getting it first where needed."""
+    print(program())
+
+
+if __name__ == "__main__":
+    run(app)

@@ -1,0 +1,107 @@
+"""Every command and code block of the README and of docs/ runs, in the order of its page."""
+
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+import sqlfluff
+
+import blocks
+from conftest import ROOT, Address
+
+PAGES = [page for page in blocks.pages() if any(b.kind in blocks.RUN for b in blocks.blocks(page))]
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_blocks_of_the_page_run(
+    page: Path, db: psycopg.Connection, server: Address, tmp_path: Path
+) -> None:
+    folder = tmp_path / "rubi"
+    folder.mkdir()
+    blocks.folder_like_the_repository(folder)
+    (folder / "docs").mkdir()
+    (folder / "docs/sample.sql").symlink_to(ROOT / "docs/sample.sql")
+    db.execute("SET ROLE rubi_app")
+    db.execute((ROOT / "docs/sample.sql").read_text())
+    db.execute("RESET ROLE")
+    made = [b.told("makes") for b in blocks.blocks(page) if b.told("makes")]
+    failed = []
+    try:
+        for block in blocks.blocks(page):
+            if block.kind in blocks.RUN and not block.not_run:
+                problem = blocks.run(block, server, db.info.dbname, folder)
+                if problem:
+                    failed.append(f"{page.name}:{block.line} {problem}")
+    finally:
+        with closing(psycopg.connect(server.dsn(), autocommit=True)) as admin:
+            for name in made:
+                admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            admin.execute("ALTER ROLE rubi_app PASSWORD NULL")
+    assert failed == [], "\n".join(failed)
+
+
+@pytest.mark.parametrize("page", blocks.pages(), ids=lambda page: page.name)
+def test_every_block_says_what_it_is(page: Path) -> None:
+    found = blocks.blocks(page)
+    text = page.read_text()
+    assert text.count("\n```") + text.startswith("```") == 2 * len(found), "an odd fence"
+    for block in found:
+        assert block.kind in blocks.RUN + blocks.SHOWN, (block.line, block.kind)
+        if block.said:
+            assert re.fullmatch(
+                r"not run: .{15,}|((as \w+|makes \w+|input: [^;]+)(; |$))+", block.said
+            ), (block.line, block.said)
+    outside = blocks.FENCE.sub("", text)
+    indented = re.findall(r"(?:^|\n)\n(    \S.*)", outside)
+    assert indented == [], "code is fenced, so that it can be found and run"
+
+
+def test_blocks_that_do_not_run_are_well_formed() -> None:
+    left_out = [b for page in PAGES for b in blocks.blocks(page) if b.not_run]
+    assert left_out
+    for block in left_out:
+        if block.kind == "sh":
+            done = subprocess.run(["bash", "-n", "-c", block.text], capture_output=True, text=True)
+            assert (done.returncode, done.stderr) == (0, ""), (block.page.name, block.line)
+            for script in re.findall(r"scripts/[\w.]+", block.text):
+                assert (ROOT / script).exists(), (block.page.name, script)
+        elif block.kind == "python":
+            ast.parse(block.text)
+        else:
+            sqlfluff.parse(block.text, dialect="postgres")
+        # a test that is named as the one that runs it exists
+        for named in re.findall(r"tests/\w+\.py", block.not_run):
+            assert (ROOT / named).exists(), named
+
+
+def test_more_runs_than_is_left_out() -> None:
+    every = [b for page in PAGES for b in blocks.blocks(page) if b.kind in blocks.RUN]
+    assert sum(bool(b.not_run) for b in every) * 4 < len(every)
+
+
+@pytest.mark.parametrize(
+    ("kind", "text"),
+    [
+        ("sh", "false; true"),
+        ("sh", "psql -X -v ON_ERROR_STOP=1 -c 'SELECT 1/0'"),
+        ("sql", "SELECT 1/0;\nSELECT 1;"),
+        ("python", "assert 1 == 2"),
+    ],
+)
+def test_a_block_that_fails_is_reported(
+    kind: str, text: str, db: psycopg.Connection, server: Address, tmp_path: Path
+) -> None:
+    block = blocks.Block(ROOT / "README.md", 1, kind, text, "")
+    assert blocks.run(block, server, db.info.dbname, tmp_path).startswith("exit ")
+    good = blocks.Block(
+        ROOT / "README.md", 1, kind, {"sh": "true", "sql": "SELECT 1;"}.get(kind, ""), ""
+    )
+    assert blocks.run(good, server, db.info.dbname, tmp_path) == ""
+    assert os.environ.get("PGUSER") is None

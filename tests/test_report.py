@@ -1,0 +1,493 @@
+"""The report in a real browser: drawn, silent, equal to SQL, readable by everybody."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import re
+import subprocess
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+import pypdfium2
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from PIL import Image
+from playwright.sync_api import Browser
+from psycopg.rows import dict_row
+from pytest_postgresql.executors import NoopExecutor
+
+import report
+import report_data
+import report_plots
+import report_text
+import reporting
+import rows
+from conftest import ROOT, Address, copy_rights
+
+ARTEFACTS = ROOT / "build/report"
+Script = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def database(server: Address, template: NoopExecutor) -> Iterator[str]:
+    """Name of a database with a user who has everything, and users who have little."""
+    name = f"{template.dbname}_report"
+    with closing(psycopg.connect(server.dsn(), autocommit=True)) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template.template_dbname}")
+        copy_rights(admin, template.template_dbname, name)
+        with closing(psycopg.connect(server.dsn(name, "rubi_app"), autocommit=True)) as app:
+            reporting.full_user(app)
+            rows.user(app, username="nobody")
+            single = rows.user(app, username="single")
+            account = one_account(app, single)
+            reporting.trade(app, single, 0, 25, account_id=account)
+            loser = rows.user(app, username="loser")
+            account = one_account(app, loser)
+            for number in range(12):
+                reporting.trade(app, loser, number, -10 - number, account_id=account)
+            unpriced = rows.user(app, username="unpriced")
+            account = one_account(app, unpriced)
+            for number, net in enumerate((5, -3, 8)):
+                reporting.trade(app, unpriced, number, net, symbol="GHOST", account_id=account)
+            mixed = rows.user(app, username="mixed")
+            account = one_account(app, mixed)
+            other = one_account(app, mixed, account_number="9", currency="EUR")
+            for number in range(3):
+                reporting.trade(app, mixed, number, 7, account_id=account)
+            reporting.trade(app, mixed, 3, 1000, account_id=other)
+            rows.user(app, username="nameless")
+        yield name
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def one_account(connection: psycopg.Connection, user: int, **values: str) -> int:
+    """The account of a session of the user."""
+    session = rows.session(connection, user, **values)
+    return connection.execute(
+        "SELECT account_id FROM mt5_sessions WHERE session_id = %s", [session]
+    ).fetchone()[0]
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    with reporting.browser() as started:
+        yield started
+
+
+@pytest.fixture(scope="module")
+def page_of(
+    server: Address, database: str, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[..., Path]:
+    """Writes a user's page as rubi_readonly; answers the file."""
+    folder, made = tmp_path_factory.mktemp("pages"), {}
+
+    def write(user: str, **scope: object) -> Path:
+        key = json.dumps([user, scope], default=str)
+        if key not in made:
+            path = folder / f"{len(made)}.html"
+            page = report.make_page(server.dsn(database, "rubi_readonly"), user, **scope)
+            path.write_text(page, encoding="utf-8")
+            made[key] = path
+        return made[key]
+
+    return write
+
+
+def picture(png: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(png)).convert("RGB")
+
+
+def near(image: Image.Image, color: str) -> int:
+    """How many pixels have about this colour."""
+    wanted = tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return sum(
+        count
+        for count, found in image.getcolors(image.width * image.height)
+        if max(abs(a - b) for a, b in zip(found, wanted, strict=True)) < 30
+    )
+
+
+COLORS = {
+    "light": {"accent": "#1c5bb8", "gain": "#0a7547", "loss": "#bf2f27"},
+    "dark": {"accent": "#74aaff", "gain": "#3ccf91", "loss": "#ff7d74"},
+}
+DRAWN = {
+    "equity": ("accent", "loss"), "curve": ("accent", "loss"), "distribution": ("gain", "loss"),
+    "weekdays": ("gain", "loss"), "symbols": ("gain",), "hours": ("gain", "loss"),
+    "candles": ("gain", "loss"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(380, "light"), (1400, "light"), (1400, "dark")])
+def test_every_plot_is_drawn_and_the_page_says_and_asks_nothing(
+    chrome: Browser, page_of: Callable[..., Path], width: int, scheme: str
+) -> None:
+    path = page_of("trader")
+    with reporting.opened(chrome, path, width, scheme) as seen:
+        assert seen.complaints == []
+        assert seen.requests == [path.as_uri()]
+        assert seen.page.evaluate("document.documentElement.scrollWidth") == width
+        for name, colors in DRAWN.items():
+            image = picture(seen.page.locator(f"#plot-{name}").screenshot())
+            for color in colors:
+                assert near(image, COLORS[scheme][color]) > 60, (name, color)
+        ARTEFACTS.mkdir(parents=True, exist_ok=True)
+        seen.page.screenshot(path=ARTEFACTS / f"report-{width}-{scheme}.png", full_page=True)
+
+
+def numeral(text: str) -> Decimal:
+    """The number that a figure shows."""
+    return Decimal(re.sub(r"[^0-9.\-]", "", text.replace("\N{MINUS SIGN}", "-")))
+
+
+def equal(shown: str, value: Decimal | int | None, digits: int, factor: int = 1) -> bool:
+    """Whether a figure shows SQL's value, rounded to its digits."""
+    if value is None:
+        return shown == report_text.NONE
+    return abs(numeral(shown) - factor * value) <= Decimal(1).scaleb(-digits) / 2
+
+
+def test_figures_of_the_page_equal_those_of_sql(
+    chrome: Browser, page_of: Callable[..., Path], server: Address, database: str
+) -> None:
+    with reporting.opened(chrome, page_of("trader")) as seen:
+        shown = seen.figures()
+    with closing(psycopg.connect(server.dsn(database), row_factory=dict_row)) as sql:
+        user = sql.execute("SELECT id FROM users WHERE username = 'trader'").fetchone()["id"]
+        checked = set()
+
+        def check(name: str, value: Decimal | int | None, digits: int, factor: int = 1) -> None:
+            assert equal(shown[name], value, digits, factor), (name, shown[name], value)
+            checked.add(name)
+
+        last = sql.execute("SELECT max(closed_at) AS at FROM trading_orders WHERE user_id = %s",
+                           [user]).fetchone()["at"]  # fmt: skip
+        metrics = sql.execute(
+            "SELECT * FROM calculate_performance_metrics(%s, NULL, '2026-01-05', %s)",
+            [user, last.date().replace(day=last.day + 1)],
+        ).fetchone()
+        digits = {"money": 2, "percent": 2, "share": 2, "ratio": 3, "count": 0, "lots": 8}
+        for group in report_text.METRICS.values():
+            for column, _, kind in group:
+                name = f"metrics.{column}"
+                if metrics[column] is None:
+                    reason = report_text.REASONS[metrics["reasons"][column]]
+                    assert shown[name] == reason, name
+                    checked.add(name)
+                elif kind in digits:
+                    check(name, metrics[column], digits[kind], 100 if kind == "share" else 1)
+                elif kind == "time":
+                    assert shown[name] == report_text.duration(metrics[column])
+                    checked.add(name)
+                else:
+                    assert shown[name] == str(metrics[column])
+                    checked.add(name)
+        for column, _, kind in report_text.CARDS:
+            check(f"cards.{column}", metrics[column], digits[kind], 100 if kind == "share" else 1)
+        for column, _ in report_text.DRAWDOWNS:
+            check(f"metrics.{column}", metrics[column], 2)
+            check(f"metrics.{column}_percent", metrics[f"{column}_percent"], 2)
+            for part in ("_started_at", "_trough_at", "_recovered_at"):
+                at = metrics[column + part]
+                name = f"metrics.{column}{part}"
+                if at is None:
+                    assert shown[name] == report_text.REASONS[metrics["reasons"][column + part]]
+                else:
+                    assert shown[name] == f"{at:%Y-%m-%d %H:%M}"
+                checked.add(name)
+        for row in sql.execute("SELECT * FROM monthly_results WHERE user_id = %s", [user]):
+            check(f"months.{row['month']}", row["net_profit"], 2)
+        for row in sql.execute("SELECT * FROM symbol_results WHERE user_id = %s", [user]):
+            for column, places in (("trades", 0), ("win_rate", 2), ("net_profit", 2),
+                                   ("profit_factor", 3), ("average_profit", 2)):  # fmt: skip
+                check(f"symbols.{row['symbol']}.{column}", row[column], places)
+        for row in sql.execute("SELECT * FROM hour_results WHERE user_id = %s", [user]):
+            for column, places in (("trades", 0), ("win_rate", 2), ("net_profit", 2)):
+                check(f"hours.{row['hour']}.{column}", row[column], places)
+        for row in sql.execute("SELECT * FROM exposure_by_symbol WHERE user_id = %s", [user]):
+            for column in ("positions", "long_volume", "short_volume", "net_volume", "net_profit"):
+                check(f"exposure.{row['symbol']}.{column}", row[column], 2)
+        for row in sql.execute("SELECT * FROM account_risk WHERE user_id = %s", [user]):
+            for column in ("balance", "equity", "drawdown_percent", "loss_against_equity",
+                           "margin_level", "distance_to_margin_call"):  # fmt: skip
+                check(f"risk.{row['account_number']}.{column}", row[column], 2)
+        for row in sql.execute(
+            "SELECT DISTINCT ON (date_trunc('month', day)) day, balance, equity, drawdown_percent"
+            " FROM daily_equity WHERE user_id = %s ORDER BY date_trunc('month', day), day DESC",
+            [user],
+        ):
+            check(f"equity.{row['day']}.balance", row["balance"], 2)
+            check(f"equity.{row['day']}.equity", row["equity"], 2)
+            check(f"equity.{row['day']}.drawdown", row["drawdown_percent"], 2)
+        for row in sql.execute(
+            "SELECT o.id, o.volume, o.open_price, o.close_price, t.net FROM closed_trades AS t"
+            " JOIN trading_orders AS o ON o.id = t.order_id WHERE t.user_id = %s"
+            " ORDER BY t.closed_at DESC, o.id DESC LIMIT 20",
+            [user],
+        ):
+            for column in ("volume", "open_price", "close_price"):
+                check(f"trade.{row['id']}.{column}", row[column], 8)
+            check(f"trade.{row['id']}.net", row["net"], 2)
+        bins = {name: numeral(text) for name, text in shown.items() if "distribution." in name}
+        assert sum(bins.values()) == metrics["total_trades"]
+        for name in bins:
+            low = Decimal(name.removeprefix("distribution."))
+            width = Decimal(10)  # of 220 in at most 36 parts
+            counted = sql.execute(
+                "SELECT count(*) AS trades FROM closed_trades"
+                " WHERE user_id = %s AND net >= %s AND net < %s", [user, low, low + width]
+            ).fetchone()["trades"]  # fmt: skip
+            check(name, counted, 0)
+    assert set(shown) - checked == set()
+    assert len(checked) > 200
+
+
+@pytest.mark.parametrize(
+    ("width", "scheme"),
+    [
+        (1400, "light"),
+        pytest.param(380, "light", marks=pytest.mark.slow),
+        pytest.param(380, "dark", marks=pytest.mark.slow),
+        pytest.param(1400, "dark", marks=pytest.mark.slow),
+    ],
+)
+def test_axe_finds_nothing_to_complain_about(
+    chrome: Browser, page_of: Callable[..., Path], width: int, scheme: str
+) -> None:
+    with reporting.opened(chrome, page_of("trader"), width, scheme) as seen:
+        # thousands of shapes inside a plot say nothing to it; the plot itself is looked at
+        found = Axe().run(seen.page, context={"exclude": [[".plot > div"]]})
+        assert found.violations_count == 0, found.generate_report()
+
+
+def test_plots_are_walked_through_with_the_keyboard(
+    chrome: Browser, page_of: Callable[..., Path]
+) -> None:
+    with reporting.opened(chrome, page_of("trader")) as seen:
+        page = seen.page
+        page.keyboard.press("Tab")
+        assert page.evaluate("document.activeElement.className") == "skip"
+        said = page.locator("#say")
+        for name in DRAWN:
+            plot = page.locator(f"#plot-{name}")
+            plot.focus()
+            before = plot.screenshot()
+            page.keyboard.press("ArrowRight")
+            first = said.text_content()
+            page.keyboard.press("ArrowRight")
+            second = said.text_content()
+            assert first and second and first != second, name
+            page.keyboard.press("End")
+            assert said.text_content() not in (first, second)
+            assert plot.screenshot() != before, name  # the tooltip is there
+        page.locator("#plot-candles").focus()
+        page.keyboard.press("Escape")
+        whole = page.locator("#plot-candles").screenshot()
+        page.keyboard.press("+")
+        assert page.locator("#plot-candles").screenshot() != whole
+        assert seen.complaints == []
+
+
+def test_candles_show_bars_and_trades_of_the_symbol(page_of: Callable[..., Path]) -> None:
+    plots = plots_of(page_of("trader"))
+    candles = plots["candles0"]
+    assert (candles["symbol"], candles["timeframe"]) == ("EURUSD", "H1")
+    assert len(candles["trades"]) == 50
+    for trade in candles["trades"]:
+        opened = candles["times"][trade["from"]]
+        assert opened <= candles["times"][trade["to"]]
+    assert "EURUSD, H1: 50 of 60 trades" in page_of("trader").read_text()
+
+
+def plots_of(path: Path) -> dict:
+    text = re.search(r'<script type="application/json" id="plots">(.*?)</script>',
+                     path.read_text(), re.DOTALL)  # fmt: skip
+    return json.loads(text[1])
+
+
+def test_names_that_look_like_markup_stay_text(
+    chrome: Browser, page_of: Callable[..., Path]
+) -> None:
+    with reporting.opened(chrome, page_of("trader", strategy=reporting.STRATEGY)) as seen:
+        assert seen.page.locator("h1").text_content() == f"trader · {reporting.STRATEGY}"
+        assert reporting.ODD_SYMBOL in seen.page.locator("#symbols").text_content()
+        assert seen.page.locator("img").count() == 0
+        seen.page.locator("#plot-symbols").focus()
+        for _ in range(3):
+            seen.page.keyboard.press("ArrowRight")
+        assert seen.page.locator("img").count() == 0
+        assert seen.complaints == []
+        assert "A strategy has no equity of its own" in seen.text()
+
+
+@pytest.mark.parametrize(
+    ("user", "said", "plots"),
+    [
+        ("nobody", ["No trade was closed in the period", "nothing was closed", "No position"], 0),
+        ("single", ["25.00", "100.00 %", "nothing was lost"], 6),
+        ("loser", ["\N{MINUS SIGN}186.00", "0.00 %", "no trade won"], 6),
+        ("unpriced", ["Symbols without bars", "GHOST", "so there are no candles"], 5),
+        ("mixed", ["money of several currencies has no sum", "Trades in EUR", "--account"], 6),
+    ],
+)
+def test_users_with_little_get_a_page_that_makes_sense(
+    chrome: Browser, page_of: Callable[..., Path], user: str, said: list[str], plots: int
+) -> None:
+    for width in (380,):
+        with reporting.opened(chrome, page_of(user), width) as seen:
+            text = seen.text()
+            for words in said:
+                assert words in text, words
+            assert not re.search(r"None|NaN|undefined|Infinity|\bnull\b", text.replace("NULL", ""))
+            assert seen.complaints == []
+            assert seen.page.evaluate("document.documentElement.scrollWidth") == width
+            assert seen.page.locator(".plot svg").count() == plots
+            for plot in seen.page.locator(".plot").all():
+                assert len(picture(plot.screenshot()).getcolors(10**6)) > 20
+            ARTEFACTS.mkdir(parents=True, exist_ok=True)
+            seen.page.screenshot(path=ARTEFACTS / f"{user}-{width}.png", full_page=True)
+
+
+def test_one_account_of_a_user_with_two_currencies_has_figures(
+    page_of: Callable[..., Path],
+) -> None:
+    page = page_of("mixed", account="9").read_text()
+    assert "mixed · account 9" in page
+    assert 'data-figure="months.2026-01-01">1,000.00' in page
+    assert "has no sum" not in page
+
+
+def test_period_and_strategy_limit_what_counts(page_of: Callable[..., Path]) -> None:
+    def trades(**scope: object) -> int:
+        return plots_of(page_of("trader", **scope))["curve"]["trades"]
+
+    def at(text: str) -> datetime:
+        return datetime.fromisoformat(text)
+
+    assert trades() == 120
+    assert trades(strategy=reporting.STRATEGY) == 80
+    january = trades(end=at("2026-02-01T00:00+00:00"))
+    assert 0 < january < 120
+    assert january + trades(start=at("2026-02-01T00:00+00:00")) == 120
+
+
+def test_drawing_fewer_points_loses_no_peak_and_no_fall(
+    server: Address, database: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def curve(points: int) -> report_data.Report:
+        monkeypatch.setattr(report_data, "POINTS", points)
+        monkeypatch.setattr(report_plots, "POINTS", points)
+        with psycopg.connect(server.dsn(database, "rubi_app")) as connection:
+            return report.make(connection, "trader")
+
+    every, few = curve(1000), curve(7)
+    write = report_text.Writer("USD")
+    assert len(every.curve) == 120
+    assert len(few.curve) == 7
+    for name, ends in (("low", min), ("high", max), ("fall", max)):
+        wanted = ends(row[name] for row in every.curve)
+        assert ends(row[name] for row in few.curve) == wanted
+    assert few.curve[-1]["last"] == every.curve[-1]["last"]
+    assert sum(row["trades"] for row in few.curve) == 120
+    assert "120 trades are drawn in 7 groups" in report_plots.curve_note(few, write)
+    monkeypatch.setattr(report_plots, "POINTS", 1000)
+    assert report_plots.curve_note(every, write) == ""
+
+
+def test_every_figure_of_the_metrics_is_on_the_page(catalog: psycopg.Connection) -> None:
+    columns = catalog.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = 'performance_metrics'::regclass"
+        " AND attnum > 0 AND NOT attisdropped"
+    ).fetchall()
+    listed = {column for group in report_text.METRICS.values() for column, *_ in group}
+    listed |= {
+        column + part for column, _ in report_text.DRAWDOWNS for part in report_text.DRAWDOWN_PARTS
+    }
+    assert {name for (name,) in columns} == listed | report_text.UNLISTED
+
+
+def test_reasons_are_those_of_the_performance_page() -> None:
+    page = (
+        (ROOT / "docs/performance.md").read_text().split("| code | meaning |")[1].split("\n## ")[0]
+    )
+    listed = {
+        code.strip()
+        for cell in re.findall(r"^\| ([a-z_, ]+) \|", page, re.MULTILINE)
+        for code in cell.split(",")
+    }
+    assert listed == set(report_text.REASONS)
+
+
+def test_the_plot_library_is_the_one_that_was_released() -> None:
+    """Taken as it is from the package echarts; scripts/report/README.md says how to renew it."""
+    library = ROOT / "scripts/report/echarts.min.js"
+    read_me = (ROOT / "scripts/report/README.md").read_text()
+    assert hashlib.sha256(library.read_bytes()).hexdigest() in read_me
+    assert f'"{report.ECHARTS}"' in library.read_text()
+    assert f"echarts@{report.ECHARTS}" in read_me
+
+
+@pytest.mark.slow
+def test_command_writes_page_picture_and_pdf(
+    server: Address, database: str, run_script: Script, tmp_path: Path
+) -> None:
+    dsn = server.dsn(database, "rubi_readonly")
+    for format, begins in (("html", b"<!DOCTYPE html>"), ("png", b"\x89PNG"), ("pdf", b"%PDF")):
+        out = tmp_path / f"report.{format}"
+        done = run_script(
+            "report.py", "--user", "trader@example.com", "--from", "2026-01-01", "--to",
+            "2026-03-01", "--format", format, "--out", str(out), "--dsn", dsn,
+        )  # fmt: skip
+        assert (done.returncode, done.stderr) == (0, "")
+        assert done.stdout == f"wrote {out}\n"
+        assert out.read_bytes().startswith(begins)
+    paper = pypdfium2.PdfDocument(tmp_path / "report.pdf")
+    first = paper[0].render(scale=1).to_pil().convert("RGB")
+    assert near(first, COLORS["light"]["accent"]) > 200
+    assert near(first.crop((first.width * 4 // 5, 0, first.width, first.height)),
+                COLORS["light"]["accent"]) > 20, "the plot reaches the right edge"  # fmt: skip
+    assert 4 <= len(paper) <= 9
+    paper.close()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--user", "who"], 1, "no user who: give a username"),
+        (["--user", "trader", "--strategy", "none"], 1, "no strategy none of that user"),
+        (["--user", "trader", "--account", "0"], 1, "no account 0 of that user"),
+        (["--user", "trader", "--symbol", "XX"], 1, "no trade of XX"),
+        (["--user", "trader", "--from", "2026-02-01", "--to", "2026-01-01"], 1, "is no period"),
+        (["--user", "trader", "--from", "yesterday"], 2, "yesterday is no date"),
+        (["--user", "trader", "--risk-free", "much"], 2, "much is no number"),
+        (["--user", "trader", "--out", "/nowhere/r.html"], 1, "a folder that exists"),
+        (["--user", "trader", "--format", "png"], 1, "get one with scripts/chromium.py"),
+    ],
+)  # fmt: skip
+def test_command_says_in_one_line_what_is_wrong(
+    server: Address, database: str, run_script: Script, tmp_path: Path, arguments: list[str],
+    code: int, said: str,
+) -> None:  # fmt: skip
+    if "--out" not in arguments:
+        arguments = [*arguments, "--out", str(tmp_path / "r.html")]
+    environment = {"RUBI_HOME": str(tmp_path), "PATH": "/nowhere"}
+    dsn = server.dsn(database, "rubi_readonly")
+    done = run_script("report.py", *arguments, "--dsn", dsn, env=environment)
+    assert done.returncode == code, done.stderr
+    assert said in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    if code == 1:
+        assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "r.html").exists()
+
+
+def test_chromium_that_is_none_is_said(run_script: Script, tmp_path: Path) -> None:
+    done = run_script("chromium.py", env={"RUBI_CHROMIUM": str(tmp_path / "none")})
+    assert done.returncode == 1
+    assert "unset or fix it" in done.stderr
