@@ -44,16 +44,23 @@ class State:
     finished: bool
 
 
-def lines(fields: Sequence[list], kinds: Sequence[str]) -> str:
-    """Rows of COPY's text form."""
+def lines(fields: Sequence[list], kinds: Sequence[str]) -> tuple[list[str], bool]:
+    """Rows in COPY's text form, without line ends; and whether they are plain, nothing escaped."""
     columns = []
+    all_plain = True
     for values, kind in zip(fields, kinds, strict=True):
         if kind in ("text", "word", "json"):
             text = "".join(filter(None, values))
             if "\\" in text or "\t" in text or "\n" in text or "\r" in text:
                 values = [value and value.translate(ESCAPES) for value in values]
+                all_plain = False
         columns.append(["\\N" if v is None else v for v in values] if None in values else values)
-    return "\n".join(map("\t".join, zip(*columns, strict=True))) + "\n"
+    return list(map("\t".join, zip(*columns, strict=True))), all_plain
+
+
+def copy_text(fields: Sequence[list], kinds: Sequence[str]) -> str:
+    """All rows for COPY."""
+    return "\n".join(lines(fields, kinds)[0]) + "\n"
 
 
 def ahead(items: Iterator) -> Iterator:
@@ -142,22 +149,22 @@ class Mover:
         batch = Batch(self, move, known, again)
         side = self.sides[move.table] = SourceSide(move) if state is None else None
         batches = self.source.batches(move.source_table, move.names, last)
-        prepared = ((rows, *move.convert(rows)) for rows in batches)
+        prepared = (Prepared(move, rows) for rows in batches)
         if not isinstance(self.source, Base):  # that is read over the same connection
             prepared = ahead(prepared)
-        for rows, fields, bad in prepared:
+        for ready in prepared:
             with self.connection.transaction(), self.quiet_strategies(move):
-                good = batch.move(rows, fields, bad, last, count)
-                last = rows[-1][0]
+                good = batch.move(ready, last, count)
+                last = ready.rows[-1][0]
                 self.execute(
                     "UPDATE migration.progress SET last_row = greatest(last_row, %s),"
                     " moved = %s + moved WHERE source = %s AND table_name = %s",
                     last, batch.moved, self.source.name, move.table,
                 )  # fmt: skip
             if side:
-                side.total += len(rows)
-                side.add(good)
-            self.progress(move, len(rows))
+                side.total += len(ready.rows)
+                side.add(good, ready.texts if good is ready.fields and ready.plain else None)
+            self.progress(move, len(ready.rows))
         with self.connection.transaction():
             if again:  # rejected once, and no longer in the source
                 self.execute(
@@ -270,6 +277,17 @@ class Mover:
         return written
 
 
+class Prepared:
+    """A batch with its values converted, and the lines for COPY when all of them can be."""
+
+    def __init__(self, move: Move, rows: Rows) -> None:
+        self.rows = rows
+        self.fields, self.bad = move.convert(rows)
+        self.texts, self.plain = ([], False)
+        if not self.bad:
+            self.texts, self.plain = lines(self.fields, move.target_kinds)
+
+
 class Batch:
     """Moves one batch after another of one table."""
 
@@ -303,16 +321,10 @@ class Batch:
             ).rowcount
         )  # fmt: skip
 
-    def move(
-        self,
-        rows: Rows,
-        fields: list[list],
-        bad: dict[int, tuple[str, str]],
-        last: int,
-        count: Count,
-    ) -> list[list]:
-        """Move a converted batch; last is the number of the row before it. Answers what came in or
-        was there."""
+    def move(self, ready: Prepared, last: int, count: Count) -> list[list]:
+        """Move a batch; last is the number of the row before it. Answers what came in or was
+        there."""
+        rows, fields, bad = ready.rows, ready.fields, ready.bad
         before = set()
         if self.again:
             query = (
@@ -330,7 +342,7 @@ class Batch:
             fields = [[values[index] for index in kept] for values in fields]
             numbers = [numbers[index] for index in kept]
         there = 0
-        if kept and (self.again or self.parents or not self.copy(fields)):
+        if kept and (self.again or self.parents or bad or not self.copy(ready.texts)):
             found, there = self.stage(fields, numbers, before)
             rejects += found
             out = {number for number, _, _ in found}
@@ -346,7 +358,7 @@ class Batch:
         count.rejected += len(rejects)
         return fields
 
-    def copy(self, fields: list[list]) -> bool:
+    def copy(self, texts: list[str]) -> bool:
         """All rows at once into the table; answers False when one of them breaks a rule."""
         query = sql.SQL("COPY {} ({}) FROM STDIN").format(self.table, self.names)
         try:
@@ -355,7 +367,7 @@ class Batch:
                 self.connection.cursor() as cursor,
                 cursor.copy(query) as copy,
             ):
-                copy.write(lines(fields, self.kinds))
+                copy.write("\n".join(texts) + "\n")
         except psycopg.Error as error:
             if not is_the_rows_fault(error):
                 raise
@@ -383,7 +395,7 @@ class Batch:
         query = sql.SQL("COPY pg_temp.staged (n, source_row, {}) FROM STDIN").format(self.names)
         with self.connection.cursor() as cursor, cursor.copy(query) as copy:
             kinds = ["integer", "integer", *self.kinds]
-            copy.write(lines([places, list(map(str, numbers)), *fields], kinds))
+            copy.write(copy_text([places, list(map(str, numbers)), *fields], kinds))
         there = self.leave_what_is_there(before) if self.again else 0
         rejects = self.leave_what_hangs_on_rejects()
         rejects += self.connection.execute(

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from migrate_copy import START, lines
+from migrate_copy import START, copy_text
 from migrate_sources import Base, Source
 from migrate_sums import NUMBERS, SourceSide, measured
 from migrate_tables import Move
@@ -69,7 +69,9 @@ def read_source(
         side.add(fields)
         if key and fields[0]:
             places = [move.place(name) for name in move.key]
-            key.write(lines([fields[p] for p in places], [move.target_kinds[p] for p in places]))
+            key.write(
+                copy_text([fields[p] for p in places], [move.target_kinds[p] for p in places])
+            )
     return side
 
 
@@ -90,7 +92,7 @@ def read_target(connection: psycopg.Connection, move: Move, only: bool) -> tuple
                 wrap = "trim_scale({}({})::numeric)::text" if kind in NUMBERS else "{}({})::text"
                 parts.append(sql.SQL(wrap).format(sql.SQL(function), column))
     # concat_ws takes a hundred arguments, an array any number
-    row = sql.SQL("array_to_string(ARRAY[{}], chr(31))").format(sql.SQL(", ").join(texts))
+    row = sql.SQL("array_to_string(ARRAY[{}], chr(9))").format(sql.SQL(", ").join(texts))
     names.append("hash")
     parts.append(
         sql.SQL("coalesce(sum(('x' || left(md5({}), 16))::bit(64)::bigint), 0)::text").format(row)
@@ -169,7 +171,7 @@ def read_keys(
                 places = [move.place(name) for name in move.key]
                 if kept:
                     kinds = [move.target_kinds[p] for p in places]
-                    copy.write(lines([fields[p] for p in places], kinds))
+                    copy.write(copy_text([fields[p] for p in places], kinds))
     else:
         with (
             connection.cursor() as cursor,

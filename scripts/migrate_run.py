@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from time import monotonic
@@ -135,18 +135,22 @@ def bars() -> Iterator[Progress]:
 
 
 def run_moves(
-    connection: psycopg.Connection, mover: Mover, moves: Sequence[Move]
+    connection: psycopg.Connection,
+    mover: Mover,
+    moves: Sequence[Move],
+    after: Callable[[Move, int], None] = lambda move, rows: None,
 ) -> dict[str, list[Measure]]:
-    """Move all tables, then prove each."""
+    """Move all tables, then prove each. after is called when a batch is done."""
     with bars() as progress:
         for move in moves:
             began = monotonic()
             total = mover.source.count(move.source_table)
             task = progress.add_task(move.table, total=total, rate=0)
 
-            def advance(_: Move, rows: int, task: int = task, began: float = began) -> None:
-                done = progress.tasks[task].completed + rows
+            def advance(move: Move, rows: int, task: int = task, began: float = began) -> None:
+                done = mover.counts[move.table].read
                 progress.update(task, advance=rows, rate=done / max(monotonic() - began, 0.001))
+                after(move, rows)
 
             mover.progress = advance
             count = mover.move(move)

@@ -34,8 +34,8 @@ class SourceSide:
         self.lows: dict[str, object] = {}
         self.highs: dict[str, object] = {}
 
-    def add(self, fields: Sequence[list]) -> None:
-        """Add rows, as the texts they are stored as."""
+    def add(self, fields: Sequence[list], rows: Sequence[str] | None = None) -> None:
+        """Add rows, as the texts they are stored as; rows are the same joined by tabs."""
         if not fields[0]:
             return
         for (name, kind), values in zip(self.columns, fields, strict=True):
@@ -43,13 +43,10 @@ class SourceSide:
                 known = [v for v in values if v is not None] if None in values else values
                 if known:
                     self.add_column(name, kind, known)
-        columns = [
-            ["\\N" if value is None else value for value in values] if None in values else values
-            for values in fields
-        ]
-        digests = b"".join(
-            [md5(row.encode()).digest() for row in map("\x1f".join, zip(*columns, strict=True))]
-        )
+        if rows is None:
+            columns = [["\\N" if value is None else value for value in values] for values in fields]
+            rows = list(map("\t".join, zip(*columns, strict=True)))
+        digests = b"".join([md5(row.encode()).digest() for row in rows])
         # the first 8 of 16 bytes
         self.hash += sum(struct.unpack(f">{len(digests) // 8}q", digests)[::2])
 

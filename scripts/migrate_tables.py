@@ -135,7 +135,7 @@ class Move:
         """Target columns of a batch, and for each row that can't be stored its rule and why."""
         width = 1 + len(self.names)
         bad = {}
-        if any(len(row) != width for row in rows):
+        if set(map(len, rows)) != {width}:
             for index, row in enumerate(rows):
                 if len(row) != width:
                     bad[index] = (
@@ -147,7 +147,7 @@ class Move:
             convert(column, values) for column, values in zip(self.columns, raw[1:], strict=False)
         ]
         for column, values in zip(self.columns, fields, strict=True):
-            if not all(value.__class__ is str or value is None for value in values):
+            if Bad in set(map(type, values)):
                 for index, value in enumerate(values):
                     if isinstance(value, Bad):
                         rule = f"{self.table}_{column.name}_{value.rule}"
