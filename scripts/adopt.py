@@ -31,7 +31,7 @@ from deploy import Dsn, LockTimeout, connect
 from history import record_file
 from migrate_copy import Mover
 from migrate_proof import Measure
-from migrate_run import Zone, run_moves, show_proofs
+from migrate_run import Zone, begun_at, run_moves, show_proofs
 from migrate_sources import Base, safe_name
 from migrate_tables import ADMINISTRATOR, TABLES, Options
 from migrate_tables import plan as plan_moves
@@ -264,12 +264,9 @@ def mover_of(connection: psycopg.Connection, zone: str, names: tuple[str, ...], 
     source = Base(connection, SCHEMA)
     passwords = {} if keep else {ADMINISTRATOR: "!"}
     options = Options(zone=zone, passwords=passwords, lock_passwords=True)
-    made = connection.execute(
-        "SELECT coalesce(min(started_at), now())::text FROM migration.progress WHERE source = %s",
-        [source.name],
-    ).fetchone()[0]
+    made = begun_at(connection, source)
     moves, _ = plan_moves(connection, source, options, names, made)
-    return Mover(connection, source), moves
+    return Mover(connection, source, made=made), moves
 
 
 def prove_all(proofs: dict[str, list[Measure]]) -> bool:

@@ -16,6 +16,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+import migrate_fast
 from cli import Failure
 from migrate_sources import Base, Rows, Source
 from migrate_sums import SourceSide
@@ -85,12 +86,14 @@ class Mover:
         connection: psycopg.Connection,
         source: Source,
         *,
+        made: str,
         resume: bool = False,
         merge: bool = False,
         progress: Callable[[Move, int], None] = lambda move, rows: None,
     ) -> None:
         self.connection = connection
         self.source = source
+        self.made = made  # when the first run began
         self.resume = resume
         self.merge = merge
         self.progress = progress
@@ -132,8 +135,8 @@ class Mover:
                 if move.table == "users":
                     self.make_way(move)
                 self.execute(
-                    "INSERT INTO migration.progress (source, table_name, last_row)"
-                    " VALUES (%s, %s, %s)", self.source.name, move.table, START,
+                    "INSERT INTO migration.progress (source, table_name, last_row, started_at)"
+                    " VALUES (%s, %s, %s, %s)", self.source.name, move.table, START, self.made,
                 )  # fmt: skip
             self.move_rows(move, state, count)
             if self.administrator:
@@ -148,23 +151,25 @@ class Mover:
         known = state.last if again else START
         batch = Batch(self, move, known, again)
         side = self.sides[move.table] = SourceSide(move) if state is None else None
-        batches = self.source.batches(move.source_table, move.names, last)
-        prepared = (Prepared(move, rows) for rows in batches)
+        if state is None and migrate_fast.usable(self.source, move):
+            prepared = quickly(self.source, move)
+        else:
+            batches = self.source.batches(move.source_table, move.names, last)
+            prepared = (Prepared(move, rows) for rows in batches)
         if not isinstance(self.source, Base):  # that is read over the same connection
             prepared = ahead(prepared)
         for ready in prepared:
             with self.connection.transaction(), self.quiet_strategies(move):
                 good = batch.move(ready, last, count)
-                last = ready.rows[-1][0]
+                last = ready.last
                 self.execute(
                     "UPDATE migration.progress SET last_row = greatest(last_row, %s),"
                     " moved = %s + moved WHERE source = %s AND table_name = %s",
                     last, batch.moved, self.source.name, move.table,
                 )  # fmt: skip
             if side:
-                side.total += len(ready.rows)
-                side.add(good, ready.texts if good is ready.fields and ready.plain else None)
-            self.progress(move, len(ready.rows))
+                side = self.sides[move.table] = self.add(side, ready, good)
+            self.progress(move, ready.count)
         with self.connection.transaction():
             if again:  # rejected once, and no longer in the source
                 self.execute(
@@ -178,6 +183,19 @@ class Mover:
             if move.table == "market_data":
                 self.count_series()
         self.set_sequence(move.table)
+
+    def add(self, side: SourceSide, ready: Prepared, good: list[list] | None) -> SourceSide | None:
+        """Add a batch to the source's side. None when it will have to be read again: a table whose
+        numbers SQLite adds up has to have gone the fast way as a whole."""
+        if ready.quick != (good is None) or (side.total and side.by_source != ready.quick):
+            return None
+        side.total += ready.count
+        side.by_source = ready.quick
+        if ready.quick:
+            side.add_rows(ready.texts)
+        else:
+            side.add(good, ready.texts if good is ready.fields and ready.plain else None)
+        return side
 
     @contextmanager
     def quiet_strategies(self, move: Move) -> Iterator[None]:
@@ -280,12 +298,60 @@ class Mover:
 class Prepared:
     """A batch with its values converted, and the lines for COPY when all of them can be."""
 
+    quick = False
+
     def __init__(self, move: Move, rows: Rows) -> None:
+        self.last = rows[-1][0]
+        self.count = len(rows)
         self.rows = rows
         self.fields, self.bad = move.convert(rows)
         self.texts, self.plain = ([], False)
         if not self.bad:
             self.texts, self.plain = lines(self.fields, move.target_kinds)
+
+
+class Quick:
+    """A batch whose lines SQLite wrote. Its rows are read only when the table refuses a line."""
+
+    quick = True
+
+    def __init__(self, source: Source, move: Move, before: int, last: int, texts: list) -> None:
+        self.source = source
+        self.move = move
+        self.before = before
+        self.last = last
+        self.count = len(texts)
+        self.texts = texts
+
+    def careful(self) -> Prepared:
+        """The same rows in the careful way."""
+        rows = rows_between(self.source, self.move, self.before, self.last)
+        return Prepared(self.move, rows)
+
+
+def rows_between(source: Source, move: Move, before: int, last: int) -> Rows:
+    """Rows whose number is above before, and last at most."""
+    rows: Rows = []
+    for found in source.batches(move.source_table, move.names, before):
+        rows += [row for row in found if row[0] <= last]
+        if found[-1][0] >= last:
+            break
+    return rows
+
+
+def quickly(source: Source, move: Move) -> Iterator[Prepared | Quick]:
+    """Batches the fast way, and the careful way where that can't be."""
+    before = START
+    for last, count, texts in migrate_fast.batches(source, move, before):
+        if count < 0:  # all the rest
+            for rows in source.batches(move.source_table, move.names, before):
+                yield Prepared(move, rows)
+            return
+        if texts is None:
+            yield Prepared(move, rows_between(source, move, before, last))
+        else:
+            yield Quick(source, move, before, last, texts)
+        before = last
 
 
 class Batch:
@@ -321,9 +387,16 @@ class Batch:
             ).rowcount
         )  # fmt: skip
 
-    def move(self, ready: Prepared, last: int, count: Count) -> list[list]:
+    def move(self, ready: Prepared | Quick, last: int, count: Count) -> list[list] | None:
         """Move a batch; last is the number of the row before it. Answers what came in or was
-        there."""
+        there; None when that is just what SQLite wrote."""
+        if isinstance(ready, Quick):
+            if self.copy(ready.texts):
+                self.moved = ready.count
+                count.read += ready.count
+                count.moved += ready.count
+                return None
+            ready = ready.careful()
         rows, fields, bad = ready.rows, ready.fields, ready.bad
         before = set()
         if self.again:

@@ -197,7 +197,7 @@ def run_source(
         made = begun_at(connection, source)
         moves, others = plan(connection, source, options, only, made)
         show_plan(moves, others, source)
-        mover = Mover(connection, source, resume=resume, merge=merge)
+        mover = Mover(connection, source, made=made, resume=resume, merge=merge)
         mover.check_states(moves)
         began = monotonic()
         with nullcontext() if resume else connection.transaction(force_rollback=dry_run):

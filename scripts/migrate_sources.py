@@ -83,6 +83,10 @@ class Sqlite:
         if not (log.exists() and log.stat().st_size) and path.stat().st_size < pages * size:
             raise Failure(f"{path}: is cut off, {pages * size - path.stat().st_size:,} bytes lack")
 
+    def close(self) -> None:
+        """End the read transaction, for which writers of a file without WAL wait."""
+        self.connection.close()
+
     @contextmanager
     def failures(self) -> Iterator[None]:
         """SQLite's errors in words that say what to do."""

@@ -7,6 +7,7 @@ rule's name; the others come in, and the exit code is 1.
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated
 
@@ -51,10 +52,11 @@ def migrate(
     given = {"zone": zone} if zone else {}
     options = Options.read(map_file, lock_passwords=lock_passwords, **given)
     target = rejects or file.with_name(file.name + ".rejected.jsonl")
-    complete = run_source(
-        dsn, Sqlite(file, wait), options, target,
-        only=only or (), dry_run=dry_run, resume=resume, merge=merge, wait=wait,
-    )  # fmt: skip
+    with closing(Sqlite(file, wait)) as source:
+        complete = run_source(
+            dsn, source, options, target,
+            only=only or (), dry_run=dry_run, resume=resume, merge=merge, wait=wait,
+        )  # fmt: skip
     raise typer.Exit(0 if complete else 1)
 
 

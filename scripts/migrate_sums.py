@@ -29,6 +29,7 @@ class SourceSide:
     def __init__(self, move: Move) -> None:
         self.columns = measured(move)
         self.total = 0  # with the rejected ones
+        self.by_source = False  # whether the source is to add up its numbers itself
         self.hash = 0
         self.sums: dict[str, Decimal] = {}
         self.lows: dict[str, object] = {}
@@ -46,6 +47,10 @@ class SourceSide:
         if rows is None:
             columns = [["\\N" if value is None else value for value in values] for values in fields]
             rows = list(map("\t".join, zip(*columns, strict=True)))
+        self.add_rows(rows)
+
+    def add_rows(self, rows: Sequence[str]) -> None:
+        """Add whole rows to the hash: their values joined by tabs."""
         digests = b"".join([md5(row.encode()).digest() for row in rows])
         # the first 8 of 16 bytes
         self.hash += sum(struct.unpack(f">{len(digests) // 8}q", digests)[::2])

@@ -94,10 +94,9 @@ def make_base(server: Address, name: str, rows: int = 2000) -> None:
             except psycopg.Error as error:
                 failed.append((statement.split("'")[1], error.sqlstate))
         connection.execute(ROWS.format(hash=HASH, rows=rows))
+        connection.execute("SELECT setval('users_id_seq', max(id)) FROM users")
         for statement in IMPOSSIBLE:
             connection.execute(statement.format(hash=HASH))
-        top = "SELECT setval('users_id_seq', max(id)) FROM users"
-        connection.execute(top)
     # as they do: a unique index without the time column
     assert failed == [("account_snapshots", "TS103"), ("market_data", "TS103")]
 
