@@ -24,6 +24,7 @@ from typing import Annotated, NamedTuple
 import psycopg
 import typer
 from psycopg import sql
+from psycopg.rows import tuple_row
 
 import locks
 from cli import Failure, console, new_app, run
@@ -333,6 +334,7 @@ def apply(
 ) -> None:
     """Adopt the database. Killed, it goes on when started again, with the same --zone."""
     with connect(dsn) as connection, locks.only_runner(connection, wait):
+        connection.row_factory = tuple_row
         connection.execute("SET client_min_messages = warning")
         report: list[tuple[str, str]] = []
         if check(connection) == "base":
