@@ -126,6 +126,7 @@ def show(found: list[Table], zone: str, max_lock: float) -> None:
 def plan(dsn: Dsn = "", zone: Zone = "UTC", max_lock: MaxLock = 300) -> None:
     """Say what apply would do; nothing is written."""
     with connect(dsn) as connection:
+        connection.row_factory = tuple_row
         connection.execute("SET default_transaction_read_only = on")
         check(connection)
         if state(connection) == "base":

@@ -77,11 +77,6 @@ class Sqlite:
             self.connection.execute("PRAGMA query_only = on")
             self.connection.execute("BEGIN")
             self.connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
-            pages = self.connection.execute("PRAGMA page_count").fetchone()[0]
-            size = self.connection.execute("PRAGMA page_size").fetchone()[0]
-        log = path.with_name(path.name + "-wal")
-        if not (log.exists() and log.stat().st_size) and path.stat().st_size < pages * size:
-            raise Failure(f"{path}: is cut off, {pages * size - path.stat().st_size:,} bytes lack")
 
     def close(self) -> None:
         """End the read transaction, for which writers of a file without WAL wait."""
@@ -97,7 +92,7 @@ class Sqlite:
             said = {
                 sqlite3.SQLITE_NOTADB: "is no SQLite database, or an encrypted one",
                 sqlite3.SQLITE_BUSY: f"another program kept it locked for {self.wait:g} s",
-                sqlite3.SQLITE_CORRUPT: "is damaged: have sqlite3 recover it (.recover) first",
+                sqlite3.SQLITE_CORRUPT: "is damaged or cut off: have sqlite3 recover it first",
                 sqlite3.SQLITE_READONLY: "an application left a transaction unfinished: open the "
                 "file with it once",
                 sqlite3.SQLITE_CANTOPEN: "can't be opened: its folder must be writable while an "
@@ -280,7 +275,9 @@ class Base:
 
     def batches(self, table: str, columns: list[str], after: int) -> Iterator[Rows]:
         """Rows whose id is above after, every value as text."""
-        query = sql.SQL("SELECT id, {} FROM {} WHERE id > %s ORDER BY id LIMIT %s").format(
+        query = sql.SQL(
+            "SELECT t.id, {} FROM {} AS t WHERE t.id > %s ORDER BY t.id LIMIT %s"
+        ).format(
             sql.SQL(", ").join(sql.SQL("{}::text").format(sql.Identifier(c)) for c in columns),
             sql.Identifier(self.schema, table),
         )

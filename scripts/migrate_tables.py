@@ -206,7 +206,9 @@ def our_columns(
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(
             "SELECT a.attname, t.typname, t.typtype, a.atttypmod, a.attnotnull,"
-            " pg_get_expr(d.adbin, d.adrelid) FROM pg_attribute AS a"
+            " pg_get_expr(d.adbin, d.adrelid), (SELECT array_agg(e.enumlabel::text"
+            " ORDER BY e.enumsortorder) FROM pg_enum AS e WHERE e.enumtypid = t.oid)"
+            " FROM pg_attribute AS a"
             " JOIN pg_type AS t ON t.oid = a.atttypid LEFT JOIN pg_attrdef AS d"
             " ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
             " WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped"
@@ -214,7 +216,7 @@ def our_columns(
             [f"public.{table}"],
         ).fetchall()
         result = {}
-        for name, kind, form, typmod, required, default in rows:
+        for name, kind, form, typmod, required, default, labels in rows:
             known = {
                 "int8": "integer", "int4": "integer", "int2": "integer", "bool": "boolean",
                 "numeric": "decimal" if typmod > 0 else "number", "text": "text",
@@ -223,6 +225,7 @@ def our_columns(
             if not known or name in COUNTED.get(table, ()):
                 continue
             column = Column(table, name, "word" if name in WORDS else known, not required)
+            column.labels = tuple(labels or ())
             column.bits = {"int2": 16, "int4": 32}.get(kind, 64)
             if known == "decimal":
                 column.precision, column.scale = (typmod - 4) >> 16, (typmod - 4) & 0xFFFF

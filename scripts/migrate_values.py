@@ -64,6 +64,7 @@ class Column:
     scale: int = 0
     clock: Clock = None  # type: ignore[assignment]
     words: dict[str, str] = field(default_factory=dict)
+    labels: tuple[str, ...] = ()  # of an enum
     forms: Counter = field(default_factory=Counter)
 
 
@@ -160,7 +161,10 @@ def to_text(column: Column, value: object) -> str | Bad | None:
     if column.kind == "word":
         text = text.strip()
         word = re.sub(r"[ -]+", "_", text.upper())
-        return column.words.get(text, column.words.get(word, word)) or column.empty
+        word = column.words.get(text, column.words.get(word, word)) or column.empty
+        if column.labels and word and word not in column.labels:
+            return Bad("is_known", "is none of " + ", ".join(column.labels))
+        return word
     if text == "" and column.nullable:
         return None
     return column.words.get(text, text)
