@@ -73,4 +73,4 @@ $$;
 COMMENT ON FUNCTION migration.insert_staged(regclass, text[]) IS
 'Inserts the rows of pg_temp.staged (n, source_row, columns of the table) in the order of n. Answers
 those that broke a rule, with the name of the constraint. For the scripts that move data in.';
-REVOKE ALL ON FUNCTION migration.insert_staged(regclass, text []) FROM public;
+REVOKE ALL ON FUNCTION migration.insert_staged(regclass, text[]) FROM public;

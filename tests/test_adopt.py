@@ -159,10 +159,10 @@ def test_adopted_database_equals_a_fresh_install(
     done = run(base, "apply", "--backup", tmp_path, "--zone", "Europe/Athens")
     assert done.code == 0, done
     check_adopted(server, base, before, fresh_install)
+    base.execute("SET timezone = 'Europe/Athens'")
     profit, opened, closed = base.execute(sums).fetchone()
     # a time without zone meant Athens
     assert profit == was[0]
-    base.execute("SET timezone = 'Europe/Athens'")
     assert [str(t)[:19] for t in (opened, closed)] == [str(t) for t in was[1:]]
     found = base.execute(bars).fetchone()
     assert (found[0], found[1], found[2][:19]) == old_bars
