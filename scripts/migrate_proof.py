@@ -15,7 +15,7 @@ import psycopg
 from psycopg import sql
 
 import migrate_fast
-from migrate_batches import START, copy_text
+from migrate_ready import START, copy_text
 from migrate_sources import Base, Source
 from migrate_sums import NUMBERS, SourceSide, measured
 from migrate_tables import Move

@@ -16,7 +16,8 @@ from rich.table import Table
 
 import locks
 from cli import Failure, console
-from migrate_copy import Count, Mover
+from migrate_batch import Count
+from migrate_copy import Mover
 from migrate_proof import Measure, prove
 from migrate_sources import Source
 from migrate_tables import Move, Options, plan
