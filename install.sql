@@ -48,6 +48,7 @@ SET lock_timeout = '5s';
 \set file schema/0540_account_margin_levels.sql \ir scripts/apply.psql
 \set file schema/0600_audit.sql \ir scripts/apply.psql
 \set file schema/0710_backup_runs.sql \ir scripts/apply.psql
+\set file schema/0910_migration.sql \ir scripts/apply.psql
 \set file indexes/1110_trading_strategies.sql \ir scripts/apply.psql
 \set file indexes/1130_mt5_sessions.sql \ir scripts/apply.psql
 \set file indexes/1140_trading_signals.sql \ir scripts/apply.psql
@@ -88,6 +89,7 @@ SET lock_timeout = '5s';
 \set file functions/2610_app_user_id.sql \ir scripts/apply.psql
 \set file functions/2630_close_user.sql \ir scripts/apply.psql
 \set file functions/2750_lake_files.sql \ir scripts/apply.psql
+\set file functions/2910_insert_staged.sql \ir scripts/apply.psql
 \set file views/3010_user_trading_stats.sql \ir scripts/apply.psql
 \set file views/3020_open_positions_with_session.sql \ir scripts/apply.psql
 \set file views/3100_monitoring_proofs.sql \ir scripts/apply.psql
@@ -137,3 +139,4 @@ SET lock_timeout = '5s';
 \set file grants/6620_tenant_rights.sql \ir scripts/apply.psql
 \set file grants/6710_backup_runs.sql \ir scripts/apply.psql
 \set file grants/6750_scaling.sql \ir scripts/apply.psql
+\set file grants/6910_migration.sql \ir scripts/apply.psql

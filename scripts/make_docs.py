@@ -42,7 +42,7 @@ INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 CROSS JOIN unnest(%(roles)s::text[]) WITH ORDINALITY AS r (role, position)
 CROSS JOIN unnest(%(actions)s::text[]) WITH ORDINALITY AS a (action, position)
 WHERE
-    n.nspname IN ('public', 'monitoring', 'internal', 'audit', 'deploy')
+    n.nspname IN ('public', 'monitoring', 'internal', 'audit', 'deploy', 'migration')
     AND c.relkind IN ('r', 'v', 'm')
     AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
 GROUP BY n.nspname, c.relname
@@ -59,7 +59,9 @@ SELECT
 FROM pg_proc AS p
 CROSS JOIN unnest(%(roles)s::text[]) WITH ORDINALITY AS r (role, position)
 WHERE
-    p.pronamespace::regnamespace::text IN ('public', 'monitoring', 'internal', 'audit', 'deploy')
+    p.pronamespace::regnamespace::text IN (
+        'public', 'monitoring', 'internal', 'audit', 'deploy', 'migration'
+    )
     AND p.prorettype <> 'trigger'::regtype
     AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = p.oid AND d.deptype = 'e')
 GROUP BY p.oid

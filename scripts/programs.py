@@ -65,3 +65,11 @@ def java_home() -> Path:
 def unpacked_java() -> Path:
     """Folder of the Java unpacked below home()."""
     return next(iter(sorted(JAVA.get().glob("usr/lib/jvm/java-21-openjdk-*"))))
+
+
+def pgloader() -> list[str]:
+    """The command that runs pgloader, to compare a move with.
+
+    Its program carries a Lisp image that patchelf would cut off: the unpacked loader starts it.
+    """
+    return Closure("pgloader", "pgloader", ("pgloader",)).command("usr/bin/pgloader")

@@ -8,7 +8,7 @@ from typing import Any
 import psycopg
 from psycopg.rows import dict_row
 
-SCHEMAS = ("public", "monitoring", "internal", "audit", "deploy")
+SCHEMAS = ("public", "monitoring", "internal", "audit", "deploy", "migration")
 OURS = """
     n.nspname = ANY (%(schemas)s) AND NOT EXISTS (
         SELECT FROM pg_depend AS d WHERE d.objid = {oid} AND d.deptype = 'e'

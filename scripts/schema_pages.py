@@ -293,7 +293,7 @@ def function_example(function: Row) -> str:
 def functions_page(catalog: Catalog, examples: dict[str, str]) -> str:
     """docs/schema/functions.md: those of the API first, then monitoring, then the inner ones."""
     parts = [f"# Functions and procedures\n\n{GENERATED}"]
-    order = {"public": 0, "monitoring": 1, "audit": 2, "internal": 3, "deploy": 4}
+    order = {"public": 0, "monitoring": 1, "audit": 2, "internal": 3, "deploy": 4, "migration": 5}
     callable_ = sorted(
         (f for f in catalog.functions if not f["is_trigger"]),
         key=lambda f: (order[f["schema"]], f["name"], f["signature"]),

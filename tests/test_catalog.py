@@ -44,7 +44,7 @@ PATHS = {
     "market_data": ["symbol", "symbol timeframe timestamp"],
     "performance_metrics": ["user_id", "strategy_id", "period_start"],
 }  # fmt: skip
-OURS = "('public', 'monitoring', 'internal', 'audit', 'deploy')"
+OURS = "('public', 'monitoring', 'internal', 'audit', 'deploy', 'migration')"
 
 
 @pytest.mark.parametrize("table", BASE)

@@ -17,7 +17,7 @@ UNPARSED = (
 )
 # names functions of TimescaleDB, which lie in public; nobody but the owner may create there
 IN_PUBLIC = ("functions/2480_enable_timescale_policies.sql",)
-OURS = ["public", "monitoring", "internal", "deploy", "audit"]
+OURS = ["public", "monitoring", "internal", "deploy", "audit", "migration"]
 
 
 def test_plpgsql_check_finds_nothing(db: psycopg.Connection) -> None:

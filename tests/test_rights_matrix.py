@@ -83,17 +83,17 @@ def test_public_holds_nothing(catalog: psycopg.Connection) -> None:
         """
         SELECT n.nspname FROM pg_namespace AS n, aclexplode(n.nspacl) AS a
         WHERE a.grantee = 0 AND n.nspname IN
-            ('public', 'monitoring', 'internal', 'audit', 'deploy')
+            ('public', 'monitoring', 'internal', 'audit', 'deploy', 'migration')
         UNION ALL
         SELECT c.relname FROM pg_class AS c, aclexplode(c.relacl) AS a
         WHERE a.grantee = 0 AND c.relnamespace::regnamespace::text IN
-            ('public', 'monitoring', 'internal', 'audit', 'deploy')
+            ('public', 'monitoring', 'internal', 'audit', 'deploy', 'migration')
             AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
         UNION ALL
         SELECT p.proname FROM pg_proc AS p,
             aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
         WHERE a.grantee = 0 AND p.pronamespace::regnamespace::text IN
-            ('public', 'monitoring', 'internal', 'audit', 'deploy')
+            ('public', 'monitoring', 'internal', 'audit', 'deploy', 'migration')
             AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = p.oid AND d.deptype = 'e')
         """
     ).fetchall()

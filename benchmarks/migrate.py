@@ -1,0 +1,131 @@
+"""Two million bars from a SQLite file: scripts/migrate_sqlite.py beside Debian's pgloader.
+
+Both move the same file into the same server, one after the other, the order turned each round.
+pgloader makes a plain table with two indexes; ours goes into the hypertable with all constraints
+and triggers, and proves itself. Memory is the most that the program had (resource usage of the
+child).
+"""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from time import perf_counter
+from typing import Annotated
+
+import typer
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
+
+import conftest
+import embedded
+import programs
+import server as servers
+from cli import Failure, console, new_app, run
+
+SYMBOLS = {
+    "EURUSD": (1.1, 5), "GBPUSD": (1.27, 5), "USDJPY": (151.2, 3), "AUDUSD": (0.66, 5),
+    "USDCHF": (0.88, 5), "USDCAD": (1.35, 5), "NZDUSD": (0.61, 5), "EURJPY": (163.0, 3),
+    "XAUUSD": (2034.0, 2), "EURGBP": (0.855, 5),
+}  # fmt: skip
+
+app = new_app(__doc__)
+
+
+def bars(total: int) -> Iterator[tuple]:
+    """M1 bars of ten symbols in the order of time."""
+    generator = random.Random(9)
+    last = {symbol: price for symbol, (price, _) in SYMBOLS.items()}
+    number, now = 0, datetime(2024, 1, 1)
+    while True:
+        text = f"{now:%Y-%m-%d %H:%M:%S}"
+        for symbol, (_, digits) in SYMBOLS.items():
+            if number == total:
+                return
+            number += 1
+            point = 10**-digits
+            begin = last[symbol]
+            end = last[symbol] = round(begin + generator.randint(-9, 9) * point, digits)
+            high = round(max(begin, end) + generator.randint(0, 6) * point, digits)
+            low = round(min(begin, end) - generator.randint(0, 6) * point, digits)
+            volume = generator.randint(5, 400)
+            yield number, symbol, "M1", text, begin, high, low, end, volume
+        now += timedelta(minutes=1)
+
+
+def make_file(path: Path, total: int) -> None:
+    """A file as the base's SQLite edition keeps bars."""
+    with sqlite3.connect(path) as connection:
+        connection.execute("PRAGMA journal_mode = off")
+        connection.execute(
+            "CREATE TABLE market_data (id INTEGER PRIMARY KEY, symbol VARCHAR(20) NOT NULL,"
+            " timeframe VARCHAR(10) NOT NULL, timestamp DATETIME NOT NULL, open FLOAT, high FLOAT,"
+            " low FLOAT, close FLOAT, volume INTEGER, UNIQUE (symbol, timeframe, timestamp))"
+        )
+        connection.executemany("INSERT INTO market_data VALUES (?,?,?,?,?,?,?,?,?)", bars(total))
+    connection.close()
+    path.chmod(0o644)
+
+
+def measured(command: list[str]) -> tuple[float, float]:
+    """Seconds and megabytes of a program that has to end well."""
+    environment = os.environ | {"LC_ALL": "C.UTF-8"}
+    began = perf_counter()
+    with tempfile.TemporaryFile("w+") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = perf_counter() - began
+        process.returncode = os.waitstatus_to_exitcode(status)
+        if process.returncode:
+            output.seek(0)
+            raise Failure(f"{Path(command[-2]).name} failed: {output.read()[-500:]}")
+    return seconds, usage.ru_maxrss / 1024
+
+
+@app.command()
+def compare(
+    rows: Annotated[int, typer.Option(min=1)] = 2_000_000,
+    rounds: Annotated[int, typer.Option(min=1)] = 1,
+    pg: int = embedded.DEFAULT_MAJOR,
+) -> None:
+    """Print seconds, rows a second and memory of both."""
+    program = programs.pgloader()
+    with tempfile.TemporaryDirectory(prefix="rubi-migrate-") as folder:
+        file = Path(folder, "rubi_studio.db")
+        make_file(file, rows)
+        with servers.running(pg, {}) as server:
+            for turn in range(rounds):
+                for who in ("ours", "pgloader")[:: -1 if turn % 2 else 1]:
+                    name = f"{who}_{turn}"
+                    with server.connect() as connection:
+                        connection.execute(f"CREATE DATABASE {name}")
+                    if who == "ours":
+                        conftest.prepare_database(server.dsn(name), None)
+                        conftest.deploy_all(server.dsn(name))
+                        command = [sys.executable, str(ROOT / "scripts/migrate_sqlite.py"),
+                                   str(file), f"--dsn={server.dsn(name)}"]  # fmt: skip
+                    else:
+                        target = f"postgresql://postgres@unix:{server.folder}:5432/{name}"
+                        command = [*program, str(file), target]
+                    with server.connect() as connection:
+                        connection.execute("CHECKPOINT")
+                    seconds, memory = measured(command)
+                    with server.connect(name) as connection:
+                        count = connection.execute("SELECT count(*) FROM market_data").fetchone()[0]
+                    if count != rows:
+                        raise Failure(f"{who} moved {count} of {rows} rows")
+                    console.print(
+                        f"{who}: {seconds:.1f} s, {rows / seconds:,.0f} rows/s, {memory:.0f} MB"
+                    )
+
+
+if __name__ == "__main__":
+    run(app)

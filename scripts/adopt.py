@@ -1,0 +1,389 @@
+"""Makes a database that was created with the base system's schema 3.0.0 ours, in place.
+
+`plan` says what would happen and writes nothing. `apply` makes a backup, moves the base's tables
+aside into the schema base_3_0_0, installs our files, moves the rows over by the rules of
+migrate_sqlite.py and proves them, then drops the old tables. Rows that break a rule are kept in
+migration.rejects with the rule's name.
+
+All but bars and snapshots happens in one transaction: until it commits, nothing has changed. Bars
+and snapshots follow in batches while the API is at work; killed, `apply` goes on from there.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic, sleep
+from typing import Annotated, NamedTuple
+
+import psycopg
+import typer
+from psycopg import sql
+from psycopg.rows import tuple_row
+
+import locks
+from cli import Failure, console, new_app, run
+from deploy import Dsn, LockTimeout, connect
+from history import record_file
+from migrate_copy import Mover
+from migrate_proof import Measure
+from migrate_run import Zone, begun_at, run_moves, show_proofs
+from migrate_sources import Base, safe_name
+from migrate_tables import ADMINISTRATOR, TABLES, Options
+from migrate_tables import plan as plan_moves
+from sqlfiles import read_files, run_statements
+
+SCHEMA = "base_3_0_0"
+LATER = ("account_snapshots", "market_data")  # they have the most rows, and nothing hangs on them
+TYPES = ("signal_type_enum", "signal_status_enum")
+VIEWS = ("user_trading_stats", "open_positions_with_session")
+RATE = 4000  # rows a second to expect of tables with triggers, on a small machine
+MaxLock = Annotated[
+    float, typer.Option(min=1, help="Seconds the tables may be locked; then all is taken back")
+]
+app = new_app(__doc__)
+
+
+class Table(NamedTuple):
+    """A table of the base as it is found."""
+
+    name: str
+    rows: int
+    bytes: int
+
+
+def state(connection: psycopg.Connection) -> str:
+    """base, begun (bars or snapshots are still to move), ours, or other."""
+    here, moved, deployed = connection.execute(
+        "SELECT (SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+        " AND tablename = ANY (%s)), to_regnamespace(%s) IS NOT NULL,"
+        " to_regclass('deploy.history') IS NOT NULL", [list(TABLES), SCHEMA],
+    ).fetchone()  # fmt: skip
+    if deployed:
+        return "begun" if moved else "ours"
+    if here < len(TABLES) or moved:
+        return "other"
+    kind = connection.execute(
+        "SELECT format_type(atttypid, atttypmod) FROM pg_attribute"
+        " WHERE attrelid = 'public.users'::regclass AND attname = 'created_at'"
+    ).fetchone()
+    return "base" if kind and kind[0] == "timestamp without time zone" else "other"
+
+
+def strangers(connection: psycopg.Connection) -> list[str]:
+    """Objects of others that hang on the base's tables: they would stop the old ones' going."""
+    rows = connection.execute(
+        "SELECT DISTINCT 'view ' || r.ev_class::regclass::text FROM pg_depend AS d"
+        " JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
+        " JOIN pg_class AS c ON c.oid = r.ev_class"
+        " WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY (%(tables)s::regclass[])"
+        " AND c.relname <> ALL (%(views)s)"
+        " UNION ALL SELECT format('foreign key %%s of %%s', conname, conrelid::regclass)"
+        " FROM pg_constraint WHERE contype = 'f' AND confrelid = ANY (%(tables)s::regclass[])"
+        " AND conrelid <> ALL (%(tables)s::regclass[]) ORDER BY 1",
+        {"tables": [f"public.{t}" for t in TABLES], "views": list(VIEWS)},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def tables(connection: psycopg.Connection) -> list[Table]:
+    """The base's tables with their sizes."""
+    found = []
+    for name in TABLES:
+        query = sql.SQL(
+            "SELECT count(*), pg_total_relation_size('public.{0}') FROM public.{0}"
+        ).format(sql.SQL(name))
+        found.append(Table(name, *connection.execute(query).fetchone()))
+    return found
+
+
+def show(found: list[Table], zone: str, max_lock: float) -> None:
+    """The plan."""
+    for table in found:
+        how = "in batches, the API at work" if table.name in LATER else "under the lock"
+        size = f"{table.bytes / 1e6:,.1f} MB"
+        console.print(f"{table.name}: {table.rows:,} rows, {size}, moved {how}", markup=False)
+    rows = sum(table.rows for table in found if table.name not in LATER)
+    console.print(
+        f"1. backup of the schema public\n"
+        f"2. ACCESS EXCLUSIVE on the nine tables for about {10 + rows / RATE:.0f} s, at most"
+        f" {max_lock:g} s, else all is taken back: old tables aside, our files, {rows:,} rows\n"
+        f"3. {', '.join(LATER)} as hypertables, a batch of 10,000 rows a transaction with ROW"
+        " EXCLUSIVE; a new chunk of snapshots locks mt5_sessions against writers for that batch\n"
+        f"4. proof of every table, then DROP of the schema {SCHEMA}\n"
+        f"times without zone are read as {zone}; the password of {ADMINISTRATOR} is locked, that"
+        " of rubi_app removed; users with a password of unknown form are locked",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+@app.command()
+def plan(dsn: Dsn = "", zone: Zone = "UTC", max_lock: MaxLock = 300) -> None:
+    """Say what apply would do; nothing is written."""
+    with connect(dsn) as connection:
+        connection.row_factory = tuple_row
+        connection.execute("SET default_transaction_read_only = on")
+        check(connection)
+        if state(connection) == "base":
+            show(tables(connection), zone, max_lock)
+        else:
+            console.print(f"begun: {', '.join(LATER)} go on from where they are")
+
+
+def check(connection: psycopg.Connection) -> str:
+    """What is here, when it can be adopted. Raises Failure."""
+    found = state(connection)
+    if found == "ours":
+        raise Failure("this database is ours already: scripts/deploy.py status")
+    if found == "other":
+        raise Failure("this is not the base system 3.0.0: its nine tables are not in public")
+    if found == "base" and (others := strangers(connection)):
+        raise Failure(f"these hang on the base's tables, drop them first: {', '.join(others)}")
+    return found
+
+
+def program(name: str, connection: psycopg.Connection) -> str:
+    """pg_dump or pg_restore that is new enough. Raises Failure."""
+    import embedded
+
+    major = connection.info.server_version // 10000
+    found = shutil.which(name)
+    if found:
+        said = subprocess.run([found, "--version"], capture_output=True, text=True).stdout
+        if int(said.split()[2].split(".")[0]) >= major:
+            return found
+    return str(embedded.binaries(max(major, embedded.DEFAULT_MAJOR)) / name)
+
+
+def back_up(connection: psycopg.Connection, folder: Path) -> Path:
+    """A custom-format dump of the schema public, read back. Raises Failure."""
+    info = connection.info
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{safe_name(info.dbname)}_base_{datetime.now(UTC):%Y%m%d_%H%M%S}.dump"
+    target = folder / name
+    # a password goes through the environment: arguments are seen by all
+    variables = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user,
+                 "PGDATABASE": info.dbname, "PGPASSWORD": info.password}  # fmt: skip
+    environment = os.environ | {k: v for k, v in variables.items() if v}
+    dump = [
+        program("pg_dump", connection),
+        "--format=custom",
+        "--schema=public",
+        f"--file={target}",
+    ]
+    listing = [program("pg_restore", connection), "--list", str(target)]
+    for command in (dump, listing):
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        if done.returncode:
+            target.unlink(missing_ok=True)
+            line = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
+            raise Failure(f"no backup, so nothing was changed: {line}")
+    target.chmod(0o600)
+    return target
+
+
+@contextmanager
+def locked(connection: psycopg.Connection, wait: float, lock_timeout: float) -> Iterator[float]:
+    """A transaction with the base's tables locked against everybody. Answers when the lock came.
+
+    Tries for lock_timeout seconds at a time, since others queue behind it, until wait has passed.
+    """
+    names = sql.SQL(", ").join(sql.Identifier("public", table) for table in TABLES)
+    end = monotonic() + wait
+    with locks.Watch(connection) as watch:
+        for attempt in range(1000):
+            watch.begin()
+            connection.execute("BEGIN")
+            try:
+                connection.execute(f"SET LOCAL lock_timeout = {int(lock_timeout * 1000)}")
+                connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names))
+                break
+            except psycopg.Error as error:
+                connection.execute("ROLLBACK")
+                if not locks.is_passing(error) or monotonic() > end:
+                    why = watch.blockers or "another session holds them"
+                    raise Failure(f"the tables could not be locked: {why}") from error
+            sleep(locks.PAUSES[min(attempt, len(locks.PAUSES) - 1)])
+    try:
+        yield monotonic()
+    except BaseException:
+        if not connection.closed and not connection.broken:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def move_aside(connection: psycopg.Connection) -> None:
+    """The base's objects into a schema of their own, and its rights back."""
+    run_ = connection.execute
+    run_(f"CREATE SCHEMA {SCHEMA}")
+    functions = run_(
+        "SELECT DISTINCT p.oid::regprocedure::text FROM pg_trigger AS t"
+        " JOIN pg_proc AS p ON p.oid = t.tgfoid"
+        " WHERE t.tgrelid = ANY (%s::regclass[]) AND NOT t.tgisinternal"
+        " AND p.pronamespace = 'public'::regnamespace AND NOT EXISTS (SELECT FROM pg_depend AS d"
+        " WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')",
+        [[f"public.{table}" for table in TABLES]],
+    ).fetchall()
+    for view in VIEWS:
+        if run_("SELECT to_regclass(%s)", [f"public.{view}"]).fetchone()[0]:
+            run_(f"ALTER VIEW public.{view} SET SCHEMA {SCHEMA}")
+    for table in TABLES:
+        run_(f"ALTER TABLE public.{table} SET SCHEMA {SCHEMA}")
+    for kind in TYPES:
+        if run_("SELECT to_regtype(%s)", [f"public.{kind}"]).fetchone()[0]:
+            run_(f"ALTER TYPE public.{kind} SET SCHEMA {SCHEMA}")
+    for (function,) in functions:
+        run_(f"ALTER FUNCTION {function} SET SCHEMA {SCHEMA}")
+    if run_("SELECT FROM pg_roles WHERE rolname = 'rubi_app'").rowcount:
+        # what the base granted by default, as who deploys; our own files grant as the owner
+        run_("ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM rubi_app")
+        run_("ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON SEQUENCES FROM rubi_app")
+        try:
+            with connection.transaction():
+                run_("ALTER ROLE rubi_app PASSWORD NULL")
+        except psycopg.errors.InsufficientPrivilege:
+            console.print("rubi_app was made by somebody else: REMOVE ITS PASSWORD there")
+
+
+def install(connection: psycopg.Connection) -> None:
+    """All files, recorded, in the transaction that is open."""
+    for file in read_files():
+        run_statements(connection, file, in_scratch=True)
+        record_file(connection, file, "runner")
+        connection.execute("RESET ROLE")
+    connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    connection.execute("SET CONSTRAINTS ALL DEFERRED")
+
+
+def mover_of(connection: psycopg.Connection, zone: str, names: tuple[str, ...], keep: bool):
+    """A mover of the base's tables and their ways."""
+    source = Base(connection, SCHEMA)
+    passwords = {} if keep else {ADMINISTRATOR: "!"}
+    options = Options(zone=zone, passwords=passwords, lock_passwords=True)
+    made = begun_at(connection, source)
+    moves, _ = plan_moves(connection, source, options, names, made)
+    return Mover(connection, source, made=made), moves
+
+
+def prove_all(proofs: dict[str, list[Measure]]) -> bool:
+    """Whether every measure of every table holds."""
+    return all(measure.holds for measures in proofs.values() for measure in measures)
+
+
+def switch(
+    connection: psycopg.Connection, zone: str, began: float, max_lock: float, keep: bool
+) -> None:
+    """Everything that happens under the lock. Raises Failure when it takes too long."""
+    connection.execute(f"SET LOCAL statement_timeout = {int(max_lock * 1000)}")
+    move_aside(connection)
+    install(connection)
+    names = tuple(table for table in TABLES if table not in LATER)
+    mover, moves = mover_of(connection, zone, names, keep)
+
+    def bounded(*_: object) -> None:
+        if monotonic() - began > max_lock:
+            raise Failure(
+                f"the lock was held for {max_lock:g} s: all is taken back, see --max-lock"
+            )
+
+    proofs = run_moves(connection, mover, moves, bounded)
+    show_proofs(proofs, mover.counts)
+    if not prove_all(proofs):
+        raise Failure("what came over is not what the base has: all of it is taken back")
+    for table in LATER:  # the API's new rows get ids after the old ones
+        connection.execute(
+            f"SELECT setval('public.{table}_id_seq', max(id))"  # noqa: S608
+            f" FROM {SCHEMA}.{table} HAVING max(id) IS NOT NULL"
+        )
+    bounded()
+
+
+def drop_base(connection: psycopg.Connection) -> None:
+    """The old tables go; children before parents, nothing by CASCADE."""
+    with connection.transaction():
+        for view in VIEWS:
+            connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{view}")
+        for table in reversed(TABLES):
+            connection.execute(f"DROP TABLE IF EXISTS {SCHEMA}.{table}")
+        for kind in TYPES:
+            connection.execute(f"DROP TYPE IF EXISTS {SCHEMA}.{kind}")
+        for (function,) in connection.execute(
+            "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = %s::regnamespace",
+            [SCHEMA],
+        ).fetchall():
+            connection.execute(f"DROP FUNCTION {function}")
+        connection.execute(f"DROP SCHEMA {SCHEMA}")
+
+
+@app.command()
+def apply(
+    backup: Annotated[Path, typer.Option(help="Folder for the backup that is made first")],
+    dsn: Dsn = "",
+    zone: Zone = "UTC",
+    wait: Annotated[float, typer.Option(min=0, help="Seconds to go on trying for the lock")] = 60,
+    lock_timeout: LockTimeout = 5,
+    max_lock: MaxLock = 300,
+    keep_administrator: Annotated[
+        bool, typer.Option(help=f"Leave the password of {ADMINISTRATOR}: it is no known one")
+    ] = False,
+) -> None:
+    """Adopt the database. Killed, it goes on when started again, with the same --zone."""
+    with connect(dsn) as connection, locks.only_runner(connection, wait):
+        connection.row_factory = tuple_row
+        connection.execute("SET client_min_messages = warning")
+        report: list[tuple[str, str]] = []
+        if check(connection) == "base":
+            show(tables(connection), zone, max_lock)
+            saved = back_up(connection, backup)
+            console.print(f"backup: {saved}", markup=False, soft_wrap=True)
+            with locked(connection, wait, lock_timeout) as began:
+                switch(connection, zone, began, max_lock, keep_administrator)
+            held = monotonic() - began
+            report.append(("all nine tables", f"ACCESS EXCLUSIVE {held:.1f} s, bound {max_lock:g}"))
+        longest = move_later(connection, zone, keep_administrator)
+        for table, seconds in longest.items():
+            report.append((table, f"ROW EXCLUSIVE, longest batch {seconds:.2f} s"))
+        drop_base(connection)
+        for what, how in report:
+            console.print(f"locked: {what}: {how}", markup=False)
+        console.print(
+            "unlogged: 0 s; no table was UNLOGGED, every row is in the WAL, and those of audited"
+            " tables are in audit.changes",
+            soft_wrap=True,
+        )
+        count = connection.execute(
+            "SELECT count(*) FROM migration.rejects WHERE source = %s", [f"base:{SCHEMA}"]
+        ).fetchone()[0]
+        console.print(f"adopted; {count:,} rows in quarantine: migration.rejects", markup=False)
+        console.print("now set passwords: \\password rubi_app, and the administrator's hash")
+
+
+def move_later(connection: psycopg.Connection, zone: str, keep: bool) -> dict[str, float]:
+    """Snapshots and bars, batch by batch; answers the longest batch of each. Raises Failure."""
+    left = Base(connection, SCHEMA).tables()
+    names = tuple(table for table in LATER if table in left)
+    longest = dict.fromkeys(names, 0.0)
+    mover, moves = mover_of(connection, zone, names, keep)
+    mover.resume = True
+    last = monotonic()
+
+    def measure(move, rows: int) -> None:
+        nonlocal last
+        longest[move.table] = max(longest[move.table], monotonic() - last)
+        last = monotonic()
+
+    proofs = run_moves(connection, mover, moves, measure)
+    show_proofs(proofs, mover.counts)
+    if not prove_all(proofs):
+        raise Failure(f"bars or snapshots differ from the base's: both are kept, see {SCHEMA}")
+    return longest
+
+
+if __name__ == "__main__":
+    run(app)

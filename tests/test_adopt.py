@@ -1,0 +1,321 @@
+"""scripts/adopt.py: a database made with the base's schema 3.0.0 becomes ours, no row lost."""
+
+from __future__ import annotations
+
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import adopt
+import deploying
+import moving
+import sqlfiles
+from conftest import ROOT, Address
+from rows import HASH
+
+ROWS = """
+INSERT INTO users (id, email, username, hashed_password)
+SELECT n, 'u' || n || '@example.com', 'u' || n, '{hash}' FROM generate_series(2, 21) AS n;
+INSERT INTO trading_strategies (user_id, name) SELECT n, 's' FROM generate_series(2, 21) AS n;
+INSERT INTO mt5_sessions (user_id, account_number, broker)
+SELECT n, n, 'B' FROM generate_series(2, 21) AS n;
+INSERT INTO trading_signals (user_id, strategy_id, symbol, signal_type, status, volume, signal_time)
+SELECT 2 + n % 20, 1 + n % 20, 'EURUSD', 'BUY', 'EXECUTED', 1, '2025-01-01'
+FROM generate_series(1, {rows} / 20) AS n;
+INSERT INTO trading_orders (signal_id, user_id, mt5_order_id, symbol, order_type, volume,
+    open_price, close_price, profit, opened_at, closed_at)
+SELECT n, 2 + n % 20, n, 'EURUSD', 'buy', 0.1, 1.1, 1.2, 10.25, '2025-01-01', '2025-01-02'
+FROM generate_series(1, {rows} / 20) AS n;
+INSERT INTO trading_positions (session_id, ticket, symbol, type, volume, open_price,
+    current_price, open_time)
+SELECT session_id, id, 'EURUSD', 'BUY', 1, 1, 1, '2025-01-01' FROM mt5_sessions;
+INSERT INTO account_snapshots (session_id, balance, equity, timestamp)
+SELECT s.session_id, 1000, 1000 + n, timestamp '2025-01-01' + n * interval '1 minute'
+FROM mt5_sessions AS s, generate_series(1, {rows} / 100) AS n;
+INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close, volume)
+SELECT 'S' || n % 10, 'M1', timestamp '2025-01-01' + n / 10 * interval '1 minute',
+    1.1, 1.3, 1.0, 1.2, n
+FROM generate_series(1, {rows} * 7 / 10) AS n;
+INSERT INTO performance_metrics (user_id, period_start, period_end)
+VALUES (2, '2025-01-01', '2025-02-01');
+"""
+# impossible rows, and the rule each breaks
+IMPOSSIBLE = {
+    "INSERT INTO users (email, username, hashed_password) VALUES ('nobody', 'x', '{hash}')":
+        ("users", "users_email_form_check"),
+    "INSERT INTO trading_orders (user_id, symbol, order_type, volume, opened_at, closed_at,"
+    " close_price) VALUES (3, 'A', 'BUY', 1, '2025-01-02', '2025-01-01', 1)":
+        ("trading_orders", "trading_orders_closed_after_opened_check"),
+    "INSERT INTO trading_signals (user_id, symbol, signal_type, volume, signal_time, confidence)"
+    " VALUES (3, 'A', 'SELL', 1, '2025-01-02', 7)":
+        ("trading_signals", "trading_signals_confidence_range_check"),
+    "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
+    " VALUES ('A', 'H1', '2025-01-01', 1, 0.5, 1, 1)":
+        ("market_data", "market_data_high_is_highest_check"),
+    "INSERT INTO account_snapshots (session_id, balance, equity, timestamp)"
+    " SELECT session_id, 'NaN', 1, '2024-01-01' FROM mt5_sessions WHERE id = 1":
+        ("account_snapshots", "account_snapshots_money_not_nan_check"),
+    "INSERT INTO performance_metrics (user_id, period_start, period_end, win_rate)"
+    " VALUES (3, '2025-01-01', '2025-02-01', 400)":
+        ("performance_metrics", "performance_metrics_win_rate_range_check"),
+}  # fmt: skip
+
+
+def base_text() -> str:
+    """benchmarks/base.sql as users really have it: id alone is the key, and a known password."""
+    text = (ROOT / "benchmarks/base.sql").read_text()
+    text = text.replace(",\n    PRIMARY KEY (id, timestamp)", "")
+    text = text.replace("    id serial,", "    id serial PRIMARY KEY,")
+    assert text.count("id serial PRIMARY KEY") == 9
+    return text.replace("'!', TRUE", f"'{HASH}', TRUE")
+
+
+def make_base(server: Address, name: str, rows: int = 2000) -> None:
+    """Install the base as psql would, going on after what fails, and fill it."""
+    with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
+        if not connection.execute("SELECT FROM pg_roles WHERE rolname = 'rubi_app'").rowcount:
+            connection.execute("CREATE ROLE rubi_app LOGIN")
+        connection.execute("GRANT rubi_app TO rubi_admin WITH ADMIN OPTION")
+        connection.execute("ALTER ROLE rubi_app PASSWORD 'change_me'")
+    failed = []
+    with closing(psycopg.connect(server.dsn(name, "rubi_admin"), autocommit=True)) as connection:
+        connection.execute('CREATE EXTENSION IF NOT EXISTS "uuid-ossp"')
+        for _, statement in sqlfiles.statements(base_text()):
+            try:
+                connection.execute(statement)
+            except psycopg.Error as error:
+                failed.append((statement.split("'")[1], error.sqlstate))
+        connection.execute(ROWS.format(hash=HASH, rows=rows))
+        connection.execute("SELECT setval('users_id_seq', max(id)) FROM users")
+        for statement in IMPOSSIBLE:
+            connection.execute(statement.format(hash=HASH))
+    # as they do: a unique index without the time column
+    assert failed == [("account_snapshots", "TS103"), ("market_data", "TS103")]
+
+
+@pytest.fixture
+def base(server: Address, empty_database: Callable[..., str]) -> Iterator[psycopg.Connection]:
+    """The base system with rows, possible and impossible ones."""
+    name = empty_database()
+    make_base(server, name)
+    with closing(psycopg.connect(server.dsn(name), autocommit=True)) as connection:
+        yield connection
+
+
+def run(db: psycopg.Connection, *arguments: object) -> moving.Done:
+    return moving.run(db, *arguments, script=adopt)
+
+
+def counts(db: psycopg.Connection, schema: str = "public") -> dict[str, int]:
+    return {
+        table: db.execute(f"SELECT count(*) FROM {schema}.{table}").fetchone()[0]
+        for table in adopt.TABLES
+    }
+
+
+def check_adopted(
+    server: Address, db: psycopg.Connection, before: dict[str, int], fresh: str
+) -> None:
+    """Catalog as a fresh install leaves it; every row here or in quarantine."""
+    assert deploying.left_in_catalog(server, db.info.dbname) == deploying.left_in_catalog(
+        server, fresh
+    )
+    assert deploying.run(server, db.info.dbname, "status").stdout.count("applied") == len(
+        sqlfiles.read_files()
+    )
+    quarantine = db.execute(
+        "SELECT table_name, count(*) FROM migration.rejects GROUP BY 1"
+    ).fetchall()
+    here = counts(db)
+    assert {t: here[t] + dict(quarantine).get(t, 0) for t in here} == before
+    assert dict(db.execute("SELECT table_name, rule FROM migration.rejects").fetchall()) == dict(
+        IMPOSSIBLE.values()
+    )
+    assert db.execute("SELECT bool_and(holds) FROM migration.proofs").fetchone()[0]
+    assert db.execute(
+        "SELECT count(*) FROM timescaledb_information.hypertables"
+        " WHERE hypertable_name IN ('market_data', 'account_snapshots')"
+    ).fetchone()[0] == 2  # fmt: skip
+
+
+def test_adopted_database_equals_a_fresh_install(
+    server: Address, base: psycopg.Connection, fresh_install: str, tmp_path: Path
+) -> None:
+    before = counts(base)
+    sums = "SELECT sum(profit), min(opened_at), max(closed_at) FROM trading_orders WHERE id <= 100"
+    was = base.execute(sums).fetchone()
+    bars = (
+        "SELECT sum(open), sum(volume), min(timestamp)::text FROM market_data WHERE symbol <> 'A'"
+    )
+    old_bars = base.execute(bars).fetchone()
+    done = run(base, "apply", "--backup", tmp_path, "--zone", "Europe/Athens")
+    assert done.code == 0, done
+    check_adopted(server, base, before, fresh_install)
+    base.execute("SET timezone = 'Europe/Athens'")
+    profit, opened, closed = base.execute(sums).fetchone()
+    # a time without zone meant Athens
+    assert profit == was[0]
+    assert [str(t)[:19] for t in (opened, closed)] == [str(t) for t in was[1:]]
+    found = base.execute(bars).fetchone()
+    assert (found[0], found[1], found[2][:19]) == old_bars
+    assert re.search(r"locked: all nine tables: ACCESS EXCLUSIVE [\d.]+ s, bound 300", done.stdout)
+    assert re.search(r"locked: market_data: ROW EXCLUSIVE, longest batch [\d.]+ s", done.stdout)
+    assert "unlogged: 0 s" in done.stdout
+    unlogged = base.execute(
+        "SELECT oid::regclass::text FROM pg_class WHERE relpersistence = 'u' AND relkind = 'r'"
+    ).fetchall()
+    assert unlogged == [("internal.strategy_counter_deltas",)]  # ours, and empty
+    counted = "SELECT count(*) FROM audit.changes WHERE table_name = 'trading_orders'"
+    assert base.execute(counted).fetchone()[0] == counts(base)["trading_orders"]
+    assert "7 rows in quarantine" not in done.stdout
+    assert f"{len(IMPOSSIBLE)} rows in quarantine" in done.stdout
+    assert run(base, "apply", "--backup", tmp_path).stderr.startswith("error: this database is")
+
+
+def test_known_passwords_no_longer_open_anything(
+    server: Address, base: psycopg.Connection, tmp_path: Path
+) -> None:
+    assert run(base, "apply", "--backup", tmp_path).code == 0
+    admin = "SELECT hashed_password FROM users WHERE email = 'admin@rubi-studio.com'"
+    assert base.execute(admin).fetchone()[0] == "!"
+    shadow = "SELECT rolpassword FROM pg_authid WHERE rolname = 'rubi_app'"
+    assert base.execute(shadow).fetchone()[0] is None
+
+
+def test_plan_writes_nothing(server: Address, base: psycopg.Connection) -> None:
+    before = deploying.left_in_catalog(server, base.info.dbname)
+    done = run(base, "plan")
+    assert done.code == 0, done
+    assert "market_data: 1,401 rows" in done.stdout
+    assert "ACCESS EXCLUSIVE on the nine tables for about" in done.stdout
+    assert deploying.left_in_catalog(server, base.info.dbname) == before
+
+
+def test_backup_brings_the_base_back(
+    server: Address, base: psycopg.Connection, empty_database: Callable[..., str], tmp_path: Path
+) -> None:
+    """The way back that docs/moving-in.md describes."""
+    before = counts(base)
+    assert run(base, "apply", "--backup", tmp_path).code == 0
+    (dump,) = tmp_path.glob("*.dump")
+    assert dump.stat().st_mode & 0o077 == 0
+    name = empty_database()
+    with closing(psycopg.connect(server.dsn(name, "rubi_admin"), autocommit=True)) as connection:
+        connection.execute('CREATE EXTENSION IF NOT EXISTS "uuid-ossp"')
+    restore = [server.binaries / "pg_restore"]
+    listing = subprocess.check_output([*restore, "--list", dump], text=True)
+    entries = tmp_path / "entries"
+    entries.write_text(re.sub(r"(?m)^.* SCHEMA - public .*\n", "", listing))
+    done = subprocess.run(
+        [*restore, "--exit-on-error", "-L", entries, "-d", server.dsn(name, "rubi_admin"), dump],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    with closing(psycopg.connect(server.dsn(name))) as back:
+        assert counts(back) == before
+
+
+def test_what_goes_wrong_under_the_lock_changes_nothing(
+    server: Address, base: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = deploying.left_in_catalog(server, base.info.dbname), counts(base)
+    monkeypatch.setattr(adopt, "prove_all", lambda proofs: False)
+    done = run(base, "apply", "--backup", tmp_path)
+    assert (done.code, "taken back" in done.stderr) == (1, True), done
+    done = run(base, "apply", "--backup", tmp_path, "--max-lock", "1")
+    assert done.code == 1
+    assert (deploying.left_in_catalog(server, base.info.dbname), counts(base)) == before
+
+
+def test_without_a_backup_nothing_is_done(base: psycopg.Connection, tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    assert run(base, "apply").code == 2
+    assert run(base, "apply", "--backup", tmp_path / "file").code == 1
+    assert counts(base)["market_data"] == 1401
+
+
+def test_lock_that_does_not_come_is_given_up(
+    server: Address, base: psycopg.Connection, tmp_path: Path
+) -> None:
+    with closing(psycopg.connect(server.dsn(base.info.dbname))) as other:
+        other.execute("SELECT FROM users")
+        done = run(base, "apply", "--backup", tmp_path, "--wait", "0.5", "--lock-timeout", "0.3")
+    assert (done.code, "could not be locked" in done.stderr) == (1, True), done
+    assert counts(base)["market_data"] == 1401
+
+
+def test_objects_of_others_are_named(base: psycopg.Connection, tmp_path: Path) -> None:
+    base.execute("CREATE VIEW public.mine AS SELECT id FROM public.users")
+    base.execute("CREATE TABLE public.notes (order_id integer REFERENCES public.trading_orders)")
+    done = run(base, "apply", "--backup", tmp_path)
+    assert done.code == 1
+    assert "view mine" in done.stderr
+    assert "notes_order_id_fkey" in done.stderr
+
+
+def test_other_databases_are_refused(
+    db: psycopg.Connection, empty_database: Callable[..., str], server: Address, tmp_path: Path
+) -> None:
+    assert "ours already" in run(db, "plan").stderr
+    with closing(psycopg.connect(server.dsn(empty_database()))) as connection:
+        assert "not the base system" in run(connection, "plan").stderr
+
+
+def test_killed_while_bars_move_it_goes_on(
+    server: Address, base: psycopg.Connection, fresh_install: str, tmp_path: Path
+) -> None:
+    """Killed again and again until it is done: nothing is lost, nothing comes twice."""
+    base.execute(
+        "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
+        " SELECT 'K', 'M1', timestamp '2024-01-01' + n * interval '1 minute', 1, 1, 1, 1"
+        " FROM generate_series(1, 60000) AS n"
+    )
+    before = counts(base)
+    seen = 0
+    for _ in range(30):
+        process = subprocess.Popen(
+            [sys.executable, adopt.__file__, "apply", "--backup", tmp_path],
+            env=deploying.environment(server, base.info.dbname),
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        while process.poll() is None:  # a few batches more each time
+            time.sleep(0.02)
+            here = base.execute("SELECT to_regclass('migration.progress')").fetchone()[0]
+            if here:
+                (moved,) = base.execute(
+                    "SELECT coalesce(max(moved), 0) FROM migration.progress"
+                    " WHERE table_name = 'market_data'"
+                ).fetchone()
+                if moved > seen + 15_000 and moved < 60_000:
+                    seen = moved
+                    process.send_signal(signal.SIGKILL)
+                    break
+        _, err = process.communicate()
+        if process.returncode == 0:
+            break
+        assert process.returncode == -signal.SIGKILL, err
+    assert seen > 0  # it was killed at least once
+    check_adopted(server, base, before, fresh_install)
+
+
+@pytest.mark.slow
+def test_million_rows_are_adopted(
+    server: Address, empty_database: Callable[..., str], fresh_install: str, tmp_path: Path
+) -> None:
+    name = empty_database()
+    make_base(server, name, 1_000_000)
+    with closing(psycopg.connect(server.dsn(name), autocommit=True)) as db:
+        before = counts(db)
+        assert sum(before.values()) >= 1_000_000
+        done = run(db, "apply", "--backup", tmp_path)
+        assert done.code == 0, done
+        print(done.stdout)
+        check_adopted(server, db, before, fresh_install)

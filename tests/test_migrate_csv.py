@@ -1,0 +1,93 @@
+"""scripts/migrate_csv.py: the same rules, rejects and proof for CSV files."""
+
+from __future__ import annotations
+
+import csv
+import json
+import uuid
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+import moving
+
+
+def write(
+    folder: Path, rows: dict[str, list[dict[str, Any]]], delimiter: str = ",",
+    encoding: str = "utf-8",
+) -> list[Path]:  # fmt: skip
+    """A file for each table."""
+    forms = {datetime: moving.iso, uuid.UUID: str, list: json.dumps,
+             dict: lambda value: json.dumps(value, default=float)}  # fmt: skip
+    paths = []
+    for table, records in rows.items():
+        paths.append(folder / f"{table}.csv")
+        with paths[-1].open("w", encoding=encoding, newline="") as file:
+            writer = csv.writer(file, delimiter=delimiter)
+            writer.writerow(records[0])
+            for record in records:
+                values = [forms.get(type(v), lambda value: value)(v) for v in record.values()]
+                writer.writerow(values)
+    return paths
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "encoding"), [(",", "utf-8"), (";", "utf-8-sig"), ("\t", "utf-16")]
+)
+def test_all_tables_come_in_from_csv(
+    db: psycopg.Connection, tmp_path: Path, delimiter: str, encoding: str
+) -> None:
+    done = moving.run_csv(db, *write(tmp_path, moving.truth(), delimiter, encoding))
+    assert done.code == 0, done
+    assert "DIFFERS" not in done.stdout
+    moving.same(db, moving.truth())
+
+
+def test_bad_lines_are_rejected_by_rule_and_record(db: psycopg.Connection, tmp_path: Path) -> None:
+    file = tmp_path / "bars.csv"
+    file.write_text(
+        "symbol,timeframe,timestamp,open,high,low,close\n"
+        "X,h1,2025-01-01 00:00,1.10,1.2,1.0,1.1\n\n"
+        "X,H1,2025-01-01 01:00,1.1,1.2,1.0\n"
+        "X,H1,2025-01-01 02:00,1.1,0.2,1.0,1.1\n"
+        "X,H1,2025-01-01 03:00,1.1,1.2,1.0,1.1,9\n"
+        '"X",H1,2025-01-01 04:00,1.1,1.2,1.0,1.1\n'
+    )
+    done = moving.run_csv(db, file, "--table", "market_data")
+    assert done.code == 1
+    assert moving.rejects(db) == {
+        ("market_data", 2): "market_data_line_has_its_fields",
+        ("market_data", 3): "market_data_high_is_highest_check",
+        ("market_data", 4): "market_data_line_has_its_fields",
+    }
+    assert db.execute("SELECT count(*) FROM market_data").fetchone()[0] == 2
+    assert "DIFFERS" not in done.stdout
+    assert (tmp_path / "bars.csv.rejected.jsonl").exists()
+    again = moving.run_csv(db, file, "--table", "market_data")
+    assert "0 moved, 2 there already, 3 REJECTED" in again.stdout
+
+
+def test_rows_without_an_id_do_not_come_twice(db: psycopg.Connection, tmp_path: Path) -> None:
+    rows = {t: moving.truth()[t] for t in ("users", "trading_signals")}
+    for row in rows["trading_signals"]:
+        del row["id"], row["strategy_id"]
+    files = write(tmp_path, rows)
+    for _ in range(2):
+        assert moving.run_csv(db, *files).code == 0
+    assert db.execute("SELECT count(*) FROM trading_signals").fetchone()[0] == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [("users.csv", "", "is empty"), ("users.csv", "a,a\n", "two have the same"),
+     ("things.csv", "id\n1\n", "no table of ours")],
+)  # fmt: skip
+def test_file_that_can_not_be_read_is_named(
+    db: psycopg.Connection, tmp_path: Path, name: str, text: str, said: str
+) -> None:
+    (tmp_path / name).write_text(text)
+    done = moving.run_csv(db, tmp_path / name)
+    assert (done.code, said in done.stderr) == (1, True), done

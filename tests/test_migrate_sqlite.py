@@ -1,0 +1,399 @@
+"""scripts/migrate_sqlite.py: every form of a value arrives as what was meant, or is named."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import uuid
+from contextlib import closing
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+
+import moving
+from moving import D, at
+from rows import HASH
+
+ATHENS = ZoneInfo("Europe/Athens")
+NEW_YORK = ZoneInfo("America/New_York")
+
+
+def julian(moment: datetime) -> float:
+    return moment.timestamp() / 86400 + 2440587.5
+
+
+def seven_ahead(moment: datetime) -> str:
+    """A broker's clock: New York and 7 hours."""
+    local = moment.astimezone(NEW_YORK).replace(tzinfo=None).timestamp() + 7 * 3600
+    return datetime.fromtimestamp(local).strftime("%Y.%m.%d %H:%M:%S")
+
+
+# name: forms of values, further arguments, what the output says of created_at or so
+FORMS: dict[str, tuple[dict[Any, moving.Form], tuple[str, ...], str]] = {
+    "plain": ({}, (), "ISO, UTC assumed"),
+    "iso with T": ({datetime: lambda t: moving.iso(t).replace(" ", "T")}, (), "ISO, UTC"),
+    "iso with Z": ({datetime: lambda t: moving.iso(t) + "Z"}, (), "ISO with zone"),
+    "iso with offset": (
+        {datetime: lambda t: t.astimezone(ATHENS).isoformat()}, (), "ISO with zone"
+    ),
+    "iso with short offset": (
+        {datetime: lambda t: t.astimezone(ATHENS).strftime("%Y-%m-%d %H:%M:%S%z")}, (),
+        "ISO with zone",
+    ),
+    "iso with zero fraction": ({datetime: lambda t: moving.iso(t) + ".000000"}, (), "ISO, UTC"),
+    "iso without seconds": ({datetime: lambda t: moving.iso(t)[:16]}, (), "ISO, UTC assumed"),
+    "days only": ({datetime: lambda t: moving.iso(t)[:10]}, (), "date, UTC assumed"),
+    "epoch seconds": ({datetime: lambda t: int(t.timestamp())}, (), "epoch seconds"),
+    "epoch seconds as float": ({datetime: lambda t: t.timestamp()}, (), "epoch seconds"),
+    "epoch milliseconds": (
+        {datetime: lambda t: int(t.timestamp() * 1000)}, (), "epoch milliseconds"
+    ),
+    "epoch as text": ({datetime: lambda t: f" {int(t.timestamp())} "}, (), "epoch seconds"),
+    "julian days": ({datetime: julian}, (), "julian day"),
+    "dotted": (
+        {datetime: lambda t: moving.iso(t).replace("-", ".")}, (), "dotted, UTC assumed"
+    ),
+    "local times": (
+        {datetime: lambda t: t.astimezone(ATHENS).strftime("%Y-%m-%d %H:%M:%S")},
+        ("--zone", "Europe/Athens"), "ISO, Europe/Athens assumed",
+    ),
+    "broker's clock": ({datetime: seven_ahead}, ("--zone", "NY+7"), "dotted, NY+7 assumed"),
+    "t and f": ({bool: lambda b: "t" if b else "f"}, (), ""),
+    "true and FALSE": ({bool: lambda b: "true" if b else "FALSE"}, (), ""),
+    "yes and no": ({bool: lambda b: "Yes" if b else "no"}, (), ""),
+    "numbers as text": ({Decimal: lambda d: f" {d:f} ", int: str}, (), ""),
+    "numbers with exponent": ({Decimal: lambda d: f"{d:e}"}, (), ""),
+    "numbers of the last bit": ({Decimal: lambda d: float(d) + 1e-10}, (), ""),
+    "words in any case": (
+        {name: lambda w: w and w.lower().replace("_", " ")
+         for name in ("signal_type", "status", "order_type", "type", "timeframe")}, (), "",
+    ),
+    "empty for null": ({type(None): lambda _: ""}, (), ""),
+    "uuid as hex": ({uuid.UUID: lambda u: u.hex.upper()}, (), ""),
+    "uuid as bytes": ({uuid.UUID: lambda u: u.bytes}, (), ""),
+    "json with odd blanks": (
+        {list: lambda v: json.dumps(v, indent=3),
+         dict: lambda v: json.dumps(v, indent=1, default=float)}, (), "",
+    ),
+    "numbers where text is": (
+        {name: lambda t: t and int(t) for name in ("mt5_order_id", "ticket", "account_number")},
+        (), "",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", FORMS)
+def test_form_arrives_as_what_was_meant(db: psycopg.Connection, tmp_path: Path, name: str) -> None:
+    forms, arguments, said = FORMS[name]
+    expected = moving.truth()
+    rows = moving.truth()
+    if name == "numbers of the last bit":  # noise behind the columns' digits
+        del rows["performance_metrics"], expected["performance_metrics"]
+        for row in (*rows["account_snapshots"], *expected["account_snapshots"]):
+            row.pop("margin_level")
+    if name == "empty for null":  # a NOT NULL text has no empty value to stand for NULL
+        rows["trading_strategies"][0]["description"] = None
+    done = moving.run(db, moving.build(tmp_path / "a.db", rows, forms), *arguments)
+    assert done.code == 0, done
+    moving.same(db, expected)
+    assert moving.rejects(db) == {}
+    assert said in done.stdout
+    assert "DIFFERS" not in done.stdout
+    assert done.stdout.count(" equal") == len(rows)
+
+
+def test_fraction_of_a_second_is_kept(db: psycopg.Connection, tmp_path: Path) -> None:
+    rows = {"market_data": moving.truth()["market_data"][:3]}
+    kept = ["2025-03-10 00:00:00.123456", "2025-03-10T00:00:00.5Z", 1741564800123]
+    for row, text in zip(rows["market_data"], kept, strict=True):
+        row["timestamp"] = text
+    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).code == 0
+    found = [row["timestamp"] for row in moving.stored(db, "market_data", ["timestamp"])]
+    assert found == [
+        at("2025-03-10 00:00:00.123456"), at("2025-03-10 00:00:00.5"),
+        datetime(2025, 3, 10, 0, 0, 0, 123000, tzinfo=UTC),
+    ]  # fmt: skip
+
+
+def test_float_noise_does_not_arrive(db: psycopg.Connection, tmp_path: Path) -> None:
+    rows = {"market_data": moving.truth()["market_data"]}
+    opens = [1.1, 0.1 + 0.2, 98765432.1, 1.123456785, 5e-9]
+    for row, price in zip(rows["market_data"], opens, strict=True):
+        row |= {"open": price, "high": 1e9, "low": -1.0, "close": 0}
+    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).code == 0
+    found = [row["open"] for row in moving.stored(db, "market_data", ["open"])]
+    assert found == [D("1.1"), D("0.3"), D("98765432.1"), D("1.12345679"), D("0.00000001")]
+
+
+def test_hour_that_comes_twice_is_read_as_postgresql_reads_it(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    rows = {"market_data": moving.truth()["market_data"][:3]}
+    times = ["2025-10-26 03:30:00", "2025-03-30 03:30:00", "2025-10-26 04:30:00"]
+    for row, text in zip(rows["market_data"], times, strict=True):
+        row["timestamp"] = text
+    file = moving.build(tmp_path / "a.db", rows)
+    assert moving.run(db, file, "--zone", "Europe/Athens").code == 0
+    db.execute("SET timezone = 'Europe/Athens'")
+    read = [db.execute("SELECT %s::timestamptz", [text]).fetchone()[0] for text in times]
+    assert [r["timestamp"] for r in moving.stored(db, "market_data", ["timestamp"])] == read
+
+
+def test_known_columns_alone_take_defaults_for_the_rest(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    """The columns that SPEC part 1 knows of SQLite files, without an id."""
+    known = {
+        "users": "email username hashed_password is_active created_at",
+        "trading_strategies": "user_id name description symbols timeframes max_positions"
+        " risk_per_trade",
+        "trading_signals": "user_id strategy_id symbol signal_type status entry_price stop_loss"
+        " take_profit volume signal_time received_at",
+    }
+    rows = {
+        table: [{name: row[name] for name in names.split()} for row in moving.truth()[table]]
+        for table, names in known.items()
+    }
+    for row in (*rows["trading_strategies"], *rows["trading_signals"]):
+        row["user_id"] = {7: 1, 9: 2}[row["user_id"]]
+        if row.get("strategy_id"):
+            row["strategy_id"] = 1
+    done = moving.run(db, moving.build(tmp_path / "a.db", rows))
+    assert done.code == 0, done
+    found = moving.stored(db, "trading_signals", ["id", "status", "timeframe", "executed_at"])
+    # when it was executed is not known: it was received by then
+    assert found == [
+        {"id": 1, "status": "EXECUTED", "timeframe": "H1", "executed_at": at("2025-03-11 00:00")},
+        {"id": 2, "status": "PENDING", "timeframe": "H1", "executed_at": None},
+    ]
+    assert [r["id"] for r in moving.stored(db, "users", ["id"])] == [1, 2, 3]  # and our own
+
+
+def test_ids_are_kept_and_sequences_go_on_after_them(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    assert moving.run(db, moving.build(tmp_path / "a.db", moving.truth())).code == 0
+    for table, rows in moving.truth().items():
+        top = max(row["id"] for row in rows)
+        name = f"public.{table}_id_seq"
+        later = db.execute("SELECT nextval(%s)", [name]).fetchone()[0]
+        assert later > top, table
+
+
+def test_null_takes_the_default_where_ours_needs_a_value(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    rows = {t: moving.truth()[t] for t in ("users", "trading_strategies")}
+    rows["users"][0] |= {"is_active": None, "created_at": None}
+    rows["trading_strategies"][0] |= {"symbols": "", "risk_per_trade": None, "timeframes": None}
+    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).code == 0
+    user, _, _ = moving.stored(db, "users", ["is_active", "created_at"])
+    assert user["is_active"] is True
+    assert user["created_at"] == db.execute(
+        "SELECT started_at FROM migration.progress WHERE table_name = 'users'"
+    ).fetchone()[0]  # fmt: skip
+    strategy = moving.stored(db, "trading_strategies", ["symbols", "risk_per_trade", "timeframes"])
+    assert strategy[0] == {"symbols": [], "risk_per_trade": D("0.02"), "timeframes": ["H1"]}
+
+
+def test_unknown_columns_are_listed_and_kept(db: psycopg.Connection, tmp_path: Path) -> None:
+    rows = moving.truth()
+    rows["trading_orders"][0] |= {"magic": 77, "note": "häh\t\\", "blob": b"\x01\xff"}
+    rows["trading_strategies"][0] |= {"total_trades": 5, "total_profit": 12.5}
+    done = moving.run(db, moving.build(tmp_path / "a.db", rows))
+    assert done.code == 0, done
+    assert "kept aside: magic, note, blob" in done.stdout
+    kept = db.execute(
+        "SELECT table_name, source_row, row_values FROM migration.leftovers ORDER BY 1"
+    ).fetchall()
+    assert kept == [
+        ("trading_orders", 21, {"magic": 77, "note": "häh\t\\", "blob": "01ff"}),
+        ("trading_strategies", 3, {"total_trades": 5, "total_profit": 12.5}),
+    ]
+    counted = moving.stored(db, "trading_strategies", ["total_trades", "total_profit"])
+    # counted from the orders, not believed
+    assert counted[0] == {"total_trades": 1, "total_profit": D("20")}
+    assert moving.stored(db, "trading_strategies", ["updated_at"])[0]["updated_at"] == at(
+        "2025-03-02 00:00"
+    )
+
+
+def test_extra_tables_are_listed(db: psycopg.Connection, tmp_path: Path) -> None:
+    rows = moving.truth() | {"alembic_version": [{"version_num": "abc"}], "logs": []}
+    done = moving.run(db, moving.build(tmp_path / "a.db", rows))
+    assert done.code == 0
+    assert "alembic_version: 1 rows, NOT TAKEN" in done.stdout
+    assert "logs: 0 rows, NOT TAKEN" in done.stdout
+
+
+def test_map_renames_tables_columns_and_words(db: psycopg.Connection, tmp_path: Path) -> None:
+    rows = moving.truth()
+    rows["deals"] = rows.pop("trading_orders")
+    for row in rows["deals"]:
+        row["ticket"] = row.pop("mt5_order_id")
+        row["order_type"] = {"BUY": 0, "BUY_STOP_LIMIT": 6}[row["order_type"]]
+        row["opened_at"] = row["opened_at"].astimezone(ATHENS).strftime("%Y-%m-%d %H:%M:%S")
+    config = tmp_path / "config.toml"
+    config.write_text(
+        '[tables]\ndeals = "trading_orders"\n[columns.trading_orders]\nticket = "mt5_order_id"\n'
+        '[values."trading_orders.order_type"]\n0 = "BUY"\n6 = "BUY_STOP_LIMIT"\n'
+        '[zones]\n"trading_orders.opened_at" = "Europe/Athens"\n'
+    )
+    done = moving.run(db, moving.build(tmp_path / "a.db", rows), "--map", config)
+    assert done.code == 0, done
+    moving.same(db, {"trading_orders": moving.truth()["trading_orders"]})
+
+
+@pytest.mark.parametrize(
+    "text", ["[tables", 'colour = "red"', '[tables]\na = "b"', 'zone = "Nowhere/Land"', "zone = 1"]
+)
+def test_map_that_says_nothing_we_know_is_refused(
+    db: psycopg.Connection, tmp_path: Path, text: str
+) -> None:
+    config = tmp_path / "config.toml"
+    config.write_text(text)
+    done = moving.run(db, moving.build(tmp_path / "a.db", moving.truth()), "--map", config)
+    assert done.code == 1
+    assert db.execute("SELECT count(*) FROM migration.progress").fetchone()[0] == 0
+
+
+def test_only_moves_the_tables_named(db: psycopg.Connection, tmp_path: Path) -> None:
+    file = moving.build(tmp_path / "a.db", moving.truth())
+    assert moving.run(db, file, "--only", "market_data").code == 0
+    assert db.execute("SELECT count(*) FROM trading_orders").fetchone()[0] == 0
+    moving.same(db, {"market_data": moving.truth()["market_data"]})
+    assert moving.run(db, file, "--only", "prices").code == 1
+
+
+def test_dry_run_says_all_and_leaves_nothing(db: psycopg.Connection, tmp_path: Path) -> None:
+    rows = moving.truth()
+    rows["users"][1]["email"] = "no address"
+    file = moving.build(tmp_path / "a.db", rows)
+    before = db.execute("SELECT id, email FROM users").fetchall()
+    done = moving.run(db, file, "--dry-run")
+    assert done.code == 1
+    assert "REJECTED" in done.stdout
+    assert "dry run" in done.stdout
+    assert db.execute("SELECT id, email FROM users").fetchall() == before
+    for table in ("public.market_data", "migration.rejects", "migration.proofs"):
+        assert db.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == 0
+    assert (tmp_path / "a.db.rejected.jsonl").exists()
+
+
+def test_without_rowid_and_empty_tables_are_read(db: psycopg.Connection, tmp_path: Path) -> None:
+    path = moving.build(tmp_path / "a.db", {t: [] for t in moving.truth() if t != "market_data"})
+    with closing(sqlite3.connect(path)) as connection:
+        connection.execute(
+            "CREATE TABLE market_data (symbol, timeframe, timestamp, open, high, low, close,"
+            " PRIMARY KEY (symbol, timeframe, timestamp)) WITHOUT ROWID"
+        )
+        for hour in range(3):
+            connection.execute(
+                "INSERT INTO market_data VALUES ('X', 'H1', ?, 1, 1, 1, 1)",
+                [f"2025-03-10 0{hour}:00:00"],
+            )
+        connection.commit()
+    done = moving.run(db, path)
+    assert done.code == 0, done
+    assert db.execute("SELECT count(*), sum(volume) FROM market_data").fetchone() == (3, 0)
+    assert "users: 0 rows" in done.stdout
+
+
+def test_negative_row_numbers_are_read(db: psycopg.Connection, tmp_path: Path) -> None:
+    rows = {"market_data": moving.truth()["market_data"]}
+    for row in rows["market_data"]:
+        row["id"] -= 63
+    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).code == 0
+    moving.same(db, rows)
+
+
+def test_second_run_moves_only_what_is_missing(db: psycopg.Connection, tmp_path: Path) -> None:
+    rows = moving.truth()
+    rows["market_data"].append(rows["market_data"][0] | {"id": 99})  # a duplicate
+    file = moving.build(tmp_path / "a.db", rows)
+    assert moving.run(db, file).code == 1
+    assert moving.rejects(db) == {("market_data", 99): "market_data_pkey"}
+    db.execute("DELETE FROM trading_positions")
+    db.execute("DELETE FROM market_data WHERE id = 63")
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("INSERT INTO market_data SELECT 100, symbol, timeframe,"
+                           " '2025-04-01 00:00:00', open, high, low, close, volume"
+                           " FROM market_data WHERE id = 61")  # fmt: skip
+        connection.commit()
+    done = moving.run(db, file)
+    assert "market_data: 7 rows read, 2 moved, 4 there already, 1 REJECTED" in done.stdout
+    assert "trading_positions: 1 rows read, 1 moved" in done.stdout
+    assert "users: 2 rows read, 0 moved, 2 there already" in done.stdout
+    assert "DIFFERS" not in done.stdout
+    assert moving.rejects(db) == {("market_data", 99): "market_data_pkey"}
+    expected = moving.truth()
+    expected["market_data"].append(expected["market_data"][0] | {
+        "id": 100, "timestamp": at("2025-04-01 00:00")
+    })  # fmt: skip
+    moving.same(db, expected)
+
+
+def test_row_that_was_repaired_comes_in_with_the_next_run(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    rows = moving.truth()
+    rows["users"][1]["email"] = "no address"
+    file = moving.build(tmp_path / "a.db", rows)
+    assert moving.run(db, file).code == 1
+    assert len(moving.rejects(db)) > 3
+    with closing(sqlite3.connect(file)) as connection:
+        connection.execute("UPDATE users SET email = 'bob@example.com' WHERE id = 9")
+        connection.commit()
+    assert moving.run(db, file).code == 0
+    moving.same(db, moving.truth())
+    assert moving.rejects(db) == {}
+    assert not (tmp_path / "a.db.rejected.jsonl").exists()
+
+
+def test_proof_sees_what_changed_afterwards(db: psycopg.Connection, tmp_path: Path) -> None:
+    """The proof can fail: a price that was changed here is seen by sum and hash."""
+    file = moving.build(tmp_path / "a.db", moving.truth())
+    assert moving.run(db, file).code == 0
+    db.execute("UPDATE market_data SET close = close + 0.00000001 WHERE id = 61")
+    done = moving.run(db, file)
+    assert done.code == 1
+    assert "DIFFERS" in done.stdout
+    wrong = db.execute("SELECT measure FROM migration.proofs WHERE NOT holds").fetchall()
+    assert {m for (m,) in wrong} == {"sum close", "min close", "hash"}
+
+
+def test_rows_of_others_are_left_out_of_the_proof(db: psycopg.Connection, tmp_path: Path) -> None:
+    file = moving.build(tmp_path / "a.db", moving.truth())
+    db.execute(
+        "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
+        " VALUES ('OTHER', 'M1', '2025-01-01', 1, 1, 1, 1)"
+    )
+    done = moving.run(db, file)
+    assert (done.code, "DIFFERS" in done.stdout) == (0, False), done
+
+
+def test_administrator_of_ours_keeps_his_password_and_gives_way(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    mine = HASH[:-1] + "b"
+    db.execute("UPDATE users SET hashed_password = %s", [mine])
+    rows = {"users": moving.truth()["users"]}
+    rows["users"][0]["id"] = 1  # his id is somebody else's there
+    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).code == 0
+    moving.same(db, rows)
+    found = db.execute("SELECT id, hashed_password FROM users WHERE username = 'admin'").fetchone()
+    assert found == (10, mine)
+
+
+def test_database_with_users_of_its_own_is_refused(db: psycopg.Connection, tmp_path: Path) -> None:
+    db.execute(
+        "INSERT INTO users (email, username, hashed_password) VALUES ('x@y', 'x', %s)", [HASH]
+    )
+    file = moving.build(tmp_path / "a.db", moving.truth())
+    assert "--merge" in moving.run(db, file).stderr
+    assert moving.run(db, file, "--merge").code == 0
