@@ -134,11 +134,17 @@ class Batch:
         there."""
         if not self.staging:
             self.connection.execute("DROP TABLE IF EXISTS pg_temp.staged")
+            # types without the rules of their domains: those speak when the rows go in
+            columns = self.connection.execute(
+                "SELECT string_agg(format('%%I %%s', a.attname, format_type("
+                "coalesce(nullif(t.typbasetype, 0), t.oid),"
+                " CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE a.atttypmod END)), ', ')"
+                " FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid"
+                " WHERE a.attrelid = %s::regclass AND a.attname = ANY (%s)",
+                [f"public.{self.move_.table}", self.columns],
+            ).fetchone()[0]
             self.connection.execute(
-                sql.SQL(
-                    "CREATE TEMPORARY TABLE staged AS SELECT 0::bigint AS n, 0::bigint AS"
-                    " source_row, {} FROM {} WITH NO DATA"
-                ).format(self.names, self.table)
+                f"CREATE TEMPORARY TABLE staged (n bigint, source_row bigint, {columns})"
             )
             self.connection.execute("CREATE UNIQUE INDEX staged_n ON pg_temp.staged (n)")
             self.staging = True

@@ -205,11 +205,15 @@ def our_columns(
     """Columns of ours that can be written, with what NULL becomes where it is not allowed."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(
-            "SELECT a.attname, t.typname, t.typtype, a.atttypmod, a.attnotnull,"
+            "SELECT a.attname, t.typname, t.typtype,"
+            " CASE WHEN o.typtype = 'd' THEN o.typtypmod ELSE a.atttypmod END, a.attnotnull,"
             " pg_get_expr(d.adbin, d.adrelid), (SELECT array_agg(e.enumlabel::text"
             " ORDER BY e.enumsortorder) FROM pg_enum AS e WHERE e.enumtypid = t.oid)"
             " FROM pg_attribute AS a"
-            " JOIN pg_type AS t ON t.oid = a.atttypid LEFT JOIN pg_attrdef AS d"
+            # a domain is read as the type that it restricts
+            " JOIN pg_type AS o ON o.oid = a.atttypid"
+            " JOIN pg_type AS t ON t.oid = coalesce(nullif(o.typbasetype, 0), o.oid)"
+            " LEFT JOIN pg_attrdef AS d"
             " ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
             " WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped"
             " AND a.attgenerated = '' ORDER BY a.attnum",

@@ -56,13 +56,13 @@ IMPOSSIBLE = {
         ("trading_orders", "trading_orders_closed_after_opened_check"),
     "INSERT INTO trading_signals (user_id, symbol, signal_type, volume, signal_time, confidence)"
     " VALUES (3, 'A', 'SELL', 1, '2025-01-02', 7)":
-        ("trading_signals", "trading_signals_confidence_range_check"),
+        ("trading_signals", "confidence_range_check"),
     "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
     " VALUES ('A', 'H1', '2025-01-01', 1, 0.5, 1, 1)":
         ("market_data", "market_data_high_is_highest_check"),
     "INSERT INTO account_snapshots (session_id, balance, equity, timestamp)"
     " SELECT session_id, 'NaN', 1, '2024-01-01' FROM mt5_sessions WHERE id = 1":
-        ("account_snapshots", "account_snapshots_money_not_nan_check"),
+        ("account_snapshots", "amount_not_nan_check"),
     "INSERT INTO performance_metrics (user_id, period_start, period_end, win_rate)"
     " VALUES (3, '2025-01-01', '2025-02-01', 400)":
         ("performance_metrics", "performance_metrics_win_rate_range_check"),
