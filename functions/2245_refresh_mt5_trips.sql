@@ -215,7 +215,7 @@ BEGIN
                 w.mt5_position_id, w.symbol, w.order_type, w.volume, w.open_price, w.close_price,
                 w.stop_loss, w.take_profit, w.profit, w.commission, w.swap, w.opened_at,
                 w.closed_at, w.time_ambiguous, w.strategy_id
-            FROM internal.compute_mt5_trading_orders(p_account_id, v_positions) AS w
+            FROM internal.compute_mt5_trading_orders(p_account_id, p_positions) AS w
             INNER JOIN unnest(v_positions, v_legs, v_ids) AS f (position_id, leg, id)
                 ON w.position_id = f.position_id AND w.leg = f.leg
             ON CONFLICT (mt5_order_id, account_id) DO NOTHING
