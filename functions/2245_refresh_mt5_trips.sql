@@ -46,7 +46,9 @@ AS $$
         CASE
             WHEN o.mt5_order_id IS NOT NULL AND NOT t.order_made_here THEN o.mt5_order_id
             WHEN o.mt5_order_id = t.open_order::text THEN o.mt5_order_id
-            WHEN k.is_taken IS NULL THEN t.open_order::text
+            WHEN k.is_taken IS NULL
+                AND row_number() OVER (PARTITION BY t.open_order ORDER BY t.position_id, t.leg) = 1
+                THEN t.open_order::text
         END,
         t.position_id::text,
         t.symbol,
@@ -124,6 +126,22 @@ DECLARE
     v_all_made bigint[] := '{}';
 BEGIN
     SELECT a.user_id INTO v_user_id FROM public.mt5_accounts AS a WHERE a.id = p_account_id;
+
+    -- A deal that comes late may give a leg another opening order, and another leg its number.
+    EXECUTE $update$
+        UPDATE public.trading_orders AS o
+        SET mt5_order_id = NULL
+        FROM unnest($2) AS u (position_id)
+        CROSS JOIN LATERAL (
+            SELECT x.*
+            FROM public.mt5_trips AS x
+            WHERE x.account_id = $1 AND x.position_id = u.position_id
+            OFFSET 0
+        ) AS t
+        WHERE o.id = t.trading_order_id
+            AND t.order_made_here
+            AND o.mt5_order_id <> coalesce(t.open_order::text, '')
+    $update$ USING p_account_id, p_positions;
 
     -- An order may be inserted by the API between the two statements; then the number is taken, and
     -- the second round finds its row. The third gives up the number, not the trip.
