@@ -1,18 +1,25 @@
-"""Times the ingest functions on an ephemeral embedded server: deals, their repeat, positions.
+"""Times what the MT5 gateway calls on a server of its own: deals, their repeat, open positions, and
+what a notification adds to an insert. Writes benchmarks/results/ingest_mt5.md and ingest_mt5.json.
 
-.venv/bin/python benchmarks/ingest_mt5.py [DEALS]
+Times are of the wall as the client waits, its JSON made beforehand; processor time is that of the
+server's process and changes less with what else the machine does.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import statistics
 import sys
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
+from typing import Annotated
 
 import psycopg
-from psycopg.types.json import Jsonb
+import typer
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
@@ -21,8 +28,12 @@ import conftest
 import embedded
 import mt5
 import rows
+from cli import console, new_app, run, step
 
 BATCH = 1000
+INSERTS = 500
+app = new_app(__doc__)
+app.info.no_args_is_help = False
 
 
 def deals(count: int) -> list[dict]:
@@ -50,45 +61,103 @@ def cpu_seconds(connection: psycopg.Connection) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def measure(connection: psycopg.Connection, count: int) -> None:
-    """Print the three figures."""
-    account = mt5.open_account(connection, rows.user(connection), taken_at="2026-01-01")
-    stream = deals(count)
-    batches = [Jsonb(stream[first : first + BATCH]) for first in range(0, count, BATCH)]
-    times, used = [], []
-    for _ in range(2):
-        began, before = perf_counter(), cpu_seconds(connection)
-        for batch in batches:
-            connection.execute("SELECT * FROM ingest_mt5_deals(%s, %s)", [account, batch])
-        times.append(perf_counter() - began)
-        used.append(cpu_seconds(connection) - before)
-    print(
-        f"{count} deals: {times[0]:.1f} s (processor {used[0]:.1f} s),"
-        f" again: {times[1]:.1f} s (processor {used[1]:.1f} s)"
-    )
-
-    picture = [mt5.position(ticket=number) for number in range(2_000_000, 2_000_200)]
-    syncs = []
-    before = cpu_seconds(connection)
-    for turn in range(101):
-        for position in picture:
-            position |= {"price_current": 1.1 + turn / 10_000, "profit": turn / 10}
-        content = Jsonb(picture)
+def timed(connection: psycopg.Connection, calls: list[Callable[[], object]]) -> dict[str, list]:
+    """Seconds of each call, and the processor time of all."""
+    before, seconds = cpu_seconds(connection), []
+    for call in calls:
         began = perf_counter()
-        connection.execute("SELECT * FROM ingest_mt5_positions(%s, %s)", [account, content])
-        syncs.append((perf_counter() - began) * 1000)
-    ordered = sorted(syncs)
-    print(
-        f"200 positions, every price changed: {statistics.median(syncs):.1f} ms median,"
-        f" {ordered[95]:.1f} ms at 95 %, processor"
-        f" {(cpu_seconds(connection) - before) / len(syncs) * 1000:.1f} ms mean"
+        call()
+        seconds.append(perf_counter() - began)
+    return {"seconds": seconds, "processor": cpu_seconds(connection) - before}
+
+
+def ingest_deals(connection: psycopg.Connection, account: int, count: int) -> dict[str, dict]:
+    """The deals in batches, and all of them once more."""
+    stream = deals(count)
+    batches = [json.dumps(stream[first : first + BATCH]) for first in range(0, count, BATCH)]
+    query = "SELECT * FROM ingest_mt5_deals(%s, %s::jsonb)"
+    return {
+        name: timed(
+            connection, [lambda b=b: connection.execute(query, [account, b]) for b in batches]
+        )
+        for name in ("first", "again")
+    }
+
+
+def ingest_positions(connection: psycopg.Connection, account: int, turns: int = 101) -> dict:
+    """Pictures of 200 positions, each with another price and result in every position."""
+    query = "SELECT * FROM ingest_mt5_positions(%s, %s::jsonb)"
+    calls = []
+    for turn in range(turns + 10):
+        moved = {"price_current": 1.1 + turn / 10_000, "profit": turn / 10}
+        picture = json.dumps([mt5.position(ticket=n, **moved) for n in range(2_000_000, 2_000_200)])
+        calls.append(lambda picture=picture: connection.execute(query, [account, picture]))
+    for call in calls[:10]:  # the plans of a session are made once
+        call()
+    return timed(connection, calls[10:])
+
+
+def insert_signals(connection: psycopg.Connection, rounds: int) -> dict[str, float]:
+    """Processor milliseconds of an insert of one signal with and without its notification."""
+    user = rows.user(connection)
+    insert = (
+        "INSERT INTO trading_signals (user_id, symbol, signal_type, volume, signal_time)"
+        " VALUES (%s, 'EURUSD', 'BUY', 0.1, now())"
     )
+    connection.execute("SET synchronous_commit = off")
+    taken: dict[str, list[float]] = {"ENABLE": [], "DISABLE": []}
+    for _ in range(rounds):
+        for how, figures in taken.items():
+            connection.execute(
+                f"ALTER TABLE trading_signals {how} TRIGGER trading_signals_80_notify"
+            )
+            call = [lambda: connection.execute(insert, [user])] * INSERTS
+            figures.append(timed(connection, call)["processor"] / INSERTS * 1000)
+    return {
+        "with": statistics.median(taken["ENABLE"]),
+        "without": statistics.median(taken["DISABLE"]),
+    }
 
 
-def main() -> None:
-    """Start a server, deploy, measure, stop."""
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else 100_000
-    binaries = embedded.binaries()
+def report(result: dict) -> str:
+    """The page."""
+    first, again, sync = (result[name] for name in ("first", "again", "positions"))
+    notify = result["notify"]
+    milliseconds = sorted(second * 1000 for second in sync["seconds"])
+    facts = ", ".join(f"{name} {value}" for name, value in result["facts"].items())
+    return "\n".join([
+        "# What the MT5 gateway calls",
+        "",
+        "Made by `benchmarks/ingest_mt5.py`, one connection over a local socket, JSON made"
+        " beforehand.",
+        "",
+        f"{facts}.",
+        "",
+        "| what | wall | processor time of the server's process | wanted |",
+        "| --- | ---: | ---: | ---: |",
+        f"| {result['deals']:,} deals in batches of 1,000 | {sum(first['seconds']):.1f} s"
+        f" | {first['processor']:.1f} s | 20 s |",
+        f"| the same again | {sum(again['seconds']):.1f} s | {again['processor']:.1f} s"
+        " | half of the first |",
+        "| a sync of 200 open positions, all prices changed, median"
+        f" (95 %) | {statistics.median(milliseconds):.1f} ms ({milliseconds[-6]:.1f} ms)"
+        f" | {sync['processor'] / len(milliseconds) * 1000:.1f} ms, mean | 10 ms |",
+        "| a signal inserted with its notification, and without |"
+        f" | {notify['with']:.3f} ms, {notify['without']:.3f} ms | |",
+        "",
+    ])  # fmt: skip
+
+
+@app.command()
+def measure(
+    count: Annotated[int, typer.Option("--deals", min=BATCH)] = 100_000,
+    rounds: Annotated[int, typer.Option(help="rounds with and without notifications")] = 9,
+    pg: Annotated[int, typer.Option(help="major version of the server")] = embedded.DEFAULT_MAJOR,
+    output: Annotated[Path, typer.Option(help="folder for the figures")] = ROOT
+    / "benchmarks/results",
+) -> None:
+    """Start a server, deploy, measure, stop, write."""
+    binaries = embedded.binaries(pg)
     with conftest.Server(
         initdb=str(binaries / "initdb"),
         postgres=str(binaries / "postgres"),
@@ -99,8 +168,29 @@ def main() -> None:
         conftest.prepare_database(dsn, owner=None)
         conftest.deploy_all(dsn)
         with psycopg.connect(dsn, autocommit=True) as connection:
-            measure(connection, count)
+            account = mt5.open_account(connection, rows.user(connection), taken_at="2026-01-01")
+            result = {
+                "facts": {
+                    "date": datetime.now(UTC).date().isoformat(),
+                    "cores": os.cpu_count(),
+                    "system": f"{platform.system()} {platform.machine()}",
+                    "PostgreSQL": connection.info.server_version // 10_000,
+                    "load average before": f"{os.getloadavg()[0]:.1f}",
+                },
+                "deals": count,
+            }
+            with step(f"{count} deals, twice"):
+                result |= ingest_deals(connection, account, count)
+            with step("200 open positions"):
+                result["positions"] = ingest_positions(connection, account)
+            with step("signals with and without notifications"):
+                result["notify"] = insert_signals(connection, rounds)
+    page = report(result)
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "ingest_mt5.md").write_text(page)
+    (output / "ingest_mt5.json").write_text(json.dumps(result, indent=2) + "\n")
+    console.print(page, markup=False)
 
 
 if __name__ == "__main__":
-    main()
+    run(app)

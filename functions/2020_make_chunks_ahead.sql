@@ -1,5 +1,6 @@
 -- 2020_make_chunks_ahead.sql: chunks of the hypertables made before they are needed.
--- needs: schema/0170_account_snapshots.sql, schema/0180_market_data.sql
+-- needs: schema/0170_account_snapshots.sql, schema/0180_market_data.sql,
+--        schema/0420_market_ticks.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -23,7 +24,7 @@ BEGIN
         FROM timescaledb_information.dimensions AS d
         CROSS JOIN pg_catalog.generate_series(0, p_count) AS n (ahead)
         WHERE d.hypertable_schema = 'public'
-            AND d.hypertable_name IN ('account_snapshots', 'market_data')
+            AND d.hypertable_name IN ('account_snapshots', 'market_data', 'market_ticks')
         ORDER BY 1, 2
     LOOP
         IF NOT EXISTS (
@@ -40,6 +41,11 @@ BEGIN
                 VALUES ('chunk made ahead', 'M1', v_due.at, 0, 0, 0, 0);
                 DELETE FROM public.market_data
                 WHERE symbol = 'chunk made ahead' AND timeframe = 'M1' AND timestamp = v_due.at;
+            ELSIF v_due.hypertable = 'market_ticks' THEN
+                INSERT INTO public.market_ticks (symbol, timestamp, bid)
+                VALUES ('chunk made ahead', v_due.at, 0);
+                DELETE FROM public.market_ticks
+                WHERE symbol = 'chunk made ahead' AND timestamp = v_due.at;
             ELSE
                 -- without any session there is nobody to write snapshots either
                 INSERT INTO public.account_snapshots (session_id, balance, equity, timestamp)
@@ -56,7 +62,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE monitoring.make_chunks_ahead (integer) IS
-'Makes the current and the next p_count chunks of account_snapshots and market_data where they are
-missing. Commits after each, so call it outside a transaction, daily. Raises 55P03 when a lock is
+'Makes the current and the next p_count chunks of account_snapshots, market_data and market_ticks
+where they are missing. Commits after each, so call it outside a transaction, daily. Raises 55P03 when a lock is
 not had within 2 seconds: call again.';
 REVOKE ALL ON PROCEDURE monitoring.make_chunks_ahead(integer) FROM public;

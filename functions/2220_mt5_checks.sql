@@ -171,90 +171,95 @@ COMMENT ON FUNCTION internal.find_mt5_faults(text, jsonb) IS
 'Elements of p_rows that can''t be stored: position in the array, from 1, and one reason.';
 REVOKE ALL ON FUNCTION internal.find_mt5_faults(text, jsonb) FROM public;
 
--- Nearly all elements are sound, and to say so takes a tenth of finding what is wrong with which: 8
--- instead of 75 ms for 1,000 deals. TRUE is certain, FALSE only means that each must be looked at.
+-- Nearly all elements are sound, and to say so takes a fifth of finding what is wrong with which:
+-- 14 instead of 75 ms for 1,000 deals. TRUE is certain, FALSE only means that each is looked at.
+-- One path looks at the JSON types of all elements, one conversion to SQL types at what is in them;
+-- looking up each field of the JSON for each condition took twice as long.
 CREATE OR REPLACE FUNCTION internal.are_mt5_rows_sound(p_source text, p_rows jsonb)
 RETURNS boolean
 LANGUAGE plpgsql
 STABLE
-PARALLEL SAFE
+PARALLEL RESTRICTED -- workers can't catch errors
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    v_columns text;
+    v_path text;
     v_condition text;
     v_latest bigint := date_part('epoch', now())::bigint + 172800;
     v_is_sound boolean;
 BEGIN
-    SELECT string_agg(
-        CASE
-            WHEN f.kind IN ('text', 'symbol') THEN format(
-                'coalesce(jsonb_typeof(e.value -> %1$L) = ''string'' AND length(e.value ->> %1$L)'
-                || ' <= %2$s, %3$L)',
-                f.name, CASE f.kind WHEN 'text' THEN 4000 ELSE 200 END, NOT f.is_required
-            ) || CASE f.kind WHEN 'symbol' THEN format(
-                ' AND e.value ->> %L !~ ''^[[:space:]]|[[:space:]]$|[[:cntrl:]]''', f.name
-            ) ELSE '' END
-            WHEN f.kind = 'flag' THEN format(
-                'coalesce(jsonb_typeof(e.value -> %L) = ''boolean'', %L)', f.name, NOT f.is_required
-            )
-            WHEN f.kind IN ('amount', 'money', 'ratio') THEN format(
-                'coalesce(CASE jsonb_typeof(e.value -> %1$L) WHEN ''number'' THEN'
-                || ' abs((e.value -> %1$L)::numeric) < 1e12 ELSE FALSE END, %2$L)',
-                f.name, NOT f.is_required
-            )
-            ELSE format(
-                'coalesce(CASE jsonb_typeof(e.value -> %1$L) WHEN ''number'' THEN'
-                || ' scale((e.value -> %1$L)::numeric) = 0'
-                || ' AND (e.value -> %1$L)::numeric BETWEEN %2$s AND %3$s ELSE FALSE END, %4$L)',
-                f.name,
+    SELECT
+        string_agg(format(
+            '%I %s', f.name,
+            CASE
+                WHEN f.kind IN ('text', 'symbol') THEN 'text'
+                WHEN f.kind IN ('amount', 'money', 'ratio') THEN 'numeric'
+                WHEN f.kind = 'flag' THEN 'boolean'
+                WHEN f.kind = 'code' THEN 'integer'
+                ELSE 'bigint'
+            END
+        ), ', '),
+        string_agg(format(
+            '@."%s".type() != "%s"', f.name,
+            CASE
+                WHEN f.kind IN ('text', 'symbol') THEN 'string'
+                WHEN f.kind = 'flag' THEN 'boolean'
+                ELSE 'number'
+            END
+        ), ' || '),
+        string_agg(format(
+            CASE WHEN f.is_required THEN '(%s)' ELSE '(%s) IS NOT FALSE' END,
+            format(
                 CASE f.kind
-                    WHEN 'ticket' THEN 1
-                    WHEN 'signed' THEN -9223372036854775808
-                    WHEN 'seconds' THEN 946684800
-                    WHEN 'milliseconds' THEN 946684800000
-                    ELSE 0
+                    WHEN 'text' THEN 'length(r.%1$I) <= 4000'
+                    WHEN 'symbol' THEN
+                        'length(r.%1$I) <= 200'
+                        ' AND r.%1$I !~ ''^[[:space:]]|[[:space:]]$|[[:cntrl:]]'''
+                    WHEN 'ticket' THEN 'r.%1$I > 0'
+                    WHEN 'id' THEN 'r.%1$I >= 0'
+                    WHEN 'amount' THEN 'abs(r.%1$I) < 1e12'
+                    WHEN 'money' THEN 'abs(r.%1$I) < 1e12'
+                    WHEN 'ratio' THEN 'abs(r.%1$I) < 1e12'
+                    WHEN 'seconds' THEN 'r.%1$I BETWEEN 946684800 AND %2$s'
+                    WHEN 'seconds or none' THEN
+                        'r.%1$I = 0 OR r.%1$I BETWEEN 946684800 AND %2$s'
+                    WHEN 'milliseconds' THEN 'r.%1$I BETWEEN 946684800000 AND %2$s000'
+                    WHEN 'milliseconds or none' THEN
+                        'r.%1$I = 0 OR r.%1$I BETWEEN 946684800000 AND %2$s000'
+                    WHEN 'any seconds' THEN 'r.%1$I BETWEEN 0 AND 253402300799'
+                    ELSE 'r.%1$I IS NOT NULL' -- flag, signed, code: whatever the type takes
                 END,
-                CASE
-                    WHEN f.kind = 'code' THEN 2147483647
-                    WHEN f.kind = 'seconds' THEN v_latest
-                    WHEN f.kind = 'milliseconds' THEN v_latest * 1000
-                    WHEN f.kind LIKE '% or none' THEN 0
-                    WHEN f.kind = 'any seconds' THEN 253402300799
-                    ELSE 9223372036854775807
-                END,
-                NOT f.is_required
-            ) || CASE WHEN f.kind LIKE '% or none' THEN format(
-                ' OR scale((e.value -> %1$L)::numeric) = 0'
-                || ' AND (e.value -> %1$L)::numeric BETWEEN %2$s AND %3$s',
-                f.name,
-                946684800 * CASE WHEN f.kind LIKE 'milli%' THEN 1000::bigint ELSE 1 END,
-                v_latest * CASE WHEN f.kind LIKE 'milli%' THEN 1000 ELSE 1 END
-            ) ELSE '' END
-        END, ') AND ('
-    ) INTO v_condition
+                f.name, v_latest
+            )
+        ), ' AND ')
+    INTO v_columns, v_path, v_condition
     FROM internal.mt5_fields AS f
     WHERE f.source = p_source;
 
     EXECUTE format(
-        'SELECT NOT EXISTS (SELECT FROM jsonb_array_elements($1) AS e (value)'
-        ' WHERE CASE jsonb_typeof(e.value) WHEN ''object'' THEN (%s) AND (%s) END IS NOT TRUE)',
+        'SELECT NOT jsonb_path_exists($1, %L) AND NOT EXISTS ('
+        'SELECT FROM jsonb_array_elements($1) AS e (value)'
+        ' CROSS JOIN LATERAL jsonb_to_record(e.value) AS r (%s)'
+        ' WHERE (%s AND %s) IS NOT TRUE)',
+        '$[*] ? (@.type() != "object" || ' || v_path || ')',
+        v_columns,
         v_condition,
         CASE p_source
             WHEN 'deals' THEN
-                '(e.value -> ''volume'')::numeric >= 0 AND e.value ?& ''{entry,position_id}'' AND'
-                ' (e.value ->> ''symbol'' <> '''' OR (e.value ->> ''type'')::integer NOT IN'
-                ' (0, 1, 13, 14))'
-            WHEN 'orders' THEN
-                '(e.value -> ''volume_initial'')::numeric >= 0'
-                ' AND (e.value -> ''volume_current'')::numeric >= 0'
+                'r.volume >= 0 AND r.entry IS NOT NULL AND r.position_id IS NOT NULL'
+                ' AND (r.symbol <> '''' OR r.type NOT IN (0, 1, 13, 14))'
+            WHEN 'orders' THEN 'r.volume_initial >= 0 AND r.volume_current >= 0'
             WHEN 'positions' THEN
-                'round((e.value -> ''volume'')::numeric, 8) > 0 AND e.value ->> ''symbol'' <> '''''
-                ' AND (e.value ->> ''type'')::integer IN (0, 1)'
-            WHEN 'symbols' THEN 'e.value ->> ''name'' <> '''''
+                'round(r.volume, 8) > 0 AND r.symbol <> '''' AND r.type IN (0, 1)'
+            WHEN 'symbols' THEN 'r.name <> '''''
             ELSE 'TRUE'
         END
     ) INTO v_is_sound USING p_rows;
     RETURN v_is_sound;
+EXCEPTION
+    WHEN data_exception THEN
+        RETURN FALSE; -- a number that its SQL type does not take
 END
 $$;
 COMMENT ON FUNCTION internal.are_mt5_rows_sound(text, jsonb) IS
@@ -338,6 +343,89 @@ COMMENT ON FUNCTION internal.reject_mt5_rows(bigint, text, jsonb, text) IS
 'Puts the elements that can''t be stored into mt5_rejects and answers their positions, from 1.
 p_origin is api or report: reports lack some fields.';
 REVOKE ALL ON FUNCTION internal.reject_mt5_rows(bigint, text, jsonb, text) FROM public;
+
+CREATE OR REPLACE FUNCTION internal.leave_out_elements(p_rows jsonb, p_numbers bigint[])
+RETURNS jsonb
+LANGUAGE plpgsql
+IMMUTABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF cardinality(p_numbers) = jsonb_array_length(p_rows) THEN
+        RETURN NULL;
+    ELSIF p_numbers = '{}' THEN
+        RETURN p_rows;
+    END IF;
+    RETURN (
+        SELECT jsonb_agg(e.value ORDER BY e.n)
+        FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, n)
+        WHERE e.n NOT IN (SELECT u.n FROM unnest(p_numbers) AS u (n))
+    );
+END
+$$;
+COMMENT ON FUNCTION internal.leave_out_elements(jsonb, bigint[]) IS
+'The array without the elements at some positions, from 1; NULL when nothing is left.';
+REVOKE ALL ON FUNCTION internal.leave_out_elements(jsonb, bigint[]) FROM public;
+
+-- What was stored before with the same text is neither checked nor written again. EXECUTE makes a
+-- plan for these very rows, and LIMIT keeps it a look-up by key for each element, whatever the
+-- planner knows of the table.
+CREATE OR REPLACE FUNCTION internal.take_mt5_rows(
+    p_account_id bigint,
+    p_source text,
+    p_rows jsonb,
+    p_origin text,
+    OUT sound jsonb,
+    OUT rejected bigint
+)
+RETURNS record
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_stored bigint[];
+    v_bad bigint[];
+BEGIN
+    EXECUTE format(
+        $select$
+            SELECT coalesce(array_agg(e.n), '{}')
+            FROM (
+                SELECT
+                    e.value,
+                    e.n,
+                    CASE
+                        WHEN jsonb_typeof(e.value -> 'ticket') = 'number'
+                            AND e.value ->> 'ticket' ~ '^[0-9]{1,18}$'
+                            THEN (e.value ->> 'ticket')::bigint
+                    END AS ticket
+                FROM jsonb_array_elements($2) WITH ORDINALITY AS e (value, n)
+            ) AS e
+            CROSS JOIN LATERAL (
+                SELECT s.raw, s.source
+                FROM public.%I AS s
+                WHERE s.account_id = $1 AND s.ticket = e.ticket
+                LIMIT 1
+            ) AS s
+            WHERE s.raw = e.value AND s.source IN ($3, 'api')
+        $select$,
+        CASE p_source WHEN 'deals' THEN 'trading_deals' ELSE 'mt5_orders' END
+    ) INTO v_stored USING p_account_id, p_rows, p_origin;
+    sound := internal.leave_out_elements(p_rows, v_stored);
+    rejected := 0;
+    IF sound IS NOT NULL THEN
+        v_bad := internal.reject_mt5_rows(p_account_id, p_source, sound, p_origin);
+        rejected := cardinality(v_bad);
+        sound := internal.leave_out_elements(sound, v_bad);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION internal.take_mt5_rows(bigint, text, jsonb, text) IS
+'Of an array of deals or orders those that are to be stored: without what is stored already and what
+can''t be, which goes to mt5_rejects. NULL when nothing is left; and how many were rejected.';
+REVOKE ALL ON FUNCTION internal.take_mt5_rows(bigint, text, jsonb, text) FROM public;
 
 CREATE OR REPLACE FUNCTION internal.check_mt5_source(p_source text)
 RETURNS void

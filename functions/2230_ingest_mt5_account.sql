@@ -1,5 +1,6 @@
 -- 2230_ingest_mt5_account.sql: takes what account_info returns.
--- needs: functions/2220_mt5_checks.sql, schema/0320_mt5_account_states.sql
+-- needs: functions/2220_mt5_checks.sql, schema/0320_mt5_account_states.sql,
+--        schema/0540_account_margin_levels.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -80,17 +81,20 @@ BEGIN
     FROM jsonb_to_record(p_account) AS r (
         login text, trade_mode integer, leverage integer, margin_mode integer,
         balance numeric, equity numeric, margin numeric, margin_free numeric, margin_level numeric,
-        profit numeric, server text, currency text, company text
+        profit numeric, server text, currency text, company text, margin_so_mode integer,
+        margin_so_call numeric, margin_so_so numeric
     );
     v_server := coalesce(nullif(btrim(v_given.server), ''), btrim(v_given.company));
 
     INSERT INTO public.mt5_accounts AS a (
-        user_id, server, account_number, broker, currency, margin_mode, trade_mode, leverage
+        user_id, server, account_number, broker, currency, margin_mode, trade_mode, leverage,
+        margin_so_mode, margin_so_call, margin_so_so
     )
     VALUES (
         p_user_id, v_server, v_given.login, coalesce(nullif(btrim(v_given.company), ''), v_server),
         coalesce(nullif(btrim(v_given.currency), ''), 'USD'), v_given.margin_mode,
-        v_given.trade_mode, v_given.leverage
+        v_given.trade_mode, v_given.leverage, v_given.margin_so_mode, v_given.margin_so_call,
+        v_given.margin_so_so
     )
     ON CONFLICT ON CONSTRAINT mt5_accounts_user_id_server_account_number_key DO UPDATE
     SET
@@ -98,12 +102,20 @@ BEGIN
         currency = excluded.currency,
         margin_mode = coalesce(excluded.margin_mode, a.margin_mode),
         trade_mode = coalesce(excluded.trade_mode, a.trade_mode),
-        leverage = coalesce(excluded.leverage, a.leverage)
-    WHERE (a.broker, a.currency, a.margin_mode, a.trade_mode, a.leverage)
-        IS DISTINCT FROM (
-            excluded.broker, excluded.currency, coalesce(excluded.margin_mode, a.margin_mode),
-            coalesce(excluded.trade_mode, a.trade_mode), coalesce(excluded.leverage, a.leverage)
-        );
+        leverage = coalesce(excluded.leverage, a.leverage),
+        margin_so_mode = coalesce(excluded.margin_so_mode, a.margin_so_mode),
+        margin_so_call = coalesce(excluded.margin_so_call, a.margin_so_call),
+        margin_so_so = coalesce(excluded.margin_so_so, a.margin_so_so)
+    WHERE (
+        a.broker, a.currency, a.margin_mode, a.trade_mode, a.leverage, a.margin_so_mode,
+        a.margin_so_call, a.margin_so_so
+    ) IS DISTINCT FROM (
+        excluded.broker, excluded.currency, coalesce(excluded.margin_mode, a.margin_mode),
+        coalesce(excluded.trade_mode, a.trade_mode), coalesce(excluded.leverage, a.leverage),
+        coalesce(excluded.margin_so_mode, a.margin_so_mode),
+        coalesce(excluded.margin_so_call, a.margin_so_call),
+        coalesce(excluded.margin_so_so, a.margin_so_so)
+    );
     SELECT a.* INTO v_account
     FROM public.mt5_accounts AS a
     WHERE a.user_id = p_user_id

@@ -4,9 +4,8 @@
 
 CALL deploy.become_owner();
 
--- What was stored before with the same text is neither checked nor written again. Of two versions
--- of one deal the later wins, but a report never replaces what the API gave, and a cancelled deal
--- stays cancelled when an old version arrives after it.
+-- Of two versions of one deal the later wins, but a report never replaces what the API gave, and a
+-- cancelled deal stays cancelled when an old version arrives after it.
 CREATE OR REPLACE FUNCTION public.ingest_mt5_deals(
     p_account_id bigint,
     p_rows jsonb,
@@ -18,64 +17,46 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER -- the gateway's role has no rights on tables
 SET search_path = pg_catalog, pg_temp
--- a plan kept from the first batch, when the tables were small, reads the whole account each time
-SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
     v_total bigint := internal.check_mt5_rows(p_rows);
     v_account public.mt5_accounts;
-    v_fresh jsonb;
-    v_bad bigint[];
+    v_sound jsonb;
     v_positions bigint[];
 BEGIN
     PERFORM internal.check_mt5_source(p_source);
     v_account := internal.lock_mt5_account(p_account_id);
-    SELECT jsonb_agg(e.value ORDER BY e.n) INTO v_fresh
-    FROM (
-        SELECT
-            e.value,
-            e.n,
-            CASE
-                WHEN jsonb_typeof(e.value -> 'ticket') = 'number'
-                    AND e.value ->> 'ticket' ~ '^[0-9]{1,18}$'
-                    THEN (e.value ->> 'ticket')::bigint
-            END AS ticket
-        FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, n)
-    ) AS e
-    -- LIMIT keeps this a look-up by key for each element, whatever the planner knows of the table
-    LEFT JOIN LATERAL (
-        SELECT d.raw, d.source
-        FROM public.trading_deals AS d
-        WHERE d.account_id = p_account_id AND d.ticket = e.ticket
-        LIMIT 1
-    ) AS d ON TRUE
-    WHERE (d.raw = e.value AND d.source IN (p_source, 'api')) IS NOT TRUE;
-    inserted := 0;
-    updated := 0;
-    rejected := 0;
-    IF v_fresh IS NOT NULL THEN
-        v_bad := internal.reject_mt5_rows(p_account_id, 'deals', v_fresh, p_source);
-        rejected := cardinality(v_bad);
+    SELECT
+        0,
+        0,
+        t.rejected,
+        t.sound
+    INTO inserted, updated, rejected, v_sound
+    FROM internal.take_mt5_rows(p_account_id, 'deals', p_rows, p_source) AS t;
+    IF v_sound IS NOT NULL THEN
         WITH good AS MATERIALIZED (
             SELECT DISTINCT ON (r.ticket)
                 r.*,
                 coalesce(nullif(r.time_msc, 0), r.time * 1000) AS msc,
                 e.value AS raw
-            FROM jsonb_array_elements(v_fresh) WITH ORDINALITY AS e (value, n)
+            FROM jsonb_array_elements(v_sound) WITH ORDINALITY AS e (value, n)
             CROSS JOIN LATERAL jsonb_to_record(e.value) AS r (
                 ticket bigint, "order" bigint, time bigint, time_msc bigint, type integer,
                 entry integer, magic bigint, position_id bigint, reason integer, volume numeric,
                 price numeric, commission numeric, swap numeric, profit numeric, fee numeric,
                 symbol text, comment text, external_id text
             )
-            WHERE e.n <> ALL (v_bad)
             ORDER BY r.ticket, r.type IN (13, 14) DESC, e.n DESC
         ),
         before AS MATERIALIZED (
             SELECT d.position_id
             FROM good AS g
-            INNER JOIN public.trading_deals AS d
-                ON d.account_id = p_account_id AND d.ticket = g.ticket
+            CROSS JOIN LATERAL (
+                SELECT d.position_id
+                FROM public.trading_deals AS d
+                WHERE d.account_id = p_account_id AND d.ticket = g.ticket
+                LIMIT 1
+            ) AS d
         ),
         stored AS (
             INSERT INTO public.trading_deals AS d (

@@ -17,54 +17,33 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER -- the gateway's role has no rights on tables
 SET search_path = pg_catalog, pg_temp
--- a plan kept from the first batch, when the tables were small, reads the whole account each time
-SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
     -- CANCELED, FILLED, REJECTED, EXPIRED
     c_done CONSTANT integer[] := '{2, 4, 5, 6}';
     v_total bigint := internal.check_mt5_rows(p_rows);
     v_account public.mt5_accounts;
-    v_fresh jsonb;
-    v_bad bigint[];
+    v_sound jsonb;
     v_orders bigint[];
     v_positions bigint[];
 BEGIN
     PERFORM internal.check_mt5_source(p_source);
     v_account := internal.lock_mt5_account(p_account_id);
-    SELECT jsonb_agg(e.value ORDER BY e.n) INTO v_fresh
-    FROM (
-        SELECT
-            e.value,
-            e.n,
-            CASE
-                WHEN jsonb_typeof(e.value -> 'ticket') = 'number'
-                    AND e.value ->> 'ticket' ~ '^[0-9]{1,18}$'
-                    THEN (e.value ->> 'ticket')::bigint
-            END AS ticket
-        FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, n)
-    ) AS e
-    -- LIMIT keeps this a look-up by key for each element, whatever the planner knows of the table
-    LEFT JOIN LATERAL (
-        SELECT o.raw, o.source
-        FROM public.mt5_orders AS o
-        WHERE o.account_id = p_account_id AND o.ticket = e.ticket
-        LIMIT 1
-    ) AS o ON TRUE
-    WHERE (o.raw = e.value AND o.source IN (p_source, 'api')) IS NOT TRUE;
-    inserted := 0;
-    updated := 0;
-    rejected := 0;
-    IF v_fresh IS NOT NULL THEN
-        v_bad := internal.reject_mt5_rows(p_account_id, 'orders', v_fresh, p_source);
-        rejected := cardinality(v_bad);
+    SELECT
+        0,
+        0,
+        t.rejected,
+        t.sound
+    INTO inserted, updated, rejected, v_sound
+    FROM internal.take_mt5_rows(p_account_id, 'orders', p_rows, p_source) AS t;
+    IF v_sound IS NOT NULL THEN
         WITH good AS MATERIALIZED (
             SELECT DISTINCT ON (r.ticket)
                 r.*,
                 coalesce(nullif(r.time_setup_msc, 0), r.time_setup * 1000) AS setup_msc,
                 coalesce(nullif(r.time_done_msc, 0), nullif(r.time_done, 0) * 1000) AS done_msc,
                 e.value AS raw
-            FROM jsonb_array_elements(v_fresh) WITH ORDINALITY AS e (value, n)
+            FROM jsonb_array_elements(v_sound) WITH ORDINALITY AS e (value, n)
             CROSS JOIN LATERAL jsonb_to_record(e.value) AS r (
                 ticket bigint, time_setup bigint, time_setup_msc bigint, time_done bigint,
                 time_done_msc bigint, time_expiration bigint, type integer, type_time integer,
@@ -74,7 +53,6 @@ BEGIN
                 price_current numeric, price_stoplimit numeric, symbol text, comment text,
                 external_id text
             )
-            WHERE e.n <> ALL (v_bad)
             ORDER BY r.ticket, r.state = ANY (c_done) DESC, r.volume_current, e.n DESC
         ),
         stored AS (

@@ -28,6 +28,7 @@ DECLARE
     v_kept bigint[] := '{}';
     v_identifiers bigint[];
     v_tickets text[];
+    v_open bigint[];
     v_round integer;
 BEGIN
     PERFORM internal.check_mt5_taken_at(p_taken_at);
@@ -74,6 +75,8 @@ BEGIN
     FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, n)
     WHERE e.n <> ALL (v_bad);
 
+    v_open := v_identifiers || v_kept;
+
     -- rows that the API wrote have no identifier: their ticket names the position
     IF EXISTS (
         SELECT FROM public.trading_positions AS p
@@ -101,7 +104,7 @@ BEGIN
                 v_unreadable = 0
                 AND CASE
                     WHEN p.identifier IS NULL THEN p.ticket <> ALL (v_kept::text[])
-                    ELSE p.identifier <> ALL (v_identifiers || v_kept)
+                    ELSE p.identifier <> ALL (v_open)
                 END
             )
             OR p.id IN (
@@ -121,7 +124,9 @@ BEGIN
         SELECT DISTINCT ON (r.identifier)
             r.*,
             coalesce(nullif(r.time_msc, 0), r.time * 1000) AS msc,
-            e.value AS raw
+            e.value AS raw,
+            k.id AS stored_id,
+            k.raw AS stored_raw
         FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, n)
         CROSS JOIN LATERAL jsonb_to_record(e.value) AS r (
             ticket bigint, time bigint, time_msc bigint, time_update bigint,
@@ -129,6 +134,12 @@ BEGIN
             volume numeric, price_open numeric, sl numeric, tp numeric, price_current numeric,
             swap numeric, profit numeric, symbol text, comment text, external_id text
         )
+        LEFT JOIN LATERAL (
+            SELECT p.id, p.raw
+            FROM public.trading_positions AS p
+            WHERE p.account_id = p_account_id AND p.identifier = r.identifier
+            LIMIT 1
+        ) AS k ON TRUE
         WHERE e.n <> ALL (v_bad)
         ORDER BY r.identifier, e.n DESC
     ),
@@ -160,9 +171,7 @@ BEGIN
             external_id = g.external_id,
             raw = g.raw
         FROM good AS g
-        WHERE p.account_id = p_account_id
-            AND p.identifier = g.identifier
-            AND p.raw IS DISTINCT FROM g.raw
+        WHERE p.id = g.stored_id AND g.stored_raw IS DISTINCT FROM g.raw
         RETURNING p.id
     ),
     opened AS (
@@ -178,13 +187,7 @@ BEGIN
             g.time_update, g.time_update_msc, g.magic, g.reason, g.comment, g.external_id, g.raw
         FROM good AS g
         CROSS JOIN LATERAL public.mt5_server_time(v_account.server, g.msc) AS t
-        LEFT JOIN LATERAL (
-            SELECT TRUE AS is_known
-            FROM public.trading_positions AS p
-            WHERE p.account_id = p_account_id AND p.identifier = g.identifier
-            LIMIT 1
-        ) AS k ON TRUE
-        WHERE k.is_known IS NULL
+        WHERE g.stored_id IS NULL
         ON CONFLICT (ticket, account_id) DO NOTHING
         RETURNING id
     )

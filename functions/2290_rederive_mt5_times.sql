@@ -11,7 +11,6 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER -- uses functions of the schema internal
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan
 AS $$
 DECLARE
     v_account_id bigint;

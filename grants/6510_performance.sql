@@ -26,6 +26,9 @@ public.exposure_by_currency, public.signal_executions, public.execution_quality,
 public.signal_funnel, public.account_risk
 TO rubi_app, rubi_readonly, rubi_backup;
 
+-- A tenant's day begins by its server's clock; the rules name servers and nobody's data.
+GRANT SELECT ON public.mt5_server_clocks TO rubi_tenant;
+
 -- They run as the caller and answer what the caller may see.
 GRANT EXECUTE ON FUNCTION
 public.find_account_state(bigint, timestamptz, boolean),

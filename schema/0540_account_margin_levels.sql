@@ -4,7 +4,8 @@
 
 CALL deploy.become_owner();
 
--- Named as in MT5's account_info().
+-- Named as in MT5's account_info(), from which ingest_mt5_account fills them; an account without a
+-- gateway gets them from whoever knows them.
 ALTER TABLE public.mt5_accounts
 ADD COLUMN IF NOT EXISTS margin_so_mode smallint,
 ADD COLUMN IF NOT EXISTS margin_so_call numeric,

@@ -95,11 +95,13 @@ def test_chunks_are_made_ahead(
     owner = connect_as("rubi_admin")
     owner.execute("CALL monitoring.make_chunks_ahead(2)")  # no session yet: bars only
     assert (chunks(app, "market_data"), chunks(app, "account_snapshots")) == (3, 0)
+    assert chunks(app, "market_ticks") == 3
     rows.session(app, rows.user(app))
     owner.execute("CALL monitoring.make_chunks_ahead(2)")
     owner.execute("CALL monitoring.make_chunks_ahead(2)")
     assert (chunks(app, "market_data"), chunks(app, "account_snapshots")) == (3, 3)
-    for table in ("market_data", "account_snapshots"):
+    assert chunks(app, "market_ticks") == 3
+    for table in ("market_data", "account_snapshots", "market_ticks"):
         assert app.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == 0
 
 

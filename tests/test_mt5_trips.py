@@ -103,6 +103,37 @@ def test_reversal_closes_a_leg_and_opens_the_next(db: psycopg.Connection, accoun
     ]
 
 
+def test_reversal_without_order_numbers_makes_one_row_a_leg(
+    db: psycopg.Connection, account: int
+) -> None:
+    mt5.ingest(db, "deals", account, [
+        deal("2026-01-05 10:00", ticket=1, order=0, position_id=900, volume=2.0),
+        deal("2026-01-05 11:00", ticket=2, order=0, position_id=900, volume=5.0, type=SELL,
+             entry=INOUT),
+    ])  # fmt: skip
+    assert orders(db, account, "mt5_order_id", "order_type", "volume") == [
+        (None, "BUY", *decimals("2")),
+        (None, "SELL", *decimals("3")),
+    ]
+
+
+def test_late_deal_hands_order_numbers_on_to_the_next_legs(
+    db: psycopg.Connection, account: int
+) -> None:
+    late = deal("2026-01-05 11:00", ticket=2, order=901, position_id=900, volume=2.0, type=SELL,
+                entry=INOUT)  # fmt: skip
+    mt5.ingest(db, "deals", account, [
+        deal("2026-01-05 10:00", ticket=1, order=900, position_id=900, volume=1.0),
+        deal("2026-01-05 12:00", ticket=3, order=902, position_id=900, volume=2.0, entry=INOUT),
+    ])  # fmt: skip
+    mt5.ingest(db, "deals", account, [late])
+    assert orders(db, account, "mt5_order_id", "order_type", "volume") == [
+        ("900", "BUY", *decimals("1")),
+        ("901", "SELL", *decimals("1")),
+        ("902", "BUY", *decimals("1")),
+    ]
+
+
 def test_pro_rata_rounding_loses_nothing(db: psycopg.Connection, account: int) -> None:
     # a third of -0.1 does not end: 8 decimals close, the rest opens, together exactly -0.1
     mt5.ingest(db, "deals", account, [

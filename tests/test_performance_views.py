@@ -9,7 +9,9 @@ from decimal import Decimal
 import psycopg
 import pytest
 from psycopg import errors
+from psycopg.types.json import Jsonb
 
+import mt5
 import rows
 from test_performance_golden import calculate
 from test_performance_metrics import PERIOD, account, trade
@@ -203,3 +205,39 @@ def test_the_server_day_begins_when_new_york_stops_trading(app: psycopg.Connecti
     ):
         found = app.execute("SELECT find_server_day_start(1, %s)", [at]).fetchone()[0]
         assert found == start, at
+
+
+def test_the_server_day_follows_the_rules_of_the_server_s_clock(app: psycopg.Connection) -> None:
+    number, _ = account(app, rows.user(app))
+    server = app.execute("SELECT server FROM mt5_accounts WHERE id = %s", [number]).fetchone()[0]
+    app.execute(
+        "INSERT INTO mt5_server_clocks (server, valid_from, zone, shift) VALUES"
+        " (%s, '-infinity', 'UTC', '3 hours'), (%s, '2026-02-01', 'Europe/Athens', '0')",
+        [server, server],
+    )
+    for at, start in (
+        # UTC + 3 until the clock showed February, Athens (UTC + 2, from March 29 on + 3) since
+        ("2026-01-07 20:59+00", datetime(2026, 1, 6, 21, tzinfo=UTC)),
+        ("2026-01-07 21:00+00", datetime(2026, 1, 7, 21, tzinfo=UTC)),
+        ("2026-02-10 21:59+00", datetime(2026, 2, 9, 22, tzinfo=UTC)),
+        ("2026-02-10 22:00+00", datetime(2026, 2, 10, 22, tzinfo=UTC)),
+        ("2026-04-10 21:00+00", datetime(2026, 4, 10, 21, tzinfo=UTC)),
+    ):
+        found = app.execute("SELECT find_server_day_start(%s, %s)", [number, at]).fetchone()[0]
+        assert found == start, at
+
+
+def test_margin_levels_come_with_the_account_and_stay_when_it_does_not_tell(
+    db: psycopg.Connection,
+) -> None:
+    user = rows.user(db)
+    number = mt5.open_account(db, user, margin_so_call=80.0, margin_so_so=40.0)
+    levels = "SELECT margin_so_mode, margin_so_call, margin_so_so FROM mt5_accounts WHERE id = %s"
+    assert db.execute(levels, [number]).fetchone() == (0, 80, 40)
+    silent = mt5.account()
+    for field in ("margin_so_mode", "margin_so_call", "margin_so_so"):
+        del silent[field]
+    db.execute("SELECT ingest_mt5_account(%s, %s)", [user, Jsonb(silent)])
+    assert db.execute(levels, [number]).fetchone() == (0, 80, 40)
+    mt5.open_account(db, user, margin_so_call=90.0, margin_so_so=45.0)
+    assert db.execute(levels, [number]).fetchone() == (0, 90, 45)

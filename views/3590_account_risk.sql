@@ -1,11 +1,11 @@
 -- 3590_account_risk.sql: how far each account is from trouble.
--- needs: views/3510_account_states.sql, schema/0540_account_margin_levels.sql
+-- needs: views/3510_account_states.sql, schema/0310_mt5_server_clocks.sql,
+--        schema/0540_account_margin_levels.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
 
--- Most brokers' servers run New York time plus 7 hours, so that a day ends with New York's trading
--- at 17:00. The account is an argument for those that run another clock.
+-- The rule of the server's clock that holds at the moment, as mt5_server_time reads them.
 CREATE OR REPLACE FUNCTION public.find_server_day_start(p_account_id bigint, p_at timestamptz)
 RETURNS timestamptz
 LANGUAGE sql
@@ -13,13 +13,27 @@ STABLE
 PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (
-        date_trunc('day', (p_at AT TIME ZONE 'America/New_York') + interval '7 hours')
-        - interval '7 hours'
-    ) AT TIME ZONE 'America/New_York'
+    SELECT (date_trunc('day', (p_at AT TIME ZONE r.zone) + r.shift) - r.shift) AT TIME ZONE r.zone
+    FROM (
+        SELECT
+            coalesce(c.zone, 'America/New_York') AS zone,
+            coalesce(c.shift, interval '7 hours') AS shift
+        FROM (SELECT p_account_id AS account_id) AS t
+        LEFT JOIN LATERAL (
+            SELECT
+                s.zone,
+                s.shift
+            FROM public.mt5_accounts AS a
+            INNER JOIN public.mt5_server_clocks AS s ON a.server = s.server
+            WHERE a.id = t.account_id AND s.valid_from <= (p_at AT TIME ZONE s.zone) + s.shift
+            ORDER BY s.valid_from DESC
+            LIMIT 1
+        ) AS c ON TRUE
+    ) AS r
 $$;
 COMMENT ON FUNCTION public.find_server_day_start(bigint, timestamptz) IS
-'When the day of an account''s trade server began that a moment falls in: 17:00 in New York.';
+'When the day of an account''s trade server began that a moment falls in, by the rule of its clock
+in mt5_server_clocks; without one New York time + 7 hours: the day begins at 17:00 in New York.';
 REVOKE ALL ON FUNCTION public.find_server_day_start(bigint, timestamptz) FROM public;
 
 CREATE OR REPLACE VIEW public.account_risk
