@@ -58,8 +58,8 @@ EXCEPTION
 END
 $$;
 COMMENT ON FUNCTION monitoring.read_statements() IS
-'Statements of this database by pg_stat_statements, times in milliseconds. Where they can''t be seen,
-one row whose query says why.';
+'Statements of this database by pg_stat_statements, times in milliseconds. Where they can''t be
+seen, one row whose query says why.';
 REVOKE ALL ON FUNCTION monitoring.read_statements() FROM public;
 
 -- PostgreSQL 17 moved these figures to a view of their own.

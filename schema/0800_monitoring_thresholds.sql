@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS monitoring.thresholds (
     )
 );
 COMMENT ON TABLE monitoring.thresholds IS
-'One row a check of monitoring.health. Change warning and critical freely: a deployment keeps them.';
+'One row a check of monitoring.health. Change warning and critical freely: deploying keeps them.';
 COMMENT ON COLUMN monitoring.thresholds.name IS 'Check.';
 COMMENT ON COLUMN monitoring.thresholds.warning IS
 'Value from which on it is a warning, in unit; NULL for never.';

@@ -65,13 +65,11 @@ def figure(value: Decimal | None, unit: str | None) -> str:
         return "-"
     number = float(value)
     if unit and unit.startswith("bytes"):
-        for prefix in ("B", "kB", "MB", "GB"):
-            if abs(number) < 1024:
-                break
+        prefixes = ["B", "kB", "MB", "GB", "TB"]
+        while abs(number) >= 1024 and len(prefixes) > 1:
             number /= 1024
-        else:
-            prefix = "TB"
-        return f"{number:.4g} {prefix}{unit[5:]}"
+            prefixes.pop(0)
+        return f"{number:.4g} {prefixes[0]}{unit[5:]}"
     return f"{value.normalize():f} {unit or ''}".rstrip()
 
 
