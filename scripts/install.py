@@ -168,14 +168,17 @@ class Passwords:
 
 
 def logs_in(dsn: str, database: str, password: str) -> bool:
-    """Whether rubi_app is let in with a password."""
-    try:
-        psycopg.connect(
-            dsn, dbname=database, user="rubi_app", password=password, connect_timeout=10
-        ).close()
-    except psycopg.OperationalError:
-        return False
-    return True
+    """Whether rubi_app is let in with this password, and not with another one."""
+    let_in = []
+    for tried in (password, password + "x"):
+        try:
+            psycopg.connect(
+                dsn, dbname=database, user="rubi_app", password=tried, connect_timeout=10
+            ).close()
+            let_in.append(True)
+        except psycopg.OperationalError:
+            let_in.append(False)
+    return let_in == [True, False]
 
 
 def set_app_password(
@@ -187,7 +190,7 @@ def set_app_password(
         "SELECT rolvaliduntil IS NOT NULL FROM pg_roles WHERE rolname = 'rubi_app'"
     ).fetchone()[0]
     known = passwords.known(name)
-    if has_one and not again and (not known or logs_in(dsn, connection.info.dbname, known)):
+    if not again and (logs_in(dsn, connection.info.dbname, known) if known else has_one):
         return "has one already"
     if again and not os.environ.get(name):
         passwords.kept.pop(name, None)
