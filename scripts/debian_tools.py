@@ -1,4 +1,4 @@
-"""PgBouncer, Prometheus, its PostgreSQL exporter and pgBadger from Debian, in a private folder.
+"""PgBouncer, promtool, the PostgreSQL exporter and pgBadger from Debian, in a private folder.
 
 Unpacked as the server is, for the tests and to try things: nothing is installed system-wide. They
 are started through the unpacked loader, so that they run on an older system too.
@@ -20,7 +20,7 @@ from cli import Failure, new_app, run
 SUITE = "trixie"
 # with all they link to, and alone: the latter are written in Go or Perl
 WITH_LIBRARIES = ("pgbouncer",)
-ALONE = ("prometheus", "prometheus-postgres-exporter", "pgbadger")
+ALONE = ("promtool", "prometheus-postgres-exporter", "pgbadger")
 PROGRAMS = {
     "pgbouncer": "usr/sbin/pgbouncer",
     "promtool": "usr/bin/promtool",
@@ -31,7 +31,7 @@ PROGRAMS = {
 
 def folder() -> Path:
     """Where the tools are unpacked, fetched first where they are not there yet."""
-    target = embedded.home() / f"tools-{SUITE}-1"
+    target = embedded.home() / f"tools-{SUITE}-2"
     if (target / "complete").exists():
         return target
     embedded.home().mkdir(parents=True, exist_ok=True)

@@ -125,21 +125,15 @@ def test_pgbadger_reads_our_log_line_prefix(tmp_path: Path) -> None:
         + line.format(n=6)
         + 'ERROR:  new row for relation "users" violates check constraint "c"\n'
     )
-    report = tmp_path / "report.json"
+    report = tmp_path / "report.txt"  # its JSON needs a module that Perl does not bring
     done = subprocess.run(
-        [*debian_tools.command("pgbadger"), "-q", "-f", "stderr", "-p", prefix, "-x", "json",
+        [*debian_tools.command("pgbadger"), "-q", "-f", "stderr", "-p", prefix,
          "-o", str(report), str(log)],
         capture_output=True, text=True,
     )  # fmt: skip
-    if "JSON" in done.stderr:  # Perl's JSON module is no part of every system: the text then
-        report = tmp_path / "report.txt"
-        done = subprocess.run(
-            [*debian_tools.command("pgbadger"), "-q", "-f", "stderr", "-p", prefix,
-             "-o", str(report), str(log)],
-            capture_output=True, text=True,
-        )  # fmt: skip
     assert done.returncode == 0, done.stderr
     text = report.read_text()
     assert "rubi_trading" in text
     assert "rubi_app" in text
-    assert "violates check constraint" in text
+    assert re.search(r"^ERROR\s+1\s", text, re.MULTILINE)
+    assert re.search(r"^LOG\s+5\s", text, re.MULTILINE)
