@@ -78,16 +78,15 @@ PARALLEL RESTRICTED
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF to_regclass('pg_catalog.pg_stat_checkpointer') IS NOT NULL THEN
-        RETURN QUERY EXECUTE
+    RETURN QUERY EXECUTE CASE
+        WHEN to_regclass('pg_catalog.pg_stat_checkpointer') IS NOT NULL THEN
             'SELECT num_timed, num_requested, write_time, sync_time, buffers_written, stats_reset
-            FROM pg_catalog.pg_stat_checkpointer';
-    ELSE
-        RETURN QUERY EXECUTE
+            FROM pg_catalog.pg_stat_checkpointer'
+        ELSE
             'SELECT checkpoints_timed, checkpoints_req, checkpoint_write_time,
                 checkpoint_sync_time, buffers_checkpoint, stats_reset
-            FROM pg_catalog.pg_stat_bgwriter';
-    END IF;
+            FROM pg_catalog.pg_stat_bgwriter'
+    END;
 END
 $$;
 COMMENT ON FUNCTION monitoring.read_checkpoints() IS

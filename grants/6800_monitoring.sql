@@ -22,6 +22,6 @@ monitoring.estimate_bloat(),
 monitoring.read_checkpoints(),
 monitoring.read_ingest(),
 monitoring.read_sequences(),
-monitoring.read_statements(),
-monitoring.take_readings()
-TO rubi_monitor;
+monitoring.read_statements()
+TO rubi_monitor, rubi_backup;
+GRANT EXECUTE ON FUNCTION monitoring.take_readings() TO rubi_monitor;
