@@ -48,6 +48,8 @@ SET lock_timeout = '5s';
 \set file schema/0540_account_margin_levels.sql \ir scripts/apply.psql
 \set file schema/0600_audit.sql \ir scripts/apply.psql
 \set file schema/0710_backup_runs.sql \ir scripts/apply.psql
+\set file schema/0800_monitoring_thresholds.sql \ir scripts/apply.psql
+\set file schema/0810_monitoring_readings.sql \ir scripts/apply.psql
 \set file schema/0910_migration.sql \ir scripts/apply.psql
 \set file indexes/1110_trading_strategies.sql \ir scripts/apply.psql
 \set file indexes/1130_mt5_sessions.sql \ir scripts/apply.psql
@@ -89,6 +91,8 @@ SET lock_timeout = '5s';
 \set file functions/2610_app_user_id.sql \ir scripts/apply.psql
 \set file functions/2630_close_user.sql \ir scripts/apply.psql
 \set file functions/2750_lake_files.sql \ir scripts/apply.psql
+\set file functions/2800_read_statistics.sql \ir scripts/apply.psql
+\set file functions/2810_read_ingest.sql \ir scripts/apply.psql
 \set file functions/2910_insert_staged.sql \ir scripts/apply.psql
 \set file views/3010_user_trading_stats.sql \ir scripts/apply.psql
 \set file views/3020_open_positions_with_session.sql \ir scripts/apply.psql
@@ -112,6 +116,13 @@ SET lock_timeout = '5s';
 \set file views/3610_tenant_hypertables.sql \ir scripts/apply.psql
 \set file views/3750_market_series_places.sql \ir scripts/apply.psql
 \set file views/3760_replicas.sql \ir scripts/apply.psql
+\set file views/3800_monitoring_connections.sql \ir scripts/apply.psql
+\set file views/3810_monitoring_indexes.sql \ir scripts/apply.psql
+\set file views/3820_monitoring_tables.sql \ir scripts/apply.psql
+\set file views/3830_monitoring_server.sql \ir scripts/apply.psql
+\set file views/3840_monitoring_data.sql \ir scripts/apply.psql
+\set file views/3880_monitoring_health.sql \ir scripts/apply.psql
+\set file views/3890_take_readings.sql \ir scripts/apply.psql
 \set file views/3900_monitoring_proofs.sql \ir scripts/apply.psql
 \set file triggers/4010_updated_at.sql \ir scripts/apply.psql
 \set file triggers/4020_account_of_row.sql \ir scripts/apply.psql
@@ -128,6 +139,7 @@ SET lock_timeout = '5s';
 \set file seed/5010_administrator.sql \ir scripts/apply.psql
 \set file seed/5200_mt5_codes.sql \ir scripts/apply.psql
 \set file seed/5400_market_sessions.sql \ir scripts/apply.psql
+\set file seed/5800_thresholds.sql \ir scripts/apply.psql
 \set file grants/6010_roles.sql \ir scripts/apply.psql
 \set file grants/6020_rights.sql \ir scripts/apply.psql
 \set file grants/6310_mt5_rights.sql \ir scripts/apply.psql
@@ -139,4 +151,5 @@ SET lock_timeout = '5s';
 \set file grants/6620_tenant_rights.sql \ir scripts/apply.psql
 \set file grants/6710_backup_runs.sql \ir scripts/apply.psql
 \set file grants/6750_scaling.sql \ir scripts/apply.psql
+\set file grants/6800_monitoring.sql \ir scripts/apply.psql
 \set file grants/6910_migration.sql \ir scripts/apply.psql

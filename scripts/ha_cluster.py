@@ -199,7 +199,7 @@ def patroni() -> list[object]:
 
 def configuration(node: Node, etcd: int, programs: Path) -> dict:
     """patroni.yml for a node of this machine."""
-    config = yaml.safe_load((ROOT / "patroni.yml").read_text())
+    config = yaml.safe_load((ROOT / "operations/patroni.yml").read_text())
     config["name"] = node.name
     config["restapi"] = dict.fromkeys(("listen", "connect_address"), f"{HOST}:{node.rest}")
     # through the wire only: Patroni would ask etcd for its addresses and go around it

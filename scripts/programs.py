@@ -29,6 +29,11 @@ PGBOUNCER = Closure(
     programs=("usr/sbin/pgbouncer",),
     instead="install pgbouncer",
 )
+TOOLS = Closure(
+    "tools",
+    "promtool, Prometheus' exporter and pgBadger",
+    ("promtool", "prometheus-postgres-exporter", "pgbadger"),
+)
 JAVA = Closure(
     "java",
     "Java",
@@ -41,6 +46,21 @@ JAVA = Closure(
 def pgbouncer() -> Path:
     """The program."""
     return PGBOUNCER.get() / "usr/sbin/pgbouncer"
+
+
+def promtool() -> list[str]:
+    """The command that checks alert rules."""
+    return TOOLS.command("usr/bin/promtool")
+
+
+def postgres_exporter() -> list[str]:
+    """The command that lets Prometheus read the server."""
+    return TOOLS.command("usr/bin/prometheus-postgres-exporter")
+
+
+def pgbadger() -> list[str]:
+    """The command that reads the server's logs."""
+    return TOOLS.command("usr/bin/pgbadger")
 
 
 def patroni_folder() -> Path:

@@ -98,7 +98,7 @@ def test_programs_of_another_major_are_not_used(server: Address, tmp_path: Path)
 
 def test_schedules_call_what_is_there_with_options_that_exist() -> None:
     """Services and cron lines name the same commands; the backup runs daily at 03:00."""
-    folder = deploy.ROOT / "schedules"
+    folder = deploy.ROOT / "operations/schedules"
     services = "".join(path.read_text() for path in sorted(folder.glob("*.service")))
     called = re.findall(r"^ExecStart=/opt/rubi/(\S+) ?(.*)$", services, flags=re.MULTILINE)
     crontab = (folder / "crontab").read_text()

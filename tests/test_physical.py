@@ -48,7 +48,7 @@ def script(cluster: clusters.Cluster, name: str, *arguments: object) -> backing.
 def configured(folder: Path, cluster: clusters.Cluster) -> Path:
     """The repository's pgbackrest.conf with its repository in a folder instead of a bucket."""
     settings = ConfigParser()
-    settings.read(deploy.ROOT / "pgbackrest.conf")
+    settings.read(deploy.ROOT / "operations/pgbackrest.conf")
     common = settings["global"]
     for name in [name for name in common if name.startswith("repo1-s3")]:
         del common[name]

@@ -84,7 +84,7 @@ def test_patroni_has_the_settings_of_postgresql_conf() -> None:
     """Patroni takes these from its own store and ignores the file, with smaller defaults."""
     text = (deploy.ROOT / "postgresql.conf").read_text()
     ours = dict(re.findall(r"^(\w+) = ([^#\s]+)", text, flags=re.MULTILINE))
-    dcs = yaml.safe_load((deploy.ROOT / "patroni.yml").read_text())["bootstrap"]["dcs"]
+    dcs = yaml.safe_load((deploy.ROOT / "operations/patroni.yml").read_text())["bootstrap"]["dcs"]
     chosen = dcs["postgresql"]["parameters"]
     for name in ("max_connections", "max_locks_per_transaction", "max_worker_processes"):
         assert str(chosen[name]) == ours[name]

@@ -1,5 +1,5 @@
 -- 3120_monitoring_activity.sql: slow statements and connections.
--- needs: schema/0030_schemas.sql, schema/0020_extensions.sql
+-- needs: functions/2800_read_statistics.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -8,22 +8,45 @@ CREATE OR REPLACE VIEW monitoring.slow_statements
 WITH (security_invoker = TRUE) AS
 SELECT
     s.calls,
-    s.mean_exec_time AS mean_ms,
-    s.max_exec_time AS max_ms,
-    s.query
-FROM public.pg_stat_statements AS s
-INNER JOIN pg_catalog.pg_database AS d ON s.dbid = d.oid
-WHERE d.datname = current_database()
-ORDER BY s.mean_exec_time DESC
+    s.mean_ms,
+    s.max_ms,
+    s.query,
+    s.total_ms
+FROM monitoring.read_statements() AS s
+ORDER BY s.mean_ms DESC
 LIMIT 20;
 
 COMMENT ON VIEW monitoring.slow_statements IS
 'The 20 slowest statements of this database by mean time in milliseconds. Texts of other roles need
-pg_monitor; needs pg_stat_statements in shared_preload_libraries.';
+pg_monitor. Without pg_stat_statements one row says so.';
 COMMENT ON COLUMN monitoring.slow_statements.calls IS 'How often it ran.';
 COMMENT ON COLUMN monitoring.slow_statements.mean_ms IS 'Mean time of a run, milliseconds.';
 COMMENT ON COLUMN monitoring.slow_statements.max_ms IS 'Longest run, milliseconds.';
 COMMENT ON COLUMN monitoring.slow_statements.query IS 'Text with constants replaced.';
+COMMENT ON COLUMN monitoring.slow_statements.total_ms IS 'Time of all runs, milliseconds.';
+
+CREATE OR REPLACE VIEW monitoring.frequent_statements
+WITH (security_invoker = TRUE) AS
+SELECT
+    s.calls,
+    round(s.total_ms::numeric) AS total_ms,
+    round((100 * s.total_ms / nullif(sum(s.total_ms) OVER (), 0))::numeric, 1) AS percent_of_time,
+    round(s.mean_ms::numeric, 3) AS mean_ms,
+    s.row_count,
+    s.query
+FROM monitoring.read_statements() AS s
+ORDER BY s.calls DESC
+LIMIT 20;
+
+COMMENT ON VIEW monitoring.frequent_statements IS
+'The 20 statements of this database that ran most often.';
+COMMENT ON COLUMN monitoring.frequent_statements.calls IS 'How often it ran.';
+COMMENT ON COLUMN monitoring.frequent_statements.total_ms IS 'Time of all runs, milliseconds.';
+COMMENT ON COLUMN monitoring.frequent_statements.percent_of_time IS
+'Its share of the time of all statements, percent.';
+COMMENT ON COLUMN monitoring.frequent_statements.mean_ms IS 'Mean time of a run, milliseconds.';
+COMMENT ON COLUMN monitoring.frequent_statements.row_count IS 'Rows it gave or changed.';
+COMMENT ON COLUMN monitoring.frequent_statements.query IS 'Text with constants replaced.';
 
 CREATE OR REPLACE VIEW monitoring.active_connections
 WITH (security_invoker = TRUE) AS

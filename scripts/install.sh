@@ -1,0 +1,7 @@
+#!/usr/bin/env bash
+# Installs the database on any server, checks it, and may be run again. See: scripts/install.sh --help
+set -euo pipefail
+cd "$(dirname "$0")/.."
+. scripts/setup.sh
+rubi_setup install
+exec .venv/bin/python scripts/install.py "$@"

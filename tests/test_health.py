@@ -1,0 +1,296 @@
+"""monitoring.health: each check is really caused; what can't be seen is said; scripts/health.py."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import closing
+
+import psycopg
+import pytest
+from pytest_postgresql.executors import NoopExecutor
+
+from conftest import Address, copy_rights
+from health_causes import CAUSES, Watched
+
+Script = Callable[..., subprocess.CompletedProcess[str]]
+VIEWS = """
+    SELECT c.relname FROM pg_class AS c
+    WHERE c.relnamespace = 'monitoring'::regnamespace AND c.relkind = 'v' ORDER BY 1
+"""
+
+
+@pytest.fixture(scope="module")
+def watched(
+    server: Address, template: NoopExecutor, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Watched]:
+    """A clone whose health is good; each test leaves it so."""
+    name = f"{template.dbname}_watched"
+    with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.template_dbname}")
+        copy_rights(connection, template.template_dbname, name)
+        it = Watched(server, name, str(tmp_path_factory.mktemp("wal")))
+        it.run("SELECT monitoring.take_readings()")
+        yield it
+        it.close_others()
+        it.admin.close()
+        it.monitor.close()
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def thresholds(watched: Watched) -> Iterator[None]:
+    """What a test sets is set back."""
+    before = watched.admin.execute(
+        "SELECT warning, critical, name FROM monitoring.thresholds"
+    ).fetchall()
+    yield
+    for warning, critical, name in before:
+        watched.set(name, warning, critical)
+
+
+def becomes(watched: Watched, name: str, status: str) -> None:
+    """Statistics of other sessions arrive within a second or two, and time passes."""
+    end = time.monotonic() + 15
+    while (found := watched.health(name))[0] != status:
+        assert time.monotonic() < end, (name, status, found)
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("name", CAUSES)
+def test_check_follows_its_cause_and_comes_back(
+    watched: Watched, thresholds: None, name: str
+) -> None:
+    becomes(watched, name, "ok")
+    seen = []
+    try:
+        for status in CAUSES[name](watched):
+            becomes(watched, name, status)
+            seen.append(status)
+    finally:
+        watched.run("RESET ROLE", "RESET ALL", "DROP TABLE IF EXISTS public.test, public.small")
+    assert {"warning", "critical"} < set(seen)
+    assert "ok" in seen[1:]
+    becomes(watched, name, "ok")
+
+
+def test_every_check_has_a_cause_a_threshold_and_words(watched: Watched) -> None:
+    found = watched.monitor.execute(
+        "SELECT name, status, warning, critical, meaning, action FROM monitoring.health"
+    ).fetchall()
+    assert sorted(CAUSES) == sorted(row[0] for row in found)
+    assert all(None not in row for row in found)
+    thresholds = watched.admin.execute("SELECT name FROM monitoring.thresholds").fetchall()
+    assert {name for (name,) in thresholds} == set(CAUSES)
+
+
+def test_changed_thresholds_outlive_a_deployment(watched: Watched, thresholds: None) -> None:
+    from deploy import ROOT
+
+    watched.set("connections", 1, 2)
+    watched.admin.execute((ROOT / "seed/5800_thresholds.sql").read_text())
+    watched.admin.execute("RESET ROLE")
+    kept = watched.admin.execute(
+        "SELECT warning, critical FROM monitoring.thresholds WHERE name = 'connections'"
+    ).fetchone()
+    assert kept == (1, 2)
+
+
+def test_level_without_a_threshold_is_never_reached(watched: Watched, thresholds: None) -> None:
+    watched.set("database_size", None, None)
+    assert watched.health("database_size")[0] == "ok"
+
+
+@pytest.mark.parametrize(
+    "values", ["90, 80, 'above'", "80, 90, 'below'", "1, 2, 'sideways'", "'NaN', 1, 'above'"]
+)
+def test_thresholds_in_the_wrong_order_are_refused(watched: Watched, values: str) -> None:
+    with pytest.raises(psycopg.errors.CheckViolation):
+        watched.admin.execute(
+            "INSERT INTO monitoring.thresholds (name, warning, critical, worse, unit, meaning,"
+            f" action) VALUES ('test', {values}, '', '', '')"
+        )
+
+
+def test_every_view_runs_as_rubi_monitor(watched: Watched) -> None:
+    views = [name for (name,) in watched.admin.execute(VIEWS)]
+    assert len(views) > 40
+    for name in views:
+        watched.monitor.execute(f"SELECT * FROM monitoring.{name}")
+    assert watched.monitor.execute("SELECT subject FROM monitoring.blind_spots").fetchall() == []
+
+
+def test_without_pg_monitor_the_views_say_what_they_cannot_see(watched: Watched) -> None:
+    other = watched.another()
+    other.execute("BEGIN; SELECT 1")
+    views = [name for (name,) in watched.admin.execute(VIEWS)]
+    with watched.admin.transaction(force_rollback=True):
+        watched.admin.execute("REVOKE pg_monitor FROM rubi_monitor GRANTED BY rubi_admin")
+        watched.admin.execute("SET LOCAL SESSION AUTHORIZATION rubi_monitor")
+        for name in views:
+            watched.admin.execute(f"SELECT * FROM monitoring.{name}")
+        (spot,) = watched.admin.execute("SELECT * FROM monitoring.blind_spots").fetchall()
+        assert spot[0] == "sessions of other roles"
+        assert "GRANT pg_monitor TO rubi_monitor" in spot[2]
+        unknown = watched.admin.execute(
+            "SELECT name, detail FROM monitoring.health WHERE status = 'unknown' ORDER BY name"
+        ).fetchall()
+        used = watched.admin.execute(
+            "SELECT used, idle FROM monitoring.connection_usage"
+        ).fetchone()
+    assert unknown == [
+        ("idle_transactions", "not visible without pg_monitor"),
+        ("long_transactions", "not visible without pg_monitor"),
+    ]
+    assert used[0] >= 3
+    assert used[1] is None
+    watched.close_others()
+
+
+def test_without_pg_stat_statements_the_views_say_so(watched: Watched) -> None:
+    with watched.admin.transaction(force_rollback=True):
+        watched.admin.execute("DROP EXTENSION pg_stat_statements")
+        watched.admin.execute("SET LOCAL SESSION AUTHORIZATION rubi_monitor")
+        for view in ("slow_statements", "frequent_statements"):
+            (row,) = watched.admin.execute(f"SELECT calls, query FROM monitoring.{view}").fetchall()
+            assert row == (None, "not visible: CREATE EXTENSION pg_stat_statements")
+        health = watched.admin.execute(
+            "SELECT status, detail FROM monitoring.health WHERE name = 'slow_statements'"
+        ).fetchone()
+        spots = watched.admin.execute("SELECT subject FROM monitoring.blind_spots").fetchall()
+    assert health == ("unknown", "not visible: CREATE EXTENSION pg_stat_statements")
+    assert spots == [("statements",)]
+
+
+def test_statements_that_may_not_be_read_are_said(watched: Watched) -> None:
+    with watched.admin.transaction(force_rollback=True):
+        watched.admin.execute("REVOKE ALL ON public.pg_stat_statements FROM public")
+        watched.admin.execute("SET LOCAL SESSION AUTHORIZATION rubi_monitor")
+        (row,) = watched.admin.execute(
+            "SELECT calls, query FROM monitoring.slow_statements"
+        ).fetchall()
+    assert row == (None, "not visible: permission denied for view pg_stat_statements")
+
+
+def test_blocking_shows_the_tree_with_root_depth_and_lock(watched: Watched) -> None:
+    from health_causes import blocked
+
+    with blocked(watched):
+        becomes_blocked = "SELECT depth, pid = root_pid, lock, state FROM monitoring.blocking"
+        while len(found := watched.monitor.execute(becomes_blocked).fetchall()) < 2:
+            time.sleep(0.02)
+    assert found == [
+        (0, True, None, "idle in transaction"),
+        (1, False, "AccessShareLock on mt5_symbols", "active"),
+    ]
+
+
+def test_growth_is_the_difference_of_readings(watched: Watched) -> None:
+    watched.admin.execute(
+        "INSERT INTO monitoring.size_readings (relation, taken_on, bytes)"
+        " SELECT 'database', (now() AT TIME ZONE 'UTC')::date - d, 1000 * d"
+        " FROM (VALUES (7), (30)) AS t (d)"
+    )
+    size, week, month = watched.monitor.execute(
+        "SELECT bytes, bytes_in_7_days, bytes_in_30_days FROM monitoring.growth"
+        " WHERE relation = 'database'"
+    ).fetchone()
+    assert (size - week, size - month) == (7000, 30000)
+
+
+def test_sizes_of_a_hypertable_are_those_of_its_chunks(watched: Watched) -> None:
+    watched.run(
+        "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
+        " SELECT 'SIZE', 'D1', timestamptz '2025-01-01' + n * interval '1 day', 1, 1, 1, 1"
+        " FROM generate_series(0, 99) AS n"
+    )
+    chunks, total = watched.monitor.execute(
+        "SELECT chunks, total_bytes FROM monitoring.table_sizes WHERE table_name = 'market_data'"
+    ).fetchone()
+    own, expected, ranges = watched.monitor.execute(
+        "SELECT pg_total_relation_size('market_data'), sum(total_bytes)::bigint, count(*)"
+        " FROM monitoring.chunk_sizes WHERE table_name = 'market_data'"
+    ).fetchone()
+    assert (chunks, total) == (ranges, expected + own)
+    names = watched.monitor.execute(
+        "SELECT index_name FROM monitoring.index_sizes WHERE table_name = 'market_data'"
+    ).fetchall()
+    assert names == [("market_data_pkey",)]
+    watched.run(
+        "SELECT drop_chunks('market_data', older_than => 'infinity'::timestamptz)",
+        "DELETE FROM market_series",
+        "DELETE FROM internal.bar_changes",
+    )
+
+
+def environment(watched: Watched) -> dict[str, str]:
+    return {
+        "PGHOST": watched.server.host, "PGPORT": str(watched.server.port),
+        "PGUSER": "rubi_monitor", "PGDATABASE": watched.name,
+    }  # fmt: skip
+
+
+def test_script_prints_json_and_nagios_and_ends_with_its_codes(
+    watched: Watched, thresholds: None, run_script: Script
+) -> None:
+    env = environment(watched)
+    asked = ["--check", "database_size", "--check", "sequences"]
+    size = watched.value("database_size")
+    for code, limits in ((0, (size * 2, size * 3)), (1, (1, size * 3)), (2, (1, 2))):
+        watched.set("database_size", *limits)
+        done = run_script("health.py", "--json", *asked, env=env)
+        assert done.returncode == code, done.stderr
+        assert [row["name"] for row in json.loads(done.stdout)] == ["database_size", "sequences"]
+    done = run_script("health.py", "--nagios", *asked, env=env)
+    assert done.returncode == 2
+    assert done.stdout.startswith("RUBI CRITICAL - database_size critical ")
+    assert "| database_size=" in done.stdout
+    assert len(done.stdout.splitlines()) == 1
+    done = run_script("health.py", env=env)
+    assert done.returncode == 2
+    assert "see monitoring.growth" in done.stdout
+
+
+def test_script_that_cannot_ask_is_unknown(watched: Watched, run_script: Script) -> None:
+    env = environment(watched)
+    for arguments, changed in (
+        ((), {"PGPORT": "1"}),
+        (("--check", "nonsense"), {}),
+        (("--nonsense",), {}),
+        ((), {"PGDATABASE": "postgres"}),
+    ):
+        done = run_script("health.py", *arguments, env=env | changed)
+        assert done.returncode == 3, done
+        assert done.stderr
+        assert "Traceback" not in done.stderr
+
+
+def test_script_watches_until_interrupted(watched: Watched) -> None:
+    import os
+    import signal
+    import sys
+
+    from deploy import ROOT
+
+    process = subprocess.Popen(
+        [sys.executable, ROOT / "scripts/health.py", "--json", "--check", "proofs",
+         "--watch", "0.1"],
+        env=os.environ | environment(watched),
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+    for _ in range(2):
+        assert json.loads(process.stdout.readline())[0]["name"] == "proofs"
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=10)
+    assert process.returncode == 130
+    assert "Traceback" not in said
+
+
+def test_script_records_readings(watched: Watched, run_script: Script) -> None:
+    count = "SELECT count(DISTINCT taken_at) FROM monitoring.proof_readings"
+    before = watched.admin.execute(count).fetchone()[0]
+    done = run_script("health.py", "record", env=environment(watched))
+    assert (done.returncode, done.stdout) == (0, "recorded; 0 rows contradict a proof\n")
+    assert watched.admin.execute(count).fetchone()[0] == before + 1

@@ -1,0 +1,33 @@
+"""docs/runbook.md: its SQL runs as written."""
+
+from __future__ import annotations
+
+import re
+
+import psycopg
+import pytest
+
+from conftest import ROOT
+
+PAGE = (ROOT / "docs/runbook.md").read_text()
+STATEMENTS = [
+    statement
+    for block in re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
+    for statement in block.strip().splitlines()
+]
+
+
+@pytest.mark.parametrize("statement", STATEMENTS)
+def test_statement_runs_as_rubi_monitor(catalog: psycopg.Connection, statement: str) -> None:
+    with catalog.transaction(force_rollback=True):
+        catalog.execute("SET LOCAL SESSION AUTHORIZATION rubi_monitor")
+        catalog.execute(statement)
+
+
+def test_every_case_has_a_section() -> None:
+    titles = re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
+    for case in (
+        "Full disk", "Too many connections", "Blocked deploy", "Slow query", "Failed backup",
+        "Lost instance", "Password rotation", "Major upgrade",
+    ):  # fmt: skip
+        assert any(title.startswith(case) for title in titles), case
