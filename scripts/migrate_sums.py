@@ -6,7 +6,7 @@ import struct
 from collections.abc import Sequence
 from decimal import Context, Decimal
 
-from migrate_tables import Move
+from migrate_tables import UNPROVEN, Move
 from migrate_values import plain
 
 try:
@@ -20,7 +20,11 @@ EXACT = Context(prec=80)
 
 def measured(move: Move) -> list[tuple[str, str]]:
     """Columns that are compared, with their kinds: those the source has."""
-    return list(zip(move.target_columns, move.target_kinds, strict=True))
+    return [
+        (name, kind)
+        for name, kind in zip(move.target_columns, move.target_kinds, strict=True)
+        if (move.table, name) not in UNPROVEN
+    ]
 
 
 class SourceSide:
@@ -28,6 +32,7 @@ class SourceSide:
 
     def __init__(self, move: Move) -> None:
         self.columns = measured(move)
+        self.places = [move.place(name) for name, _ in self.columns]
         self.total = 0  # with the rejected ones
         self.by_source = False  # whether the source is to add up its numbers itself
         self.hash = 0
@@ -39,6 +44,8 @@ class SourceSide:
         """Add rows, as the texts they are stored as; rows are the same joined by tabs."""
         if not fields[0]:
             return
+        if len(self.places) < len(fields):
+            fields, rows = [fields[place] for place in self.places], None
         for (name, kind), values in zip(self.columns, fields, strict=True):
             if kind == "time" or kind in NUMBERS:
                 known = [v for v in values if v is not None] if None in values else values

@@ -48,8 +48,16 @@ PARENTS = {
     ],
 }
 WORDS = {"signal_type", "status", "timeframe", "order_type", "type"}
-# The database counts them from the orders; what a source says is kept with the leftovers.
-COUNTED = {"trading_strategies": {"total_trades", "winning_trades", "total_profit"}}
+# What the database itself counts or makes; what a source says is kept with the leftovers.
+DERIVED = {
+    "trading_strategies": {"total_trades", "winning_trades", "total_profit"},
+    "mt5_sessions": {"account_id"},
+    "trading_orders": {"account_id"},
+    "trading_positions": {"account_id"},
+    "performance_metrics": {"account_id"},
+}
+# Filled by a trigger where the source leaves it empty, so that both sides may rightly differ.
+UNPROVEN = {("trading_orders", "strategy_id")}
 # Where the source leaves them empty, the time of moving stands. Times that date money do not: such
 # a row is rejected.
 MADE = {"created_at", "updated_at", "received_at", "connected_at", "last_ping", "calculated_at"}
@@ -226,7 +234,7 @@ def our_columns(
                 "numeric": "decimal" if typmod > 0 else "number", "text": "text",
                 "timestamptz": "time", "jsonb": "json", "uuid": "uuid",
             }.get(kind, "word" if form == "e" else "")  # fmt: skip
-            if not known or name in COUNTED.get(table, ()):
+            if not known or name in DERIVED.get(table, ()):
                 continue
             column = Column(table, name, "word" if name in WORDS else known, not required)
             column.labels = tuple(labels or ())
@@ -299,5 +307,5 @@ def way(
     numbered = isinstance(source, Sqlite) and "id" not in found and table not in KEYS
     return Move(
         table, name, known + leftovers, columns, leftovers,
-        [n for n in lacking if n not in ("id", "account_id")], options, numbered,
+        [n for n in lacking if n != "id"], options, numbered,
     )  # fmt: skip
