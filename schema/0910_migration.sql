@@ -44,6 +44,8 @@ CREATE TABLE IF NOT EXISTS migration.rejects (
 );
 CREATE INDEX IF NOT EXISTS idx_rejects_key
 ON migration.rejects (source, table_name, key) WHERE key IS NOT NULL;
+COMMENT ON INDEX migration.idx_rejects_key IS
+'Whether the parent that a row names was rejected.';
 COMMENT ON TABLE migration.rejects IS
 'Rows of a source that break a rule. A row leaves when a later run takes it.';
 COMMENT ON COLUMN migration.rejects.source IS 'Source, as in progress.';
