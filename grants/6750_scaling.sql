@@ -6,7 +6,7 @@
 CALL deploy.become_owner();
 
 -- default privileges would let the API write to it
-REVOKE ALL ON public.market_series_places, public.read_age FROM rubi_app;
+REVOKE INSERT, UPDATE, DELETE ON public.market_series_places, public.read_age FROM rubi_app;
 GRANT SELECT ON public.market_series_places, public.read_age TO rubi_app, rubi_readonly;
 GRANT EXECUTE ON FUNCTION public.lake_files(text, date, date, text[]) TO rubi_app, rubi_readonly;
 GRANT SELECT ON monitoring.replicas, public.read_age TO rubi_monitor;

@@ -293,6 +293,7 @@ def test_newest_backup_or_that_of_a_date_is_taken(
     assert done.returncode == 2
 
 
+@pytest.mark.slow
 def test_old_copies_go_after_the_upload_only(
     db: psycopg.Connection, server: Address, s3: S3, tmp_path: Path
 ) -> None:

@@ -19,7 +19,7 @@ import programs
 from conftest import ROOT, Address
 
 sys.path.append(str(ROOT / "benchmarks"))
-from rules import MIX
+from loads import MIX
 
 PASSWORD = "The-password-of-the-api-1"
 

@@ -54,3 +54,13 @@ SELECT internal.open_mt5_session(a) FROM mt5_accounts AS a LIMIT 1;
 -- example: internal.reject_staged_twins
 SELECT stage_bars();
 SELECT internal.reject_staged_twins('EURUSD', interval '1 hour');
+-- example: lake_files
+SELECT * FROM lake_files('H1', '2020-01-01', '2020-02-01');
+-- example: subscribe
+SELECT subscribe('rubi_signals');
+-- example: has_subscribers
+SELECT has_subscribers('rubi_signals');
+-- example: migration.insert_staged
+CREATE TEMPORARY TABLE staged AS
+SELECT 1::bigint AS n, 1::bigint AS source_row, 'x'::text AS email;
+SELECT * FROM migration.insert_staged('public.users', '{email}');
