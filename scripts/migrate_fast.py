@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from calendar import isleap
 from collections.abc import Iterator
 from decimal import Decimal
 
@@ -16,11 +17,11 @@ from migrate_sources import ROWS, Sqlite, quoted
 from migrate_sums import EXACT, SourceSide
 from migrate_tables import Move
 
-# days that every year has: a batch with a 29th of February goes the careful way
 DAY = (
-    "[0-9]{3}[1-9]-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|1[0-9]|2[0-8])"
-    "|(?:0[13-9]|1[0-2])-(?:29|30)|(?:0[13578]|1[02])-31)"
+    "[12][0-9]{3}-(?:(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9])"
+    "|(?:0[13-9]|1[0-2])-30|(?:0[13578]|1[02])-31)"
 )
+LEAP_DAY = re.compile("([0-9]{4})-02-29 ")
 FORMS = {
     "integer": "(?:0|-?[1-9][0-9]{0,16})",
     # below a million, 15 digits hold 8 behind the point: no other number is meant
@@ -86,7 +87,8 @@ def batches(source: Sqlite, move: Move, after: int) -> Iterator[tuple[int, int, 
                 continue
             text = "\n".join(texts) + "\n"
             text = text.replace(".0\t", "\t").replace("\x1f\t", "\t").replace("\t\n", "\n")
-            if form.fullmatch(text):
+            leap = all(isleap(int(year)) for year in set(LEAP_DAY.findall(text)))
+            if leap and form.fullmatch(text):
                 for column in times:
                     column.forms["ISO, UTC assumed"] += len(rows)
                 yield after, len(rows), text[:-1].split("\n")

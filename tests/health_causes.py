@@ -346,7 +346,7 @@ def checkpoints(watched: Watched) -> Iterator[str]:
     yield "critical"
     for _ in range(100):  # what the checkpointer counted arrives a moment later
         watched.run(f"SELECT pg_stat_reset_shared('{shared}')")
-        if watched.status("checkpoints") == "ok":
+        if watched.health("checkpoints")[0] == "ok":
             break
     yield "ok"
 
