@@ -269,6 +269,7 @@ def test_other_databases_are_refused(
         assert "not the base system" in run(connection, "plan").stderr
 
 
+@pytest.mark.slow
 def test_killed_while_bars_move_it_goes_on(
     server: Address, base: psycopg.Connection, fresh_install: str, tmp_path: Path
 ) -> None:

@@ -28,6 +28,9 @@ import deploy
 from backing import S3, refused
 from conftest import Address, copy_rights
 
+# minutes in all; the short ones of their kind run by default
+pytestmark = pytest.mark.slow
+
 Run = Callable[..., object]
 
 

@@ -86,6 +86,7 @@ def test_full_circle_through_s3(
         assert count == filled + 2  # and those of the use
 
 
+@pytest.mark.slow
 def test_drill_restores_into_a_server_of_its_own(
     db: psycopg.Connection, server: Address, tmp_path: Path
 ) -> None:
@@ -209,6 +210,7 @@ def test_administrator_can_take_the_backup_too(
     assert json.loads((made / "manifest.json").read_text())["tables"]["public.users"]["rows"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["age", pytest.param("ssh", marks=pytest.mark.slow)])
 def test_encrypted_backup_needs_the_private_key(
     db: psycopg.Connection, server: Address, tmp_path: Path, new_database: Callable[[], str],
@@ -237,6 +239,7 @@ def test_encrypted_backup_needs_the_private_key(
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_restore_refuses_a_database_with_tables_unless_forced(
     db: psycopg.Connection, server: Address, tmp_path: Path, empty_database: Callable[..., str],
     new_database: Callable[[], str],

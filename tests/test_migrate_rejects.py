@@ -350,7 +350,8 @@ def killed_and_resumed(db: psycopg.Connection, file: Path, times: int, step: flo
 
 
 @pytest.mark.parametrize(
-    "times", [3, pytest.param(20, marks=pytest.mark.slow)], ids=["thrice", "twenty times"]
+    "times",
+    [pytest.param(1, id="once"), pytest.param(20, marks=pytest.mark.slow, id="twenty times")],
 )
 def test_killed_move_that_is_resumed_equals_one_that_was_not(
     db: psycopg.Connection, large: Path, postgresql, times: int, template, server, tmp_path: Path

@@ -23,6 +23,9 @@ import embedded
 from backing import refused
 from conftest import Address, prepare_database
 
+# minutes in all; the short ones of their kind run by default
+pytestmark = pytest.mark.slow
+
 NEEDED = {"0010", "0020", "0030", "0180", "0710"}  # bars and backup_runs
 SMALL = {"shared_buffers": "64MB", "fsync": "on", "max_connections": "30"}
 

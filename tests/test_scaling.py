@@ -23,6 +23,9 @@ import clusters
 import replicas
 import server as scratch
 
+# minutes in all; the short ones of their kind run by default
+pytestmark = pytest.mark.slow
+
 PAGE = deploy.ROOT / "docs/scaling.md"
 # The tables that hang on users, and what of each a table distributed by user could not keep.
 KEYS = """
