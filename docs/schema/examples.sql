@@ -55,7 +55,11 @@ SELECT internal.open_mt5_session(a) FROM mt5_accounts AS a LIMIT 1;
 SELECT stage_bars();
 SELECT internal.reject_staged_twins('EURUSD', interval '1 hour');
 -- example: lake_files
-SELECT * FROM lake_files('H1', '2020-01-01', '2020-02-01');
+INSERT INTO market_archives (
+    symbol, timeframe, month, location, sha256, bars, price_sum, volume_sum
+)
+VALUES ('EURUSD', 'H1', '2020-01-01', '/lake/a.parquet', repeat('0', 64), 1, 4, 1);
+SELECT * FROM lake_files('H1', '2020-01-01', '2020-02-01', '{EURUSD}');
 -- example: subscribe
 SELECT subscribe('rubi_signals');
 -- example: has_subscribers
