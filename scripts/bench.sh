@@ -1,28 +1,38 @@
 #!/usr/bin/env bash
 # Measures the base and ours side by side and writes the tables of benchmarks/results.
 #     scripts/bench.sh            everything: about an hour on a machine that does nothing else
-#     scripts/bench.sh --quick    small sizes, one round: does it all run?
-#     scripts/bench.sh NAME …     only these: api, rules, market_data, performance, ingest_mt5
+#     scripts/bench.sh --quick    small sizes, one round, nothing kept: does it all run?
+#     scripts/bench.sh NAME …     only these: api, rules, tried, market_data, performance, ingest_mt5
 set -euo pipefail
 cd "$(dirname "$0")/.."
-quick=()
+quick=
 names=()
 for argument in "$@"; do
     case "$argument" in
         -h | --help) sed -n '2,5s/^# \{0,1\}//p' "$0" && exit 0 ;;
-        --quick) quick=(--quick --output "$(mktemp -d)") ;;
-        *) [ -f "benchmarks/$argument.py" ] || {
-            echo "bench.sh: no such benchmark: $argument" >&2
-            exit 2
-        }
-            names+=("$argument") ;;
+        --quick) quick=$(mktemp -d) ;;
+        *)
+            if [ ! -f "benchmarks/$argument.py" ]; then
+                echo "bench.sh: no such benchmark: $argument" >&2
+                exit 2
+            fi
+            names+=("$argument")
+            ;;
     esac
 done
+[ "${#names[@]}" -gt 0 ] || names=(api rules tried market_data performance ingest_mt5)
 . scripts/setup.sh
 rubi_setup embedded,demo,load,references,test
-for name in "${names[@]:-api rules market_data performance ingest_mt5}"; do
-    for one in $name; do
-        echo "== $one"
-        .venv/bin/python "benchmarks/$one.py" "${quick[@]}"
-    done
+for name in "${names[@]}"; do
+    echo "== $name"
+    small=()
+    if [ -n "$quick" ]; then
+        case "$name" in
+            market_data) small=(--bars 100000 --runs 1 --millions '') ;;
+            ingest_mt5) small=(--deals 2000 --rounds 1 --output "$quick") ;;
+            performance) small=(--orders 10000 --strategies 10 --runs 1) ;;
+            *) small=(--quick --output "$quick") ;;
+        esac
+    fi
+    .venv/bin/python "benchmarks/$name.py" "${small[@]}"
 done
