@@ -59,7 +59,11 @@ def becomes(watched: Watched, name: str, status: str) -> None:
         time.sleep(0.02)
 
 
-@pytest.mark.parametrize("name", CAUSES)
+@pytest.mark.parametrize(
+    "name",
+    # a standby's lag waits on the machine's load
+    [pytest.param(n, marks=[pytest.mark.slow] * (n == "replication_lag")) for n in CAUSES],
+)
 def test_check_follows_its_cause_and_comes_back(
     watched: Watched, thresholds: None, name: str
 ) -> None:
