@@ -239,8 +239,7 @@ BEGIN
 
     EXECUTE format(
         'SELECT NOT jsonb_path_exists($1, %L) AND NOT EXISTS ('
-        'SELECT FROM jsonb_array_elements($1) AS e (value)'
-        ' CROSS JOIN LATERAL jsonb_to_record(e.value) AS r (%s)'
+        'SELECT FROM jsonb_to_recordset($1) AS r (%s)'
         ' WHERE (%s AND %s) IS NOT TRUE)',
         '$[*] ? (@.type() != "object" || ' || v_path || ')',
         v_columns,

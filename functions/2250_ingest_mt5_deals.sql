@@ -37,16 +37,17 @@ BEGIN
         WITH good AS MATERIALIZED (
             SELECT DISTINCT ON (r.ticket)
                 r.*,
-                coalesce(nullif(r.time_msc, 0), r.time * 1000) AS msc,
-                e.value AS raw
-            FROM jsonb_array_elements(v_sound) WITH ORDINALITY AS e (value, n)
-            CROSS JOIN LATERAL jsonb_to_record(e.value) AS r (
-                ticket bigint, "order" bigint, time bigint, time_msc bigint, type integer,
-                entry integer, magic bigint, position_id bigint, reason integer, volume numeric,
-                price numeric, commission numeric, swap numeric, profit numeric, fee numeric,
-                symbol text, comment text, external_id text
-            )
-            ORDER BY r.ticket, r.type IN (13, 14) DESC, e.n DESC
+                coalesce(nullif(r.time_msc, 0), r.time * 1000) AS msc
+            FROM ROWS FROM (
+                jsonb_to_recordset(v_sound) AS (
+                    ticket bigint, "order" bigint, time bigint, time_msc bigint, type integer,
+                    entry integer, magic bigint, position_id bigint, reason integer, volume numeric,
+                    price numeric, commission numeric, swap numeric, profit numeric, fee numeric,
+                    symbol text, comment text, external_id text
+                ),
+                jsonb_array_elements(v_sound)
+            ) WITH ORDINALITY AS r
+            ORDER BY r.ticket, r.type IN (13, 14) DESC, r.ordinality DESC
         ),
         before AS MATERIALIZED (
             SELECT d.position_id
@@ -68,7 +69,7 @@ BEGIN
                 p_account_id, g.ticket, g."order", g.time, g.msc, g.position_id, g.magic, t.utc,
                 g.type, g.entry, g.reason, t.is_ambiguous, g.volume, g.price,
                 coalesce(g.commission, 0), coalesce(g.swap, 0), g.profit, coalesce(g.fee, 0),
-                g.symbol, g.comment, g.external_id, p_source, g.raw
+                g.symbol, g.comment, g.external_id, p_source, g.value
             FROM good AS g
             CROSS JOIN LATERAL public.mt5_server_time(v_account.server, g.msc) AS t
             ON CONFLICT ON CONSTRAINT trading_deals_pkey DO UPDATE

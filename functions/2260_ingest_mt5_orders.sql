@@ -41,19 +41,20 @@ BEGIN
             SELECT DISTINCT ON (r.ticket)
                 r.*,
                 coalesce(nullif(r.time_setup_msc, 0), r.time_setup * 1000) AS setup_msc,
-                coalesce(nullif(r.time_done_msc, 0), nullif(r.time_done, 0) * 1000) AS done_msc,
-                e.value AS raw
-            FROM jsonb_array_elements(v_sound) WITH ORDINALITY AS e (value, n)
-            CROSS JOIN LATERAL jsonb_to_record(e.value) AS r (
-                ticket bigint, time_setup bigint, time_setup_msc bigint, time_done bigint,
-                time_done_msc bigint, time_expiration bigint, type integer, type_time integer,
-                type_filling integer, state integer, magic bigint, position_id bigint,
-                position_by_id bigint, reason integer, volume_initial numeric,
-                volume_current numeric, price_open numeric, sl numeric, tp numeric,
-                price_current numeric, price_stoplimit numeric, symbol text, comment text,
-                external_id text
-            )
-            ORDER BY r.ticket, r.state = ANY (c_done) DESC, r.volume_current, e.n DESC
+                coalesce(nullif(r.time_done_msc, 0), nullif(r.time_done, 0) * 1000) AS done_msc
+            FROM ROWS FROM (
+                jsonb_to_recordset(v_sound) AS (
+                    ticket bigint, time_setup bigint, time_setup_msc bigint, time_done bigint,
+                    time_done_msc bigint, time_expiration bigint, type integer, type_time integer,
+                    type_filling integer, state integer, magic bigint, position_id bigint,
+                    position_by_id bigint, reason integer, volume_initial numeric,
+                    volume_current numeric, price_open numeric, sl numeric, tp numeric,
+                    price_current numeric, price_stoplimit numeric, symbol text, comment text,
+                    external_id text
+                ),
+                jsonb_array_elements(v_sound)
+            ) WITH ORDINALITY AS r
+            ORDER BY r.ticket, r.state = ANY (c_done) DESC, r.volume_current, r.ordinality DESC
         ),
         stored AS (
             INSERT INTO public.mt5_orders AS o (
@@ -69,7 +70,7 @@ BEGIN
                 g.position_by_id, s.utc, d.utc, x.utc, g.type, g.type_time, g.type_filling,
                 g.state, g.reason, s.is_ambiguous OR coalesce(d.is_ambiguous, FALSE),
                 g.volume_initial, g.volume_current, g.price_open, g.sl, g.tp, g.price_current,
-                g.price_stoplimit, g.symbol, g.comment, g.external_id, p_source, g.raw
+                g.price_stoplimit, g.symbol, g.comment, g.external_id, p_source, g.value
             FROM good AS g
             CROSS JOIN LATERAL public.mt5_server_time(v_account.server, g.setup_msc) AS s
             CROSS JOIN LATERAL public.mt5_server_time(v_account.server, g.done_msc) AS d

@@ -24,6 +24,7 @@ DECLARE
     v_account public.mt5_accounts;
     v_session_id uuid;
     v_bad bigint[];
+    v_sound jsonb;
     v_unreadable bigint := 0;
     v_kept bigint[] := '{}';
     v_identifiers bigint[];
@@ -66,14 +67,14 @@ BEGIN
         ) AS b;
         v_kept := coalesce(v_kept, '{}');
     END IF;
+    v_sound := coalesce(internal.leave_out_elements(p_rows, v_bad), '[]');
     v_session_id := internal.open_mt5_session(v_account);
 
     SELECT
         coalesce(array_agg((e.value ->> 'identifier')::bigint), '{}'),
         coalesce(array_agg(e.value ->> 'ticket'), '{}')
     INTO v_identifiers, v_tickets
-    FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, n)
-    WHERE e.n <> ALL (v_bad);
+    FROM jsonb_array_elements(v_sound) AS e (value);
 
     v_open := v_identifiers || v_kept;
 
@@ -104,19 +105,18 @@ BEGIN
                 v_unreadable = 0
                 AND CASE
                     WHEN p.identifier IS NULL THEN p.ticket <> ALL (v_kept::text[])
-                    ELSE p.identifier <> ALL (v_open)
+                    ELSE p.identifier NOT IN (SELECT o.id FROM unnest(v_open) AS o (id))
                 END
             )
-            OR p.id IN (
-                SELECT x.id
-                FROM unnest(v_identifiers, v_tickets) AS u (identifier, ticket)
-                CROSS JOIN LATERAL (
-                    SELECT x.id, x.identifier
-                    FROM public.trading_positions AS x
-                    WHERE x.account_id = p_account_id AND x.ticket = u.ticket
-                    LIMIT 1
-                ) AS x
-                WHERE x.identifier IS DISTINCT FROM u.identifier
+            OR (
+                p.ticket IN (SELECT t.ticket FROM unnest(v_tickets) AS t (ticket))
+                AND (
+                    p.identifier IS NULL
+                    OR (p.identifier, p.ticket) NOT IN (
+                        SELECT u.identifier, u.ticket
+                        FROM unnest(v_identifiers, v_tickets) AS u (identifier, ticket)
+                    )
+                )
             )
         );
 
@@ -124,26 +124,54 @@ BEGIN
         SELECT DISTINCT ON (r.identifier)
             r.*,
             coalesce(nullif(r.time_msc, 0), r.time * 1000) AS msc,
-            e.value AS raw,
             k.id AS stored_id,
-            k.raw AS stored_raw
-        FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, n)
-        CROSS JOIN LATERAL jsonb_to_record(e.value) AS r (
-            ticket bigint, time bigint, time_msc bigint, time_update bigint,
-            time_update_msc bigint, type integer, magic bigint, identifier bigint, reason integer,
-            volume numeric, price_open numeric, sl numeric, tp numeric, price_current numeric,
-            swap numeric, profit numeric, symbol text, comment text, external_id text
-        )
+            k.raw AS stored_raw,
+            k.is_same_trade
+        FROM ROWS FROM (
+            jsonb_to_recordset(v_sound) AS (
+                ticket bigint, time bigint, time_msc bigint, time_update bigint,
+                time_update_msc bigint, type integer, magic bigint, identifier bigint,
+                reason integer, volume numeric, price_open numeric, sl numeric, tp numeric,
+                price_current numeric, swap numeric, profit numeric, symbol text, comment text,
+                external_id text
+            ),
+            jsonb_array_elements(v_sound)
+        ) WITH ORDINALITY AS r
         LEFT JOIN LATERAL (
-            SELECT p.id, p.raw
+            SELECT
+                p.id,
+                p.raw,
+                (
+                    p.ticket, p.symbol, p.type, p.volume, p.open_price, p.sl, p.tp, p.time,
+                    p.time_msc, p.magic, p.reason, p.comment, p.external_id
+                ) IS NOT DISTINCT FROM (
+                    r.ticket::text, r.symbol, CASE r.type WHEN 0 THEN 'BUY' ELSE 'SELL' END,
+                    round(r.volume, 8), round(r.price_open, 8), nullif(round(r.sl, 8), 0),
+                    nullif(round(r.tp, 8), 0), r.time,
+                    coalesce(nullif(r.time_msc, 0), r.time * 1000), r.magic, r.reason,
+                    r.comment, r.external_id
+                ) AS is_same_trade
             FROM public.trading_positions AS p
             WHERE p.account_id = p_account_id AND p.identifier = r.identifier
             LIMIT 1
         ) AS k ON TRUE
-        WHERE e.n <> ALL (v_bad)
-        ORDER BY r.identifier, e.n DESC
+        ORDER BY r.identifier, r.ordinality DESC
     ),
+    -- nearly every change: columns that are not written are not checked again
     moved AS (
+        UPDATE public.trading_positions AS p
+        SET
+            current_price = g.price_current,
+            profit = g.profit,
+            swap = coalesce(g.swap, 0),
+            time_update = g.time_update,
+            time_update_msc = g.time_update_msc,
+            raw = g.value
+        FROM good AS g
+        WHERE p.id = g.stored_id AND g.is_same_trade AND g.stored_raw IS DISTINCT FROM g.value
+        RETURNING p.id
+    ),
+    changed AS (
         UPDATE public.trading_positions AS p
         SET
             ticket = g.ticket::text,
@@ -156,7 +184,7 @@ BEGIN
             tp = nullif(g.tp, 0),
             profit = g.profit,
             swap = coalesce(g.swap, 0),
-            -- the clock is asked only when the time is another one: rows change with every tick
+            -- the clock is asked only when the time is another one
             open_time = CASE
                 WHEN p.time_msc = g.msc THEN p.open_time
                 ELSE (SELECT t.utc FROM public.mt5_server_time(v_account.server, g.msc) AS t)
@@ -169,9 +197,9 @@ BEGIN
             reason = g.reason,
             comment = g.comment,
             external_id = g.external_id,
-            raw = g.raw
+            raw = g.value
         FROM good AS g
-        WHERE p.id = g.stored_id AND g.stored_raw IS DISTINCT FROM g.raw
+        WHERE p.id = g.stored_id AND NOT g.is_same_trade
         RETURNING p.id
     ),
     opened AS (
@@ -184,14 +212,17 @@ BEGIN
             v_session_id, p_account_id, g.identifier, g.ticket::text, g.symbol,
             CASE g.type WHEN 0 THEN 'BUY' ELSE 'SELL' END, g.volume, g.price_open, g.price_current,
             nullif(g.sl, 0), nullif(g.tp, 0), g.profit, coalesce(g.swap, 0), t.utc, g.time, g.msc,
-            g.time_update, g.time_update_msc, g.magic, g.reason, g.comment, g.external_id, g.raw
+            g.time_update, g.time_update_msc, g.magic, g.reason, g.comment, g.external_id, g.value
         FROM good AS g
         CROSS JOIN LATERAL public.mt5_server_time(v_account.server, g.msc) AS t
         WHERE g.stored_id IS NULL
         ON CONFLICT (ticket, account_id) DO NOTHING
         RETURNING id
     )
-    SELECT (SELECT count(*) FROM opened), (SELECT count(*) FROM moved) INTO inserted, updated;
+    SELECT
+        (SELECT count(*) FROM opened),
+        (SELECT count(*) FROM moved) + (SELECT count(*) FROM changed)
+    INTO inserted, updated;
 
     -- after a reconnect the positions belong to the session that is alive
     UPDATE public.trading_positions AS p
