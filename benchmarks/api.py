@@ -45,6 +45,8 @@ from server import Server, running
 PAIR = ("base", "ours")
 # What the base's view takes longer than this for counts as this.
 PATIENCE = 60
+# Seconds in which 180 connections come to know the five statements of the mix.
+WARMING = 5
 Lines = list[str]
 
 
@@ -60,6 +62,9 @@ def rates(server: Server, quick: bool, rounds: int, seconds: int) -> Lines:
     for clients in (1, 16, 180):
         name = f"mix, {clients} connection{'s' if clients > 1 else ''}"
         works[name] = lambda db, clients=clients: run_mix(server, db, clients, seconds)
+    works["mix, 180 connections through PgBouncer"] = lambda db: run_mix(
+        server, db, 180, seconds, through_pool=True
+    )
     for script in ("heartbeat", "order_cycle"):
         works[f"{script}, 16 connections"] = lambda db, script=script: pgbench(
             server, db, 16, "-T", str(seconds), "-f", str(HERE / f"{script}.sql")
@@ -115,33 +120,42 @@ def share_of_hot(before: dict[str, tuple[int, int]], after: dict[str, tuple[int,
 def latencies(server: Server, quick: bool, rounds: int, seconds: int) -> Lines:
     """(b): the mix at 1,000 requests a second from 180 connections, with the wait for a turn."""
     lines = heading(
-        "Latency at 1,000 requests a second, 180 connections, milliseconds, medians of the rounds",
+        f"Milliseconds at 1,000 requests a second, 180 connections, after {WARMING} s of warming",
         "database", "mean", "p95", "p99", "requests",
     )  # fmt: skip
-    found: dict[str, list[list[float]]] = {db: [] for db in PAIR}
+    found: dict[tuple[str, bool], list[list[float]]] = {}
     with step("1,000 requests a second"):
         for db in in_turn(PAIR, rounds):
-            with tempfile.TemporaryDirectory() as folder:
-                pgbench(
-                    server, db, 180, "-T", str(max(seconds, 2)), "-R", "1000", "-l",
-                    "--log-prefix", f"{folder}/log", *mix_scripts(),
+            for through_pool in (False, True):
+                times = latencies_of_a_round(server, db, seconds, through_pool)
+                found.setdefault((db, through_pool), []).append(
+                    [statistics.mean(times), times[int(len(times) * 0.95)],
+                     times[int(len(times) * 0.99)], len(times)]
                 )  # fmt: skip
-                # client, transaction, latency from the scheduled start in microseconds, ...
-                times = sorted(
-                    int(line.split()[2]) / 1000
-                    for path in Path(folder).iterdir()
-                    for line in path.read_text().splitlines()
-                )
-            found[db].append(
-                [statistics.mean(times), times[int(len(times) * 0.95)],
-                 times[int(len(times) * 0.99)], len(times)]
-            )  # fmt: skip
-    for db in PAIR:
-        mean, p95, p99, count = (
-            statistics.median(column) for column in zip(*found[db], strict=True)
-        )
-        lines.append(f"| {db} | {mean:.2f} | {p95:.2f} | {p99:.2f} | {count:,.0f} |")
+    for (db, through_pool), figures in sorted(found.items(), key=lambda item: item[0][1]):
+        mean, p95, p99, count = (statistics.median(column) for column in zip(*figures, strict=True))
+        name = f"{db}, through PgBouncer" if through_pool else db
+        lines.append(f"| {name} | {mean:.2f} | {p95:.2f} | {p99:.2f} | {count:,.0f} |")
     return lines
+
+
+def latencies_of_a_round(server: Server, db: str, seconds: int, through_pool: bool) -> list[float]:
+    """Milliseconds of each request from when it was due, sorted; without the first seconds, in
+    which each connection prepares its statements.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        pgbench(
+            server, db, 180, "-T", str(WARMING + seconds), "-R", "1000", "-l",
+            "--log-prefix", f"{folder}/log", *mix_scripts(), through_pool=through_pool,
+        )  # fmt: skip
+        # client, transaction, latency from when it was due in microseconds, script, second, ...
+        requests = [
+            (int(second), int(latency) / 1000)
+            for path in Path(folder).iterdir()
+            for _, _, latency, _, second, *_ in map(str.split, path.read_text().splitlines())
+        ]
+    start = min(second for second, _ in requests)
+    return sorted(latency for second, latency in requests if second >= start + WARMING)
 
 
 def milliseconds(

@@ -9,6 +9,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -18,6 +19,7 @@ sys.path.insert(0, str(HERE.parent / "scripts"))
 
 import deploy
 from cli import Failure
+from pooler import pooling
 from server import Server
 
 # The API's mix: script and its share in percent.
@@ -90,15 +92,19 @@ def vacuum(server: Server, name: str) -> None:
         connection.execute("VACUUM ANALYZE")
 
 
-def pgbench(server: Server, database: str, clients: int, *arguments: str) -> Figures:
-    """Run as rubi_app; the rate leaves the time of connecting out."""
+def pgbench(
+    server: Server, database: str, clients: int, *arguments: str, through_pool: bool = False
+) -> Figures:
+    """Run as rubi_app, directly or through PgBouncer; the rate is without connecting."""
     before = server.cpu_seconds()
-    done = subprocess.run(
-        [server.programs / "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2",
-         "-h", server.folder, "-U", "rubi_app", *arguments, database],
-        capture_output=True, text=True,
-        env=os.environ | {"LC_ALL": "C.UTF-8", "PGOPTIONS": ""},
-    )  # fmt: skip
+    direct = nullcontext({"PGHOST": str(server.folder), "PGUSER": "rubi_app"})
+    with pooling(str(server.folder), 5432, database) if through_pool else direct as variables:
+        done = subprocess.run(
+            [server.programs / "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2",
+             *arguments, database],
+            capture_output=True, text=True,
+            env=os.environ | {"LC_ALL": "C.UTF-8", "PGOPTIONS": ""} | variables,
+        )  # fmt: skip
     rate = re.search(r"^tps = ([\d.]+) ", done.stdout, flags=re.MULTILINE)
     count = re.search(r"transactions actually processed: (\d+)", done.stdout)
     if done.returncode or not rate or not count:
@@ -113,9 +119,13 @@ def mix_scripts() -> list[str]:
     return [f"-f{HERE / name}.sql@{share}" for name, share in MIX.items()]
 
 
-def run_mix(server: Server, database: str, clients: int, seconds: int) -> Figures:
+def run_mix(
+    server: Server, database: str, clients: int, seconds: int, through_pool: bool = False
+) -> Figures:
     """Rate of the API's mix."""
-    return pgbench(server, database, clients, "-T", str(seconds), *mix_scripts())
+    return pgbench(
+        server, database, clients, "-T", str(seconds), *mix_scripts(), through_pool=through_pool
+    )
 
 
 def run_closing(server: Server, database: str, clients: int, seconds: int) -> Figures:

@@ -4,74 +4,26 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
-from pathlib import Path
 
 import psycopg
 import pytest
 
-import embedded
-import programs
 from conftest import ROOT, Address
 
 sys.path.append(str(ROOT / "benchmarks"))
 from loads import MIX
-
-PASSWORD = "The-password-of-the-api-1"
+from pooler import connect, pooling
 
 
 @pytest.fixture
 def pooled(server: Address, db: psycopg.Connection) -> Iterator[dict[str, str]]:
     """libpq's variables for rubi_app through a PgBouncer in front of a database with data."""
     db.execute((ROOT / "benchmarks/data.sql").read_text())
-    folder = embedded.owned_folder(Path(f"/var/tmp/rubi-pgbouncer-{os.getpid()}"))
-    port = embedded.free_port()
-    verifier = db.pgconn.encrypt_password(PASSWORD.encode(), b"rubi_app", b"scram-sha-256").decode()
-    text = (ROOT / "operations/pgbouncer.ini").read_text()
-    for was, now in (
-        ("host=127.0.0.1 port=5432 dbname=rubi_trading",
-         f"host={server.host} port={server.port} dbname={db.info.dbname}"),
-        ("listen_port = 6432", f"listen_port = {port}"),
-        ("/etc/pgbouncer/userlist.txt", f"{folder}/userlist.txt"),
-        ("/var/log/postgresql/pgbouncer.log", f"{folder}/log"),
-        ("/run/postgresql/pgbouncer.pid", f"{folder}/pid"),
-    ):  # fmt: skip
-        assert was in text
-        text = text.replace(was, now)
-    (folder / "pgbouncer.ini").write_text(text)
-    (folder / "userlist.txt").write_text(f'"rubi_app" "{verifier}"\n')
-    process = subprocess.Popen(
-        [str(programs.pgbouncer()), "-q", str(folder / "pgbouncer.ini")],
-        **embedded.as_server_user(),
-    )
-    variables = {
-        "PGHOST": "127.0.0.1", "PGPORT": str(port), "PGUSER": "rubi_app",
-        "PGPASSWORD": PASSWORD, "PGDATABASE": "rubi_trading",
-    }  # fmt: skip
-    try:
-        end = time.monotonic() + 20
-        while True:
-            try:
-                connect(variables).close()
-                break
-            except psycopg.OperationalError:
-                assert process.poll() is None and time.monotonic() < end
-                time.sleep(0.05)
-        yield variables
-    finally:
-        process.terminate()
-        process.wait(10)
-        shutil.rmtree(folder)
-
-
-def connect(variables: dict[str, str]) -> psycopg.Connection:
-    names = {"PGHOST": "host", "PGPORT": "port", "PGUSER": "user", "PGPASSWORD": "password",
-             "PGDATABASE": "dbname"}  # fmt: skip
-    return psycopg.connect(**{names[key]: value for key, value in variables.items()})
+    with pooling(server.host, server.port, db.info.dbname) as variables:
+        yield variables | {"PGDATABASE": db.info.dbname}
 
 
 def load(server: Address, variables: dict[str, str], *length: str) -> int:
