@@ -105,6 +105,7 @@ SET lock_timeout = '5s';
 \set file views/3230_monitoring_mt5_proofs.sql \ir scripts/apply.psql
 \set file views/3400_market_data_coverage.sql \ir scripts/apply.psql
 \set file views/3510_account_states.sql \ir scripts/apply.psql
+\set file views/3515_performance_events.sql \ir scripts/apply.psql
 \set file views/3520_measure_performance.sql \ir scripts/apply.psql
 \set file views/3530_calculate_performance_metrics.sql \ir scripts/apply.psql
 \set file views/3540_closed_trades.sql \ir scripts/apply.psql

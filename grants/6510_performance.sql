@@ -37,6 +37,9 @@ public.find_server_day_start(bigint, timestamptz)
 TO rubi_app, rubi_tenant, rubi_readonly, rubi_backup;
 GRANT EXECUTE ON FUNCTION
 public.check_performance_period(timestamptz, timestamptz),
+public.performance_events(
+    bigint, bigint, boolean, bigint, boolean, timestamptz, timestamptz, numeric, numeric
+),
 public.measure_performance(
     bigint, bigint, bigint, bigint, boolean, timestamptz, timestamptz, numeric, numeric, numeric
 ),

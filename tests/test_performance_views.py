@@ -45,6 +45,36 @@ def test_every_view_runs_as_its_reader_and_says_what_it_holds(
         assert uncommented == 0, view
 
 
+@pytest.mark.parametrize(
+    ("strategy", "index"), [(1, "idx_orders_strategy_closed"), (None, "idx_orders_user_closed")]
+)
+def test_only_the_groups_own_trades_are_read(
+    db: psycopg.Connection, strategy: int | None, index: str
+) -> None:
+    """The plan without values, as measure_performance keeps it, on a table of some size."""
+    db.execute("SET plan_cache_mode = force_generic_plan")
+    db.execute("SET session_replication_role = replica")
+    db.execute(
+        "INSERT INTO trading_orders (user_id, strategy_id, symbol, order_type, volume,"
+        " open_price, close_price, opened_at, closed_at)"
+        " SELECT n %% 9, n %% 9, 'EURUSD', 'BUY', 1, 1, 1, t, t"
+        " FROM generate_series(1, 3000) AS n,"
+        " LATERAL (SELECT %s::timestamptz + n * interval '10 min') AS x (t)",
+        [PERIOD[0]],
+    )
+    db.execute("ANALYZE trading_orders")
+    db.execute(
+        "PREPARE events AS SELECT * FROM performance_events"
+        "($1, $2, $3, NULL, TRUE, $4, $5, NULL, 0)"
+    )
+    plan = psycopg.ClientCursor(db).execute(
+        "EXPLAIN EXECUTE events(1, %s, %s, %s, %s)", [strategy, strategy is not None, *PERIOD]
+    )
+    used = [line for (line,) in plan if " on idx_orders" in line or " using idx_orders" in line]
+    assert any(index in line for line in used), used
+    assert not any("idx_orders_closed_at" in line for line in used)
+
+
 def test_analysts_calculate_and_read_but_store_nothing(
     app: psycopg.Connection, connect_as: Connect
 ) -> None:
