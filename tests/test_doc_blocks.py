@@ -6,7 +6,7 @@ import ast
 import os
 import re
 import subprocess
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 
 import psycopg
@@ -14,29 +14,43 @@ import pytest
 import sqlfluff
 
 import blocks
+from backing import S3
 from conftest import ROOT, Address
 
 PAGES = [page for page in blocks.pages() if any(b.kind in blocks.RUN for b in blocks.blocks(page))]
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def each_page() -> list[object]:
+    """Each page without its slow blocks, and those that have some once more with them."""
+    whole = [page for page in PAGES if any(b.slow for b in blocks.blocks(page))]
+    marked = [pytest.param(page, True, marks=pytest.mark.slow) for page in whole]
+    return [*(pytest.param(page, False) for page in PAGES), *marked]
+
+
+@pytest.mark.parametrize(
+    ("page", "slow"), each_page(), ids=lambda value: getattr(value, "name", value)
+)
 def test_blocks_of_the_page_run(
-    page: Path, db: psycopg.Connection, server: Address, tmp_path: Path
+    page: Path, slow: bool, db: psycopg.Connection, server: Address, tmp_path: Path, s3: S3
 ) -> None:
     folder = tmp_path / "rubi"
     folder.mkdir()
     blocks.folder_like_the_repository(folder)
     (folder / "docs").mkdir()
     (folder / "docs/sample.sql").symlink_to(ROOT / "docs/sample.sql")
-    db.execute("SET ROLE rubi_app")
-    db.execute((ROOT / "docs/sample.sql").read_text())
-    db.execute("RESET ROLE")
+    if not any("without the sample" in block.said for block in blocks.blocks(page)):
+        db.execute("SET ROLE rubi_app")
+        db.execute((ROOT / "docs/sample.sql").read_text())
+        db.execute("RESET ROLE")
+    with suppress(FileExistsError):
+        s3.bucket("rubi-studio-backups")
+    store = s3.env | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{s3.port}"}
     made = [b.told("makes") for b in blocks.blocks(page) if b.told("makes")]
     failed = []
     try:
         for block in blocks.blocks(page):
-            if block.kind in blocks.RUN and not block.not_run:
-                problem = blocks.run(block, server, db.info.dbname, folder)
+            if block.kind in blocks.RUN and not block.not_run and (slow or not block.slow):
+                problem = blocks.run(block, server, db.info.dbname, folder, store)
                 if problem:
                     failed.append(f"{page.name}:{block.line} {problem}")
     finally:
@@ -56,7 +70,7 @@ def test_every_block_says_what_it_is(page: Path) -> None:
         assert block.kind in blocks.RUN + blocks.SHOWN, (block.line, block.kind)
         if block.said:
             assert re.fullmatch(
-                r"not run: .{15,}|((as \w+|makes \w+|input: [^;]+)(; |$))+", block.said
+                rf"not run: .{{15,}}|({blocks.MARKS}(; |$))+", block.said
             ), (block.line, block.said)
     outside = blocks.FENCE.sub("", text)
     indented = re.findall(r"(?:^|\n)\n(    \S.*)", outside)
