@@ -3,8 +3,8 @@
 A comment right above a block says what the block can't: `<!-- as ROLE -->`, `<!-- input: WORDS -->`
 (lines on standard input), `<!-- makes NAME -->` (a database to drop afterwards), `<!-- exits N -->`
 (codes it may end with), `<!-- slow -->` (among the slow tests), `<!-- without the sample -->` (the
-page's database is empty), joined by `;`, or `<!-- not run: REASON -->`, which leaves the syntax to be
-checked.
+page's database is empty), joined by `;`, or `<!-- not run: REASON -->`, which leaves the syntax to
+be checked.
 """
 
 from __future__ import annotations
@@ -138,4 +138,6 @@ def run(
         os.killpg(started.pid, signal.SIGKILL)
         return f"did not end: {started.communicate()[0][-300:]}"
     allowed = block.told("exits", "0").split()
-    return "" if str(started.returncode) in allowed else f"exit {started.returncode}: {output[-600:]}"
+    return (
+        "" if str(started.returncode) in allowed else f"exit {started.returncode}: {output[-600:]}"
+    )
