@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from datetime import date
 from typing import Annotated
 from urllib.parse import quote
@@ -36,6 +37,10 @@ class Store:
     """The place of the archive: a folder or an object store."""
 
     def __init__(self, target: str) -> None:
+        # Checksums of later versions of the protocol: not every service knows them, and each file
+        # is read back here. Asking Amazon's machines for credentials takes seconds elsewhere.
+        os.environ.setdefault("AWS_REQUEST_CHECKSUM_CALCULATION", "when_required")
+        os.environ.setdefault("AWS_EC2_METADATA_DISABLED", "true")
         try:
             if "://" in target:
                 self.files, self.root = pafs.FileSystem.from_uri(target)
@@ -51,15 +56,20 @@ class Store:
         return f"{series}/month={month:%Y-%m}/bars.parquet"
 
     def write(self, location: str, table: pa.Table) -> None:
-        """Write a file whole or not at all: under another name first."""
+        """Write a file whole or not at all: in a folder under another name first."""
         path = f"{self.root}/{location}"
-        self.files.create_dir(path.rsplit("/", 1)[0])
         buffer = io.BytesIO()
         # symbol and timeframe are in the path: stored in the file too, DuckDB would see them twice
         pq.write_table(table.drop_columns(["symbol", "timeframe"]), buffer, compression="zstd")
-        with self.files.open_output_stream(f"{path}.partial") as stream:
+        # an object appears when it is whole, and has no folder: Arrow would leave markers of some
+        is_object = isinstance(self.files, pafs.S3FileSystem)
+        made = path if is_object else f"{path}.partial"
+        if not is_object:
+            self.files.create_dir(path.rsplit("/", 1)[0])
+        with self.files.open_output_stream(made) as stream:
             stream.write(buffer.getbuffer())
-        self.files.move(f"{path}.partial", path)
+        if made != path:
+            self.files.move(made, path)
 
     def read(self, location: str, symbol: str, timeframe: str) -> tuple[pa.Table, str]:
         """A file's bars and its SHA-256. Raises Failure when it is missing or can't be read."""
@@ -100,7 +110,8 @@ def write(
     """Archive months that market_retention lets expire, or those of one series.
 
     Each is written, read back and compared: row for row with what was read, and with the sums the
-    database computes. Only then it is noted in market_archives.
+    database computes. Only then it is noted in market_archives. A month that was dropped is kept
+    as it lies there: bars that came later would be all that is left of it.
     """
     if (symbol is None) != (timeframe is None):
         raise typer.BadParameter("give --symbol and --timeframe, or neither")
@@ -122,7 +133,13 @@ def write(
                 " AND to_char(timestamp, 'YYYY-MM') BETWEEN %s AND %s ORDER BY 3",
                 [symbol, timeframe, symbol, timeframe, since, until],
             ).fetchall()
-        for series, frame, month in months:
+        gone = set(
+            connection.execute(
+                "SELECT symbol, timeframe, month FROM market_archives WHERE dropped_at IS NOT NULL"
+            )
+        )
+        late = [one for one in months if one in gone]
+        for series, frame, month in (one for one in months if one not in gone):
             with connection.transaction():
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 bars += archive_month(connection, store, series, frame, month)
@@ -132,6 +149,12 @@ def write(
     console.print(
         f"{files} months, {bars:,} bars archived and read back" if files else "nothing due"
     )
+    if late:
+        series, frame, month = late[0]
+        raise Failure(
+            f"{series} {frame} {month:%Y-%m} ({len(late)} in all) was archived and dropped, and has"
+            " bars again: delete them, restore the month, load them again, then archive it"
+        )
 
 
 def archive_month(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import io
 import json
 import os
@@ -129,6 +130,25 @@ PLAIN: dict[type, Form] = {
     datetime: iso, bool: int, Decimal: float, uuid.UUID: str, list: json.dumps,
     dict: lambda value: json.dumps(value, default=float),
 }  # fmt: skip
+
+
+def write_csv(
+    folder: Path, rows: dict[str, list[dict[str, Any]]], delimiter: str = ",",
+    encoding: str = "utf-8",
+) -> list[Path]:  # fmt: skip
+    """A file for each table."""
+    forms = {datetime: iso, uuid.UUID: str, list: json.dumps,
+             dict: lambda value: json.dumps(value, default=float)}  # fmt: skip
+    paths = []
+    for table, records in rows.items():
+        paths.append(folder / f"{table}.csv")
+        with paths[-1].open("w", encoding=encoding, newline="") as file:
+            writer = csv.writer(file, delimiter=delimiter)
+            writer.writerow(records[0])
+            for record in records:
+                values = [forms.get(type(v), lambda value: value)(v) for v in record.values()]
+                writer.writerow(values)
+    return paths
 
 
 def build(

@@ -12,6 +12,7 @@ import pyarrow.parquet as pq
 import pytest
 
 import archive_bars
+import backing
 import bars
 import export_bars
 
@@ -215,3 +216,70 @@ def test_closed_chunks_are_clustered_once_and_keep_their_rows(old: psycopg.Conne
     chunks = old.execute("SELECT count(*) FROM show_chunks('market_data')").fetchone()[0]
     assert old.execute(clustered).fetchone()[0] == chunks - (1 if open_chunk else 0)
     assert [row for row in old.execute(ALL) if row[1] == "H4"] == before
+
+
+def on_s3(s3: backing.S3, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Path]:
+    """A new bucket as archive_bars.py is told of it, and where its server keeps it."""
+    for name, value in s3.env.items():
+        monkeypatch.setenv(name, value)
+    bucket = s3.bucket()
+    uri = f"s3://{bucket}/bars?region=x&scheme=http&endpoint_override=127.0.0.1:{s3.port}"
+    return uri, s3.folder / bucket / "bars"
+
+
+def test_bars_archived_to_an_object_store_are_restored_equal(
+    old: psycopg.Connection, s3: backing.S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, folder = on_s3(s3, monkeypatch)
+    before = old.execute(ALL).fetchall()
+    done = archive(old, "write", target, user="rubi_app")
+    assert (done.returncode, done.stderr) == (0, "")
+    names = {path.name for path in folder.rglob("*") if path.is_file()}
+    assert names == {"bars.parquet"}
+    done = archive(old, "drop", target)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert {row[0] for row in old.execute(ALL)} == {"KEPT"}
+    for symbol in ("EURUSD", "Vol 75 (1s)/x"):
+        done = archive(
+            old, "restore", target, "--symbol", symbol, "--timeframe", "H4", user="rubi_app"
+        )
+        assert (done.returncode, done.stderr) == (0, "")
+    assert old.execute(ALL).fetchall() == before
+
+
+def test_damaged_object_stops_the_drop(
+    old: psycopg.Connection, s3: backing.S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    target, folder = on_s3(s3, monkeypatch)
+    assert archive(old, "write", target).returncode == 0
+    before = old.execute(ALL).fetchall()
+    damage(folder)
+    done = archive(old, "drop", target)
+    assert done.returncode == 1
+    assert "month=2024-02/bars.parquet" in done.stderr and "nothing was dropped" in done.stderr
+    assert old.execute(ALL).fetchall() == before
+
+
+def test_late_bars_do_not_replace_the_archive_of_a_dropped_month(
+    old: psycopg.Connection, tmp_path: Path
+) -> None:
+    """They would be all that is left of it. Other months are archived all the same."""
+    assert archive(old, "write", tmp_path, "--to", "2024-02").returncode == 0
+    assert archive(old, "drop", tmp_path).returncode == 0
+    path = tmp_path / "symbol=EURUSD/timeframe=H4/month=2024-02/bars.parquet"
+    whole = path.read_bytes()
+    bars.make(old, "2024-02-05", "2024-02-06", "1 hour", "EURUSD", "H4")
+    for arguments in ((), ("--symbol", "EURUSD", "--timeframe", "H4")):
+        done = archive(old, "write", tmp_path, *arguments)
+        assert done.returncode == 1
+        assert "EURUSD H4 2024-02" in done.stderr and "restore" in done.stderr
+        assert path.read_bytes() == whole
+    march = "SELECT count(*) FROM market_archives WHERE month = '2024-03-01'"
+    assert old.execute(march).fetchone() == (2,)
+    # taken away, they can be loaded again after the month was restored
+    old.execute("DELETE FROM market_data WHERE symbol = 'EURUSD' AND timestamp < '2024-03-01'")
+    series = ("--symbol", "EURUSD", "--timeframe", "H4")
+    assert archive(old, "restore", tmp_path, *series).returncode == 0
+    bars.make(old, "2024-02-05 01:00+00", "2024-02-05 02:00+00", "1 hour", "EURUSD", "H4")
+    assert archive(old, "write", tmp_path).returncode == 0
+    assert path.read_bytes() != whole

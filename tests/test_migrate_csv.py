@@ -2,36 +2,12 @@
 
 from __future__ import annotations
 
-import csv
-import json
-import uuid
-from datetime import datetime
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
 
 import moving
-
-
-def write(
-    folder: Path, rows: dict[str, list[dict[str, Any]]], delimiter: str = ",",
-    encoding: str = "utf-8",
-) -> list[Path]:  # fmt: skip
-    """A file for each table."""
-    forms = {datetime: moving.iso, uuid.UUID: str, list: json.dumps,
-             dict: lambda value: json.dumps(value, default=float)}  # fmt: skip
-    paths = []
-    for table, records in rows.items():
-        paths.append(folder / f"{table}.csv")
-        with paths[-1].open("w", encoding=encoding, newline="") as file:
-            writer = csv.writer(file, delimiter=delimiter)
-            writer.writerow(records[0])
-            for record in records:
-                values = [forms.get(type(v), lambda value: value)(v) for v in record.values()]
-                writer.writerow(values)
-    return paths
 
 
 @pytest.mark.parametrize(
@@ -40,7 +16,7 @@ def write(
 def test_all_tables_come_in_from_csv(
     db: psycopg.Connection, tmp_path: Path, delimiter: str, encoding: str
 ) -> None:
-    done = moving.run_csv(db, *write(tmp_path, moving.truth(), delimiter, encoding))
+    done = moving.run_csv(db, *moving.write_csv(tmp_path, moving.truth(), delimiter, encoding))
     assert done.code == 0, done
     assert "DIFFERS" not in done.stdout
     moving.same(db, moving.truth())
@@ -74,7 +50,7 @@ def test_rows_without_an_id_do_not_come_twice(db: psycopg.Connection, tmp_path: 
     rows = {t: moving.truth()[t] for t in ("users", "trading_signals")}
     for row in rows["trading_signals"]:
         del row["id"], row["strategy_id"]
-    files = write(tmp_path, rows)
+    files = moving.write_csv(tmp_path, rows)
     for _ in range(2):
         assert moving.run_csv(db, *files).code == 0
     assert db.execute("SELECT count(*) FROM trading_signals").fetchone()[0] == 2
