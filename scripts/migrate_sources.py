@@ -122,25 +122,31 @@ class Sqlite:
                 f"SELECT count(*) FROM {quoted(table)}"  # noqa: S608
             ).fetchone()[0]
 
-    def numbered(self, table: str) -> str:
-        """The table with a column that numbers its rows, in the order of that number."""
+    def has_rowid(self, table: str) -> bool:
+        """Whether SQLite numbers the rows itself: not in a view, nor WITHOUT ROWID."""
         try:
             self.connection.execute(f"SELECT _rowid_ FROM {quoted(table)} LIMIT 0")  # noqa: S608
+        except sqlite3.OperationalError:
+            return False
+        return True
+
+    def numbered(self, table: str) -> str:
+        """The table with a column that numbers its rows, in the order of that number."""
+        if self.has_rowid(table):
             return f"{quoted(table)} WHERE _rowid_ > ? ORDER BY _rowid_"
-        except sqlite3.OperationalError:  # WITHOUT ROWID, or a view
-            keys = [
-                quoted(row[1])
-                for row in sorted(
-                    self.connection.execute(f"PRAGMA table_info({quoted(table)})"),
-                    key=lambda row: row[5],
-                )
-                if row[5]
-            ]
-            order = ", ".join(keys) or "1"
-            return (
-                f"(SELECT row_number() OVER (ORDER BY {order}) AS _rowid_, *"  # noqa: S608
-                f" FROM {quoted(table)}) WHERE _rowid_ > ? ORDER BY _rowid_"
+        keys = [
+            quoted(row[1])
+            for row in sorted(
+                self.connection.execute(f"PRAGMA table_info({quoted(table)})"),
+                key=lambda row: row[5],
             )
+            if row[5]
+        ]
+        order = ", ".join(keys) or "1"
+        return (
+            f"(SELECT row_number() OVER (ORDER BY {order}) AS _rowid_, *"  # noqa: S608
+            f" FROM {quoted(table)}) WHERE _rowid_ > ? ORDER BY _rowid_"
+        )
 
     def batches(self, table: str, columns: list[str], after: int) -> Iterator[Rows]:
         """Rows whose number is above after."""
