@@ -77,14 +77,18 @@ def expressions(move: Move) -> tuple[str, str]:
     for name, kind in zip(move.names, move.target_kinds, strict=True):
         column = quoted(name)
         values.append(f"{column} || '+00'" if kind == "time" else column)
-        ends = values[-1]
-        if kind in NUMBERS:
+        if kind == "decimal":
             # times 10^8, a plain number is less than 0.02 off the whole number it stands for
-            whole = f"round({column} * 1e8)" if kind == "decimal" else column
-            measures.append(f"sum(CAST({whole} AS INTEGER))")
-            ends = f"CAST({column} AS {'REAL' if kind == 'decimal' else 'INTEGER'})"
-        if kind in NUMBERS or kind == "time":
-            measures += [f"min({ends})", f"max({ends})"]
+            measures.append(f"sum(CAST(round({column} * 1e8) AS INTEGER))")
+            measures += [
+                f"CAST(round({end}(CAST({column} AS REAL)) * 1e8) AS INTEGER)"
+                for end in ("min", "max")
+            ]
+        elif kind == "integer":
+            whole = f"CAST({column} AS INTEGER)"
+            measures += [f"sum({whole})", f"min({whole})", f"max({whole})"]
+        elif kind == "time":
+            measures += [f"min({values[-1]})", f"max({values[-1]})"]
     return f"json_array({', '.join(values)})", ", ".join(measures)
 
 
@@ -147,8 +151,9 @@ def add_measures(move: Move, side: SourceSide, measures: tuple) -> None:
     found = iter(measures)
     for name, kind in zip(move.target_columns, move.target_kinds, strict=True):
         if kind in NUMBERS:
-            total = EXACT.scaleb(Decimal(next(found)), -8 if kind == "decimal" else 0)
+            places = -8 if kind == "decimal" else 0
+            total, low, high = (EXACT.scaleb(Decimal(next(found)), places) for _ in range(3))
             side.sums[name] = EXACT.add(side.sums.get(name, Decimal()), total)
-            side.add_ends(name, *(Decimal(repr(next(found))) for _ in range(2)))
+            side.add_ends(name, low, high)
         elif kind == "time":
             side.add_ends(name, next(found), next(found))

@@ -16,6 +16,18 @@ from decimal import Decimal
 from pathlib import Path
 
 import psycopg
+from pandas.tseries.holiday import (
+    AbstractHolidayCalendar,
+    GoodFriday,
+    Holiday,
+    USLaborDay,
+    USMartinLutherKingJr,
+    USMemorialDay,
+    USPresidentsDay,
+    USThanksgivingDay,
+    nearest_workday,
+    sunday_to_monday,
+)
 
 from cli import Failure
 
@@ -25,6 +37,7 @@ START_BALANCE = Decimal(10000)
 LEVERAGE = 100
 # A price update for each bar is grouped into transactions of this many.
 BATCH = 100
+CALENDAR = "new-york-days"
 
 
 @dataclass(frozen=True)
@@ -101,6 +114,46 @@ def load_bars(connection: psycopg.Connection, bars: list[Bar]) -> int:
         " ON CONFLICT DO NOTHING",
         columns,
     ).rowcount
+
+
+class NewYorkDays(AbstractHolidayCalendar):
+    """Days on which New York's exchanges were closed: a New Year on Saturday is not made up for."""
+
+    rules = (
+        Holiday("New Year", month=1, day=1, observance=sunday_to_monday),
+        USMartinLutherKingJr, USPresidentsDay, GoodFriday, USMemorialDay,
+        Holiday("Independence Day", month=7, day=4, observance=nearest_workday),
+        USLaborDay, USThanksgivingDay,
+        Holiday("Christmas", month=12, day=25, observance=nearest_workday),
+        Holiday("Mourning for President Ford", year=2007, month=1, day=2),
+        Holiday("Hurricane Sandy", year=2012, month=10, day=29),
+        Holiday("Hurricane Sandy", year=2012, month=10, day=30),
+    )  # fmt: skip
+
+
+def load_calendar(connection: psycopg.Connection, bars: list[Bar]) -> None:
+    """Say when a share's daily bars are to be there; the other series follow forex.
+
+    A daily bar of the file stands for a whole day of UTC, so the calendar is open all day.
+    """
+    if bars[0].market.symbol != "GOOG":
+        return
+    first, last = (bars[end].timestamp.replace(tzinfo=None) for end in (0, -1))
+    days = NewYorkDays().holidays(first, last, return_name=True)
+    connection.execute(
+        "INSERT INTO market_sessions (calendar, weekday, opens, closes)"
+        " SELECT %s, weekday, '0 hours', '24 hours' FROM generate_series(1, 5) AS d (weekday)"
+        " ON CONFLICT DO NOTHING", [CALENDAR],
+    )  # fmt: skip
+    connection.execute(
+        "INSERT INTO market_holidays (calendar, day, name)"
+        " SELECT %s, * FROM unnest(%s::date[], %s::text[]) ON CONFLICT DO NOTHING",
+        [CALENDAR, [day.date() for day in days.index], list(days)],
+    )
+    connection.execute(
+        "INSERT INTO market_calendars (symbol, calendar) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        [bars[0].market.symbol, CALENDAR],
+    )
 
 
 def crossovers(bars: list[Bar]) -> dict[int, tuple[str, Decimal, Decimal]]:
