@@ -16,18 +16,6 @@ from decimal import Decimal
 from pathlib import Path
 
 import psycopg
-from pandas.tseries.holiday import (
-    AbstractHolidayCalendar,
-    GoodFriday,
-    Holiday,
-    USLaborDay,
-    USMartinLutherKingJr,
-    USMemorialDay,
-    USPresidentsDay,
-    USThanksgivingDay,
-    nearest_workday,
-    sunday_to_monday,
-)
 
 from cli import Failure
 
@@ -116,21 +104,6 @@ def load_bars(connection: psycopg.Connection, bars: list[Bar]) -> int:
     ).rowcount
 
 
-class NewYorkDays(AbstractHolidayCalendar):
-    """Days on which New York's exchanges were closed: a New Year on Saturday is not made up for."""
-
-    rules = (
-        Holiday("New Year", month=1, day=1, observance=sunday_to_monday),
-        USMartinLutherKingJr, USPresidentsDay, GoodFriday, USMemorialDay,
-        Holiday("Independence Day", month=7, day=4, observance=nearest_workday),
-        USLaborDay, USThanksgivingDay,
-        Holiday("Christmas", month=12, day=25, observance=nearest_workday),
-        Holiday("Mourning for President Ford", year=2007, month=1, day=2),
-        Holiday("Hurricane Sandy", year=2012, month=10, day=29),
-        Holiday("Hurricane Sandy", year=2012, month=10, day=30),
-    )  # fmt: skip
-
-
 def load_calendar(connection: psycopg.Connection, bars: list[Bar]) -> None:
     """Say when a share's daily bars are to be there; the other series follow forex.
 
@@ -138,6 +111,8 @@ def load_calendar(connection: psycopg.Connection, bars: list[Bar]) -> None:
     """
     if bars[0].market.symbol != "GOOG":
         return
+    from new_york import NewYorkDays  # pandas: half a second, and 90 MB
+
     first, last = (bars[end].timestamp.replace(tzinfo=None) for end in (0, -1))
     days = NewYorkDays().holidays(first, last, return_name=True)
     connection.execute(
