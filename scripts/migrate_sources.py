@@ -65,6 +65,7 @@ class Sqlite:
         self.path = path
         self.wait = wait
         self.name = f"sqlite:{path.name}"
+        self.counts: dict[str, int] = {}
         if not path.is_file():
             raise Failure(f"{path}: no such file")
         if path.stat().st_size == 0:
@@ -116,11 +117,13 @@ class Sqlite:
         return [row[1] for row in rows]
 
     def count(self, table: str) -> int:
-        """Rows of a table."""
-        with self.failures():
-            return self.connection.execute(
-                f"SELECT count(*) FROM {quoted(table)}"  # noqa: S608
-            ).fetchone()[0]
+        """Rows of a table, counted once: the read transaction sees no others."""
+        if table not in self.counts:
+            with self.failures():
+                self.counts[table] = self.connection.execute(
+                    f"SELECT count(*) FROM {quoted(table)}"  # noqa: S608
+                ).fetchone()[0]
+        return self.counts[table]
 
     def has_rowid(self, table: str) -> bool:
         """Whether SQLite numbers the rows itself: not in a view, nor WITHOUT ROWID."""
