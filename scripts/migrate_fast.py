@@ -2,7 +2,7 @@
 
 One step of SQLite makes the text of a whole batch, with the sums for the proof, and one pattern
 checks it: when every value is of the plain form that the careful way would give it, the batch goes
-as it is, at a fifth of the cost. Any other batch is read again in the careful way.
+as it is. Any other batch is read again in the careful way.
 """
 
 from __future__ import annotations
