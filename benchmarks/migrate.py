@@ -2,22 +2,26 @@
 
 Both move the same file into the same server, one after the other, the order turned each round.
 pgloader makes a plain table with two indexes; ours goes into the hypertable with all constraints
-and triggers, and proves itself. Memory is the most that the program had (resource usage of the
-child).
+and triggers, and proves itself. Memory is the most that the program had (VmHWM of /proc). Writes
+benchmarks/results/migrate.md and migrate.json.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import platform
 import random
+import re
 import sqlite3
 import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import perf_counter
+from statistics import median
+from time import perf_counter, sleep
 from typing import Annotated
 
 import typer
@@ -79,25 +83,66 @@ def measured(command: list[str]) -> tuple[float, float]:
     """Seconds and megabytes of a program that has to end well."""
     environment = os.environ | {"LC_ALL": "C.UTF-8"}
     began = perf_counter()
+    most = 0
     with tempfile.TemporaryFile("w+") as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment)
-        _, status, usage = os.wait4(process.pid, 0)
+        # the kernel's own figure of an ended child has the most of its parent in it
+        status = Path(f"/proc/{process.pid}/status")
+        while process.poll() is None:
+            if found := re.search(r"VmHWM:\s+(\d+)", status.read_text()):
+                most = max(most, int(found[1]))
+            sleep(0.05)
         seconds = perf_counter() - began
-        process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:
             output.seek(0)
             raise Failure(f"{Path(command[-2]).name} failed: {output.read()[-500:]}")
-    return seconds, usage.ru_maxrss / 1024
+    return seconds, most / 1024
+
+
+def report(result: dict) -> str:
+    """The results as a page."""
+    facts = ", ".join(f"{name} {value}" for name, value in result["facts"].items())
+    lines = [
+        "# Moving bars from SQLite", "",
+        f"Made by `benchmarks/migrate.py`: {result['rows']:,} bars, both programs on the same file "
+        "and server in turns.", "", f"{facts}.", "",
+        "| program | seconds of each round | median | rows a second | most memory |",
+        "| --- | ---: | ---: | ---: | ---: |",
+    ]  # fmt: skip
+    for who, title in (("ours", "scripts/migrate_sqlite.py"), ("pgloader", "pgloader")):
+        found = result[who]
+        middle = median(found["seconds"])
+        each = ", ".join(f"{seconds:.1f}" for seconds in found["seconds"])
+        lines.append(
+            f"| {title} | {each} | {middle:.1f} s | {result['rows'] / middle:,.0f}"
+            f" | {max(found['megabytes']):.0f} MB |"
+        )
+    wanted = "Wanted: at most 40 s, no slower than pgloader, below 200 MB."
+    return "\n".join([*lines, "", wanted, ""])
 
 
 @app.command()
 def compare(
     rows: Annotated[int, typer.Option(min=1)] = 2_000_000,
-    rounds: Annotated[int, typer.Option(min=1)] = 1,
+    rounds: Annotated[int, typer.Option(min=1)] = 3,
     pg: int = embedded.DEFAULT_MAJOR,
+    output: Annotated[Path, typer.Option(help="Folder of the results")] = ROOT
+    / "benchmarks/results",
 ) -> None:
-    """Print seconds, rows a second and memory of both."""
+    """Print seconds, rows a second and memory of both, and write the results."""
     program = programs.pgloader()
+    result: dict = {
+        "facts": {
+            "date": f"{datetime.now(UTC):%Y-%m-%d}",
+            "cores": os.cpu_count(),
+            "system": f"{platform.system()} {platform.machine()}",
+            "PostgreSQL": pg,
+            "load average before": f"{os.getloadavg()[0]:.1f}",
+        },
+        "rows": rows,
+        "ours": {"seconds": [], "megabytes": []},
+        "pgloader": {"seconds": [], "megabytes": []},
+    }
     with tempfile.TemporaryDirectory(prefix="rubi-migrate-") as folder:
         file = Path(folder, "rubi_studio.db")
         make_file(file, rows)
@@ -122,9 +167,14 @@ def compare(
                         count = connection.execute("SELECT count(*) FROM market_data").fetchone()[0]
                     if count != rows:
                         raise Failure(f"{who} moved {count} of {rows} rows")
+                    result[who]["seconds"].append(seconds)
+                    result[who]["megabytes"].append(memory)
                     console.print(
                         f"{who}: {seconds:.1f} s, {rows / seconds:,.0f} rows/s, {memory:.0f} MB"
                     )
+    output.mkdir(parents=True, exist_ok=True)
+    (output / "migrate.json").write_text(json.dumps(result, indent=2) + "\n")
+    (output / "migrate.md").write_text(report(result))
 
 
 if __name__ == "__main__":

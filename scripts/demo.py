@@ -321,6 +321,7 @@ def up(context: typer.Context) -> None:
                 series = [replay.read_bars(market) for market in replay.MARKETS]
                 for bars in series:
                     new = replay.load_bars(connection, bars)
+                    replay.load_calendar(connection, bars)
                     notes.append(f"{bars[0].market.symbol} {len(bars)} ({new} new)")
             total = sum(map(len, series))
             with step("strategy replayed as rubi_app") as notes:

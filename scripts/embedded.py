@@ -19,8 +19,11 @@ from debian import Closure
 DEFAULT_MAJOR = 17
 # Debian's suite that carries each major together with TimescaleDB.
 SUITES = {17: "trixie", 18: "sid"}
-# beside the server: plpgsql_check, with which the tests read function bodies, and pgBackRest
-PACKAGES = ("postgresql-{}-timescaledb", "postgresql-{}-plpgsql-check", "pgbackrest")
+# beside the server: plpgsql_check, with which the tests read function bodies, pg_cron, for which
+# there are schedules, and pgBackRest
+PACKAGES = (
+    "postgresql-{}-timescaledb", "postgresql-{}-plpgsql-check", "postgresql-{}-cron", "pgbackrest",
+)  # fmt: skip
 
 
 def server_user() -> pwd.struct_passwd | None:

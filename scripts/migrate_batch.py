@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from migrate_ready import Prepared, Quick, copy_text
+from migrate_ready import Prepared, Quick, copy_text, joined
 from migrate_sources import Rows
 from migrate_tables import NAMED_BY, PARENTS, Move
 
@@ -70,7 +70,7 @@ class Batch:
         """Move a batch; last is the number of the row before it. Answers what came in or was
         there; None when that is just what SQLite wrote."""
         if isinstance(ready, Quick):
-            if self.copy(ready.texts):
+            if self.copy(ready.text.data):
                 self.moved = ready.count
                 count.read += ready.count
                 count.moved += ready.count
@@ -94,7 +94,7 @@ class Batch:
             fields = [[values[index] for index in kept] for values in fields]
             numbers = [numbers[index] for index in kept]
         there = 0
-        if kept and (self.again or self.parents or bad or not self.copy(ready.texts)):
+        if kept and (self.again or self.parents or bad or not self.copy(joined(ready.texts))):
             found, there = self.stage(fields, numbers, before)
             rejects += found
             out = {number for number, _, _ in found}
@@ -110,7 +110,7 @@ class Batch:
         count.rejected += len(rejects)
         return fields
 
-    def copy(self, texts: list[str]) -> bool:
+    def copy(self, text: str | bytes) -> bool:
         """All rows at once into the table; answers False when one of them breaks a rule."""
         query = sql.SQL("COPY {} ({}) FROM STDIN").format(self.table, self.names)
         try:
@@ -119,7 +119,7 @@ class Batch:
                 self.connection.cursor() as cursor,
                 cursor.copy(query) as copy,
             ):
-                copy.write("\n".join(texts) + "\n")
+                copy.write(text)
         except psycopg.Error as error:
             if not is_the_rows_fault(error):
                 raise

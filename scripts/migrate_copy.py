@@ -15,9 +15,10 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
+import migrate_fast
 from cli import Failure
 from migrate_batch import Batch, Count
-from migrate_ready import START, Prepared, made_ready
+from migrate_ready import START, Prepared, Quick, made_ready
 from migrate_sources import Source
 from migrate_sums import SourceSide
 from migrate_tables import ADMINISTRATOR, Move
@@ -131,15 +132,17 @@ class Mover:
                 self.count_series()
         self.set_sequence(move.table)
 
-    def add(self, side: SourceSide, ready: Prepared, good: list[list] | None) -> SourceSide | None:
-        """Add a batch to the source's side. None when it will have to be read again: a table whose
-        numbers SQLite adds up has to have gone the fast way as a whole."""
-        if ready.quick != (good is None) or (side.total and side.by_source != ready.quick):
+    def add(
+        self, side: SourceSide, ready: Prepared | Quick, good: list[list] | None
+    ) -> SourceSide | None:
+        """Add a batch to the source's side. None when it will have to be read again: the table
+        refused a line that SQLite wrote."""
+        if ready.quick != (good is None):
             return None
         side.total += ready.count
-        side.by_source = ready.quick
         if ready.quick:
-            side.add_rows(ready.texts)
+            side.hash += ready.text.hash
+            migrate_fast.add_measures(ready.move, side, ready.text.measures)
         else:
             side.add(good, ready.texts if good is ready.fields and ready.plain else None)
         return side

@@ -14,7 +14,6 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-import migrate_fast
 from migrate_ready import START, copy_text
 from migrate_sources import Base, Source
 from migrate_sums import NUMBERS, SourceSide, measured
@@ -129,11 +128,6 @@ def prove(
     if here != rows - len(rejected) and move.key:  # our table has other rows as well
         side = read_keys(connection, source, move, rejected)
         count, target = read_target(connection, move, only=True)
-    elif side and side.by_source:
-        with ThreadPoolExecutor(1) as pool:
-            future = pool.submit(migrate_fast.add_numbers, source, move, side)
-            count, target = read_target(connection, move, only=False)
-            future.result()
     elif side or isinstance(source, Base):  # the base is read over the same connection
         side = side or read_source(source, move, rejected)
         count, target = read_target(connection, move, only=False)

@@ -29,7 +29,12 @@ def lines(fields: Sequence[list], kinds: Sequence[str]) -> tuple[list[str], bool
 
 def copy_text(fields: Sequence[list], kinds: Sequence[str]) -> str:
     """All rows for COPY."""
-    return "\n".join(lines(fields, kinds)[0]) + "\n"
+    return joined(lines(fields, kinds)[0])
+
+
+def joined(texts: Sequence[str]) -> str:
+    """Lines, each with its end."""
+    return "\n".join(texts) + "\n"
 
 
 def ahead(items: Iterator) -> Iterator:
@@ -57,17 +62,20 @@ class Prepared:
 
 
 class Quick:
-    """A batch whose lines SQLite wrote. Its rows are read only when the table refuses a line."""
+    """A batch that SQLite wrote. Its rows are read only when the table refuses a line."""
 
     quick = True
 
-    def __init__(self, source: Source, move: Move, before: int, last: int, texts: list) -> None:
+    def __init__(
+        self, source: Source, move: Move, before: int, found: migrate_fast.Slice,
+        text: migrate_fast.Text,
+    ) -> None:  # fmt: skip
         self.source = source
         self.move = move
         self.before = before
-        self.last = last
-        self.count = len(texts)
-        self.texts = texts
+        self.last = found.last
+        self.count = found.count
+        self.text = text
 
     def careful(self) -> Prepared:
         """The same rows in the careful way."""
@@ -88,16 +96,18 @@ def rows_between(source: Source, move: Move, before: int, last: int) -> Rows:
 def quickly(source: Source, move: Move) -> Iterator[Prepared | Quick]:
     """Batches the fast way, and the careful way where that can't be."""
     before = START
-    for last, count, texts in migrate_fast.batches(source, move, before):
-        if count < 0:  # all the rest
+    form = migrate_fast.pattern(move)
+    for found in ahead(migrate_fast.slices(source, move, before)):
+        if found.count < 0:  # all the rest
             for rows in source.batches(move.source_table, move.names, before):
                 yield Prepared(move, rows)
             return
-        if texts is None:
-            yield Prepared(move, rows_between(source, move, before, last))
+        if text := migrate_fast.plain_text(found, form):
+            migrate_fast.note_times(move, found.count)
+            yield Quick(source, move, before, found, text)
         else:
-            yield Quick(source, move, before, last, texts)
-        before = last
+            yield Prepared(move, rows_between(source, move, before, found.last))
+        before = found.last
 
 
 def made_ready(source: Source, move: Move, last: int, fresh: bool) -> Iterator[Prepared | Quick]:

@@ -65,6 +65,7 @@ class Sqlite:
         self.path = path
         self.wait = wait
         self.name = f"sqlite:{path.name}"
+        self.counts: dict[str, int] = {}
         if not path.is_file():
             raise Failure(f"{path}: no such file")
         if path.stat().st_size == 0:
@@ -116,31 +117,39 @@ class Sqlite:
         return [row[1] for row in rows]
 
     def count(self, table: str) -> int:
-        """Rows of a table."""
-        with self.failures():
-            return self.connection.execute(
-                f"SELECT count(*) FROM {quoted(table)}"  # noqa: S608
-            ).fetchone()[0]
+        """Rows of a table, counted once: the read transaction sees no others."""
+        if table not in self.counts:
+            with self.failures():
+                self.counts[table] = self.connection.execute(
+                    f"SELECT count(*) FROM {quoted(table)}"  # noqa: S608
+                ).fetchone()[0]
+        return self.counts[table]
+
+    def has_rowid(self, table: str) -> bool:
+        """Whether SQLite numbers the rows itself: not in a view, nor WITHOUT ROWID."""
+        try:
+            self.connection.execute(f"SELECT _rowid_ FROM {quoted(table)} LIMIT 0")  # noqa: S608
+        except sqlite3.OperationalError:
+            return False
+        return True
 
     def numbered(self, table: str) -> str:
         """The table with a column that numbers its rows, in the order of that number."""
-        try:
-            self.connection.execute(f"SELECT _rowid_ FROM {quoted(table)} LIMIT 0")  # noqa: S608
+        if self.has_rowid(table):
             return f"{quoted(table)} WHERE _rowid_ > ? ORDER BY _rowid_"
-        except sqlite3.OperationalError:  # WITHOUT ROWID, or a view
-            keys = [
-                quoted(row[1])
-                for row in sorted(
-                    self.connection.execute(f"PRAGMA table_info({quoted(table)})"),
-                    key=lambda row: row[5],
-                )
-                if row[5]
-            ]
-            order = ", ".join(keys) or "1"
-            return (
-                f"(SELECT row_number() OVER (ORDER BY {order}) AS _rowid_, *"  # noqa: S608
-                f" FROM {quoted(table)}) WHERE _rowid_ > ? ORDER BY _rowid_"
+        keys = [
+            quoted(row[1])
+            for row in sorted(
+                self.connection.execute(f"PRAGMA table_info({quoted(table)})"),
+                key=lambda row: row[5],
             )
+            if row[5]
+        ]
+        order = ", ".join(keys) or "1"
+        return (
+            f"(SELECT row_number() OVER (ORDER BY {order}) AS _rowid_, *"  # noqa: S608
+            f" FROM {quoted(table)}) WHERE _rowid_ > ? ORDER BY _rowid_"
+        )
 
     def batches(self, table: str, columns: list[str], after: int) -> Iterator[Rows]:
         """Rows whose number is above after."""

@@ -18,6 +18,12 @@ NUMBERS = ("integer", "decimal", "number")
 EXACT = Context(prec=80)
 
 
+def hash_of(rows: Sequence[bytes]) -> int:
+    """What rows add to the hash: of each the first 8 of MD5's 16 bytes."""
+    digests = b"".join([md5(row).digest() for row in rows])
+    return sum(struct.unpack(f">{len(digests) // 8}q", digests)[::2])
+
+
 def measured(move: Move) -> list[tuple[str, str]]:
     """Columns that are compared, with their kinds: those the source has."""
     return [
@@ -34,7 +40,6 @@ class SourceSide:
         self.columns = measured(move)
         self.places = [move.place(name) for name, _ in self.columns]
         self.total = 0  # with the rejected ones
-        self.by_source = False  # whether the source is to add up its numbers itself
         self.hash = 0
         self.sums: dict[str, Decimal] = {}
         self.lows: dict[str, object] = {}
@@ -58,9 +63,7 @@ class SourceSide:
 
     def add_rows(self, rows: Sequence[str]) -> None:
         """Add whole rows to the hash: their values joined by tabs."""
-        digests = b"".join([md5(row.encode()).digest() for row in rows])
-        # the first 8 of 16 bytes
-        self.hash += sum(struct.unpack(f">{len(digests) // 8}q", digests)[::2])
+        self.hash += hash_of([row.encode() for row in rows])
 
     def add_column(self, name: str, kind: str, texts: list[str]) -> None:
         """Add values of one column, none of them NULL."""
@@ -69,6 +72,10 @@ class SourceSide:
         else:
             total, low, high = measure(texts, kind)
             self.sums[name] = EXACT.add(self.sums.get(name, Decimal()), total)
+        self.add_ends(name, low, high)
+
+    def add_ends(self, name: str, low: object, high: object) -> None:
+        """Add the least and greatest value of one column."""
         self.lows[name] = min(self.lows.get(name, low), low)
         self.highs[name] = max(self.highs.get(name, high), high)
 

@@ -118,7 +118,6 @@ def plain(value: Decimal) -> str:
     text = format(value, "f")
     if "." in text:
         text = text.rstrip("0").rstrip(".")
-    text = text.lstrip("+")
     sign, digits = ("-", text[1:]) if text.startswith("-") else ("", text)
     digits = digits.lstrip("0") or "0"
     digits = "0" + digits if digits.startswith(".") else digits
@@ -396,6 +395,5 @@ def jsonable(value: object) -> object:
     if isinstance(value, float) and not math.isfinite(value):
         return repr(value)
     if isinstance(value, str):
-        safe = value.replace("\0", "\\0")
-        return safe.encode("utf-8", "backslashreplace").decode()
+        return value.replace("\0", "\\0").encode("utf-8", "backslashreplace").decode()
     return value

@@ -25,6 +25,7 @@ START_BALANCE = Decimal(10000)
 LEVERAGE = 100
 # A price update for each bar is grouped into transactions of this many.
 BATCH = 100
+CALENDAR = "new-york-days"
 
 
 @dataclass(frozen=True)
@@ -101,6 +102,33 @@ def load_bars(connection: psycopg.Connection, bars: list[Bar]) -> int:
         " ON CONFLICT DO NOTHING",
         columns,
     ).rowcount
+
+
+def load_calendar(connection: psycopg.Connection, bars: list[Bar]) -> None:
+    """Say when a share's daily bars are to be there; the other series follow forex.
+
+    A daily bar of the file stands for a whole day of UTC, so the calendar is open all day.
+    """
+    if bars[0].market.symbol != "GOOG":
+        return
+    from new_york import NewYorkDays  # pandas: half a second, and 90 MB
+
+    first, last = (bars[end].timestamp.replace(tzinfo=None) for end in (0, -1))
+    days = NewYorkDays().holidays(first, last, return_name=True)
+    connection.execute(
+        "INSERT INTO market_sessions (calendar, weekday, opens, closes)"
+        " SELECT %s, weekday, '0 hours', '24 hours' FROM generate_series(1, 5) AS d (weekday)"
+        " ON CONFLICT DO NOTHING", [CALENDAR],
+    )  # fmt: skip
+    connection.execute(
+        "INSERT INTO market_holidays (calendar, day, name)"
+        " SELECT %s, * FROM unnest(%s::date[], %s::text[]) ON CONFLICT DO NOTHING",
+        [CALENDAR, [day.date() for day in days.index], list(days)],
+    )
+    connection.execute(
+        "INSERT INTO market_calendars (symbol, calendar) VALUES (%s, %s) ON CONFLICT DO NOTHING",
+        [bars[0].market.symbol, CALENDAR],
+    )
 
 
 def crossovers(bars: list[Bar]) -> dict[int, tuple[str, Decimal, Decimal]]:

@@ -207,8 +207,16 @@ def gap_note(connection: psycopg.Connection, candles: Candles) -> Note:
         with connection.transaction():
             gaps, missing, longest = connection.execute(
                 "SELECT count(*), coalesce(sum(missing_bars), 0), max(open_time)"
-                " FROM public.find_bar_gaps(%s, %s, %s, %s)",
-                [candles.bar_symbol, candles.stored_timeframe, start, end],
+                # a candle may begin before the series does: nothing is missing there
+                " FROM public.find_bar_gaps(%(symbol)s, %(frame)s, greatest(%(start)s,"
+                " (SELECT min(timestamp) FROM public.market_data"
+                " WHERE symbol = %(symbol)s AND timeframe = %(frame)s)), %(end)s)",
+                {
+                    "symbol": candles.bar_symbol,
+                    "frame": candles.stored_timeframe,
+                    "start": start,
+                    "end": end,
+                },
             ).fetchone()
     except psycopg.Error as error:
         if (error.sqlstate or "") not in ("RB065", "RB066"):

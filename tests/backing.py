@@ -193,6 +193,7 @@ def fill(connection: psycopg.Connection, markets: Sequence[replay.Market]) -> in
     series = [replay.read_bars(market) for market in markets]
     for one in series:
         replay.load_bars(connection, one)
+        replay.load_calendar(connection, one)
     for _ in replay.replay(connection, series):
         pass
     return sum(map(len, series))

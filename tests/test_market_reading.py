@@ -9,6 +9,7 @@ import pytest
 
 import bars
 import deploy
+import replay
 import rows
 
 
@@ -58,3 +59,16 @@ def test_range_and_last_bar_read_the_chunks_they_need(filled: psycopg.Connection
     assert chunks_read(filled, month) <= 2
     assert chunks_read(filled, last) == 1
     assert chunks_read(filled, opened) <= 2
+
+
+def test_daily_bars_of_a_share_lack_nothing_but_what_is_missing(app: psycopg.Connection) -> None:
+    bars = replay.read_bars(next(m for m in replay.MARKETS if m.symbol == "GOOG"))
+    left_out = bars.pop(1000).timestamp
+    replay.load_bars(app, bars)
+    replay.load_calendar(app, bars)
+    replay.load_calendar(app, bars)  # the demo is started again
+    found = app.execute(
+        "SELECT gap_from, missing_bars FROM find_bar_gaps('GOOG', 'D1', %s, %s)",
+        [bars[0].timestamp, bars[-1].timestamp],
+    ).fetchall()
+    assert found == [(left_out, 1)]

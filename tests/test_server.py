@@ -135,7 +135,9 @@ def test_demo_from_nothing_to_url_and_again(demo: Script, folder: Path) -> None:
     for said in ("EURUSD 5000 (5000 new)", "user_trading_stats", "Open positions", "chunks"):
         assert said in done.stdout
     page = re.search(r"^  (/\S+/report\.html)  the report", done.stdout, re.MULTILINE)
-    assert "<h1>demo</h1>" in Path(page[1]).read_text()
+    text = Path(page[1]).read_text()
+    assert "<h1>demo</h1>" in text
+    assert "No gap from" in text and "missing bars" not in text
     url = demo("url").stdout
     assert re.fullmatch(rf"postgresql://postgres:\S+@127\.0\.0\.1:{port}/rubi_trading\n", url)
     with psycopg.connect(url.strip()) as connection:

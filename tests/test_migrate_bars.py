@@ -1,0 +1,92 @@
+"""The fast way for bars: what is not plain arrives as the careful way would bring it."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import migrate_fast
+import moving
+from moving import D
+
+ROWS = migrate_fast.ROWS
+
+
+def make(path: Path, more: list[tuple]) -> Path:
+    """More than a batch of plain bars, then others: symbol, open, volume."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "CREATE TABLE market_data (id INTEGER PRIMARY KEY, symbol, timeframe, timestamp,"
+            " open, high, low, close, volume)"
+        )
+        plain = [("EURUSD", 1.1, 7)] * (ROWS + 10)
+        connection.executemany(
+            "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close, volume)"
+            " VALUES (?, 'M1', datetime('2024-02-28', ? || ' minutes'), ?, 9e5, -1.5, 0, ?)",
+            [(symbol, n, price, count) for n, (symbol, price, count) in enumerate(plain + more)],
+        )
+    return path
+
+
+@pytest.mark.parametrize(
+    ("symbol", "price", "volume", "stored"),
+    [
+        ("A,B", 1.5, 1, ("A,B", D("1.5"), 1)),
+        ('A"B', 1.5, 1, ('A"B', D("1.5"), 1)),
+        ("[A]", 1.5, 1, ("[A]", D("1.5"), 1)),
+        ("A.0", 2.0, 1, ("A.0", D("2"), 1)),
+        ("null", 1.5, 1, ("null", D("1.5"), 1)),
+        ("A\\tB", 1.5, 1, ("A\\tB", D("1.5"), 1)),
+        ("Bär", "1.50", "3", ("Bär", D("1.5"), 3)),
+        ("A", -0.0, 2.0, ("A", D("0"), 2)),
+        ("A", 0.1 + 0.2, 1, ("A", D("0.3"), 1)),
+        ("A", 123456.123456785, 1, ("A", D("123456.12345679"), 1)),
+        ("A", 1.5, 2**62, ("A", D("1.5"), 2**62)),
+        (b"A", 1.5, 1, ("A", D("1.5"), 1)),
+        (7, 1, 1, ("7", D("1"), 1)),
+    ],
+)
+def test_values_that_could_mislead_arrive_as_they_are(
+    db: psycopg.Connection, tmp_path: Path, symbol: object, price: object, volume: object,
+    stored: tuple,
+) -> None:  # fmt: skip
+    done = moving.run(db, make(tmp_path / "a.db", [(symbol, price, volume)]))
+    assert done.code == 0, done
+    assert "22 of 22" in done.stdout
+    last = "SELECT symbol, open, volume FROM market_data ORDER BY id DESC LIMIT 1"
+    assert db.execute(last).fetchone() == stored
+    # equality without the proof
+    assert db.execute(
+        "SELECT count(*), sum(open), sum(volume), max(high), min(low) FROM market_data"
+    ).fetchone() == (
+        ROWS + 11,
+        D("1.1") * (ROWS + 10) + stored[1],
+        7 * (ROWS + 10) + stored[2],
+        900000,
+        D("-1.5"),
+    )
+
+
+def test_missing_symbol_is_no_symbol_called_null(db: psycopg.Connection, tmp_path: Path) -> None:
+    done = moving.run(db, make(tmp_path / "a.db", [(None, 1.5, 1), ("A", 1.5, None)]))
+    assert done.code == 1
+    assert moving.rejects(db) == {("market_data", ROWS + 11): "market_data_symbol_not_null"}
+    assert db.execute("SELECT volume FROM market_data WHERE symbol = 'A'").fetchone() == (0,)
+
+
+def test_plain_bars_go_the_fast_way(
+    db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = []
+    add = migrate_fast.add_measures
+    monkeypatch.setattr(
+        migrate_fast, "add_measures", lambda *args: found.append(args) or add(*args)
+    )
+    assert moving.run(db, make(tmp_path / "a.db", [])).code == 0
+    assert len(found) == 2
+    days = db.execute("SELECT max(timestamp)::date::text FROM market_data").fetchone()[0]
+    assert days == "2024-03-05"  # after the 29th of February
