@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import json
 import os
-import platform
 import statistics
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -27,8 +25,9 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 import conftest
 import embedded
 import mt5
+import pages
 import rows
-from cli import console, new_app, run, step
+from cli import new_app, run, step
 
 BATCH = 1000
 INSERTS = 500
@@ -124,14 +123,13 @@ def report(result: dict) -> str:
     first, again, sync = (result[name] for name in ("first", "again", "positions"))
     notify = result["notify"]
     milliseconds = sorted(second * 1000 for second in sync["seconds"])
-    facts = ", ".join(f"{name} {value}" for name, value in result["facts"].items())
     return "\n".join([
         "# What the MT5 gateway calls",
         "",
         "Made by `benchmarks/ingest_mt5.py`, one connection over a local socket, JSON made"
         " beforehand.",
         "",
-        f"{facts}.",
+        pages.said(result["facts"]),
         "",
         "| what | wall | processor time of the server's process | wanted |",
         "| --- | ---: | ---: | ---: |",
@@ -153,8 +151,7 @@ def measure(
     count: Annotated[int, typer.Option("--deals", min=BATCH)] = 100_000,
     rounds: Annotated[int, typer.Option(help="rounds with and without notifications")] = 9,
     pg: Annotated[int, typer.Option(help="major version of the server")] = embedded.DEFAULT_MAJOR,
-    output: Annotated[Path, typer.Option(help="folder for the figures")] = ROOT
-    / "benchmarks/results",
+    output: Annotated[Path, typer.Option(help="folder for the figures")] = pages.RESULTS,
 ) -> None:
     """Start a server, deploy, measure, stop, write."""
     binaries = embedded.binaries(pg)
@@ -170,13 +167,7 @@ def measure(
         with psycopg.connect(dsn, autocommit=True) as connection:
             account = mt5.open_account(connection, rows.user(connection), taken_at="2026-01-01")
             result = {
-                "facts": {
-                    "date": datetime.now(UTC).date().isoformat(),
-                    "cores": os.cpu_count(),
-                    "system": f"{platform.system()} {platform.machine()}",
-                    "PostgreSQL": connection.info.server_version // 10_000,
-                    "load average before": f"{os.getloadavg()[0]:.1f}",
-                },
+                "facts": pages.facts(connection),
                 "deals": count,
             }
             with step(f"{count} deals, twice"):
@@ -185,11 +176,7 @@ def measure(
                 result["positions"] = ingest_positions(connection, account)
             with step("signals with and without notifications"):
                 result["notify"] = insert_signals(connection, rounds)
-    page = report(result)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "ingest_mt5.md").write_text(page)
-    (output / "ingest_mt5.json").write_text(json.dumps(result, indent=2) + "\n")
-    console.print(page, markup=False)
+    pages.write(output, "ingest_mt5", report(result), result)
 
 
 if __name__ == "__main__":

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import os
-import platform
 import re
 import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import nullcontext
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
@@ -149,25 +147,3 @@ def in_turn(names: tuple[str, ...], rounds: int) -> Iterator[str]:
 def ratio(figures: list[Figures], others: list[Figures]) -> float:
     """Median of the ratios of the rounds' rates."""
     return statistics.median(a.rate / b.rate for a, b in zip(figures, others, strict=True))
-
-
-def facts(server: Server) -> dict[str, str]:
-    """Machine and versions; nothing that names the machine."""
-    with server.connect("ours") as connection:
-        postgresql, timescaledb, commit, fsync = connection.execute(
-            "SELECT current_setting('server_version'), extversion,"
-            " current_setting('synchronous_commit'), current_setting('fsync')"
-            " FROM pg_extension WHERE extname = 'timescaledb'"
-        ).fetchone()
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
-    return {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "cores": str(os.cpu_count()),
-        "memory": f"{memory:.0f} GiB",
-        "system": f"{platform.system()} {platform.machine()}",
-        "PostgreSQL": postgresql.split()[0],
-        "TimescaleDB": timescaledb,
-        "fsync": fsync,
-        "synchronous_commit": commit,
-        "load average before": f"{os.getloadavg()[0]:.1f}",
-    }

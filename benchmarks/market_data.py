@@ -27,6 +27,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 import conftest
 import embedded
+import pages
 from cli import console, new_app, run
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
@@ -144,10 +145,34 @@ def median(function: Callable[[], object], times: int = 9) -> float:
     return statistics.median(taken)
 
 
+SAID: list[dict[str, str]] = []
+
+
 def say(name: str, figure: str, wanted: str) -> None:
-    """One line of the result."""
+    """One line of the result, shown when it is known."""
+    SAID.append({"what": name, "figure": figure, "wanted": wanted})
     console.print(f"{name:<58} {figure:>18}   {wanted}", markup=False, soft_wrap=True)
     console.file.flush()
+
+
+def report(result: dict) -> str:
+    """The page."""
+    return "\n".join(
+        [
+            "# Bars in, bars out, bytes a bar",
+            "",
+            f"Made by `benchmarks/market_data.py`: {result['bars']:,} M1 bars of ten symbols, ours "
+            "beside the base's table in one server; ratios are medians of the ratios of "
+            f"{result['runs']} alternating loads, times of reads medians of 9 or more.",
+            "",
+            pages.said(result["facts"]),
+            "",
+            "| what | figure | wanted |",
+            "| --- | ---: | ---: |",
+            *(f"| {row['what']} | {row['figure']} | {row['wanted']} |" for row in result["lines"]),
+            "",
+        ]
+    )
 
 
 def compare(connection: psycopg.Connection, total: int, runs: int) -> None:
@@ -289,8 +314,9 @@ def measure(
     runs: Annotated[int, typer.Option(help="loads of each table; medians of ratios")] = 3,
     millions: Annotated[str, typer.Option(help="sizes to read at; empty for none")] = "1,10,30",
     pg: Annotated[int, typer.Option(help="major version of the server")] = embedded.DEFAULT_MAJOR,
+    output: Annotated[Path, typer.Option(help="folder for the figures")] = pages.RESULTS,
 ) -> None:
-    """Measure and print. Needs about 6 GB below the temporary folder for 30 million bars."""
+    """Measure, print, write. Needs about 6 GB below the temporary folder for 30 million bars."""
     conftest.SETTINGS.update(
         shared_buffers="512MB", max_wal_size="4GB", maintenance_work_mem="256MB",
         random_page_cost="1.1", max_parallel_workers_per_gather="2", fsync="on",
@@ -314,10 +340,13 @@ def measure(
         conftest.deploy_all(address.dsn("bench", "rubi_admin"))
         with psycopg.connect(address.dsn("bench"), autocommit=True) as connection:
             connection.execute("SET client_min_messages = error")
+            result = {"facts": pages.facts(connection), "bars": bars, "runs": runs}
             compare(connection, bars, runs)
             reading(connection)
             if millions:
                 growth(connection, [int(text) for text in millions.split(",")])
+    result["lines"] = SAID
+    pages.write(output, "market_data", report(result), result)
 
 
 if __name__ == "__main__":

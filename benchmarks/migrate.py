@@ -1,16 +1,15 @@
 """Two million bars from a SQLite file: scripts/migrate_sqlite.py beside Debian's pgloader.
 
 Both move the same file into the same server, one after the other, the order turned each round.
-pgloader makes a plain table with two indexes; ours goes into the hypertable with all constraints
-and triggers, and proves itself. Memory is the most that the program had (VmHWM of /proc). Writes
-benchmarks/results/migrate.md and migrate.json.
+pgloader goes twice: into our hypertable with all constraints and triggers, as ours does, and its
+own way, into a plain table of floats that it makes, with two indexes afterwards. Only ours keeps
+what breaks a rule aside and proves that all has come. Memory is the most that the program had
+(VmHWM of /proc). Writes benchmarks/results/migrate.md and migrate.json.
 """
 
 from __future__ import annotations
 
-import json
 import os
-import platform
 import random
 import re
 import sqlite3
@@ -18,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from statistics import median
 from time import perf_counter, sleep
@@ -31,6 +30,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 import conftest
 import embedded
+import pages
 import programs
 import server as servers
 from cli import Failure, console, new_app, run
@@ -40,6 +40,11 @@ SYMBOLS = {
     "USDCHF": (0.88, 5), "USDCAD": (1.35, 5), "NZDUSD": (0.61, 5), "EURJPY": (163.0, 3),
     "XAUUSD": (2034.0, 2), "EURGBP": (0.855, 5),
 }  # fmt: skip
+TITLES = {
+    "ours": "scripts/migrate_sqlite.py",
+    "pgloader": "pgloader into our table",
+    "its_own": "pgloader into a plain table of its own",
+}
 
 app = new_app(__doc__)
 
@@ -101,15 +106,14 @@ def measured(command: list[str]) -> tuple[float, float]:
 
 def report(result: dict) -> str:
     """The results as a page."""
-    facts = ", ".join(f"{name} {value}" for name, value in result["facts"].items())
     lines = [
         "# Moving bars from SQLite", "",
-        f"Made by `benchmarks/migrate.py`: {result['rows']:,} bars, both programs on the same file "
-        "and server in turns.", "", f"{facts}.", "",
+        f"Made by `benchmarks/migrate.py`: {result['rows']:,} bars, the programs on the same file "
+        "and server in turns.", "", pages.said(result["facts"]), "",
         "| program | seconds of each round | median | rows a second | most memory |",
         "| --- | ---: | ---: | ---: | ---: |",
     ]  # fmt: skip
-    for who, title in (("ours", "scripts/migrate_sqlite.py"), ("pgloader", "pgloader")):
+    for who, title in TITLES.items():
         found = result[who]
         middle = median(found["seconds"])
         each = ", ".join(f"{seconds:.1f}" for seconds in found["seconds"])
@@ -126,44 +130,38 @@ def compare(
     rows: Annotated[int, typer.Option(min=1)] = 2_000_000,
     rounds: Annotated[int, typer.Option(min=1)] = 3,
     pg: int = embedded.DEFAULT_MAJOR,
-    output: Annotated[Path, typer.Option(help="Folder of the results")] = ROOT
-    / "benchmarks/results",
+    output: Annotated[Path, typer.Option(help="Folder of the results")] = pages.RESULTS,
 ) -> None:
     """Print seconds, rows a second and memory of both, and write the results."""
     program = programs.pgloader()
     result: dict = {
-        "facts": {
-            "date": f"{datetime.now(UTC):%Y-%m-%d}",
-            "cores": os.cpu_count(),
-            "system": f"{platform.system()} {platform.machine()}",
-            "PostgreSQL": pg,
-            "load average before": f"{os.getloadavg()[0]:.1f}",
-        },
         "rows": rows,
-        "ours": {"seconds": [], "megabytes": []},
-        "pgloader": {"seconds": [], "megabytes": []},
+        **{who: {"seconds": [], "megabytes": []} for who in TITLES},
     }
     with tempfile.TemporaryDirectory(prefix="rubi-migrate-") as folder:
         file = Path(folder, "rubi_studio.db")
         make_file(file, rows)
         with servers.running(pg, {}) as server:
             for turn in range(rounds):
-                for who in ("ours", "pgloader")[:: -1 if turn % 2 else 1]:
+                for who in list(TITLES)[:: -1 if turn % 2 else 1]:
                     name = f"{who}_{turn}"
                     with server.connect() as connection:
                         connection.execute(f"CREATE DATABASE {name}")
-                    if who == "ours":
+                    if who != "its_own":
                         conftest.prepare_database(server.dsn(name), None)
                         conftest.deploy_all(server.dsn(name))
-                        command = [sys.executable, str(ROOT / "scripts/migrate_sqlite.py"),
-                                   str(file), f"--dsn={server.dsn(name)}"]  # fmt: skip
-                    else:
-                        target = f"postgresql://postgres@unix:{server.folder}:5432/{name}"
-                        command = [*program, str(file), target]
+                    target = f"postgresql://postgres@unix:{server.folder}:5432/{name}"
+                    command = {
+                        "ours": [sys.executable, str(ROOT / "scripts/migrate_sqlite.py"),
+                                 str(file), f"--dsn={server.dsn(name)}"],
+                        "pgloader": [*program, "--with", "data only", str(file), target],
+                        "its_own": [*program, str(file), target],
+                    }[who]  # fmt: skip
                     with server.connect() as connection:
                         connection.execute("CHECKPOINT")
                     seconds, memory = measured(command)
                     with server.connect(name) as connection:
+                        result.setdefault("facts", pages.facts(connection))
                         count = connection.execute("SELECT count(*) FROM market_data").fetchone()[0]
                     if count != rows:
                         raise Failure(f"{who} moved {count} of {rows} rows")
@@ -172,9 +170,7 @@ def compare(
                     console.print(
                         f"{who}: {seconds:.1f} s, {rows / seconds:,.0f} rows/s, {memory:.0f} MB"
                     )
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "migrate.json").write_text(json.dumps(result, indent=2) + "\n")
-    (output / "migrate.md").write_text(report(result))
+    pages.write(output, "migrate", report(result), result)
 
 
 if __name__ == "__main__":

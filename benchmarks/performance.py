@@ -1,7 +1,8 @@
 """Trading results by the database against pandas and empyrical, on the same orders in one run.
 
 Fills a database of its own on the demo's server (or the one RUBI_SERVER_URL names) and drops it
-afterwards. Prints medians of seconds and their ratios; needs the extras demo and references.
+afterwards. Writes benchmarks/results/performance.md and performance.json; needs the extras demo and
+references.
 """
 
 from __future__ import annotations
@@ -19,13 +20,14 @@ import pandas as pd
 import psycopg
 import typer
 from psycopg import sql
-from rich.table import Table
 
-sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
 import demo
 import deploy
-from cli import Failure, console, new_app, run, step
+import pages
+from cli import Failure, new_app, run, step
 
 DATABASE = "rubi_bench_performance"
 START, END = "2025-01-01", "2026-01-01"
@@ -215,12 +217,10 @@ def main(
     orders: Annotated[int, typer.Option(help="largest number of orders")] = 1_000_000,
     strategies: Annotated[int, typer.Option(help="strategies at that number")] = 1000,
     runs: Annotated[int, typer.Option(help="runs, of which the median counts")] = 3,
+    output: Annotated[Path, typer.Option(help="folder for the figures")] = pages.RESULTS,
 ) -> None:
     """Compare at a hundredth, a tenth and the whole of the orders, then one strategy of 10,000."""
-    table = Table(
-        "strategies", "orders", "database", "fetch", "pandas", "to both", "to pandas",
-        "µs/order", box=None,
-    )  # fmt: skip
+    result: dict = {"runs": runs, "rows": []}
     with database() as server, psycopg.connect(
         server.dsn("postgres", DATABASE), autocommit=True
     ) as connection:  # fmt: skip
@@ -230,18 +230,11 @@ def main(
             with step(f"{orders // part} orders of {count} strategies"):
                 first, last = fill(connection, count, orders // part)
                 seconds = compare(connection, first, last, runs)
-            both = seconds["fetch"] + seconds["pandas"]
-            table.add_row(
-                str(count), str(orders // part),
-                *(f"{seconds[name]:.2f}" for name in ("database", "fetch", "pandas")),
-                f"{seconds['database'] / both:.2f}",
-                f"{seconds['database'] / seconds['pandas']:.2f}",
-                f"{seconds['database'] / (orders // part) * 1e6:.1f}",
-            )  # fmt: skip
-        with step("one strategy of 10000 orders, 20 calls"):
+            result["rows"].append({"strategies": count, "orders": orders // part, **seconds})
+        with step("one strategy of 10000 orders, 21 calls"):
             first, last = fill(connection, 1, 10_000)
             single: list[float] = []
-            for _ in range(20):
+            for _ in range(21):
                 timed(single, lambda: connection.execute(
                     CALCULATE, [START, END, first, last]).fetchall())  # fmt: skip
         with step("all of it stored by refresh_performance_metrics"):
@@ -249,12 +242,44 @@ def main(
             timed(whole, lambda: connection.execute(
                 "SELECT refresh_performance_metrics(%s, %s)", [START, END]))  # fmt: skip
             stored = connection.execute("SELECT count(*) FROM performance_metrics").fetchone()[0]
-    console.print(table)
-    console.print(
-        f"one strategy of 10000 orders: first call {single[0] * 1000:.0f} ms,"
-        f" median {median(single) * 1000:.0f} ms, fastest {min(single) * 1000:.0f} ms"
+        result |= {"facts": pages.facts(connection), "single": single, "refresh": whole[0],
+                   "stored": stored}  # fmt: skip
+    pages.write(output, "performance", report(result), result)
+
+
+def report(result: dict) -> str:
+    """The page."""
+    single = [seconds * 1000 for seconds in result["single"]]
+    return "\n".join(
+        [
+            "# Trading results by the database and by pandas",
+            "",
+            "Made by `benchmarks/performance.py`: all figures of each strategy over a year, by the "
+            "database and by pandas and empyrical from the same orders; seconds are medians of "
+            f"{result['runs']} runs.",
+            "",
+            pages.said(result["facts"]),
+            "",
+            "| strategies | orders | database, s | fetching, s | pandas, s "
+            "| database / (fetching + pandas) | database / pandas | database, µs an order |",
+            "| ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+            *(
+                f"| {row['strategies']:,} | {row['orders']:,} | {row['database']:.2f} "
+                f"| {row['fetch']:.2f} | {row['pandas']:.2f} "
+                f"| {row['database'] / (row['fetch'] + row['pandas']):.2f} "
+                f"| {row['database'] / row['pandas']:.2f} "
+                f"| {row['database'] / row['orders'] * 1e6:.1f} |"
+                for row in result["rows"]
+            ),
+            "",
+            f"One strategy of 10,000 orders: median {median(single):.0f} ms (wanted 50), fastest "
+            f"{min(single):.0f} ms, the first call of a session {single[0]:.0f} ms.",
+            "",
+            f"All stored by refresh_performance_metrics: {result['refresh']:.1f} s for "
+            f"{result['stored']:,} rows.",
+            "",
+        ]
     )
-    console.print(f"refresh of every user and strategy: {whole[0]:.1f} s, {stored} rows")
 
 
 if __name__ == "__main__":

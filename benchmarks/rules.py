@@ -6,7 +6,6 @@ alternating rounds, and writes benchmarks/results/rules.md and rules.json.
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 from pathlib import Path
@@ -18,12 +17,12 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
 import embedded
-from cli import console, new_app, run, step
+import pages
+from cli import new_app, run, step
 from loads import (
     Figures,
     copy_database,
     execute_file,
-    facts,
     in_turn,
     make_pair,
     ratio,
@@ -99,7 +98,6 @@ def table(figures: dict[str, list[Figures]]) -> list[str]:
 
 def report(result: dict) -> str:
     """The page."""
-    run_facts = ", ".join(f"{name} {value}" for name, value in result["facts"].items())
     closing = result["figures"]["closing"]
     return "\n".join(
         [
@@ -110,7 +108,7 @@ def report(result: dict) -> str:
             f"pgbench as rubi_app over a local socket, {result['clients']} connections, 2 threads, "
             "prepared statements. pgbench shares the machine's cores with the server.",
             "",
-            f"{run_facts}.",
+            pages.said(result["facts"]),
             "",
             f"## The API's mix, {result['seconds']} s a round",
             "",
@@ -142,7 +140,7 @@ def measure_rules(
     clients: Annotated[int, typer.Option(min=1, max=100)] = 16,
     synchronous_commit: Annotated[bool, typer.Option(help="Wait for the disk.")] = True,
     pg: Annotated[int, typer.Option(help="Major version.")] = embedded.DEFAULT_MAJOR,
-    output: Annotated[Path, typer.Option(help="Folder for rules.md and .json.")] = HERE / "results",
+    output: Annotated[Path, typer.Option(help="Folder for rules.md and .json.")] = pages.RESULTS,
 ) -> None:
     """Measure, show the tables, write them."""
     if quick:
@@ -151,13 +149,11 @@ def measure_rules(
     with running(pg, settings) as server:
         with step(f"{len(DATABASES)} databases made"):
             make_databases(server)
-        result = {"facts": facts(server), "clients": clients, "rounds": rounds, "seconds": seconds}
+        result = {"clients": clients, "rounds": rounds, "seconds": seconds}
+        with server.connect("ours") as connection:
+            result["facts"] = pages.facts(connection)
         result["figures"] = measure(server, clients, seconds, rounds)
-    page = report(result)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "rules.md").write_text(page)
-    (output / "rules.json").write_text(json.dumps(result, indent=2) + "\n")
-    console.print(page, markup=False)
+    pages.write(output, "rules", report(result), result)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ Writes benchmarks/results/tried.md and tried.json.
 
 from __future__ import annotations
 
-import json
 import statistics
 import sys
 from collections.abc import Callable
@@ -21,8 +20,9 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
 import embedded
-from cli import console, new_app, run, step
-from loads import Figures, copy_database, facts, in_turn, make_pair, pgbench, ratio, run_mix, vacuum
+import pages
+from cli import new_app, run, step
+from loads import Figures, copy_database, in_turn, make_pair, pgbench, ratio, run_mix, vacuum
 from server import Server, running
 
 # Change: what it does to a copy of ours, and the load that shows it.
@@ -193,7 +193,6 @@ def insert_ways(server: Server, bars: int, rounds: int) -> list[dict]:
 
 def report(result: dict) -> str:
     """The page."""
-    said = ", ".join(f"{key} {value}" for key, value in result["facts"].items())
     return "\n".join(
         [
             "# What was tried",
@@ -202,7 +201,7 @@ def report(result: dict) -> str:
             f"{result['rounds']} alternating rounds of {result['seconds']} s, 16 connections. "
             "Below 1.00 the change is slower, and above it takes more processor time.",
             "",
-            f"{said}.",
+            pages.said(result["facts"]),
             "",
             "| change | load | rate to ours | server's CPU to ours |",
             "| --- | --- | ---: | ---: |",
@@ -231,7 +230,7 @@ def measure_tried(
     rounds: Annotated[int, typer.Option(min=1, max=20)] = 4,
     seconds: Annotated[int, typer.Option(min=1, max=60, help="Length of a round.")] = 3,
     pg: Annotated[int, typer.Option(help="Major version.")] = embedded.DEFAULT_MAJOR,
-    output: Annotated[Path, typer.Option(help="Folder for tried.md and .json.")] = HERE / "results",
+    output: Annotated[Path, typer.Option(help="Folder for tried.md and .json.")] = pages.RESULTS,
 ) -> None:
     """Measure, show the tables, write them."""
     if quick:
@@ -239,14 +238,12 @@ def measure_tried(
     with running(pg, {}) as server:
         with step("base and ours made"):
             make_pair(server)
-        result = {"facts": facts(server), "rounds": rounds, "seconds": seconds}
+        result = {"rounds": rounds, "seconds": seconds}
+        with server.connect("ours") as connection:
+            result["facts"] = pages.facts(connection)
         result["changes"] = compare(server, rounds, seconds)
         result["ways"] = insert_ways(server, 5_000 if quick else 50_000, min(rounds, 3))
-    page = report(result)
-    output.mkdir(parents=True, exist_ok=True)
-    (output / "tried.md").write_text(page)
-    (output / "tried.json").write_text(json.dumps(result, indent=2) + "\n")
-    console.print(page, markup=False)
+    pages.write(output, "tried", report(result), result)
 
 
 if __name__ == "__main__":

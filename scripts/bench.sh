@@ -2,7 +2,7 @@
 # Measures the base and ours side by side and writes the tables of benchmarks/results.
 #     scripts/bench.sh            everything: about an hour on a machine that does nothing else
 #     scripts/bench.sh --quick    small sizes, one round, nothing kept: does it all run?
-#     scripts/bench.sh NAME …     only these: api, rules, tried, market_data, performance, ingest_mt5
+#     scripts/bench.sh NAME …     only these: api, rules, tried, market_data, performance, …
 set -euo pipefail
 cd "$(dirname "$0")/.."
 quick=
@@ -20,7 +20,7 @@ for argument in "$@"; do
             ;;
     esac
 done
-[ "${#names[@]}" -gt 0 ] || names=(api rules tried market_data performance ingest_mt5)
+[ "${#names[@]}" -gt 0 ] || names=(api rules tried market_data performance ingest_mt5 migrate)
 . scripts/setup.sh
 rubi_setup embedded,demo,load,references,test
 for name in "${names[@]}"; do
@@ -28,9 +28,10 @@ for name in "${names[@]}"; do
     small=()
     if [ -n "$quick" ]; then
         case "$name" in
-            market_data) small=(--bars 100000 --runs 1 --millions '') ;;
+            market_data) small=(--bars 100000 --runs 1 --millions '' --output "$quick") ;;
             ingest_mt5) small=(--deals 2000 --rounds 1 --output "$quick") ;;
-            performance) small=(--orders 10000 --strategies 10 --runs 1) ;;
+            performance) small=(--orders 10000 --strategies 10 --runs 1 --output "$quick") ;;
+            migrate) small=(--rows 50000 --rounds 1 --output "$quick") ;;
             *) small=(--quick --output "$quick") ;;
         esac
     fi
