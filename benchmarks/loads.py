@@ -91,9 +91,17 @@ def vacuum(server: Server, name: str) -> None:
 
 
 def pgbench(
-    server: Server, database: str, clients: int, *arguments: str, through_pool: bool = False
+    server: Server,
+    database: str,
+    clients: int,
+    *arguments: str,
+    through_pool: bool = False,
+    settings: str = "",
 ) -> Figures:
-    """Run as rubi_app, directly or through PgBouncer; the rate is without connecting."""
+    """Run as rubi_app, directly or through PgBouncer; the rate is without connecting.
+
+    settings are the server's for these connections, as PGOPTIONS takes them.
+    """
     before = server.cpu_seconds()
     direct = nullcontext({"PGHOST": str(server.folder), "PGUSER": "rubi_app"})
     with pooling(str(server.folder), 5432, database) if through_pool else direct as variables:
@@ -101,7 +109,7 @@ def pgbench(
             [server.programs / "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2",
              *arguments, database],
             capture_output=True, text=True,
-            env=os.environ | {"LC_ALL": "C.UTF-8", "PGOPTIONS": ""} | variables,
+            env=os.environ | {"LC_ALL": "C.UTF-8", "PGOPTIONS": settings} | variables,
         )  # fmt: skip
     rate = re.search(r"^tps = ([\d.]+) ", done.stdout, flags=re.MULTILINE)
     count = re.search(r"transactions actually processed: (\d+)", done.stdout)

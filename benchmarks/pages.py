@@ -18,6 +18,14 @@ from cli import console
 
 RESULTS = ROOT / "benchmarks/results"
 
+Lines = list[str]
+
+
+def heading(title: str, *columns: str) -> Lines:
+    """Begin of a table in Markdown: the first column is text."""
+    rule = ["---", *("---:" for _ in columns[1:])]
+    return ["", f"## {title}", "", f"| {' | '.join(columns)} |", f"| {' | '.join(rule)} |"]
+
 
 def facts(connection: psycopg.Connection) -> dict[str, str]:
     """Machine and versions; nothing that names the machine."""
