@@ -48,8 +48,8 @@ def add_orders(server: Server, db: str, total: int) -> None:
         connection.execute(
             "INSERT INTO trading_orders (user_id, mt5_order_id, symbol, order_type, volume,"
             " open_price, close_price, profit, opened_at, closed_at)"
-            " SELECT 1001 + n % 50, 'more ' || n, 'EURUSD', 'BUY', 0.1, 1.1, 1.1 + n % 7 * 0.001,"
-            " n % 7 - 3, now() - n * interval '1 second' - interval '1 hour',"
+            " SELECT 1001 + n %% 50, 'more ' || n, 'EURUSD', 'BUY', 0.1, 1.1, 1.1 + n %% 7 * 0.001,"
+            " n %% 7 - 3, now() - n * interval '1 second' - interval '1 hour',"
             " now() - n * interval '1 second' FROM generate_series("
             "(SELECT count(*) FROM trading_orders) + 1, %s) AS n",
             [total],
@@ -154,7 +154,7 @@ def planning(server: Server, quick: bool, rounds: int, seconds: int) -> Lines:
                     " SELECT 'EURUSD', 'H1', timestamptz '2026-11-01 00:00+00' - n * (SELECT"
                     " d.time_interval FROM timescaledb_information.dimensions AS d"
                     " WHERE d.hypertable_name = 'market_data'), 1, 1, 1, 1"
-                    " FROM generate_series(%s, %s) AS n",
+                    " FROM generate_series(%s::integer, %s::integer) AS n",
                     [made, chunks - 1],
                 )
             made = chunks

@@ -1,5 +1,5 @@
--- State of an account.
-\set session random(1, 200)
+-- State of an account; each client is a terminal of its own, so that no two write at one moment.
+\set session 1 + :client_id % 200
 \set points random(-5000, 5000)
 INSERT INTO account_snapshots (
     session_id, balance, equity, margin, margin_free, margin_level, profit
