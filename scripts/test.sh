@@ -14,7 +14,7 @@ esac
 rubi_setup "embedded,demo,load,references,test${slow:-}"
 PATH="$PWD/.venv/bin:$PATH"
 
-sqlfluff lint --processes 2 --disable-progress-bar schema indexes functions views triggers seed grants
+sqlfluff lint --disable-progress-bar schema indexes functions views triggers seed grants
 squawk {schema,indexes,functions,views,triggers,seed,grants}/*.sql
 ruff check --quiet scripts tests benchmarks
 ruff format --quiet --check scripts tests benchmarks
