@@ -25,7 +25,6 @@ START_BALANCE = Decimal(10000)
 LEVERAGE = 100
 # A price update for each bar is grouped into transactions of this many.
 BATCH = 100
-CALENDAR = "new-york-days"
 
 
 @dataclass(frozen=True)
@@ -40,11 +39,12 @@ class Market:
     commission: Decimal  # of a round trip, account currency, a charge is negative
     fast: int
     slow: int
+    calendar: str = "forex"  # whose days have a bar
 
 
 MARKETS = (
     Market("EURUSD", "H1", timedelta(hours=1), 100_000, Decimal("0.1"), Decimal("-0.70"), 20, 100),
-    Market("GOOG", "D1", timedelta(days=1), 1, Decimal(10), Decimal(0), 20, 60),
+    Market("GOOG", "D1", timedelta(days=1), 1, Decimal(10), Decimal(0), 20, 60, "new-york-days"),
     Market("BTCUSD", "MN1", timedelta(days=31), 1, Decimal("0.1"), Decimal(0), 3, 12),
 )
 
@@ -105,11 +105,12 @@ def load_bars(connection: psycopg.Connection, bars: list[Bar]) -> int:
 
 
 def load_calendar(connection: psycopg.Connection, bars: list[Bar]) -> None:
-    """Say when a share's daily bars are to be there; the other series follow forex.
+    """Say when a share's daily bars are to be there; forex is there already.
 
     A daily bar of the file stands for a whole day of UTC, so the calendar is open all day.
     """
-    if bars[0].market.symbol != "GOOG":
+    market = bars[0].market
+    if market.calendar == "forex":
         return
     from new_york import NewYorkDays  # pandas: half a second, and 90 MB
 
@@ -118,16 +119,16 @@ def load_calendar(connection: psycopg.Connection, bars: list[Bar]) -> None:
     connection.execute(
         "INSERT INTO market_sessions (calendar, weekday, opens, closes)"
         " SELECT %s, weekday, '0 hours', '24 hours' FROM generate_series(1, 5) AS d (weekday)"
-        " ON CONFLICT DO NOTHING", [CALENDAR],
+        " ON CONFLICT DO NOTHING", [market.calendar],
     )  # fmt: skip
     connection.execute(
         "INSERT INTO market_holidays (calendar, day, name)"
         " SELECT %s, * FROM unnest(%s::date[], %s::text[]) ON CONFLICT DO NOTHING",
-        [CALENDAR, [day.date() for day in days.index], list(days)],
+        [market.calendar, [day.date() for day in days.index], list(days)],
     )
     connection.execute(
         "INSERT INTO market_calendars (symbol, calendar) VALUES (%s, %s) ON CONFLICT DO NOTHING",
-        [bars[0].market.symbol, CALENDAR],
+        [market.symbol, market.calendar],
     )
 
 
