@@ -161,6 +161,14 @@ class Cluster:
             "sync_standby",
         ] and states == {"running", "streaming"}
 
+    def has_come_up(self) -> bool:
+        """Whether it is whole; raises Failure when a Patroni has ended meanwhile."""
+        for node in self.nodes:
+            if node.process.poll() is not None:
+                said = (node.folder / "patroni.log").read_text().strip().rpartition("\n")[2]
+                raise Failure(f"Patroni of {node.name} has ended: {said}")
+        return self.is_whole()
+
     def start(self, node: Node) -> None:
         """Start a node's Patroni; it starts the server."""
         with (node.folder / "patroni.log").open("a") as log:
@@ -219,12 +227,11 @@ def configuration(node: Node, etcd: int, programs: Path) -> dict:
     return config
 
 
-def start_etcd(folder: Path, count: int) -> tuple[list[subprocess.Popen], list[int]]:
-    """An etcd of some members; answers them and their clients' ports."""
+def start_etcd(folder: Path, count: int, members: list[subprocess.Popen]) -> list[int]:
+    """Add an etcd of some members, wait until they agree; answers their clients' ports."""
     program = programs.patroni_folder() / "etcd"
     ports = [(embedded.free_port(), embedded.free_port()) for _ in range(count)]
     peers = ",".join(f"e{n}=http://{HOST}:{peer}" for n, (_, peer) in enumerate(ports))
-    members = []
     for number, (client, peer) in enumerate(ports):
         own, other = f"http://{HOST}:{client}", f"http://{HOST}:{peer}"
         data = embedded.owned_folder(folder / f"etcd{number}")
@@ -236,7 +243,16 @@ def start_etcd(folder: Path, count: int) -> tuple[list[subprocess.Popen], list[i
                  f"--initial-cluster={peers}", "--log-level=error"],
                 stdout=log, stderr=log, cwd="/",
             ))  # fmt: skip
-    return members, [client for client, _ in ports]
+    for client, _ in ports:
+        wait("etcd", lambda client=client: is_decided(client), 60)
+    return [client for client, _ in ports]
+
+
+def is_decided(port: int) -> bool:
+    """Whether an etcd knows the version its cluster speaks. Patroni ends when told otherwise."""
+    with suppress(OSError, ValueError), urlopen(f"http://{HOST}:{port}/version", timeout=1) as told:
+        return json.load(told)["etcdcluster"] != "not_decided"
+    return False
 
 
 @contextmanager
@@ -248,7 +264,7 @@ def running(nodes: int = 3, major: int = embedded.DEFAULT_MAJOR) -> Iterator[Clu
     (folder / "postgresql.conf").chmod(0o644)
     cluster = Cluster(folder, [])
     try:
-        cluster.etcd, ports = start_etcd(folder, nodes)
+        ports = start_etcd(folder, nodes, cluster.etcd)
         for number in range(nodes):
             own = embedded.owned_folder(folder / f"node{number + 1}")
             wire = Wire(ports[number:] + ports[:number])
@@ -258,7 +274,7 @@ def running(nodes: int = 3, major: int = embedded.DEFAULT_MAJOR) -> Iterator[Clu
             (own / "patroni.yml").write_text(text)
             (own / "patroni.yml").chmod(0o644)
             cluster.start(node)
-        wait("three nodes with a synchronous standby", cluster.is_whole, 120)
+        wait("three nodes with a synchronous standby", cluster.has_come_up, 120)
         yield cluster
     finally:
         for node in cluster.nodes:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 import deploy
+import embedded
 import ha_cluster
+from cli import Failure
 
 sys.path.append(str(deploy.ROOT / "benchmarks"))
 import failover
@@ -21,6 +27,34 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[tuple[ha_cluster.Cluster
     """Three nodes with our schema, and a user's id."""
     with ha_cluster.running(3, request.config.getoption("--pg")) as running:
         yield running, failover.deploy(running)
+
+
+@pytest.fixture
+def etcd() -> Iterator[list[int]]:
+    """Ports of an etcd of three, as Patroni gets them."""
+    members: list[subprocess.Popen] = []
+    folder = embedded.owned_folder(Path(tempfile.mkdtemp(prefix="rubi-etcd-", dir="/var/tmp")))
+    try:
+        yield ha_cluster.start_etcd(folder, 3, members)
+    finally:
+        for member in members:
+            member.kill()
+            member.wait()
+        shutil.rmtree(folder)
+
+
+def test_patroni_meets_an_etcd_that_has_agreed(etcd: list[int]) -> None:
+    # a Patroni that is told not_decided ends, and nobody starts it again
+    assert all(ha_cluster.is_decided(port) for port in etcd)
+
+
+def test_a_patroni_that_ends_at_once_is_named(tmp_path: Path) -> None:
+    (tmp_path / "patroni.log").write_text("Traceback:\nValueError: no etcd\n")
+    with subprocess.Popen(["false"]) as process:
+        process.wait()
+    node = ha_cluster.Node("node1", tmp_path, 1, 2, None, process)
+    with pytest.raises(Failure, match=r"^Patroni of node1 has ended: ValueError: no etcd$"):
+        ha_cluster.Cluster(tmp_path, [node]).has_come_up()
 
 
 @pytest.mark.parametrize("fault", ["killed", "paused", "cut"])
