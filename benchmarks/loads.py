@@ -95,19 +95,21 @@ def pgbench(
     database: str,
     clients: int,
     *arguments: str,
+    warming: int = 0,
     through_pool: bool = False,
     settings: str = "",
 ) -> Figures:
     """Run as rubi_app, directly or through PgBouncer; the rate is without connecting.
 
-    settings are the server's for these connections, as PGOPTIONS takes them.
+    The first seconds may be left out of the rate as warming, not out of processor time. settings
+    are the server's for these connections, as PGOPTIONS takes them.
     """
     before = server.cpu_seconds()
     direct = nullcontext({"PGHOST": str(server.folder), "PGUSER": "rubi_app"})
     with pooling(str(server.folder), 5432, database) if through_pool else direct as variables:
         done = subprocess.run(
             [server.programs / "pgbench", "-n", "-M", "prepared", "-c", str(clients), "-j", "2",
-             *arguments, database],
+             *(["-P", "1"] if warming else []), *arguments, database],
             capture_output=True, text=True,
             env=os.environ | {"LC_ALL": "C.UTF-8", "PGOPTIONS": settings} | variables,
         )  # fmt: skip
@@ -117,7 +119,12 @@ def pgbench(
         raise Failure(
             f"pgbench on {database}: {(done.stderr.strip() or 'no rate').splitlines()[0]}"
         )
-    return Figures(float(rate[1]), (server.cpu_seconds() - before) * 1e6 / int(count[1]))
+    cpu = (server.cpu_seconds() - before) * 1e6 / int(count[1])
+    if not warming:
+        return Figures(float(rate[1]), cpu)
+    every_second = re.findall(r"^progress: ([\d.]+) s, ([\d.]+) tps", done.stderr, re.MULTILINE)
+    warm = [float(tps) for second, tps in every_second if float(second) > warming + 0.5]
+    return Figures(statistics.mean(warm), cpu)
 
 
 def mix_scripts() -> list[str]:
@@ -126,12 +133,19 @@ def mix_scripts() -> list[str]:
 
 
 def run_mix(
-    server: Server, database: str, clients: int, seconds: int, through_pool: bool = False
+    server: Server,
+    database: str,
+    clients: int,
+    seconds: int,
+    *,
+    warming: int = 0,
+    through_pool: bool = False,
 ) -> Figures:
-    """Rate of the API's mix."""
+    """Rate of the API's mix over some seconds after warming."""
     return pgbench(
-        server, database, clients, "-T", str(seconds), *mix_scripts(), through_pool=through_pool
-    )
+        server, database, clients, "-T", str(warming + seconds), *mix_scripts(),
+        warming=warming, through_pool=through_pool,
+    )  # fmt: skip
 
 
 def run_closing(server: Server, database: str, clients: int, seconds: int) -> Figures:
