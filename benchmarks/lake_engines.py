@@ -5,8 +5,8 @@
     .venv/bin/python benchmarks/lake_engines.py shrink DIR   # a tenth stays in the hypertable
 
 shrink drops nine tenths of the hypertable, which stay in the lake, and reads the hypertable before
-and after. Times are of one run after one that warms up; memory is the largest sum of proportional
-set sizes of the processes at work. Remove the folder yourself.
+and after. Each question is asked once, H1 before D1; memory is the largest sum of proportional set
+sizes of the processes at work. Spark needs the extra spark and Java 17. Remove the folder yourself.
 """
 
 from __future__ import annotations

@@ -17,6 +17,20 @@ AS $$
 DECLARE
     v_net numeric;
 BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF OLD.closed_at IS NULL AND NEW.closed_at IS NULL THEN
+            RETURN NULL;
+        END IF;
+        IF (
+            OLD.strategy_id, OLD.closed_at IS NULL, OLD.close_price IS NULL,
+            OLD.profit, OLD.commission, OLD.swap
+        ) IS NOT DISTINCT FROM (
+            NEW.strategy_id, NEW.closed_at IS NULL, NEW.close_price IS NULL,
+            NEW.profit, NEW.commission, NEW.swap
+        ) THEN
+            RETURN NULL;
+        END IF;
+    END IF;
     IF TG_OP <> 'INSERT' THEN
         IF OLD.strategy_id IS NOT NULL AND OLD.closed_at IS NOT NULL
             AND OLD.close_price IS NOT NULL THEN
@@ -40,7 +54,8 @@ COMMENT ON FUNCTION internal.note_counter_change() IS
 'Trigger: notes what an order''s change does to its strategy''s counters, to be applied at commit.';
 REVOKE ALL ON FUNCTION internal.note_counter_change() FROM public;
 
--- The WHEN clauses keep the price of an open order at nothing.
+-- A short WHEN costs an order that does not count less than a call. What an update changes is looked
+-- at within the function: PostgreSQL reads the text of a WHEN anew for each statement.
 CREATE OR REPLACE TRIGGER trading_orders_60_counters_insert
 AFTER INSERT ON public.trading_orders
 FOR EACH ROW
@@ -50,18 +65,7 @@ EXECUTE FUNCTION internal.note_counter_change();
 CREATE OR REPLACE TRIGGER trading_orders_60_counters_update
 AFTER UPDATE OF strategy_id, signal_id, closed_at, close_price, profit, commission, swap
 ON public.trading_orders
-FOR EACH ROW
-WHEN (
-    (OLD.closed_at IS NOT NULL OR NEW.closed_at IS NOT NULL)
-    AND (
-        OLD.strategy_id, OLD.closed_at IS NULL, OLD.close_price IS NULL,
-        OLD.profit, OLD.commission, OLD.swap
-    ) IS DISTINCT FROM (
-        NEW.strategy_id, NEW.closed_at IS NULL, NEW.close_price IS NULL,
-        NEW.profit, NEW.commission, NEW.swap
-    )
-)
-EXECUTE FUNCTION internal.note_counter_change();
+FOR EACH ROW EXECUTE FUNCTION internal.note_counter_change();
 
 CREATE OR REPLACE TRIGGER trading_orders_60_counters_delete
 AFTER DELETE ON public.trading_orders
@@ -71,7 +75,7 @@ EXECUTE FUNCTION internal.note_counter_change();
 
 -- Runs at commit, once a delta row. The first run applies all deltas of the transaction, locking
 -- the strategies in the order of their ids, so that no two transactions can deadlock; later runs
--- find their row gone.
+-- find their row gone. A transaction's only delta, the usual case, needs no order.
 CREATE OR REPLACE FUNCTION internal.apply_counter_changes()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -83,10 +87,21 @@ SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
 AS $$
 BEGIN
+    DELETE FROM internal.strategy_counter_deltas AS d
+    WHERE d.xact = NEW.xact AND d.id = NEW.id;
+    IF NOT FOUND THEN
+        RETURN NULL;
+    END IF;
     IF NOT EXISTS (
         SELECT FROM internal.strategy_counter_deltas AS d
-        WHERE d.xact = NEW.xact AND d.id = NEW.id
+        WHERE d.xact = NEW.xact
     ) THEN
+        UPDATE public.trading_strategies AS s
+        SET
+            total_trades = s.total_trades + NEW.trades,
+            winning_trades = s.winning_trades + NEW.winning,
+            total_profit = s.total_profit + NEW.profit
+        WHERE s.id = NEW.strategy_id;
         RETURN NULL;
     END IF;
     WITH taken AS (
@@ -100,7 +115,12 @@ BEGIN
             sum(t.trades) AS trades,
             sum(t.winning) AS winning,
             sum(t.profit) AS profit
-        FROM taken AS t
+        FROM (
+            SELECT t.strategy_id, t.trades, t.winning, t.profit
+            FROM taken AS t
+            UNION ALL
+            SELECT NEW.strategy_id, NEW.trades, NEW.winning, NEW.profit
+        ) AS t
         GROUP BY t.strategy_id
     ),
     locked AS (
