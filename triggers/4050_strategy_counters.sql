@@ -54,8 +54,8 @@ COMMENT ON FUNCTION internal.note_counter_change() IS
 'Trigger: notes what an order''s change does to its strategy''s counters, to be applied at commit.';
 REVOKE ALL ON FUNCTION internal.note_counter_change() FROM public;
 
--- A short WHEN costs an order that does not count less than a call. What an update changes is looked
--- at within the function: PostgreSQL reads the text of a WHEN anew for each statement.
+-- A short WHEN costs an order that does not count less than a call. What an update changes is
+-- looked at within the function: PostgreSQL reads the text of a WHEN anew for each statement.
 CREATE OR REPLACE TRIGGER trading_orders_60_counters_insert
 AFTER INSERT ON public.trading_orders
 FOR EACH ROW
