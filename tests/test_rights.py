@@ -35,6 +35,13 @@ def test_api_reads_and_writes_every_table(db: psycopg.Connection) -> None:
         assert not any(has_rights(db, "rubi_app", table, "TRUNCATE TRIGGER REFERENCES")), table
 
 
+def test_only_the_owner_may_correct_history(db: psycopg.Connection) -> None:
+    # triggers/4620_frozen_columns.sql takes the right to put triggers on a table for it
+    for role in [*ROLES, "rubi_tenant"]:
+        for table in ("trading_orders", "trading_strategies"):
+            assert has_rights(db, role, table, "TRIGGER") == [False], (role, table)
+
+
 def test_api_uses_every_sequence(db: psycopg.Connection) -> None:
     missing = db.execute(
         "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'S'"

@@ -18,11 +18,12 @@ DECLARE
     v_net numeric;
 BEGIN
     IF TG_OP = 'UPDATE' THEN
-        IF OLD.closed_at IS NULL AND NEW.closed_at IS NULL THEN
-            RETURN NULL;
-        END IF;
-        IF (
-            OLD.strategy_id, OLD.closed_at IS NULL, OLD.close_price IS NULL,
+        IF OLD.closed_at IS NULL THEN
+            IF NEW.closed_at IS NULL THEN
+                RETURN NULL;
+            END IF;
+        ELSIF (
+            OLD.strategy_id, FALSE, OLD.close_price IS NULL,
             OLD.profit, OLD.commission, OLD.swap
         ) IS NOT DISTINCT FROM (
             NEW.strategy_id, NEW.closed_at IS NULL, NEW.close_price IS NULL,
