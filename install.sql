@@ -129,6 +129,7 @@ SET lock_timeout = '5s';
 \set file triggers/4020_account_of_row.sql \ir scripts/apply.psql
 \set file triggers/4030_strategy_of_order.sql \ir scripts/apply.psql
 \set file triggers/4040_signal_rules.sql \ir scripts/apply.psql
+\set file triggers/4045_session_times.sql \ir scripts/apply.psql
 \set file triggers/4050_strategy_counters.sql \ir scripts/apply.psql
 \set file triggers/4300_notify.sql \ir scripts/apply.psql
 \set file triggers/4310_account_of_order.sql \ir scripts/apply.psql

@@ -6,8 +6,8 @@ CALL deploy.become_owner();
 
 -- Unique keys answer before foreign keys and check options do: an order for another user's signal
 -- that has one already would be "not unique", for a signal that does not exist "no such signal".
--- These triggers look first, with the tenant's eyes, and say the same in both cases. WHEN keeps
--- them from the API and everybody else.
+-- These triggers look first, with the tenant's eyes, and say the same in both cases. They do
+-- nothing for the API and everybody else; a WHEN that said so would be read by each statement.
 CREATE OR REPLACE FUNCTION internal.check_parents_of_order()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -18,6 +18,9 @@ AS $$
 DECLARE
     v_constraint text;
 BEGIN
+    IF current_user <> 'rubi_tenant' THEN
+        RETURN NEW;
+    END IF;
     IF NEW.signal_id IS NOT NULL AND NOT EXISTS (
         SELECT FROM public.trading_signals AS s
         WHERE s.id = NEW.signal_id AND s.user_id = NEW.user_id
@@ -45,9 +48,7 @@ REVOKE ALL ON FUNCTION internal.check_parents_of_order() FROM public;
 
 CREATE OR REPLACE TRIGGER trading_orders_01_tenant_parents
 BEFORE INSERT OR UPDATE OF signal_id, account_id, user_id ON public.trading_orders
-FOR EACH ROW
-WHEN (current_user = 'rubi_tenant')
-EXECUTE FUNCTION internal.check_parents_of_order();
+FOR EACH ROW EXECUTE FUNCTION internal.check_parents_of_order();
 
 CREATE OR REPLACE FUNCTION internal.check_session_of_snapshot()
 RETURNS trigger
@@ -57,6 +58,9 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    IF current_user <> 'rubi_tenant' THEN
+        RETURN NEW;
+    END IF;
     IF NOT EXISTS (
         SELECT FROM public.mt5_sessions AS s
         WHERE s.session_id = NEW.session_id
@@ -76,6 +80,4 @@ REVOKE ALL ON FUNCTION internal.check_session_of_snapshot() FROM public;
 
 CREATE OR REPLACE TRIGGER account_snapshots_01_tenant_session
 BEFORE INSERT ON public.account_snapshots
-FOR EACH ROW
-WHEN (current_user = 'rubi_tenant')
-EXECUTE FUNCTION internal.check_session_of_snapshot();
+FOR EACH ROW EXECUTE FUNCTION internal.check_session_of_snapshot();
