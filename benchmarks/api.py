@@ -53,9 +53,9 @@ WARMING, SLOW_WARMING = 6, 20
 # The end of 180 connections takes the processors for a moment: s that do not count at a fixed rate.
 LEAVING = 3
 # Rounds of 180 connections, and those at a fixed rate, are so many times as long.
-LONG = 3
+LONG = 2
 # A round is often 10 % off; what has a goal gets so many times as many rounds.
-MORE = 3
+MORE = 2
 
 
 def rates(server: Server, quick: bool, rounds: int, seconds: int) -> Lines:
