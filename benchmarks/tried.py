@@ -64,6 +64,20 @@ CHANGES = {
         "DROP INDEX idx_signals_indicators_gin;",
         "signal_insert",
     ),
+    "a CHECK that sessions end after they began": (
+        "ALTER TABLE mt5_sessions ADD CHECK (disconnected_at >= connected_at);",
+        "heartbeat",
+    ),
+    "WHEN (current_user = 'rubi_tenant') on snapshots' trigger": (
+        "CREATE OR REPLACE TRIGGER account_snapshots_01_tenant_session"
+        " BEFORE INSERT ON account_snapshots FOR EACH ROW WHEN (current_user = 'rubi_tenant')"
+        " EXECUTE FUNCTION internal.check_session_of_snapshot();",
+        "snapshot_insert",
+    ),
+    "commit_delay = 1000, that more commits share a flush": (
+        "ALTER DATABASE {database} SET commit_delay = 1000;",
+        "mix",
+    ),
     "plan_cache_mode = force_custom_plan": (
         "ALTER DATABASE {database} SET plan_cache_mode = force_custom_plan;",
         "mix",
