@@ -243,12 +243,13 @@ def read(connection: psycopg.Connection, total: int) -> None:
         " AND timeframe = 'M1' AND timestamp >= '2024-03-01' AND timestamp < '2024-04-01'"
         " ORDER BY timestamp"
     )
-    summed = f"SELECT count(*), sum(close), max(high) FROM ({bars}) AS bars"
-    for name, measure, query in (
-        ("its rows", in_database, bars), ("summed", fetched, summed),
-    ):  # fmt: skip
+    for name, measure, form in (
+        ("its rows", in_database, "{}"),
+        ("summed", fetched, "SELECT count(*), sum(close), max(high) FROM ({}) AS bars"),
+    ):
         mine, base = in_turn(*(
-            partial(measure, connection, query.format(table)) for table in ("market_data", "base")
+            partial(measure, connection, form.format(bars.format(table)))
+            for table in ("market_data", "base")
         ))  # fmt: skip
         say(f"a month of one symbol of ten, {name} ({mine:.1f} to {base:.1f} ms)",
             f"{mine / base:.2f}", "0.5")  # fmt: skip
