@@ -6,7 +6,7 @@ CALL deploy.become_owner();
 
 -- Once for each statement, from its rows: COPY pays one grouping, not a trigger call for each row.
 -- It pays besides that TimescaleDB's COPY inserts row by row, not a page at a time, where a trigger
--- is handed the rows: a tenth of its time together (benchmarks/bar_costs.py). Nothing else tells
+-- is handed the rows: a tenth of its time or more (benchmarks/bar_costs.py). Nothing else tells
 -- which series has how many more bars without reading them again. SECURITY DEFINER: the log belongs
 -- to nobody but its owner.
 CREATE OR REPLACE FUNCTION internal.log_bar_changes()
