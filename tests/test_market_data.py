@@ -12,6 +12,7 @@ import pytest
 
 import bars
 import rows
+from deploy import ROOT
 
 H1 = {"time": 1704189600, "open": 1.1, "high": 1.3, "low": 1.0, "close": 1.2,
       "tick_volume": 5, "spread": 3, "real_volume": 0}  # fmt: skip
@@ -191,6 +192,19 @@ def test_loading_counts_also_without_the_trigger(db: psycopg.Connection) -> None
     )
     db.execute("SELECT merge_staged_bars('EURUSD', 'H1')")
     assert coverage(db)[0][1] == 2
+
+
+def test_a_lost_column_does_not_end_the_server(db: psycopg.Connection) -> None:
+    # TimescaleDB 2.19 did: COPY, a new chunk, and a trigger that is handed the rows
+    db.execute("ALTER TABLE market_data DROP COLUMN id")
+    db.execute((ROOT / "triggers/4400_bar_changes.sql").read_text())
+    copy = "COPY market_data (symbol, timeframe, timestamp, open, high, low, close, real_volume)"
+    with db.cursor().copy(f"{copy} FROM STDIN") as lines:
+        for minute in range(1400):
+            at = datetime(2024, 6, 2, tzinfo=UTC) + timedelta(minutes=minute)
+            lines.write_row(("EURUSD", "M1", at, 1, 2, 1, 1, 0))
+    db.execute("SELECT count_bars('EURUSD', 'M1')")
+    assert coverage(db)[0][1] == 1400
 
 
 def test_resampled_bar_is_first_last_extremes_and_sums(app: psycopg.Connection) -> None:
