@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -39,6 +40,13 @@ SETTINGS = {
     "max_wal_size": "4GB",
     "autovacuum": "off",
 }
+
+
+def pytest_configure() -> None:
+    """A run in the background of a shell ignores SIGINT, and so would all it starts: some tests
+    interrupt what they start."""
+    if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
