@@ -85,6 +85,7 @@ SET lock_timeout = '5s';
 \set file functions/2430_ingest_bars.sql \ir scripts/apply.psql
 \set file functions/2440_market_ticks.sql \ir scripts/apply.psql
 \set file functions/2450_resample_bars.sql \ir scripts/apply.psql
+\set file functions/2455_last_bars.sql \ir scripts/apply.psql
 \set file functions/2460_find_bar_gaps.sql \ir scripts/apply.psql
 \set file functions/2470_market_retention.sql \ir scripts/apply.psql
 \set file functions/2480_enable_timescale_policies.sql \ir scripts/apply.psql

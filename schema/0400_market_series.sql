@@ -69,13 +69,13 @@ CREATE TABLE IF NOT EXISTS public.resampled_bars (
     volume bigint NOT NULL,
     bars integer NOT NULL,
     spread integer,
-    real_volume numeric,
-    symbol text NOT NULL,
-    timeframe text NOT NULL,
     open numeric(20, 8) NOT NULL,
     high numeric(20, 8) NOT NULL,
     low numeric(20, 8) NOT NULL,
     close numeric(20, 8) NOT NULL,
+    real_volume numeric,
+    symbol text NOT NULL,
+    timeframe text NOT NULL,
     CONSTRAINT resampled_bars_pkey PRIMARY KEY (symbol, timeframe, timestamp)
 );
 SELECT create_hypertable(

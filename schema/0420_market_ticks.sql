@@ -19,7 +19,7 @@ CREATE TABLE IF NOT EXISTS public.market_ticks (
     CONSTRAINT market_ticks_pkey PRIMARY KEY (symbol, timestamp, seq),
     CONSTRAINT market_ticks_symbol_trimmed_check CHECK (
         symbol <> ''
-        AND symbol COLLATE "C" !~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+        AND symbol COLLATE "C" !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
     ),
     CONSTRAINT market_ticks_seq_not_negative_check CHECK (seq >= 0),
     CONSTRAINT market_ticks_price_present_check CHECK (

@@ -33,11 +33,12 @@ def shapes() -> list[str]:
 
 def test_documented_shapes_answer(filled: psycopg.Connection) -> None:
     found = [filled.execute(query).fetchall() for query in shapes()]
-    months, aligned, last, opened = found
+    months, aligned, called, last, opened = found
     assert len(months) == 21 * 96
     assert len(aligned) == 25 * 2 and all(row[2] for row in aligned)
     assert [row[0] for row in sorted(last)] == ["EURUSD", "USDJPY"]
     assert {f"{row[1]:%m-%d %H:%M}" for row in last} == {"10-31 23:45"}
+    assert sorted(called) == sorted(last)
     assert [f"{row[2]:%m-%d %H:%M}" for row in opened] == ["03-05 10:15"]
 
 
@@ -54,11 +55,51 @@ def chunks_read(db: psycopg.Connection, query: str) -> int:
 
 def test_range_and_last_bar_read_the_chunks_they_need(filled: psycopg.Connection) -> None:
     total = filled.execute("SELECT count(*) FROM show_chunks('market_data')").fetchone()[0]
-    month, _, last, opened = shapes()
+    month, _, _, last, opened = shapes()
     assert total > 9
     assert chunks_read(filled, month) <= 2
     assert chunks_read(filled, last) == 1
     assert chunks_read(filled, opened) <= 2
+
+
+def chunks_opened(db: psycopg.Connection, query: str) -> int:
+    """Chunks of bars that a query opens once its plans are made."""
+    for _ in range(2):
+        with db.transaction():
+            db.execute(query)
+            found = db.execute(
+                "SELECT count(*) FROM pg_locks AS l"
+                " JOIN pg_inherits AS i ON i.inhrelid = l.relation"
+                " WHERE l.pid = pg_backend_pid() AND i.inhparent = 'market_data'::regclass"
+            ).fetchone()[0]
+    return found
+
+
+def test_last_bars_open_old_chunks_only_for_symbols_without_new_bars(
+    filled: psycopg.Connection,
+) -> None:
+    total = filled.execute("SELECT count(*) FROM show_chunks('market_data')").fetchone()[0]
+    make = "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close, volume)"
+    filled.execute(
+        f"{make} SELECT s, 'M1', now() - n * interval '1 day', 2, 4, 1, 3, n"
+        " FROM unnest(ARRAY['EURUSD', 'GBPUSD']) AS s, generate_series(1, 3) AS n"
+    )
+    filled.execute("SELECT fold_bar_changes()")
+    new = "SELECT symbol, open, high, low, close, volume, spread FROM last_bars('M1', {})"
+    both = new.format("ARRAY['GBPUSD', 'EURUSD', 'GBPUSD', 'NONE']")
+    found = sorted(filled.execute(both).fetchall())
+    assert found == [("EURUSD", 2, 4, 1, 3, 1, None), ("GBPUSD", 2, 4, 1, 3, 1, None)]
+    assert chunks_opened(filled, new.format("ARRAY['GBPUSD', 'EURUSD']")) <= 3 < total
+    # USDJPY's are of 2024
+    every = "SELECT symbol, timestamp FROM last_bars('M1')"
+    one_by_one = (
+        "SELECT symbol, max(timestamp) FROM market_data WHERE timeframe = 'M1' GROUP BY symbol"
+    )
+    expected = sorted(filled.execute(one_by_one).fetchall())
+    assert sorted(filled.execute(every).fetchall()) == expected and len(expected) == 3
+    assert chunks_opened(filled, every) > total
+    for nothing in ("last_bars('H4')", "last_bars('M1', '{}')", "last_bars(NULL)"):
+        assert filled.execute(f"SELECT * FROM {nothing}").fetchall() == []
 
 
 def test_daily_bars_of_a_share_lack_nothing_but_what_is_missing(app: psycopg.Connection) -> None:

@@ -41,6 +41,8 @@ SELECT *
 FROM ingest_bars('EURUSD', 'H1', '[[1767700800, 1.1, 1.102, 1.099, 1.101, 812, 4, 0]]');
 -- example: find_bar_gaps
 SELECT * FROM find_bar_gaps('EURUSD', 'H1', '2026-01-05 00:00+00', '2026-01-10 00:00+00');
+-- example: last_bars
+SELECT symbol, timestamp, close FROM last_bars('H1', ARRAY['EURUSD', 'USDJPY']);
 -- example: internal.are_mt5_rows_sound
 SELECT internal.are_mt5_rows_sound('deals', '[]');
 -- example: internal.check_mt5_source
