@@ -90,6 +90,17 @@ def install(
     )
 
 
+@pytest.fixture
+def installed(managed: tuple[Address, Path]) -> tuple[Address, Path]:
+    """The same server, installed, whichever test of this file came first in this process."""
+    with psycopg.connect(managed[0].dsn(DATABASE)) as connection:
+        there = connection.execute("SELECT to_regclass('deploy.history')").fetchone()[0]
+    if not there:
+        done = install(managed, RUBI_APP_PASSWORD=APP_PASSWORD)
+        assert done.returncode == 0, done.stdout + done.stderr
+    return managed
+
+
 def log_of(managed: tuple[Address, Path]) -> str:
     return "".join(path.read_text() for path in (managed[1] / "log").iterdir())
 
@@ -143,13 +154,13 @@ def test_installation_that_was_killed_completes_with_every_check_ok(
     assert f"postgresql://rubi_app:****@127.0.0.1:{managed[0].port}/{DATABASE}" in done.stdout
 
 
-def test_second_run_changes_nothing(managed: tuple[Address, Path]) -> None:
-    before = state(managed)
-    done = install(managed, RUBI_APP_PASSWORD=APP_PASSWORD)
+def test_second_run_changes_nothing(installed: tuple[Address, Path]) -> None:
+    before = state(installed)
+    done = install(installed, RUBI_APP_PASSWORD=APP_PASSWORD)
     assert done.returncode == 0, done.stdout + done.stderr
     assert set(checks(done.stdout).values()) == {"ok", "-"}
     assert "nothing to do" in done.stdout
-    assert state(managed) == before
+    assert state(installed) == before
 
 
 def test_passwords_are_in_no_log_and_in_no_output(managed: tuple[Address, Path]) -> None:
@@ -225,10 +236,10 @@ def test_what_is_missing_is_said_in_one_line(
     assert "Traceback" not in done.stderr
 
 
-def test_missing_object_fails_the_checklist(managed: tuple[Address, Path]) -> None:
-    with psycopg.connect(managed[0].dsn(DATABASE), autocommit=True) as connection:
+def test_missing_object_fails_the_checklist(installed: tuple[Address, Path]) -> None:
+    with psycopg.connect(installed[0].dsn(DATABASE), autocommit=True) as connection:
         connection.execute("ALTER VIEW user_trading_stats RENAME TO hidden")
-        done = install(managed)
+        done = install(installed)
         connection.execute("ALTER VIEW hidden RENAME TO user_trading_stats")
     assert done.returncode == 1
     assert checks(done.stdout)["views"] == "FAILED"
