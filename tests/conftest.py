@@ -111,6 +111,12 @@ class Address:
         return psycopg.conninfo.make_conninfo(**parts)
 
 
+@pytest.fixture(autouse=True)
+def loud() -> None:
+    """Scripts that run in this process may print, though one with --json was here before."""
+    deploy.console.quiet = False
+
+
 @pytest.fixture(scope="session")
 def server(request: pytest.FixtureRequest) -> Iterator[Address]:
     """The ephemeral server, or the one that RUBI_SERVER_URL names, with a managed administrator."""

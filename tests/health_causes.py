@@ -408,11 +408,11 @@ def chunk_count(watched: Watched) -> Iterator[str]:
 @drives("chunk_memory")
 def chunk_memory(watched: Watched) -> Iterator[str]:
     watched.monitor.execute("SET effective_cache_size = '1MB'")
-    for status, first in (("warning", 1), ("critical", 20001)):
+    for status, first in (("warning", 1), ("critical", 17001)):
         watched.run(
             "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
             " SELECT 'TEST', 'M1', timestamptz '2026-11-04' + n * interval '30 seconds',"
-            f" 1, 1, 1, 1 FROM generate_series({first}, {first + 19999}) AS n"
+            f" 1, 1, 1, 1 FROM generate_series({first}, {first + 16999}) AS n"
         )
         yield status
     drop_bars(watched)
@@ -431,6 +431,10 @@ def chunks_ahead(watched: Watched) -> Iterator[str]:
     watched.run("CALL monitoring.make_chunks_ahead()")
     yield "ok"
     drop_bars(watched)
+    watched.run(
+        "SELECT drop_chunks(format('%I.%I', hypertable_schema, hypertable_name)::regclass,"
+        " newer_than => now()) FROM timescaledb_information.hypertables"
+    )
 
 
 def by_age(name: str, kind: str, warning: int, critical: int) -> Cause:
