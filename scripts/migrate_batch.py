@@ -70,7 +70,7 @@ class Batch:
         """Move a batch; last is the number of the row before it. Answers what came in or was
         there; None when that is just what SQLite wrote."""
         if isinstance(ready, Quick):
-            if self.copy(ready.text.data):
+            if self.copy(ready.text):
                 self.moved = ready.count
                 count.read += ready.count
                 count.moved += ready.count

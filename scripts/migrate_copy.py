@@ -16,7 +16,8 @@ import psycopg
 from psycopg import sql
 
 import migrate_fast
-from cli import Failure
+import migrate_key
+from cli import Failure, console
 from migrate_batch import Batch, Count
 from migrate_ready import START, Prepared, Quick, made_ready
 from migrate_sources import Source
@@ -80,7 +81,6 @@ class Mover:
 
     def move(self, move: Move) -> Count:
         """Move one table."""
-        self.counts[move.table] = count = Count()
         state = self.state(move.table)
         # users come in one transaction: the administrator gives way and returns within it
         users = move.table == "users" and self.resume
@@ -92,13 +92,36 @@ class Mover:
                     "INSERT INTO migration.progress (source, table_name, last_row, started_at)"
                     " VALUES (%s, %s, %s, %s)", self.source.name, move.table, START, self.made,
                 )  # fmt: skip
-            self.move_rows(move, state, count)
+            if state or not self.move_without_key(move):
+                self.move_rows(move, state)
             if self.administrator:
                 self.bring_back_administrator()
-        return count
+        return self.counts[move.table]
 
-    def move_rows(self, move: Move, state: State | None, count: Count) -> None:
+    def move_without_key(self, move: Move) -> bool:
+        """Move bars into an empty table that gets its key at the end. False, with nothing done,
+        when that can't be, or when two rows share a key: the table has to name them."""
+        if move.table != "market_data":
+            return False
+        if self.source.count(move.source_table) < migrate_fast.MANY:
+            return False
+        try:
+            with self.connection.transaction():
+                key = migrate_key.dropped(self.connection)
+                if key:
+                    self.move_rows(move, None)
+                    key.build(self.connection)
+                return key is not None
+        except psycopg.errors.UniqueViolation:
+            console.print("market_data: rows share a key, so all come in once more to name them")
+        self.progress(move, -self.counts[move.table].read)
+        for column in move.columns:
+            column.forms.clear()
+        return False
+
+    def move_rows(self, move: Move, state: State | None) -> None:
         """All batches of a table, then its sequence."""
+        self.counts[move.table] = count = Count()
         again = state is not None and state.finished
         last = START if state is None or again else state.last
         # rows up to here were read by an earlier run: those that are still here are left alone
@@ -141,8 +164,8 @@ class Mover:
             return None
         side.total += ready.count
         if ready.quick:
-            side.hash += ready.text.hash
-            migrate_fast.add_measures(ready.move, side, ready.text.measures)
+            side.hash += ready.hash
+            migrate_fast.add_measures(ready.move, side, ready.measures)
         else:
             side.add(good, ready.texts if good is ready.fields and ready.plain else None)
         return side
