@@ -70,7 +70,8 @@ def expressions(move: Move) -> tuple[str, str]:
             whole = f"CAST({column} AS INTEGER)"
             measures += [f"sum({whole})", f"min({whole})", f"max({whole})"]
         elif kind == "time":
-            measures += [f"min({values[-1]})", f"max({values[-1]})"]
+            # of the column itself: of an expression it takes a quarter more time in all
+            measures += [f"min({column}) || '+00'", f"max({column}) || '+00'"]
     return f"json_array({', '.join(values)})", ", ".join(measures)
 
 

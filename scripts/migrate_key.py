@@ -15,7 +15,6 @@ from psycopg.pq import TransactionStatus
 from cli import console
 
 WAIT = "3s"  # for the lock, for which others who want bars wait too
-MEMORY = "256MB"  # to sort a chunk's keys
 # nothing hangs on it that would have to be made again but its comment
 KEY = (
     "SELECT c.conname, pg_get_constraintdef(c.oid), obj_description(c.oid, 'pg_constraint')"
@@ -38,7 +37,6 @@ class Key:
 
     def build(self, connection: psycopg.Connection) -> None:
         """Make it again. Raises UniqueViolation when two rows share it."""
-        connection.execute(f"SET LOCAL maintenance_work_mem = '{MEMORY}'")
         name = sql.Identifier(self.name)
         connection.execute(
             sql.SQL("ALTER TABLE public.market_data ADD CONSTRAINT {} {}").format(
