@@ -14,6 +14,7 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 import migrate_fast
 import migrate_key
@@ -103,6 +104,8 @@ class Mover:
         when that can't be, or when two rows share a key: the table has to name them."""
         if move.table != "market_data":
             return False
+        if self.connection.info.transaction_status != TransactionStatus.INTRANS:
+            return False  # each batch is committed
         if self.source.count(move.source_table) < migrate_fast.MANY:
             return False
         try:

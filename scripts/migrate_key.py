@@ -10,7 +10,6 @@ from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
-from psycopg.pq import TransactionStatus
 
 from cli import console
 
@@ -52,10 +51,8 @@ class Key:
 
 
 def dropped(connection: psycopg.Connection) -> Key | None:
-    """Drop the key. None where it has to stay: bars are there, each batch is committed, the lock
-    is not to be had, or something of the database hangs on the key."""
-    if connection.info.transaction_status != TransactionStatus.INTRANS:
-        return None
+    """Drop the key. None where it has to stay: bars are there, the lock is not to be had, or
+    something of the database hangs on the key."""
     if not connection.execute(KEY).rowcount:
         return None
     key = None

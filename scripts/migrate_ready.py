@@ -107,7 +107,6 @@ def quickly(source: Source, move: Move) -> Iterator[Prepared | Quick]:
                     yield Prepared(move, careful)
                 return
             if text := checker.check(found.lines):
-                migrate_fast.note_times(move, found.count)
                 yield Quick(source, move, before, found, *text)
             else:
                 yield Prepared(move, rows_between(source, move, before, found.last))
