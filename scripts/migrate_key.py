@@ -73,7 +73,10 @@ def dropped(connection: psycopg.Connection) -> Key | None:
     except psycopg.Error as error:
         if connection.closed:
             raise
-        console.print(f"market_data keeps its key meanwhile: {error.diag.message_primary}")
+        console.print(
+            f"market_data keeps its key meanwhile: {error.diag.message_primary}",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
         return None
     if key:
         console.print(

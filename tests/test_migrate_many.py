@@ -69,6 +69,26 @@ def test_rows_that_share_a_key_are_named_as_ever(db: psycopg.Connection, tmp_pat
 
 
 @pytest.mark.usefixtures("many")
+def test_batch_that_is_not_plain_goes_value_by_value(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    file = make(tmp_path / "a.db", [("A,B", 1.5, 7), ("Bär", -0.0, 7), (None, 1.5, 7)])
+    with closing(sqlite3.connect(file)) as source, source:
+        source.execute("UPDATE market_data SET symbol = CAST(x'41ff' AS text) WHERE id = 7")
+    done = moving.run(db, file)
+    assert done.code == 1
+    assert moving.rejects(db) == {
+        ("market_data", 7): "market_data_symbol_is_text",
+        ("market_data", ROWS + 13): "market_data_symbol_not_null",
+    }
+    assert "22 of 22" in done.stdout
+    found = db.execute(
+        "SELECT symbol, open FROM market_data WHERE id > %s ORDER BY id", [ROWS + 10]
+    )
+    assert found.fetchall() == [("A,B", 1.5), ("Bär", 0)]
+
+
+@pytest.mark.usefixtures("many")
 @pytest.mark.parametrize("argument", [(), ("--dry-run",)])
 def test_catalog_is_as_before(
     db: psycopg.Connection, server: Address, tmp_path: Path, argument: tuple[str, ...],
