@@ -61,7 +61,8 @@ def test_rows_that_share_a_key_are_named_as_ever(db: psycopg.Connection, tmp_pat
         ("market_data", ROWS + 13): "market_data_volume_not_negative_check",
     }
     assert f"{ROWS + 13:,} rows read, {ROWS + 11:,} moved, 2 REJECTED" in done.stdout
-    assert f"timestamp: ISO, UTC assumed {ROWS + 13:,}\n" in done.stdout
+    # the rejected ones are read once more for what is kept of them
+    assert f"timestamp: ISO, UTC assumed {ROWS + 13 + 2:,}\n" in done.stdout
     assert "22 of 22" in done.stdout
     found = db.execute("SELECT symbol, bars FROM market_series ORDER BY 1").fetchall()
     assert found == [("A", 1), ("EURUSD", ROWS + 10)]
