@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -131,19 +131,20 @@ class Mover:
         known = state.last if again else START
         batch = Batch(self.connection, self.source.name, move, known, again, self.merge)
         side = self.sides[move.table] = SourceSide(move) if state is None else None
-        prepared = made_ready(self.source, move, last, state is None)
-        for ready in prepared:
-            with self.connection.transaction(), self.quiet_strategies(move):
-                good = batch.move(ready, last, count)
-                last = ready.last
-                self.execute(
-                    "UPDATE migration.progress SET last_row = greatest(last_row, %s),"
-                    " moved = %s + moved WHERE source = %s AND table_name = %s",
-                    last, batch.moved, self.source.name, move.table,
-                )  # fmt: skip
-            if side:
-                side = self.sides[move.table] = self.add(side, ready, good)
-            self.progress(move, ready.count)
+        # its threads end before the source is closed under them, also at Ctrl-C
+        with closing(made_ready(self.source, move, last, state is None)) as prepared:
+            for ready in prepared:
+                with self.connection.transaction(), self.quiet_strategies(move):
+                    good = batch.move(ready, last, count)
+                    last = ready.last
+                    self.execute(
+                        "UPDATE migration.progress SET last_row = greatest(last_row, %s),"
+                        " moved = %s + moved WHERE source = %s AND table_name = %s",
+                        last, batch.moved, self.source.name, move.table,
+                    )  # fmt: skip
+                if side:
+                    side = self.sides[move.table] = self.add(side, ready, good)
+                self.progress(move, ready.count)
         with self.connection.transaction():
             if again:  # rejected once, and no longer in the source
                 self.execute(

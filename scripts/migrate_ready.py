@@ -100,8 +100,11 @@ def quickly(source: Source, move: Move) -> Iterator[Prepared | Quick]:
     """Batches the fast way, and the careful way where that can't be."""
     before = START
     rows = source.count(move.source_table)
-    with closing(migrate_fast.Checker(move, rows)) as checker:
-        for found in ahead(migrate_fast.slices(source, move, before)):
+    with (
+        closing(migrate_fast.Checker(move, rows)) as checker,
+        closing(ahead(migrate_fast.slices(source, move, before))) as found_ahead,
+    ):
+        for found in found_ahead:
             if found.count < 0:  # all the rest
                 for careful in source.batches(move.source_table, move.names, before):
                     yield Prepared(move, careful)
@@ -113,7 +116,7 @@ def quickly(source: Source, move: Move) -> Iterator[Prepared | Quick]:
             before = found.last
 
 
-def made_ready(source: Source, move: Move, last: int, fresh: bool) -> Iterator[Prepared | Quick]:
+def made_ready(source: Source, move: Move, last: int, fresh: bool) -> Generator:
     """All batches of a table after a row; fresh: nothing of it has been moved yet."""
     if fresh and migrate_fast.usable(source, move):
         ready = quickly(source, move)

@@ -238,7 +238,7 @@ def test_process_ends_with_the_one_that_started_it(
     file = make(tmp_path / "a.db", [("A", 1.5, 7)] * migrate_fast.MANY)
     info = db.info
     variables = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": "rubi_admin",
-                 "PGDATABASE": info.dbname}  # fmt: skip
+                 "PGDATABASE": info.dbname, "PYTHONFAULTHANDLER": "1"}  # fmt: skip
     program = subprocess.Popen(
         [sys.executable, moving.migrate_sqlite.__file__, str(file)],
         env=os.environ | variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
