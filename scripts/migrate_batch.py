@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
+import migrate_fast
 from migrate_ready import Prepared, Quick, copy_text, joined
 from migrate_sources import Rows
 from migrate_tables import NAMED_BY, PARENTS, Move
@@ -70,7 +71,8 @@ class Batch:
         """Move a batch; last is the number of the row before it. Answers what came in or was
         there; None when that is just what SQLite wrote."""
         if isinstance(ready, Quick):
-            if self.copy(ready.text.data):
+            if self.copy(ready.text):
+                migrate_fast.note_times(self.move_, ready.count)
                 self.moved = ready.count
                 count.read += ready.count
                 count.moved += ready.count

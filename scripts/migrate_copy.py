@@ -8,15 +8,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
 from psycopg import sql
+from psycopg.pq import TransactionStatus
 
 import migrate_fast
-from cli import Failure
+import migrate_key
+from cli import Failure, console
 from migrate_batch import Batch, Count
 from migrate_ready import START, Prepared, Quick, made_ready
 from migrate_sources import Source
@@ -80,7 +82,6 @@ class Mover:
 
     def move(self, move: Move) -> Count:
         """Move one table."""
-        self.counts[move.table] = count = Count()
         state = self.state(move.table)
         # users come in one transaction: the administrator gives way and returns within it
         users = move.table == "users" and self.resume
@@ -92,32 +93,58 @@ class Mover:
                     "INSERT INTO migration.progress (source, table_name, last_row, started_at)"
                     " VALUES (%s, %s, %s, %s)", self.source.name, move.table, START, self.made,
                 )  # fmt: skip
-            self.move_rows(move, state, count)
+            if state or not self.move_without_key(move):
+                self.move_rows(move, state)
             if self.administrator:
                 self.bring_back_administrator()
-        return count
+        return self.counts[move.table]
 
-    def move_rows(self, move: Move, state: State | None, count: Count) -> None:
+    def move_without_key(self, move: Move) -> bool:
+        """Move bars into an empty table that gets its key at the end. False, with nothing done,
+        when that can't be, or when two rows share a key: the table has to name them."""
+        if move.table != "market_data":
+            return False
+        if self.connection.info.transaction_status != TransactionStatus.INTRANS:
+            return False  # each batch is committed
+        if self.source.count(move.source_table) < migrate_fast.MANY:
+            return False
+        try:
+            with self.connection.transaction():
+                key = migrate_key.dropped(self.connection)
+                if key:
+                    self.move_rows(move, None)
+                    key.build(self.connection)
+                return key is not None
+        except psycopg.errors.UniqueViolation:
+            console.print("market_data: rows share a key, so all come in once more to name them")
+        self.progress(move, -self.counts[move.table].read)
+        for column in move.columns:
+            column.forms.clear()
+        return False
+
+    def move_rows(self, move: Move, state: State | None) -> None:
         """All batches of a table, then its sequence."""
+        self.counts[move.table] = count = Count()
         again = state is not None and state.finished
         last = START if state is None or again else state.last
         # rows up to here were read by an earlier run: those that are still here are left alone
         known = state.last if again else START
         batch = Batch(self.connection, self.source.name, move, known, again, self.merge)
         side = self.sides[move.table] = SourceSide(move) if state is None else None
-        prepared = made_ready(self.source, move, last, state is None)
-        for ready in prepared:
-            with self.connection.transaction(), self.quiet_strategies(move):
-                good = batch.move(ready, last, count)
-                last = ready.last
-                self.execute(
-                    "UPDATE migration.progress SET last_row = greatest(last_row, %s),"
-                    " moved = %s + moved WHERE source = %s AND table_name = %s",
-                    last, batch.moved, self.source.name, move.table,
-                )  # fmt: skip
-            if side:
-                side = self.sides[move.table] = self.add(side, ready, good)
-            self.progress(move, ready.count)
+        # its threads end before the source is closed under them, also at Ctrl-C
+        with closing(made_ready(self.source, move, last, state is None)) as prepared:
+            for ready in prepared:
+                with self.connection.transaction(), self.quiet_strategies(move):
+                    good = batch.move(ready, last, count)
+                    last = ready.last
+                    self.execute(
+                        "UPDATE migration.progress SET last_row = greatest(last_row, %s),"
+                        " moved = %s + moved WHERE source = %s AND table_name = %s",
+                        last, batch.moved, self.source.name, move.table,
+                    )  # fmt: skip
+                if side:
+                    side = self.sides[move.table] = self.add(side, ready, good)
+                self.progress(move, ready.count)
         with self.connection.transaction():
             if again:  # rejected once, and no longer in the source
                 self.execute(
@@ -141,8 +168,8 @@ class Mover:
             return None
         side.total += ready.count
         if ready.quick:
-            side.hash += ready.text.hash
-            migrate_fast.add_measures(ready.move, side, ready.text.measures)
+            side.hash += ready.hash
+            migrate_fast.add_measures(ready.move, side, ready.measures)
         else:
             side.add(good, ready.texts if good is ready.fields and ready.plain else None)
         return side

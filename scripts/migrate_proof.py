@@ -91,8 +91,8 @@ def read_target(connection: psycopg.Connection, move: Move, only: bool) -> tuple
                 names.append(f"{function} {name}")
                 wrap = "trim_scale({}({})::numeric)::text" if kind in NUMBERS else "{}({})::text"
                 parts.append(sql.SQL(wrap).format(sql.SQL(function), column))
-    # concat_ws takes a hundred arguments, an array any number
-    row = sql.SQL("array_to_string(ARRAY[{}], chr(9))").format(sql.SQL(", ").join(texts))
+    # concat_ws takes a hundred arguments, and making an array takes a quarter more time in all
+    row = sql.SQL(" || E'\\t' || ").join(texts)
     names.append("hash")
     parts.append(
         sql.SQL("coalesce(sum(('x' || left(md5({}), 16))::bit(64)::bigint), 0)::text").format(row)

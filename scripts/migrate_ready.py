@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 
 import migrate_fast
 from migrate_sources import Base, Rows, Source
@@ -37,9 +38,9 @@ def joined(texts: Sequence[str]) -> str:
     return "\n".join(texts) + "\n"
 
 
-def ahead(items: Iterator) -> Iterator:
+def ahead(items: Generator) -> Iterator:
     """The same items, the next one made in a thread while the caller works on the last."""
-    with ThreadPoolExecutor(1) as pool:
+    with closing(items), ThreadPoolExecutor(1) as pool:
         coming = pool.submit(next, items, None)
         while (item := coming.result()) is not None:
             coming = pool.submit(next, items, None)
@@ -68,7 +69,7 @@ class Quick:
 
     def __init__(
         self, source: Source, move: Move, before: int, found: migrate_fast.Slice,
-        text: migrate_fast.Text,
+        text: bytes, hashed: int,
     ) -> None:  # fmt: skip
         self.source = source
         self.move = move
@@ -76,6 +77,8 @@ class Quick:
         self.last = found.last
         self.count = found.count
         self.text = text
+        self.hash = hashed
+        self.measures = found.measures
 
     def careful(self) -> Prepared:
         """The same rows in the careful way."""
@@ -96,21 +99,24 @@ def rows_between(source: Source, move: Move, before: int, last: int) -> Rows:
 def quickly(source: Source, move: Move) -> Iterator[Prepared | Quick]:
     """Batches the fast way, and the careful way where that can't be."""
     before = START
-    form = migrate_fast.pattern(move)
-    for found in ahead(migrate_fast.slices(source, move, before)):
-        if found.count < 0:  # all the rest
-            for rows in source.batches(move.source_table, move.names, before):
-                yield Prepared(move, rows)
-            return
-        if text := migrate_fast.plain_text(found, form):
-            migrate_fast.note_times(move, found.count)
-            yield Quick(source, move, before, found, text)
-        else:
-            yield Prepared(move, rows_between(source, move, before, found.last))
-        before = found.last
+    rows = source.count(move.source_table)
+    with (
+        closing(migrate_fast.Checker(move, rows)) as checker,
+        closing(ahead(migrate_fast.slices(source, move, before))) as found_ahead,
+    ):
+        for found in found_ahead:
+            if found.count < 0:  # all the rest
+                for careful in source.batches(move.source_table, move.names, before):
+                    yield Prepared(move, careful)
+                return
+            if text := checker.check(found.lines):
+                yield Quick(source, move, before, found, *text)
+            else:
+                yield Prepared(move, rows_between(source, move, before, found.last))
+            before = found.last
 
 
-def made_ready(source: Source, move: Move, last: int, fresh: bool) -> Iterator[Prepared | Quick]:
+def made_ready(source: Source, move: Move, last: int, fresh: bool) -> Generator:
     """All batches of a table after a row; fresh: nothing of it has been moved yet."""
     if fresh and migrate_fast.usable(source, move):
         ready = quickly(source, move)

@@ -2,26 +2,15 @@
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Sequence
 from decimal import Context, Decimal
 
+from migrate_plain import hash_of
 from migrate_tables import UNPROVEN, Move
 from migrate_values import plain
 
-try:
-    from _md5 import md5  # CPython's own: OpenSSL's takes three times as long for a short text
-except ImportError:
-    from hashlib import md5
-
 NUMBERS = ("integer", "decimal", "number")
 EXACT = Context(prec=80)
-
-
-def hash_of(rows: Sequence[bytes]) -> int:
-    """What rows add to the hash: of each the first 8 of MD5's 16 bytes."""
-    digests = b"".join([md5(row).digest() for row in rows])
-    return sum(struct.unpack(f">{len(digests) // 8}q", digests)[::2])
 
 
 def measured(move: Move) -> list[tuple[str, str]]:

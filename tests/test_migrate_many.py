@@ -1,0 +1,258 @@
+"""Many bars: checked by a process of its own, and their key built when all are in."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from pathlib import Path
+from time import monotonic, sleep
+
+import psycopg
+import pytest
+from psycopg import sql
+
+import deploying
+import migrate_fast
+import migrate_key
+import migrate_plain
+import moving
+from conftest import Address
+from test_migrate_bars import ROWS, make
+
+LATER = "built at the end"
+KEYS = (
+    "SELECT regexp_replace(c.conname, '^\\d+_(\\d+_)?|_\\d+$', '', 'g'), c.contype, c.convalidated,"
+    " pg_get_constraintdef(c.oid), obj_description(c.oid, 'pg_constraint'), i.indisvalid,"
+    " i.indisclustered, i.indisreplident, k.reloptions, r.relreplident, r.relkind,"
+    " c.conrelid = 'public.market_data'::regclass"
+    " FROM pg_constraint AS c JOIN pg_class AS r ON r.oid = c.conrelid"
+    " LEFT JOIN pg_index AS i ON i.indexrelid = c.conindid"
+    " LEFT JOIN pg_class AS k ON k.oid = c.conindid"
+    " WHERE c.conrelid = 'public.market_data'::regclass OR c.conrelid IN"
+    " (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'public.market_data'::regclass)"
+    " ORDER BY 1, 2, 4, 12"
+)
+
+
+@pytest.fixture
+def many(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A batch counts as many."""
+    monkeypatch.setattr(migrate_fast, "MANY", ROWS)
+
+
+@pytest.mark.usefixtures("many")
+def test_rows_that_share_a_key_are_named_as_ever(db: psycopg.Connection, tmp_path: Path) -> None:
+    file = make(tmp_path / "a.db", [("A", 1.5, 7), ("A", 2.5, 7), ("B", -0.5, -7)])
+    with closing(sqlite3.connect(file)) as source, source:
+        source.execute(
+            "UPDATE market_data SET timestamp = '2024-02-28 00:00:00' WHERE id > ?", [ROWS + 10]
+        )
+    done = moving.run(db, file)
+    assert done.code == 1
+    assert LATER in done.stdout
+    assert "once more" in done.stdout
+    assert moving.rejects(db) == {
+        ("market_data", ROWS + 12): "market_data_pkey",
+        ("market_data", ROWS + 13): "market_data_volume_not_negative_check",
+    }
+    assert f"{ROWS + 13:,} rows read, {ROWS + 11:,} moved, 2 REJECTED" in done.stdout
+    # the rejected ones are read once more for what is kept of them
+    assert f"timestamp: ISO, UTC assumed {ROWS + 13 + 2:,}\n" in done.stdout
+    assert "22 of 22" in done.stdout
+    found = db.execute("SELECT symbol, bars FROM market_series ORDER BY 1").fetchall()
+    assert found == [("A", 1), ("EURUSD", ROWS + 10)]
+    assert db.execute("SELECT open FROM market_data WHERE symbol = 'A'").fetchone() == (1.5,)
+
+
+@pytest.mark.usefixtures("many")
+def test_batch_that_is_not_plain_goes_value_by_value(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    file = make(tmp_path / "a.db", [("A,B", 1.5, 7), ("Bär", -0.0, 7), (None, 1.5, 7)])
+    with closing(sqlite3.connect(file)) as source, source:
+        source.execute("UPDATE market_data SET symbol = CAST(x'41ff' AS text) WHERE id = 7")
+    done = moving.run(db, file)
+    assert done.code == 1
+    assert moving.rejects(db) == {
+        ("market_data", 7): "market_data_symbol_is_text",
+        ("market_data", ROWS + 13): "market_data_symbol_not_null",
+    }
+    assert "22 of 22" in done.stdout
+    found = db.execute(
+        "SELECT symbol, open FROM market_data WHERE id > %s ORDER BY id", [ROWS + 10]
+    )
+    assert found.fetchall() == [("A,B", 1.5), ("Bär", 0)]
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize("argument", [(), ("--dry-run",)])
+def test_catalog_is_as_before(
+    db: psycopg.Connection, server: Address, tmp_path: Path, argument: tuple[str, ...],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    db.execute("COMMENT ON CONSTRAINT market_data_pkey ON market_data IS 'One a moment.'")
+    name = db.info.dbname
+    left = deploying.left_in_catalog(server, name)
+    before = db.execute(KEYS).fetchall()
+    file = make(tmp_path / "a.db", [])
+    done = moving.run(db, file, *argument)
+    assert (done.code, LATER in done.stdout) == (0, True), done
+    found = db.execute(KEYS).fetchall()
+    assert deploying.left_in_catalog(server, name) == left
+    assert [key for key in found if key[-1]] == [key for key in before if key[-1]]
+    if argument:
+        assert found == before
+        return
+    assert db.execute("SELECT current_setting('lock_timeout')").fetchone() == ("0",)
+    # chunks have what they have when the key is there from the beginning
+    db.execute("TRUNCATE market_data")
+    monkeypatch.setattr(migrate_fast, "MANY", ROWS * 9)
+    db.execute("DELETE FROM migration.progress")
+    done = moving.run(db, file)
+    assert (done.code, LATER in done.stdout) == (0, False), done
+    assert db.execute(KEYS).fetchall() == found
+    assert len(found) > len(before)
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(
+    ("statement", "arguments"),
+    [
+        ("SELECT", ("--resume",)),
+        ("INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
+         " VALUES ('Z', 'M1', '2024-02-28', 1, 1, 1, 1)", ()),
+        ("ALTER INDEX market_data_pkey SET (fillfactor = 80)", ()),
+        ("COMMENT ON INDEX market_data_pkey IS 'kept'", ()),
+        ("CREATE VIEW by_key AS SELECT symbol, timeframe, timestamp, open FROM market_data"
+         " GROUP BY symbol, timeframe, timestamp", ()),
+    ],
+)  # fmt: skip
+def test_key_stays_where_it_has_to(
+    db: psycopg.Connection, tmp_path: Path, statement: str, arguments: tuple[str, ...]
+) -> None:
+    db.execute(statement)
+    before = db.execute(KEYS).fetchall()
+    number = "SELECT conindid FROM pg_constraint WHERE conname = 'market_data_pkey'"
+    index = db.execute(number).fetchone()
+    done = moving.run(db, make(tmp_path / "a.db", []), *arguments)
+    assert (done.code, LATER in done.stdout) == (0, False), done
+    assert db.execute(number).fetchone() == index
+    assert [k for k in db.execute(KEYS).fetchall() if k[-1]] == [k for k in before if k[-1]]
+
+
+@pytest.mark.usefixtures("many")
+def test_lock_that_is_not_to_be_had_is_done_without(
+    db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    connect_as: Callable[..., psycopg.Connection],
+) -> None:  # fmt: skip
+    monkeypatch.setattr(migrate_key, "WAIT", "50ms")
+    reader = connect_as("rubi_app")
+    with reader.transaction():
+        reader.execute("SELECT FROM market_data")
+        done = moving.run(db, make(tmp_path / "a.db", []))
+    assert done.code == 0, done
+    assert LATER not in done.stdout
+    assert "market_data keeps its key meanwhile: canceling statement" in done.stdout
+    assert "22 of 22" in done.stdout
+
+
+@pytest.mark.usefixtures("many")
+def test_reader_of_bars_waits_and_then_reads(
+    db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
+    connect_as: Callable[..., psycopg.Connection],
+) -> None:  # fmt: skip
+    reader = connect_as("rubi_app")
+    query = (
+        "SELECT count(*) FROM market_data WHERE symbol = 'EURUSD' AND timeframe = 'M1'"
+        " AND timestamp >= '2024-02-28'"
+    )
+    assert reader.execute(query, prepare=True).fetchone() == (0,)
+    build = migrate_key.Key.build
+    waited = []
+
+    def try_to_read(key: migrate_key.Key, connection: psycopg.Connection) -> None:
+        reader.execute("SET lock_timeout = '50ms'")
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            reader.execute(query, prepare=True)
+        waited.append(key.name)
+        build(key, connection)
+
+    monkeypatch.setattr(migrate_key.Key, "build", try_to_read)
+    assert moving.run(db, make(tmp_path / "a.db", [])).code == 0
+    assert waited == ["market_data_pkey"]
+    assert reader.execute(query, prepare=True).fetchone() == (ROWS + 10,)
+
+
+@pytest.mark.usefixtures("many")
+@pytest.mark.parametrize(
+    "program", ["raise SystemExit(3)", "import sys; sys.stdin.buffer.read(9); raise SystemExit(3)"]
+)
+def test_process_that_fails_is_one_line(
+    db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
+) -> None:
+    script = tmp_path / "fails.py"
+    script.write_text(program)
+    monkeypatch.setattr(migrate_plain, "__file__", str(script))
+    done = moving.run(db, make(tmp_path / "a.db", []))
+    assert done.code == 1
+    assert done.stderr == "error: the process that checks bars ended with 3\n"
+    assert db.execute("SELECT count(*) FROM market_data").fetchone() == (0,)
+
+
+def checks(pid: int) -> list[int]:
+    """Processes that check for a program, those that live."""
+    found = []
+    for path in Path(f"/proc/{pid}/task").glob("*/children"):
+        for child in path.read_text().split():
+            if b"migrate_plain.py" in Path(f"/proc/{child}/cmdline").read_bytes():
+                found.append(int(child))
+    return found
+
+
+def ended(pid: int) -> bool:
+    """Whether a process is gone, or waits to be taken notice of."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def until(done: Callable[[], object]) -> object:
+    """Poll."""
+    began = monotonic()
+    while not (found := done()):
+        assert monotonic() - began < 30
+        sleep(0.005)
+    return found
+
+
+@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+def test_process_ends_with_the_one_that_started_it(
+    db: psycopg.Connection, tmp_path: Path, sent: signal.Signals
+) -> None:
+    file = make(tmp_path / "a.db", [("A", 1.5, 7)] * migrate_fast.MANY)
+    info = db.info
+    variables = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": "rubi_admin",
+                 "PGDATABASE": info.dbname, "PYTHONFAULTHANDLER": "1"}  # fmt: skip
+    program = subprocess.Popen(
+        [sys.executable, moving.migrate_sqlite.__file__, str(file)],
+        env=os.environ | variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        start_new_session=True,
+    )  # fmt: skip
+    (checker,) = until(lambda: checks(program.pid))
+    if sent == signal.SIGINT:
+        os.killpg(program.pid, sent)  # as Ctrl-C does
+    else:
+        program.send_signal(sent)
+    _, errors = program.communicate(timeout=30)
+    assert (program.returncode, errors) == (130 if sent == signal.SIGINT else -sent, "")
+    until(lambda: ended(checker))
+    query = sql.SQL("SELECT count(*) FROM {}")
+    for table in ("market_data", "migration.progress"):
+        name = sql.Identifier(*table.split("."))
+        assert db.execute(query.format(name)).fetchone() == (0,)
