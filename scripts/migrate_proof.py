@@ -8,13 +8,12 @@ from __future__ import annotations
 
 import bisect
 from array import array
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
-from migrate_ready import START, copy_text
+from migrate_ready import START, copy_text, one_thread
 from migrate_sources import Base, Source
 from migrate_sums import NUMBERS, SourceSide, measured
 from migrate_tables import Move
@@ -132,7 +131,7 @@ def prove(
         side = side or read_source(source, move, rejected)
         count, target = read_target(connection, move, only=False)
     else:
-        with ThreadPoolExecutor(1) as pool:
+        with one_thread() as pool:
             future = pool.submit(read_source, source, move, rejected)
             count, target = read_target(connection, move, only=False)
             side = future.result()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 
 import migrate_fast
 from migrate_sources import Base, Rows, Source
@@ -38,9 +38,20 @@ def joined(texts: Sequence[str]) -> str:
     return "\n".join(texts) + "\n"
 
 
+@contextmanager
+def one_thread() -> Iterator[ThreadPoolExecutor]:
+    """A pool whose thread is waited for, at Ctrl-C too.
+
+    One that comes while a thread starts leaves it unknown to its pool: so it starts without work.
+    """
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(int).result()
+        yield pool
+
+
 def ahead(items: Generator) -> Iterator:
     """The same items, the next one made in a thread while the caller works on the last."""
-    with closing(items), ThreadPoolExecutor(1) as pool:
+    with closing(items), one_thread() as pool:
         coming = pool.submit(next, items, None)
         while (item := coming.result()) is not None:
             coming = pool.submit(next, items, None)

@@ -7,10 +7,12 @@ import signal
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
 from time import monotonic, sleep
+from unittest import mock
 
 import psycopg
 import pytest
@@ -20,6 +22,7 @@ import deploying
 import migrate_fast
 import migrate_key
 import migrate_plain
+import migrate_ready
 import moving
 from conftest import Address
 from test_migrate_bars import ROWS, make
@@ -256,3 +259,26 @@ def test_process_ends_with_the_one_that_started_it(
     for table in ("market_data", "migration.progress"):
         name = sql.Identifier(*table.split("."))
         assert db.execute(query.format(name)).fetchone() == (0,)
+
+
+def test_ctrl_c_while_the_reading_thread_starts_leaves_nobody_reading() -> None:
+    """Once in sixty Ctrl-Cs the source was closed under the thread: a crash, or a traceback."""
+    begun: list[int] = []
+
+    def items() -> Iterator[int]:
+        begun.append(1)
+        sleep(0.2)
+        yield 1
+
+    start = threading.Thread.start
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        raise KeyboardInterrupt
+
+    with (
+        mock.patch.object(threading.Thread, "start", interrupted),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        list(migrate_ready.ahead(items()))
+    assert not begun
