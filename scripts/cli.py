@@ -47,9 +47,10 @@ def run(app: typer.Typer) -> None:
     except (Failure, psycopg.Error, OSError) as error:
         errors.print(f"error: {one_line(error)}", markup=False)
         sys.exit(1)
-    except KeyboardInterrupt:
-        errors.print("interrupted", markup=False)
-        sys.exit(130)
+    except SystemExit as end:
+        if end.code == 130:  # typer's answer to Ctrl-C
+            errors.print("interrupted", markup=False)
+        raise
 
 
 @contextmanager

@@ -253,7 +253,8 @@ def test_process_ends_with_the_one_that_started_it(
     else:
         program.send_signal(sent)
     _, errors = program.communicate(timeout=30)
-    assert (program.returncode, errors) == (130 if sent == signal.SIGINT else -sent, "")
+    said = (130, "interrupted\n") if sent == signal.SIGINT else (-sent, "")
+    assert (program.returncode, errors) == said
     until(lambda: ended(checker))
     query = sql.SQL("SELECT count(*) FROM {}")
     for table in ("market_data", "migration.progress"):
