@@ -425,7 +425,7 @@ def chunks_ahead(watched: Watched) -> Iterator[str]:
     bar(watched, "now() - interval '40 days'")
     yield "critical"
     watched.run("SELECT set_chunk_time_interval('market_data', interval '1 hour')")
-    bar(watched, "now()")
+    bar(watched, "now() + interval '2 hours'")  # a chunk that ends in 2 to 3 hours
     yield "warning"
     watched.run("SELECT set_chunk_time_interval('market_data', interval '30 days')")
     watched.run("CALL monitoring.make_chunks_ahead()")
