@@ -6,7 +6,7 @@ CALL deploy.become_owner();
 
 -- Once for each statement, from its rows: COPY pays one grouping, not a trigger call for each row,
 -- and that TimescaleDB's COPY inserts row by row where a trigger is handed the rows: together a
--- tenth of its time. Nothing else tells which series has how many more bars without reading them
+-- quarter of its time. Nothing else tells which series has how many more bars without reading them
 -- again. SECURITY DEFINER: the log belongs to nobody but its owner.
 CREATE OR REPLACE FUNCTION internal.log_bar_changes()
 RETURNS trigger
