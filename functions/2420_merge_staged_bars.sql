@@ -99,6 +99,9 @@ BEGIN
             WHEN s.real_volume NOT BETWEEN 0 AND 18446744073709551615
                 THEN 'real volume is negative or too large'
             WHEN s.spread NOT BETWEEN 0 AND 2147483647 THEN 'spread is negative or too large'
+            WHEN s.volume <> trunc(s.volume) THEN 'volume is no whole number'
+            WHEN s.real_volume <> trunc(s.real_volume) THEN 'real volume is no whole number'
+            WHEN s.spread <> trunc(s.spread) THEN 'spread is no whole number'
             WHEN s.moment > v_latest OR s.day + s.time_of_day > v_latest_time
                 THEN 'time is in the future'
             WHEN s.moment < '1970-01-01' OR s.day < '1970-01-01' THEN 'time is before 1970'
@@ -111,6 +114,9 @@ BEGIN
         AND s.volume BETWEEN 0 AND 9223372036854775807
         AND coalesce(s.real_volume BETWEEN 0 AND 18446744073709551615, TRUE)
         AND coalesce(s.spread BETWEEN 0 AND 2147483647, TRUE)
+        AND s.volume = trunc(s.volume)
+        AND coalesce(s.real_volume = trunc(s.real_volume), TRUE)
+        AND coalesce(s.spread = trunc(s.spread), TRUE)
         AND CASE
             WHEN s.moment IS NULL THEN s.day + s.time_of_day <= v_latest_time
                 AND s.day >= '1970-01-01'

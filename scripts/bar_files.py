@@ -1,7 +1,7 @@
 """Files of bars and ticks, MT5's exports and CSV with a header, read by blocks of lines.
 
-A block goes to COPY as it stands; only where COPY refuses one are its lines looked at one by one,
-by the same rules, so that each bad line is found and named.
+A block of digits goes to COPY as it stands; where it holds anything else, or COPY refuses it, its
+lines are looked at one by one, so that each bad line is found and named.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from pathlib import Path
 from typing import BinaryIO
 
@@ -42,6 +42,8 @@ OTHER_NAMES = {
     "volume": "volume", "tickvolume": "volume", "realvolume": "real_volume",
 }  # fmt: skip
 PRICES = ("open", "high", "low", "close")
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
+ODD_LINE = re.compile(rb"(^|\n)(?!\d{4}\.\d\d\.\d\d\t(?!24)|\Z)")  # the hour 24 is COPY's too
 
 
 @dataclass
@@ -124,7 +126,7 @@ class BarFile:
     def texts(self, numbers: set[int]) -> Iterator[tuple[int, str]]:
         """The text of the lines with these numbers."""
         for first, block in self.blocks():
-            for number, line in enumerate(block.splitlines(), first):
+            for number, line in enumerate(block.split(b"\n"), first):
                 if number in numbers:
                     yield number, line.decode("utf-8", "replace")
 
@@ -189,13 +191,25 @@ def read_header(path: Path, header: str) -> Layout:
     return layout
 
 
+def plain(block: bytes) -> bool:
+    """Whether COPY reads these lines as we do: digits and signs only, the day first, in its form.
+
+    It also takes now, 0x10, 1_0, 2024.002 and the hour 24.
+    """
+    return not block.translate(None, b"0123456789.:- \t\n") and not ODD_LINE.search(block)
+
+
 def rows(block: bytes, first: int, layout: Layout) -> Iterator[tuple[int, dict | str]]:
     """The lines of a block with their numbers, each as values to stage, or why it can't be."""
     lines = block.decode("utf-8", "replace").split("\n")[:-1]
     for number, line in enumerate(lines, first):
         if not line.strip():
             continue
-        fields = next(csv.reader([line], delimiter=layout.delimiter), [])
+        try:
+            fields = next(csv.reader([line], delimiter=layout.delimiter), [])
+        except csv.Error as error:
+            yield number, str(error)
+            continue
         if len(fields) != len(layout.columns):
             yield number, f"{len(fields)} fields instead of {len(layout.columns)}"
             continue
@@ -216,13 +230,12 @@ def values(fields: dict[str, str], ticks: bool) -> dict:
             if ticks and name in ("bid", "ask", "last"):
                 result[name] = None
             continue
-        try:
-            result[name] = Decimal(text)
-        except InvalidOperation:
+        if not NUMBER.fullmatch(text):
             comma = " (decimal comma?)" if re.fullmatch(r"-?\d+,\d+", text) else ""
-            raise ValueError(f"{name} is {text!r}, no number{comma}") from None
-        if not result[name].is_finite():
-            raise ValueError(f"{name} is {text}")
+            raise ValueError(f"{name} is {text[:40]!r}, no number{comma}")
+        result[name] = Decimal(text)
+        if result[name].adjusted() > 30:
+            raise ValueError(f"{name} is {text[:40]}, too large")
     if "when" in fields:
         when = f"{fields['when'].strip()} {fields.get('clock', '').strip()}".strip()
     else:
@@ -241,11 +254,11 @@ def read_time(text: str) -> datetime:
         return datetime.fromtimestamp(float(text), UTC)
     if re.fullmatch(r"\d{12,13}", text):
         return datetime.fromtimestamp(int(text) / 1000, UTC)
-    if not re.match(r"\d{4}[.\-/]?\d\d[.\-/]?\d\d", text):
+    if not re.match(r"\d{4}[.\-/]?\d\d[.\-/]?\d\d($|[ T](?!24))", text):
         raise ValueError(f"time is {text!r}: write 2024-01-31 14:00")
-    plain = re.sub(r"^(\d{4})[./](\d\d)[./](\d\d)", r"\1-\2-\3", text)
+    usual = re.sub(r"^(\d{4})[./](\d\d)[./](\d\d)", r"\1-\2-\3", text)
     try:
-        moment = datetime.fromisoformat(plain)
+        moment = datetime.fromisoformat(usual)
     except ValueError:
         raise ValueError(f"time is {text!r}: write 2024-01-31 14:00") from None
     if moment.date() < date(1900, 1, 1):

@@ -19,7 +19,7 @@ import typer
 from psycopg import sql
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
-from bar_files import TICKS, TIMEFRAMES, BarFile, guess, rows
+from bar_files import TICKS, TIMEFRAMES, BarFile, guess, plain, rows
 from cli import Failure, console, errors, new_app, one_line, run
 from deploy import Dsn
 
@@ -80,7 +80,7 @@ class Loader:
         task = progress.add_task(file.path.name, total=None)
         for first, block in file.blocks():
             progress.update(task, advance=len(block))
-            if file.layout.raw and b"\\" not in block and self.copy_raw(first, block, file):
+            if file.layout.raw and plain(block) and self.copy_raw(first, block, file):
                 continue
             self.copy_lines(first, block, file)
         progress.remove_task(task)

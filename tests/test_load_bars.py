@@ -105,8 +105,17 @@ UNREADABLE = (
     ("7\t2024.01.02\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0", "open is '00:01:00', no number"),
     ("\\N\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is '\\\\N 00:01:00'"),
     ("2024.02.30\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is '2024.02.30 00:01:00'"),
-    ("2024.01.02\t00:01:00\t1.1\tNaN\t1.0\t1.1\t1\t0\t1", "high is NaN"),
+    ("2024.01.02\t00:01:00\t1.1\tNaN\t1.0\t1.1\t1\t0\t1", "high is 'NaN', no number"),
     ("2024.01.02\t00:01:00\t1.1\t1.2\t\t1.1\t1\t0\t1", "low is '', no number"),
+    ("2024.01.02\t00:01:00\t1e999\t1.2\t1.0\t1.1\t1\t0\t1", "open is 1e999, too large"),
+    (f"2024.01.02\t00:01:00\t{'9' * 140000}\t1.2\t1.0\t1.1\t1\t0\t1", "field larger than"),
+    # what COPY would take
+    ("now\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is 'now 00:01:00'"),
+    ("2024.002\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is '2024.002 00:01:00'"),
+    ("2024.01.02\t24:00:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is '2024.01.02 24:00:00'"),
+    ("2024.01.02\t00:01:00\t0x10\t1.2\t1.0\t1.1\t1\t0\t1", "open is '0x10', no number"),
+    ("2024.01.02\t00:01:00\t1_0\t1.2\t1.0\t1.1\t1\t0\t1", "open is '1_0', no number"),
+    ("2024.01.02\t00:01:00\t1.1\tInfinity\t1.0\t1.1\t1\t0\t1", "high is 'Infinity', no num"),
 )
 WRONG = (
     ("2024.01.02\t00:01:00\t1.1\t1.0\t1.2\t1.1\t1\t0\t1", "high is below low"),
@@ -116,12 +125,27 @@ WRONG = (
     ("2099.01.02\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is in the future"),
     ("1921.01.02\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is before 1970"),
     ("2024.01.02\t00:01:30\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is not where a M1 bar opens"),
-    ("2024.01.02\t00:01:00\t1.1\tNaN\t1.0\t1.1\t1\t0\t1", "a price is NaN"),
-    ("2024.01.02\t00:01:00\t1.1\tInfinity\t1.0\t1.1\t1\t0\t1", "a price is too large"),
+    ("2024.01.02\t00:01:00\t1.1\t9999999999999\t1.0\t1.1\t1\t0\t1", "a price is too large"),
     ("2024.01.02\t00:01:00\t1.1\t1.2\t1.0\t1.1\t-1\t0\t1", "volume is negative or too large"),
     ("2024.01.02\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t-1\t1", "real volume is negative or too la"),
     ("2024.01.02\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t-1", "spread is negative or too large"),
+    ("2024.01.02\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1.5\t0\t1", "volume is no whole number"),
+    ("2024.01.02\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0.5\t1", "real volume is no whole number"),
+    ("2024.01.02\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t1.5", "spread is no whole number"),
 )
+
+
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [pytest.param(*case, id=case[1]) for case in UNREADABLE if case[1][:4] in ("time", "open")],
+)
+def test_bad_line_is_rejected_alone_too(
+    db: psycopg.Connection, tmp_path: Path, line: str, reason: str
+) -> None:
+    path = bars.write(tmp_path, bars.LINES[0], line + "\n")
+    assert load(db, path).returncode == 1
+    assert count(db) == 1
+    assert rejected(path)[0][1].startswith(reason)
 
 
 @pytest.mark.parametrize("kind", [UNREADABLE, WRONG], ids=["unreadable", "wrong"])
@@ -140,6 +164,15 @@ def test_bad_lines_are_rejected_and_the_others_are_loaded(
     assert f"{len(lines)} lines · {len(kind)} REJECTED" in done.stdout
     text = path.with_name(path.name + ".rejected.tsv").read_text()
     assert "1.1\t1.2" in text.replace('"', "")  # the line itself is kept
+
+
+def test_rejected_text_is_that_of_its_line(db: psycopg.Connection, tmp_path: Path) -> None:
+    path = bars.write(tmp_path, bars.LINES[0], "a\rb\n", "c\n")
+    assert load(db, path).returncode == 1
+    lines = path.with_name(path.name + ".rejected.tsv").read_bytes().decode().split("\n")[1:-1]
+    assert [(line[0], line.split("\t")[2].strip('"')) for line in lines] == [
+        ("3", "a\rb"), ("4", "c")
+    ]  # fmt: skip
 
 
 def test_file_that_is_none_is_refused_whole(db: psycopg.Connection, tmp_path: Path) -> None:
