@@ -67,7 +67,8 @@ def connect(dsn: str = "") -> Iterator[psycopg.Connection]:
         # a role's defaults are for its other work
         connection.execute(
             "SET timezone = 'UTC'; SET statement_timeout = 0;"
-            " SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = off"
+            " SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = off;"
+            " SET datestyle = 'ISO, MDY'; SET intervalstyle = postgres; SET bytea_output = hex"
         )
         connection.add_notice_handler(show_notice)
         yield connection

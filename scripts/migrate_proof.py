@@ -162,15 +162,16 @@ def read_keys(
         for rows in source.batches(move.source_table, move.names, START):
             out = set(rejected)
             kept = [row for row in rows if row[0] not in out]
+            if not kept:
+                continue
             fields, _ = move.convert(kept)
             with (
                 connection.cursor() as cursor,
                 cursor.copy(sql.SQL("COPY pg_temp.keys ({}) FROM STDIN").format(names)) as copy,
             ):
                 places = [move.place(name) for name in move.key]
-                if kept:
-                    kinds = [move.target_kinds[p] for p in places]
-                    copy.write(copy_text([fields[p] for p in places], kinds))
+                kinds = [move.target_kinds[p] for p in places]
+                copy.write(copy_text([fields[p] for p in places], kinds))
     else:
         with (
             connection.cursor() as cursor,

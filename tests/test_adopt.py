@@ -16,6 +16,8 @@ import pytest
 
 import adopt
 import deploying
+import migrate_run
+import migrate_sources
 import moving
 import sqlfiles
 from conftest import ROOT, Address
@@ -320,3 +322,86 @@ def test_million_rows_are_adopted(
         assert done.code == 0, done
         print(done.stdout)
         check_adopted(server, db, before, fresh_install)
+
+
+OWN = {
+    "a trigger's function": "CREATE TABLE public.notes (id integer, updated_at timestamp);"
+    " CREATE TRIGGER n BEFORE UPDATE ON public.notes FOR EACH ROW"
+    " EXECUTE FUNCTION public.update_updated_at_column()",
+    "a type": "CREATE TABLE public.notes (id integer, s public.signal_type_enum)",
+    "a sequence": "CREATE TABLE public.notes"
+    " (id integer DEFAULT nextval('public.trading_orders_id_seq'))",
+    "a row's type": "CREATE FUNCTION public.notes(public.users) RETURNS text LANGUAGE sql"
+    " AS 'SELECT $1.email'",
+    "an own trigger": "CREATE FUNCTION public.notes() RETURNS trigger LANGUAGE plpgsql"
+    " AS 'BEGIN RETURN NULL; END'; CREATE TRIGGER notes AFTER INSERT ON trading_orders"
+    " FOR EACH ROW EXECUTE FUNCTION notes()",
+}
+
+
+@pytest.mark.parametrize("own", OWN.values(), ids=OWN)
+def test_what_needs_the_base_stops_it_before_anything_changes(
+    base: psycopg.Connection, tmp_path: Path, own: str
+) -> None:
+    base.execute("SET ROLE rubi_admin")
+    base.execute(own)
+    base.execute("RESET ROLE")
+    before = counts(base)
+    done = run(base, "apply", "--backup", tmp_path)
+    assert (done.code, "drop them first" in done.stderr) == (1, True)
+    assert "notes" in done.stderr
+    assert base.execute(f"SELECT to_regnamespace('{adopt.SCHEMA}')").fetchone() == (None,)
+    assert counts(base) == before
+
+
+def test_database_with_another_datestyle_is_adopted(
+    base: psycopg.Connection, tmp_path: Path
+) -> None:
+    base.execute(f"ALTER DATABASE {base.info.dbname} SET datestyle = 'SQL, DMY'")
+    before = counts(base)
+    assert run(base, "apply", "--backup", tmp_path).code == 0
+    assert counts(base)["market_data"] == before["market_data"] - 1
+
+
+def while_bars_are_proven(
+    server: Address, base: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, statement: str
+) -> None:
+    """The API's statement, once, after the bars were moved and before they are proven."""
+    prove, told = migrate_run.prove, []
+
+    def after_the_api(connection, source, move, side=None):
+        if move.table == "market_data" and not told:
+            told.append(move)
+            with psycopg.connect(server.dsn(base.info.dbname), autocommit=True) as api:
+                assert api.execute(statement).rowcount == 1
+        return prove(connection, source, move, side)
+
+    monkeypatch.setattr(migrate_run, "prove", after_the_api)
+
+
+def test_bar_the_api_changed_meanwhile_can_be_accepted(
+    base: psycopg.Connection, server: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    while_bars_are_proven(
+        server, base, monkeypatch,
+        "UPDATE market_data SET close = high WHERE symbol = 'S1' AND close < high"
+        " AND timestamp = (SELECT max(timestamp) FROM market_data"
+        " WHERE symbol = 'S1' AND close < high)",
+    )  # fmt: skip
+    done = run(base, "apply", "--backup", tmp_path)
+    assert (done.code, "--accept-changes" in done.stderr) == (1, True)
+    assert run(base, "apply", "--backup", tmp_path).code == 1
+    assert run(base, "apply", "--backup", tmp_path, "--accept-changes").code == 0
+    assert base.execute(f"SELECT to_regnamespace('{adopt.SCHEMA}')").fetchone() == (None,)
+
+
+def test_batch_of_impossible_rows_is_proven_beside_the_apis(
+    base: psycopg.Connection, server: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate_sources, "ROWS", 10)  # the last batch is one impossible bar
+    while_bars_are_proven(
+        server, base, monkeypatch,
+        "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
+        " VALUES ('NEW', 'M1', now(), 1, 1, 1, 1)",
+    )  # fmt: skip
+    assert run(base, "apply", "--backup", tmp_path).code == 0
