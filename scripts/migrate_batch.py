@@ -217,8 +217,10 @@ class Batch:
         with self.connection.cursor() as cursor, cursor.copy(query) as copy:
             for index, (number, rule, detail) in enumerate(rejects):
                 key = None if self.named_by is None else fields[self.named_by][index]
-                # where its twin came in, what names the row names the twin
-                if not isinstance(key, str) or (rule in self.key_rules and not self.merge):
+                # where its twin came in, what names the row names the twin; with rows that came
+                # from elsewhere meanwhile, who has its number is no twin
+                twin = rule in self.key_rules and not (self.merge or self.again)
+                if not isinstance(key, str) or twin:
                     key = None
                 values = json.dumps(self.move_.shown(places[number]), ensure_ascii=False)
                 copy.write_row(

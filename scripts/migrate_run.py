@@ -16,6 +16,7 @@ from rich.table import Table
 
 import locks
 from cli import Failure, console
+from migrate_again import check_same_source
 from migrate_batch import Count
 from migrate_copy import Mover
 from migrate_proof import Measure, prove
@@ -200,6 +201,8 @@ def run_source(
         show_plan(moves, others, source)
         mover = Mover(connection, source, made=made, resume=resume, merge=merge)
         mover.check_states(moves)
+        # of all tables: orders hang on users that --only leaves out
+        check_same_source(connection, source, plan(connection, source, options)[0], merge)
         began = monotonic()
         with nullcontext() if resume else connection.transaction(force_rollback=dry_run):
             proofs = run_moves(connection, mover, moves)
