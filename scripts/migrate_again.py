@@ -12,8 +12,7 @@ import psycopg
 
 from cli import Failure
 from migrate_proof import numbers_of_rejects
-from migrate_ready import START
-from migrate_sources import Source
+from migrate_sources import START, Source
 from migrate_tables import ADMINISTRATOR, Move
 
 Names = tuple[str | None, ...]  # e-mail and username as they are compared

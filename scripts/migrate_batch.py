@@ -10,7 +10,7 @@ from psycopg import sql
 
 import migrate_fast
 from migrate_ready import Prepared, Quick, copy_text, joined
-from migrate_sources import Rows
+from migrate_sources import START, Rows
 from migrate_tables import NAMED_BY, PARENTS, Move
 
 Reject = tuple[int, str, str]  # number of the row, rule, detail
@@ -24,6 +24,11 @@ class Count:
     moved: int = 0
     there: int = 0
     rejected: int = 0
+
+
+def first_after(last: int) -> int:
+    """The least number that a row after this one can have."""
+    return last if last == START else last + 1
 
 
 def is_the_rows_fault(error: psycopg.Error) -> bool:
@@ -83,10 +88,10 @@ class Batch:
         if self.again:
             query = (
                 "DELETE FROM migration.rejects WHERE source = %s AND table_name = %s"
-                " AND source_row > %s AND source_row <= %s RETURNING source_row"
+                " AND source_row >= %s AND source_row <= %s RETURNING source_row"
             )
             found = self.connection.execute(
-                query, [self.source, self.move_.table, last, rows[-1][0]]
+                query, [self.source, self.move_.table, first_after(last), rows[-1][0]]
             )
             before = {row[0] for row in found}
         rejects: list[Reject] = [(rows[i][0], *why) for i, why in bad.items()]
@@ -234,8 +239,8 @@ class Batch:
         if self.again:
             self.connection.execute(
                 "DELETE FROM migration.leftovers WHERE source = %s AND table_name = %s"
-                " AND source_row > %s AND source_row <= %s",
-                [self.source, self.move_.table, last, rows[-1][0]],
+                " AND source_row >= %s AND source_row <= %s",
+                [self.source, self.move_.table, first_after(last), rows[-1][0]],
             )
         extra = set(self.move_.leftovers)
         query = "COPY migration.leftovers (source, table_name, source_row, row_values) FROM STDIN"

@@ -20,8 +20,8 @@ import migrate_fast
 import migrate_key
 from cli import Failure, console
 from migrate_batch import Batch, Count
-from migrate_ready import START, Prepared, Quick, made_ready
-from migrate_sources import Source
+from migrate_ready import Prepared, Quick, made_ready
+from migrate_sources import START, Source
 from migrate_sums import SourceSide
 from migrate_tables import ADMINISTRATOR, Move
 
@@ -166,7 +166,6 @@ class Mover:
         refused a line that SQLite wrote."""
         if ready.quick != (good is None):
             return None
-        side.total += ready.count
         if ready.quick:
             side.hash += ready.hash
             migrate_fast.add_measures(ready.move, side, ready.measures)

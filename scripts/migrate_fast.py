@@ -80,13 +80,14 @@ def slices(source: Sqlite, move: Move, after: int) -> Iterator[Slice]:
     something of a batch can't be read like this; then there are no more."""
     line, measures = expressions(move)
     names = ", ".join(map(quoted, move.names))
-    query = (
-        "SELECT max(_rowid_), count(*),"  # noqa: S608
-        f" CAST(group_concat({line}, char(10)) AS BLOB), {measures} FROM"
-        f" (SELECT _rowid_, {names} FROM {source.numbered(move.source_table)} LIMIT {ROWS})"
-    )
     with source.failures():
         while True:
+            number, rows = source.numbered(move.source_table, after)
+            query = (
+                f"SELECT max({number}), count(*),"  # noqa: S608
+                f" CAST(group_concat({line}, char(10)) AS BLOB), {measures} FROM"
+                f" (SELECT {number}, {names} FROM {rows} LIMIT {ROWS})"
+            )
             try:
                 last, count, lines, *found = source.connection.execute(query, [after]).fetchone()
             except sqlite3.OperationalError as error:
