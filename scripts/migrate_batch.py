@@ -32,8 +32,9 @@ def first_after(last: int) -> int:
 
 
 def is_the_rows_fault(error: psycopg.Error) -> bool:
-    """Data, constraints, and errors our triggers raise."""
-    return (error.sqlstate or "")[:2] in ("22", "23", "44", "RB")
+    """Data, constraints, errors our triggers raise, and keys too long for their index."""
+    state = error.sqlstate or ""
+    return state[:2] in ("22", "23", "44", "RB") or state == "54000"
 
 
 class Batch:

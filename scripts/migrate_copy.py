@@ -115,8 +115,11 @@ class Mover:
                     self.move_rows(move, None)
                     key.build(self.connection)
                 return key is not None
-        except psycopg.errors.UniqueViolation:
-            console.print("market_data: rows share a key, so all come in once more to name them")
+        except (psycopg.errors.UniqueViolation, psycopg.errors.ProgramLimitExceeded):
+            console.print(
+                "market_data: rows share a key, or it is too long, so all come in once more to "
+                "name them", soft_wrap=True,
+            )  # fmt: skip
         self.progress(move, -self.counts[move.table].read)
         for column in move.columns:
             column.forms.clear()

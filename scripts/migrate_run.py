@@ -81,8 +81,11 @@ def show_plan(moves: Sequence[Move], others: Sequence[str], source: Source) -> N
         said += [f"missing: {', '.join(move.missing)}"] if move.missing else []
         console.print(f"{move.table}: {', '.join(said)}", markup=False, soft_wrap=True)
     for name in others:
-        rows = source.count(name)
-        console.print(f"{name}: {rows:,} rows, NOT TAKEN: no table of ours", markup=False)
+        try:
+            rows = f"{source.count(name):,} rows"
+        except Failure as failure:  # a view that is broken, or uses a function of an application
+            rows = f"can't be counted ({failure})"
+        console.print(f"{name}: {rows}, NOT TAKEN: no table of ours", markup=False, soft_wrap=True)
 
 
 def show_count(move: Move, count: Count, seconds: float) -> None:

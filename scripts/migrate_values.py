@@ -146,6 +146,8 @@ def to_number(column: Column, value: object) -> str | Bad:
         if column.kind == "integer" or (found.is_infinite() and column.kind == "decimal"):
             return Bad("fits", "is not finite")
         return plain(found)
+    if found and found.adjusted() >= (20 if column.kind == "integer" else column.precision):
+        return Bad("fits", "is too large")  # so large that it can't be rounded either
     with localcontext() as context:
         context.prec = 400
         if column.kind == "integer":
