@@ -113,3 +113,29 @@ def test_new_row_with_the_number_of_a_stranger_does_not_get_mixed_with_him(
     assert moving.rejects(db) == {
         ("users", 11): "users_pkey", ("trading_orders", 500): "trading_orders_user_id_fkey",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize("resume", [(), ("--resume",)])
+def test_password_that_you_gave_the_administrator_is_kept_and_proven_again(
+    db: psycopg.Connection, tmp_path: Path, resume: tuple[str, ...]
+) -> None:
+    mine = HASH[:-1] + "b"
+    db.execute("UPDATE users SET hashed_password = %s", [mine])
+    rows = {"users": moving.truth()["users"]}
+    rows["users"][0] |= {"email": "admin@rubi-studio.com", "username": "admin"}
+    file = moving.build(tmp_path / "a.db", rows)
+    for _ in range(2):
+        done = moving.run(db, file, *resume)
+        assert (done.code, "DIFFERS" in done.stdout) == (0, False), done
+        query = "SELECT hashed_password FROM users WHERE username = 'admin'"
+        assert db.execute(query).fetchall() == [(mine,)]
+
+
+def test_administrator_who_was_deactivated_returns_so(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    db.execute("UPDATE users SET is_active = FALSE")
+    file = moving.build(tmp_path / "a.db", {"users": moving.truth()["users"]})
+    assert moving.run(db, file).code == 0
+    query = "SELECT is_active, is_superuser FROM users WHERE username = 'admin'"
+    assert db.execute(query).fetchall() == [(False, True)]
