@@ -183,6 +183,17 @@ def no_cycles() -> Iterator[None]:
         gc.enable()
 
 
+def check_writable(path: Path) -> None:
+    """Raise Failure now rather than when all is moved and its rejects can't be said."""
+    there = path.exists()
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise Failure(f"{path}: rejected rows can't be written there ({error.strerror})") from error
+    if not there:
+        path.unlink()
+
+
 def run_source(
     dsn: str,
     source: Source,
@@ -198,6 +209,7 @@ def run_source(
     """Move a source; answers whether all its rows came in and all proofs hold. Raises Failure."""
     if dry_run and resume:
         raise Failure("--dry-run takes everything back, --resume commits each batch: choose one")
+    check_writable(rejects)
     with connect(dsn) as connection, locks.only_runner(connection, wait), no_cycles():
         made = begun_at(connection, source)
         moves, others = plan(connection, source, options, only, made)

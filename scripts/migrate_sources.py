@@ -24,6 +24,7 @@ ROWS = 10_000  # in a batch
 BYTES = 4_000_000  # text in a batch, about
 START = -(2**63)  # before all rows; and the least number that SQLite can give one
 ROWIDS = ("_rowid_", "rowid", "oid")  # all mean the same
+csv.field_size_limit(2**30)  # what a text of PostgreSQL can hold
 Rows = list[tuple]  # number of the row, then its values
 
 

@@ -87,3 +87,24 @@ def test_views_that_are_not_ours_need_not_work(db: psycopg.Connection, tmp_path:
     assert "main.old), NOT TAKEN" in done.stdout
     assert "report: " in done.stdout
     moving.same(db, moving.truth())
+
+
+def test_place_for_rejects_that_can_not_be_written_is_said_before_the_work(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    file = moving.build(tmp_path / "a.db", moving.truth())
+    for place in (tmp_path / "nowhere" / "r.jsonl", tmp_path):
+        done = moving.run(db, file, "--rejects", place)
+        assert (done.code, "can't be written there" in done.stderr) == (1, True), done
+        assert done.stdout == ""
+    assert db.execute("SELECT count(*) FROM migration.progress").fetchone() == (0,)
+    assert moving.run(db, file, "--rejects", tmp_path / "r.jsonl").code == 0
+    assert not (tmp_path / "r.jsonl").exists()
+
+
+def test_long_field_of_a_csv_file_is_read(db: psycopg.Connection, tmp_path: Path) -> None:
+    rows = {table: moving.truth()[table] for table in ("users", "trading_strategies")}
+    rows["trading_strategies"][0]["description"] = "x" * 140_000
+    done = moving.run_csv(db, *moving.write_csv(tmp_path, rows))
+    assert done.code == 0, done
+    moving.same(db, rows)
