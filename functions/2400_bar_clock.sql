@@ -6,7 +6,8 @@ CALL deploy.become_owner();
 
 -- A clock is a time zone and the hours it is ahead of it. Most MT5 servers run New York time and
 -- seven hours, America/New_York+7: their day ends when New York closes, and they change to summer
--- time with the United States.
+-- time with the United States. Etc/GMT-3 is a zone by its whole name, and the only kind that ends
+-- like hours.
 CREATE OR REPLACE FUNCTION public.bar_clock_time(p_timestamp timestamptz, p_clock text)
 RETURNS timestamp
 LANGUAGE sql
@@ -15,8 +16,15 @@ PARALLEL SAFE
 STRICT
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (p_timestamp AT TIME ZONE regexp_replace(p_clock, '[+-][0-9]{1,2}$', ''))
-        + make_interval(hours => coalesce(substring(p_clock FROM '[+-][0-9]{1,2}$'), '0')::integer)
+    SELECT (
+        p_timestamp
+        AT TIME ZONE regexp_replace(p_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '')
+    )
+        + make_interval(
+            hours => coalesce(
+                substring(p_clock FROM '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$'), '0'
+            )::integer
+        )
 $$;
 COMMENT ON FUNCTION public.bar_clock_time(timestamptz, text) IS
 'What a clock, such as America/New_York+7, shows at a moment. Raises 22023 for an unknown zone.';
@@ -32,8 +40,12 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT (
         p_time
-        - make_interval(hours => coalesce(substring(p_clock FROM '[+-][0-9]{1,2}$'), '0')::integer)
-    ) AT TIME ZONE regexp_replace(p_clock, '[+-][0-9]{1,2}$', '')
+        - make_interval(
+            hours => coalesce(
+                substring(p_clock FROM '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$'), '0'
+            )::integer
+        )
+    ) AT TIME ZONE regexp_replace(p_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '')
 $$;
 COMMENT ON FUNCTION public.bar_clock_moment(timestamp, text) IS
 'The moment at which a clock shows a time; the later one where it shows it twice.';

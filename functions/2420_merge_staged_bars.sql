@@ -53,7 +53,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     v_clock text := public.open_market_series(p_symbol, p_timeframe, p_source, p_clock);
-    v_zone text := regexp_replace(v_clock, '[+-][0-9]{1,2}$', '');
+    v_zone text := regexp_replace(v_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '');
     v_ahead interval := public.bar_clock_time(now(), v_clock) - (now() AT TIME ZONE v_zone);
     v_seconds integer := least(
         date_part('epoch', public.timeframe_length(p_timeframe)), 86400

@@ -34,7 +34,7 @@ BEGIN
             HINT = 'Objects with time, open, high, low, close and so on, or arrays in this order.';
     END IF;
     v_clock := public.open_market_series(p_symbol, p_timeframe, p_source, p_clock);
-    v_zone := regexp_replace(v_clock, '[+-][0-9]{1,2}$', '');
+    v_zone := regexp_replace(v_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '');
     v_ahead := public.bar_clock_time(now(), v_clock) - (now() AT TIME ZONE v_zone);
 
     WITH rates AS (

@@ -48,7 +48,7 @@ AS $$
 #variable_conflict use_column
 DECLARE
     v_clock text := public.open_market_series(p_symbol, 'TICK', p_source, p_clock);
-    v_zone text := regexp_replace(v_clock, '[+-][0-9]{1,2}$', '');
+    v_zone text := regexp_replace(v_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '');
     v_ahead interval := public.bar_clock_time(now(), v_clock) - (now() AT TIME ZONE v_zone);
     v_latest timestamp := public.bar_clock_time(now() + interval '1 day', v_clock);
     v_staged bigint;
@@ -181,7 +181,7 @@ BEGIN
             HINT = 'Objects with time_msc, bid, ask, last, volume, flags and volume_real.';
     END IF;
     v_clock := public.open_market_series(p_symbol, 'TICK', p_source, p_clock);
-    v_zone := regexp_replace(v_clock, '[+-][0-9]{1,2}$', '');
+    v_zone := regexp_replace(v_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '');
     v_ahead := public.bar_clock_time(now(), v_clock) - (now() AT TIME ZONE v_zone);
 
     WITH ticks AS (

@@ -99,7 +99,7 @@ BEGIN
         FROM public.market_series AS s
         WHERE s.symbol = p_symbol AND s.timeframe = p_from_timeframe
     ), 'UTC');
-    v_zone := regexp_replace(v_clock, '[+-][0-9]{1,2}$', '');
+    v_zone := regexp_replace(v_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '');
     v_ahead := public.bar_clock_time(now(), v_clock) - (now() AT TIME ZONE v_zone);
     v_time := public.bar_clock_time(p_to - interval '1 microsecond', v_clock);
     v_time := CASE p_to_timeframe

@@ -47,8 +47,9 @@ BEGIN
                 v_constraint = CONSTRAINT_NAME,
                 v_column = COLUMN_NAME,
                 detail = MESSAGE_TEXT;
-            -- data, rules and our own errors are a row's fault; a full disk is not
-            IF v_state !~ '^(22|23|44|RB)' THEN
+            -- data, rules, our own errors and a key too long for its index are a row's fault; a
+            -- full disk is not
+            IF v_state !~ '^(22|23|44|RB|54000)' THEN
                 RAISE;
             END IF;
             IF v_low < v_high THEN
@@ -59,6 +60,7 @@ BEGIN
             SELECT s.source_row INTO source_row FROM pg_temp.staged AS s WHERE s.n = v_low;
             -- chunks of a hypertable put numbers before a constraint's name
             rule := CASE
+                WHEN v_state = '54000' THEN format('%s_key_fits', v_table)
                 WHEN v_constraint <> '' THEN regexp_replace(v_constraint, '^\d+_(\d+_)?', '')
                 WHEN v_state = '23502' THEN format('%s_%s_not_null', v_table, v_column)
                 ELSE v_state
@@ -72,5 +74,5 @@ END
 $$;
 COMMENT ON FUNCTION migration.insert_staged(regclass, text[]) IS
 'Inserts the rows of pg_temp.staged (n, source_row, columns of the table) in the order of n. Answers
-those that broke a rule, with the name of the constraint. For the scripts that move data in.';
+those that broke a rule, with the name of the constraint, or TABLE_key_fits. For the scripts that move data in.';
 REVOKE ALL ON FUNCTION migration.insert_staged(regclass, text[]) FROM public;

@@ -37,7 +37,7 @@ def one_line(error: BaseException) -> str:
         text = error.diag.message_primary
         if error.diag.message_hint:
             text += f" ({error.diag.message_hint})"
-    return text
+    return " ".join(text.split())
 
 
 def run(app: typer.Typer) -> None:

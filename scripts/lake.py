@@ -76,7 +76,8 @@ def seconds_of(timeframe: str) -> int:
 
 def clock_parts(clock: str) -> tuple[str, int]:
     """A clock such as America/New_York+7 as time zone and hours ahead of it."""
-    match = re.fullmatch(r"(.+?)([+-]\d{1,2})?", clock)
+    # Etc/GMT-3 is a zone by its whole name
+    match = re.fullmatch(r"(Etc/GMT[+-]\d{1,2}|.+?)([+-]\d{1,2})?", clock, re.IGNORECASE)
     return match[1], int(match[2] or 0)
 
 

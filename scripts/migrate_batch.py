@@ -10,7 +10,7 @@ from psycopg import sql
 
 import migrate_fast
 from migrate_ready import Prepared, Quick, copy_text, joined
-from migrate_sources import Rows
+from migrate_sources import START, Rows
 from migrate_tables import NAMED_BY, PARENTS, Move
 
 Reject = tuple[int, str, str]  # number of the row, rule, detail
@@ -26,9 +26,15 @@ class Count:
     rejected: int = 0
 
 
+def first_after(last: int) -> int:
+    """The least number that a row after this one can have."""
+    return last if last == START else last + 1
+
+
 def is_the_rows_fault(error: psycopg.Error) -> bool:
-    """Data, constraints, and errors our triggers raise."""
-    return (error.sqlstate or "")[:2] in ("22", "23", "44", "RB")
+    """Data, constraints, errors our triggers raise, and keys too long for their index."""
+    state = error.sqlstate or ""
+    return state[:2] in ("22", "23", "44", "RB") or state == "54000"
 
 
 class Batch:
@@ -83,10 +89,10 @@ class Batch:
         if self.again:
             query = (
                 "DELETE FROM migration.rejects WHERE source = %s AND table_name = %s"
-                " AND source_row > %s AND source_row <= %s RETURNING source_row"
+                " AND source_row >= %s AND source_row <= %s RETURNING source_row"
             )
             found = self.connection.execute(
-                query, [self.source, self.move_.table, last, rows[-1][0]]
+                query, [self.source, self.move_.table, first_after(last), rows[-1][0]]
             )
             before = {row[0] for row in found}
         rejects: list[Reject] = [(rows[i][0], *why) for i, why in bad.items()]
@@ -217,8 +223,10 @@ class Batch:
         with self.connection.cursor() as cursor, cursor.copy(query) as copy:
             for index, (number, rule, detail) in enumerate(rejects):
                 key = None if self.named_by is None else fields[self.named_by][index]
-                # where its twin came in, what names the row names the twin
-                if not isinstance(key, str) or (rule in self.key_rules and not self.merge):
+                # where its twin came in, what names the row names the twin; with rows that came
+                # from elsewhere meanwhile, who has its number is no twin
+                twin = rule in self.key_rules and not (self.merge or self.again)
+                if not isinstance(key, str) or twin:
                     key = None
                 values = json.dumps(self.move_.shown(places[number]), ensure_ascii=False)
                 copy.write_row(
@@ -232,8 +240,8 @@ class Batch:
         if self.again:
             self.connection.execute(
                 "DELETE FROM migration.leftovers WHERE source = %s AND table_name = %s"
-                " AND source_row > %s AND source_row <= %s",
-                [self.source, self.move_.table, last, rows[-1][0]],
+                " AND source_row >= %s AND source_row <= %s",
+                [self.source, self.move_.table, first_after(last), rows[-1][0]],
             )
         extra = set(self.move_.leftovers)
         query = "COPY migration.leftovers (source, table_name, source_row, row_values) FROM STDIN"

@@ -20,8 +20,8 @@ import migrate_fast
 import migrate_key
 from cli import Failure, console
 from migrate_batch import Batch, Count
-from migrate_ready import START, Prepared, Quick, made_ready
-from migrate_sources import Source
+from migrate_ready import Prepared, Quick, made_ready
+from migrate_sources import START, Source
 from migrate_sums import SourceSide
 from migrate_tables import ADMINISTRATOR, Move
 
@@ -86,6 +86,8 @@ class Mover:
         # users come in one transaction: the administrator gives way and returns within it
         users = move.table == "users" and self.resume
         with self.connection.transaction() if users else nullcontext():
+            if state and move.table == "users":
+                self.keep_password(move)
             if state is None:
                 if move.table == "users":
                     self.make_way(move)
@@ -115,8 +117,11 @@ class Mover:
                     self.move_rows(move, None)
                     key.build(self.connection)
                 return key is not None
-        except psycopg.errors.UniqueViolation:
-            console.print("market_data: rows share a key, so all come in once more to name them")
+        except (psycopg.errors.UniqueViolation, psycopg.errors.ProgramLimitExceeded):
+            console.print(
+                "market_data: rows share a key, or it is too long, so all come in once more to "
+                "name them", soft_wrap=True,
+            )  # fmt: skip
         self.progress(move, -self.counts[move.table].read)
         for column in move.columns:
             column.forms.clear()
@@ -166,7 +171,6 @@ class Mover:
         refused a line that SQLite wrote."""
         if ready.quick != (good is None):
             return None
-        side.total += ready.count
         if ready.quick:
             side.hash += ready.hash
             migrate_fast.add_measures(ready.move, side, ready.measures)
@@ -218,7 +222,8 @@ class Mover:
         """Ids are kept, so our seeded administrator gives way to whoever has his. Raises Failure
         when the database has users that do not come from this source."""
         rows = self.execute(
-            "SELECT id, email, username, hashed_password, is_superuser FROM public.users LIMIT 2"
+            "SELECT id, email, username, is_superuser, is_active, hashed_password"
+            " FROM public.users LIMIT 2"
         ).fetchall()
         if not rows or self.merge:
             return
@@ -235,17 +240,24 @@ class Mover:
             if self.execute(query, rows[0][0]).rowcount:
                 raise Failure(f"the administrator of the database has rows in {table} already")
         self.administrator = rows[0]
-        password = self.administrator[3]
-        if not password.startswith("!"):  # set by whoever runs this database
-            move.options.passwords.setdefault(ADMINISTRATOR, password)
+        self.keep_password(move)
         self.execute("DELETE FROM public.users WHERE id = %s", self.administrator[0])
+
+    def keep_password(self, move: Move) -> None:
+        """Our administrator's, set by whoever runs this database: also when he is the source's."""
+        row = self.execute(
+            "SELECT hashed_password FROM public.users WHERE lower(email) = %s", ADMINISTRATOR
+        ).fetchone()
+        if row and not row[0].startswith("!"):
+            move.options.passwords.setdefault(ADMINISTRATOR, row[0])
 
     def bring_back_administrator(self) -> None:
         """Unless he came with the source, he returns with the next free id."""
         self.set_sequence("users")
         self.execute(
-            "INSERT INTO public.users (email, username, hashed_password, is_superuser)"
-            " SELECT n.* FROM (VALUES (%s, %s, %s, %s)) AS n (email, username, hash, super)"
+            "INSERT INTO public.users (email, username, is_superuser, is_active, hashed_password)"
+            " SELECT n.* FROM (VALUES (%s, %s, %s, %s, %s))"
+            " AS n (email, username, super, active, hash)"
             " WHERE NOT EXISTS (SELECT FROM public.users AS u WHERE lower(u.email) = lower(n.email)"
             " OR lower(u.username) = lower(n.username))", *self.administrator[1:],
         )  # fmt: skip

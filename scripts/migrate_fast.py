@@ -52,10 +52,10 @@ def usable(source: object, move: Move) -> bool:
     )
 
 
-def expressions(move: Move) -> tuple[str, str]:
+def expressions(move: Move) -> tuple[str, str, str]:
     """What SQLite makes of a batch: an array of each row; sum, least and greatest of numbers, and
-    the ends of times."""
-    values, measures = [], []
+    the ends of times; and whether a value is none that the array shows as it is."""
+    values, measures, blobs, broken = [], [], [], []
     for name, kind in zip(move.names, move.target_kinds, strict=True):
         column = quoted(name)
         values.append(f"{column} || '+00'" if kind == "time" else column)
@@ -68,27 +68,33 @@ def expressions(move: Move) -> tuple[str, str]:
             ]
         elif kind == "integer":
             whole = f"CAST({column} AS INTEGER)"
+            broken.append(f"{column} <> {whole}")  # the array has 15 digits of it
             measures += [f"sum({whole})", f"min({whole})", f"max({whole})"]
         elif kind == "time":
             # of the column itself: of an expression it takes a quarter more time in all
             measures += [f"min({column}) || '+00'", f"max({column}) || '+00'"]
-    return f"json_array({', '.join(values)})", ", ".join(measures)
+            blobs.append(f"typeof(max({column})) = 'blob'")  # greater than all text
+    odd = " OR ".join(["0", *blobs, *([f"max({' OR '.join(broken)})"] if broken else [])])
+    return f"json_array({', '.join(values)})", ", ".join(measures), odd
 
 
 def slices(source: Sqlite, move: Move, after: int) -> Iterator[Slice]:
     """A batch a step of SQLite, during which other threads of ours can work. The count is -1 when
     something of a batch can't be read like this; then there are no more."""
-    line, measures = expressions(move)
+    line, measures, odd = expressions(move)
     names = ", ".join(map(quoted, move.names))
-    query = (
-        "SELECT max(_rowid_), count(*),"  # noqa: S608
-        f" CAST(group_concat({line}, char(10)) AS BLOB), {measures} FROM"
-        f" (SELECT _rowid_, {names} FROM {source.numbered(move.source_table)} LIMIT {ROWS})"
-    )
     with source.failures():
         while True:
+            number, rows = source.numbered(move.source_table, after)
+            query = (
+                f"SELECT max({number}), count(*),"  # noqa: S608
+                f" CAST(group_concat({line}, char(10)) AS BLOB), {odd}, {measures} FROM"
+                f" (SELECT {number}, {names} FROM {rows} LIMIT {ROWS})"
+            )
             try:
-                last, count, lines, *found = source.connection.execute(query, [after]).fetchone()
+                last, count, lines, other, *found = source.connection.execute(
+                    query, [after]
+                ).fetchone()
             except sqlite3.OperationalError as error:
                 if not any(said in str(error) for said in ("decode", "BLOB", "overflow")):
                     raise
@@ -96,7 +102,7 @@ def slices(source: Sqlite, move: Move, after: int) -> Iterator[Slice]:
                 return
             if not count:
                 return
-            yield Slice(last, count, lines, tuple(found))
+            yield Slice(last, count, b"" if other else lines, tuple(found))
             after = last
 
 

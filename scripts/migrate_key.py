@@ -22,6 +22,9 @@ KEY = (
     " WHERE c.conrelid = 'public.market_data'::regclass AND c.contype = 'p'"
     " AND NOT i.indisclustered AND NOT i.indisreplident AND k.reloptions IS NULL"
     " AND k.reltablespace = 0 AND obj_description(k.oid, 'pg_class') IS NULL"
+    " AND NOT EXISTS (SELECT FROM timescaledb_information.hypertables AS h"
+    " WHERE h.hypertable_schema = 'public' AND h.hypertable_name = 'market_data'"
+    " AND h.compression_enabled)"  # the columnstore has indexes of its own
     " AND NOT EXISTS (SELECT FROM public.market_data)"
 )
 

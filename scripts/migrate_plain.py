@@ -28,9 +28,10 @@ FORMS = {
     "integer": "(?:0|-?[1-9][0-9]{0,16}+)",
     # below a million, 15 digits hold 8 behind the point: no other number is meant
     "decimal": r"(?:-(?!0[\t\n]))?(?:0|[1-9][0-9]{0,5}+)(?:\.[0-9]{1,8}+(?<=[1-9]))?",
-    "text": r"[^\x00-\x1f\x7f\\]++",
-    "word": "[A-Z][A-Z0-9_]*+",
-    "time": f"{DAY} (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\+00",
+    # quoted, or it is a number of which SQLite wrote 15 digits: not its shortest text
+    "text": r'"[^\x00-\x1f\x7f\\"]++"',
+    "word": '"[A-Z][A-Z0-9_]*+"',
+    "time": f'"{DAY} (?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9]\\+00"',
 }
 LENGTH = 8  # bytes of a length that goes before what is sent
 HASH = 16  # bytes of the sum of a batch's hashes
@@ -56,9 +57,10 @@ def plain_text(lines: bytes, form: re.Pattern) -> tuple[bytes, int] | None:
         return None
     text = lines[1:-1] + b"\n"
     text = text.replace(b"]\n[", b"\n").replace(b".0,", b",").replace(b".0\n", b"\n")
-    text = text.replace(b",", b"\t").replace(b'"', b"")
+    text = text.replace(b",", b"\t")
     if not form.fullmatch(text):
         return None
+    text = text.replace(b'"', b"")
     try:
         text.decode()
     except UnicodeDecodeError:

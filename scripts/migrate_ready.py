@@ -7,10 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
 import migrate_fast
-from migrate_sources import Base, Rows, Source
+from migrate_sources import START, Base, Rows, Source
 from migrate_tables import Move
 
-START = -(2**63)
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 

@@ -16,6 +16,7 @@ from rich.table import Table
 
 import locks
 from cli import Failure, console
+from migrate_again import check_same_source
 from migrate_batch import Count
 from migrate_copy import Mover
 from migrate_proof import Measure, prove
@@ -80,8 +81,11 @@ def show_plan(moves: Sequence[Move], others: Sequence[str], source: Source) -> N
         said += [f"missing: {', '.join(move.missing)}"] if move.missing else []
         console.print(f"{move.table}: {', '.join(said)}", markup=False, soft_wrap=True)
     for name in others:
-        rows = source.count(name)
-        console.print(f"{name}: {rows:,} rows, NOT TAKEN: no table of ours", markup=False)
+        try:
+            rows = f"{source.count(name):,} rows"
+        except Failure as failure:  # a view that is broken, or uses a function of an application
+            rows = f"can't be counted ({failure})"
+        console.print(f"{name}: {rows}, NOT TAKEN: no table of ours", markup=False, soft_wrap=True)
 
 
 def show_count(move: Move, count: Count, seconds: float) -> None:
@@ -179,6 +183,17 @@ def no_cycles() -> Iterator[None]:
         gc.enable()
 
 
+def check_writable(path: Path) -> None:
+    """Raise Failure now rather than when all is moved and its rejects can't be said."""
+    there = path.exists()
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise Failure(f"{path}: rejected rows can't be written there ({error.strerror})") from error
+    if not there:
+        path.unlink()
+
+
 def run_source(
     dsn: str,
     source: Source,
@@ -194,12 +209,15 @@ def run_source(
     """Move a source; answers whether all its rows came in and all proofs hold. Raises Failure."""
     if dry_run and resume:
         raise Failure("--dry-run takes everything back, --resume commits each batch: choose one")
+    check_writable(rejects)
     with connect(dsn) as connection, locks.only_runner(connection, wait), no_cycles():
         made = begun_at(connection, source)
         moves, others = plan(connection, source, options, only, made)
         show_plan(moves, others, source)
         mover = Mover(connection, source, made=made, resume=resume, merge=merge)
         mover.check_states(moves)
+        # of all tables: orders hang on users that --only leaves out
+        check_same_source(connection, source, plan(connection, source, options)[0], merge)
         began = monotonic()
         with nullcontext() if resume else connection.transaction(force_rollback=dry_run):
             proofs = run_moves(connection, mover, moves)

@@ -22,6 +22,9 @@ from cli import Failure, one_line
 
 ROWS = 10_000  # in a batch
 BYTES = 4_000_000  # text in a batch, about
+START = -(2**63)  # before all rows; and the least number that SQLite can give one
+ROWIDS = ("_rowid_", "rowid", "oid")  # all mean the same
+csv.field_size_limit(2**30)  # what a text of PostgreSQL can hold
 Rows = list[tuple]  # number of the row, then its values
 
 
@@ -111,10 +114,10 @@ class Sqlite:
             return [name for (name,) in rows]
 
     def columns(self, table: str) -> list[str]:
-        """Names of columns, in order."""
+        """Names of columns, in order, generated ones too; not those hidden by a virtual table."""
         with self.failures():
-            rows = self.connection.execute(f"PRAGMA table_info({quoted(table)})").fetchall()
-        return [row[1] for row in rows]
+            rows = self.connection.execute(f"PRAGMA table_xinfo({quoted(table)})").fetchall()
+        return [row[1] for row in rows if row[6] != 1]
 
     def count(self, table: str) -> int:
         """Rows of a table, counted once: the read transaction sees no others."""
@@ -125,18 +128,35 @@ class Sqlite:
                 ).fetchone()[0]
         return self.counts[table]
 
+    def free_name(self, table: str, *names: str) -> str | None:
+        """The first of these names that no column has."""
+        columns = {name.lower() for name in self.columns(table)}
+        return next((name for name in names if name not in columns), None)
+
     def has_rowid(self, table: str) -> bool:
         """Whether SQLite numbers the rows itself: not in a view, nor WITHOUT ROWID."""
+        name = self.free_name(table, *ROWIDS)
+        view = "SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = ?"
+        if name is None or self.connection.execute(view, [table]).fetchone():
+            return False  # a view's would be NULL
         try:
-            self.connection.execute(f"SELECT _rowid_ FROM {quoted(table)} LIMIT 0")  # noqa: S608
+            self.connection.execute(f"SELECT {name} FROM {quoted(table)} LIMIT 0")  # noqa: S608
         except sqlite3.OperationalError:
             return False
         return True
 
-    def numbered(self, table: str) -> str:
-        """The table with a column that numbers its rows, in the order of that number."""
+    def numbered(self, table: str, after: int) -> tuple[str, str]:
+        """The name of what numbers the rows of a table, and the table in its order from a row on.
+
+        A column may have the name that SQLite gives the number: then it is another.
+        """
+        sign = ">=" if after == START else ">"
         if self.has_rowid(table):
-            return f"{quoted(table)} WHERE _rowid_ > ? ORDER BY _rowid_"
+            name = self.free_name(table, *ROWIDS)
+            return name, f"{quoted(table)} WHERE {name} {sign} ? ORDER BY {name}"
+        name = self.free_name(table, *ROWIDS, "row_n", "row_n_")
+        if name is None:
+            raise Failure(f"{self.path}: {table}: no name is left to number its rows by")
         keys = [
             quoted(row[1])
             for row in sorted(
@@ -146,9 +166,9 @@ class Sqlite:
             if row[5]
         ]
         order = ", ".join(keys) or "1"
-        return (
-            f"(SELECT row_number() OVER (ORDER BY {order}) AS _rowid_, *"  # noqa: S608
-            f" FROM {quoted(table)}) WHERE _rowid_ > ? ORDER BY _rowid_"
+        return name, (
+            f"(SELECT row_number() OVER (ORDER BY {order}) AS {name}, *"  # noqa: S608
+            f" FROM {quoted(table)}) WHERE {name} {sign} ? ORDER BY {name}"
         )
 
     def batches(self, table: str, columns: list[str], after: int) -> Iterator[Rows]:
@@ -158,9 +178,10 @@ class Sqlite:
     def slices(self, table: str, columns: list[str], after: int) -> Iterator[Rows]:
         """A thousand rows at a time; text that is no UTF-8 keeps its bytes as surrogates."""
         with self.failures():
-            names = ", ".join(["_rowid_", *map(quoted, columns)])
-            query = f"SELECT {names} FROM {self.numbered(table)}"  # noqa: S608
+            names = ", ".join(map(quoted, columns))
             while True:
+                number, rows_from = self.numbered(table, after)
+                query = f"SELECT {number}, {names} FROM {rows_from}"  # noqa: S608
                 with closing(self.connection.cursor()) as cursor:
                     cursor.execute(query, [after])
                     try:

@@ -28,7 +28,6 @@ class SourceSide:
     def __init__(self, move: Move) -> None:
         self.columns = measured(move)
         self.places = [move.place(name) for name, _ in self.columns]
-        self.total = 0  # with the rejected ones
         self.hash = 0
         self.sums: dict[str, Decimal] = {}
         self.lows: dict[str, object] = {}

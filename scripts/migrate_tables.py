@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -90,10 +91,57 @@ class Options:
                 raise Failure(
                     f"{path}: {name} is not one of {', '.join(known)}, or of another form"
                 )
-        for table in [*said.get("tables", {}).values(), *said.get("columns", {})]:
+        for name in ("values", "zones"):
+            said[name] = by_column(said.get(name, {}))
+        form = {"tables": str, "columns": dict, "values": dict, "zones": str}
+        for name, kind in form.items():
+            for key, value in said.get(name, {}).items():
+                inner = value.values() if kind is dict and isinstance(value, dict) else ()
+                if not isinstance(value, kind) or any(isinstance(v, list | dict) for v in inner):
+                    raise Failure(f"{path}: {name}, {key}: of another form than in the manual")
+        tables = [*said.get("tables", {}).values(), *said.get("columns", {})]
+        tables += [key.partition(".")[0] for name in ("values", "zones") for key in said[name]]
+        for table in tables:
             if table not in TABLES:
                 raise Failure(f"{path}: {table} is no table of ours")
         return cls(**said | given)
+
+    def check_columns(self, ours: dict[str, dict[str, Column]]) -> None:
+        """Raise Failure when one is named that our table does not have, so that it would be for
+        nothing."""
+        said = [(table, name) for table, names in self.columns.items() for name in names.values()]
+        said += [tuple(key.partition(".")[::2]) for key in (*self.values, *self.zones)]
+        for table, name in said:
+            if name not in ours[table]:
+                raise Failure(f"--map: {table} has no column {name} that can be written")
+        for key in self.zones:
+            table, _, name = key.partition(".")
+            if ours[table][name].kind != "time":
+                raise Failure(f"--map: {key} is no time")
+
+    def check_source(self, source: Source, moves: Sequence[Move]) -> None:
+        """Raise Failure when the source lacks what is to be renamed."""
+        if isinstance(source, Sqlite):  # a CSV file is one of many, its table found by then
+            there = {name.lower() for name in source.tables()}
+            for name in self.tables:
+                if name.lower() not in there:
+                    raise Failure(f"--map: {source.name} has no table {name}")
+        for move in moves:
+            there = {name.lower() for name in source.columns(move.source_table)}
+            for name in self.columns.get(move.table, {}):
+                if name.lower() not in there:
+                    raise Failure(f"--map: {move.source_table} of {source.name} has no {name}")
+
+
+def by_column(said: dict[str, Any]) -> dict[str, Any]:
+    """By table.column, also where TOML's tables are nested: [zones.trading_orders]."""
+    found = {}
+    for key, value in said.items():
+        if key in TABLES and isinstance(value, dict):
+            found |= {f"{key}.{name}": inner for name, inner in value.items()}
+        else:
+            found[key] = value
+    return found
 
 
 @dataclass
@@ -262,6 +310,8 @@ def plan(
     made: str = "",
 ) -> tuple[list[Move], list[str]]:
     """What goes where, in order, and the source's tables that go nowhere. Raises Failure."""
+    ours = {table: our_columns(connection, table, options, made) for table in TABLES}
+    options.check_columns(ours)
     moves, others = {}, []
     renamed = {name.lower(): ours for name, ours in options.tables.items()}
     for name in source.tables():
@@ -271,7 +321,8 @@ def plan(
             continue
         if table in moves:
             raise Failure(f"two tables of the source are meant for {table}: name one with --map")
-        moves[table] = way(connection, source, name, table, options, made)
+        moves[table] = way(source, name, table, ours[table], options)
+    options.check_source(source, list(moves.values()))
     if not moves:
         raise Failure(f"{source.name}: none of our tables is in it ({len(others)} others)")
     unknown = set(only) - set(TABLES)
@@ -280,16 +331,8 @@ def plan(
     return [moves[t] for t in TABLES if t in moves and (not only or t in only)], others
 
 
-def way(
-    connection: psycopg.Connection,
-    source: Source,
-    name: str,
-    table: str,
-    options: Options,
-    made: str,
-) -> Move:
+def way(source: Source, name: str, table: str, ours: dict[str, Column], options: Options) -> Move:
     """How the columns of one table map to ours."""
-    ours = our_columns(connection, table, options, made)
     renamed = {a.lower(): b for a, b in options.columns.get(table, {}).items()}
     known, columns, leftovers = [], [], []
     for column in source.columns(name):

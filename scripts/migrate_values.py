@@ -31,7 +31,10 @@ PLAIN_TIMES = re.compile(
     rf"(?:{DAY}[ T](?:[01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](?:\.[0-9]{{6}})?\n)+"
 )
 PLAIN_UUIDS = re.compile(r"(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\n)+")
-CLOCK = re.compile(r"([A-Za-z_]+(?:/[A-Za-z_+-]+)*?)([+-][0-9]{1,2})?")
+CLOCK = re.compile(r"([A-Za-z_]+(?:/[A-Za-z_+-]+[0-9]{0,2})*?)([+-][0-9]{1,2})")
+COMPACT_MINUTE = re.compile(
+    r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])[0-5][0-9]"
+)
 TRUE = {"1", "t", "true", "y", "yes", "on", "1.0"}
 FALSE = {"0", "f", "false", "n", "no", "off", "0.0"}
 NOT_NUMBERS = {"nan", "inf", "+inf", "-inf", "infinity", "+infinity", "-infinity"}
@@ -68,17 +71,27 @@ class Column:
     forms: Counter = field(default_factory=Counter)
 
 
+def zone_called(name: str) -> ZoneInfo | None:
+    """A time zone, if there is one of the name."""
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        return None
+
+
 class Clock:
     """The zone of times that name none: a time zone, and hours the clock is ahead of it (NY+7)."""
 
     def __init__(self, name: str) -> None:
         text = name.replace("NY", "America/New_York", 1) if name.upper().startswith("NY") else name
-        found = CLOCK.fullmatch(text)
-        try:
-            self.zone = ZoneInfo(found[1]) if found else ZoneInfo(text)
-        except (ZoneInfoNotFoundError, ValueError) as error:
-            raise Failure(f"zone {name}: no such time zone") from error
-        self.ahead = timedelta(hours=int(found[2] or 0)) if found else timedelta()
+        self.ahead = timedelta()
+        zone = zone_called(text)  # Etc/GMT-3 is a zone, not hours and a zone
+        if not zone and (found := CLOCK.fullmatch(text)):
+            zone = zone_called(found[1])
+            self.ahead = timedelta(hours=int(found[2]))
+        if not zone:
+            raise Failure(f"zone {name}: no such time zone")
+        self.zone = zone
         self.name = name
         self.utc = text in ("UTC", "Etc/UTC", "Z")
 
@@ -133,6 +146,8 @@ def to_number(column: Column, value: object) -> str | Bad:
         if column.kind == "integer" or (found.is_infinite() and column.kind == "decimal"):
             return Bad("fits", "is not finite")
         return plain(found)
+    if found and found.adjusted() >= (20 if column.kind == "integer" else column.precision):
+        return Bad("fits", "is too large")  # so large that it can't be rounded either
     with localcontext() as context:
         context.prec = 400
         if column.kind == "integer":
@@ -203,7 +218,7 @@ def read_time(value: object, clock: Clock) -> tuple[str, datetime | None]:
     """The form and the moment. Raises ValueError for a day or hour that does not exist."""
     found = number(value)
     if found is not None:
-        return read_number_as_time(found)
+        return read_number_as_time(found, clock)
     match = TIME.fullmatch(value.strip()) if isinstance(value, str) else None
     if match is None:
         return "", None
@@ -228,19 +243,29 @@ def read_time(value: object, clock: Clock) -> tuple[str, datetime | None]:
     return form, moment + timedelta(microseconds=micro)
 
 
-def read_number_as_time(found: Decimal) -> tuple[str, datetime | None]:
-    """Epoch seconds, milliseconds or microseconds, or a julian day: their sizes do not meet."""
+def read_number_as_time(found: Decimal, clock: Clock) -> tuple[str, datetime | None]:
+    """Epoch seconds, milliseconds or microseconds until 2286, a julian day, or the digits of a
+    date and time: their sizes do not meet. Raises ValueError for digits that are no time.
+
+    The twelve digits of a minute have the size of milliseconds of 1976: what can be both is no
+    known form.
+    """
     if not found.is_finite() or found < 0:
         return "", None
     if 1_721_426 <= found < 5_373_485:  # years 1 to 9999; as seconds it would be early 1970
         days = found - Decimal("2440587.5")
         # a float holds a julian day to 40 microseconds
         return "julian day", EPOCH + timedelta(milliseconds=round(days * 86_400_000))
-    if 100_000_000 <= found < 100_000_000_000:
+    if 10**8 <= found < 10**10:
         return "epoch seconds", EPOCH + timedelta(microseconds=round(found * 1_000_000))
-    if 100_000_000_000 <= found < 100_000_000_000_000:
+    if 10**10 <= found < 10**13:
+        if COMPACT_MINUTE.fullmatch(plain(found)):
+            return "", None
         return "epoch milliseconds", EPOCH + timedelta(microseconds=round(found * 1000))
-    if 100_000_000_000_000 <= found < 100_000_000_000_000_000:
+    if 10**13 <= found < 10**14 and found == found.to_integral_value():
+        moment = datetime.strptime(plain(found), "%Y%m%d%H%M%S")
+        return f"digits, {clock.name} assumed", clock.utc_of(moment)
+    if 10**14 <= found < 10**16:
         return "epoch microseconds", EPOCH + timedelta(microseconds=round(found))
     return "", None
 

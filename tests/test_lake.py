@@ -61,6 +61,19 @@ def test_the_shared_text_makes_the_bars_that_resample_bars_makes(
         assert [tuple(row.values()) for row in found.to_pylist()] == expected
 
 
+@pytest.mark.parametrize(
+    ("clock", "parts"),
+    [
+        ("Etc/GMT-3", ("Etc/GMT-3", 0)),
+        ("etc/gmt+11", ("etc/gmt+11", 0)),
+        ("America/New_York+7", ("America/New_York", 7)),
+        ("UTC", ("UTC", 0)),
+    ],
+)
+def test_clock_is_cut_into_zone_and_hours_as_in_sql(clock: str, parts: tuple[str, int]) -> None:
+    assert lake.clock_parts(clock) == parts
+
+
 def test_gaps_tell_the_hole_from_the_weekend(filled: psycopg.Connection, tmp_path: Path) -> None:
     found = duck(filled, tmp_path, "gaps", "D1", lake_rows.CLOCK).to_pylist()
     hole = [row for row in found if row["symbol"] == "EURUSD" and not row["over_weekend"]]

@@ -90,3 +90,35 @@ def test_plain_bars_go_the_fast_way(
     assert len(found) == 2
     days = db.execute("SELECT max(timestamp)::date::text FROM market_data").fetchone()[0]
     assert days == "2024-03-05"  # after the 29th of February
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ("volume = 2.9999999999999996", "market_data_volume_is_integer"),
+        ("volume = 3.0000000000000004", "market_data_volume_is_integer"),
+        ("timestamp = CAST('2025-01-02 00:00:00' AS blob)", "market_data_timestamp_is_time"),
+        ("symbol = 1e20", "100000000000000000000"),
+        ("symbol = 0.1 + 0.2", "0.30000000000000004"),
+        ("symbol = 1.5, open = '1.5'", "1.5"),
+        ("volume = 3.0", None),
+    ],
+)
+def test_number_that_sqlite_writes_otherwise_goes_the_ordinary_way(
+    db: psycopg.Connection, tmp_path: Path, change: str, rule: str | None
+) -> None:
+    """SQLite writes a REAL with 15 digits, and bytes that are put to a text as text."""
+    file = make(tmp_path / "a.db", [("A", 1.5, 1), ("A", 1.5, 3)])
+    with closing(sqlite3.connect(file)) as source, source:
+        source.execute(f"UPDATE market_data SET {change} WHERE id = {ROWS + 11}")
+    done = moving.run(db, file)
+    assert "22 of 22" in done.stdout
+    rejected = {("market_data", ROWS + 11): rule} if rule and rule.startswith("market") else {}
+    assert (done.code, moving.rejects(db)) == (len(rejected), rejected)
+    rest = db.execute(
+        "SELECT symbol, volume FROM market_data WHERE id > %s ORDER BY id", [ROWS + 10]
+    ).fetchall()
+    if rejected:
+        assert rest == [("A", 3)]
+    else:
+        assert rest == [(rule or "A", 3 if rule is None else 1), ("A", 3)]

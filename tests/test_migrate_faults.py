@@ -1,0 +1,110 @@
+"""One cell, or a view that is not ours, does not stop a move."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import string
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import cli
+import migrate_fast
+import moving
+import rows
+from test_migrate_bars import ROWS, make
+
+# nothing of it can be compressed
+LONG = "".join(random.Random(9).choices(string.ascii_letters + string.digits, k=12_000))
+
+
+@pytest.mark.parametrize(
+    ("change", "rule"),
+    [
+        ({"open": "1e450"}, "market_data_open_fits"),
+        ({"open": "9" * 450}, "market_data_open_fits"),
+        ({"open": "-1e999"}, "market_data_open_fits"),
+        ({"open": "1e12"}, "market_data_open_fits"),
+        ({"volume": "1e450"}, "market_data_volume_fits"),
+        ({"volume": "9" * 450}, "market_data_volume_fits"),
+        ({"timestamp": "1e450"}, "market_data_timestamp_is_time"),
+        ({"symbol": LONG[:5_000]}, "market_data_key_fits"),
+        ({"symbol": LONG}, "market_data_key_fits"),
+    ],
+    ids=range(9),
+)
+def test_value_beyond_all_bounds_is_rejected_alone(
+    db: psycopg.Connection, tmp_path: Path, change: dict[str, object], rule: str
+) -> None:
+    bars = moving.truth()["market_data"]
+    bars.append(bars[0] | {"id": 90} | change)
+    done = moving.run(db, moving.build(tmp_path / "a.db", {"market_data": bars}))
+    assert (done.code, "DIFFERS" in done.stdout) == (1, False), done
+    assert moving.rejects(db) == {("market_data", 90): rule}
+    moving.same(db, {"market_data": moving.truth()["market_data"]})
+
+
+def test_numbers_just_within_the_bounds_come_in(db: psycopg.Connection, tmp_path: Path) -> None:
+    bar = moving.truth()["market_data"][0]
+    bar |= {"high": "0e450", "low": "-1e-999", "open": 0, "close": "1e-450"}
+    assert moving.run(db, moving.build(tmp_path / "a.db", {"market_data": [bar]})).code == 0
+    moving.same(db, {"market_data": [bar | {"high": 0, "low": 0, "close": 0}]})
+
+
+def test_key_that_is_built_at_the_end_and_too_long_is_named(
+    db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(migrate_fast, "MANY", ROWS)
+    done = moving.run(db, make(tmp_path / "a.db", [(LONG[:5_000], 1.5, 7)]))
+    assert (done.code, "once more" in done.stdout) == (1, True), done
+    assert moving.rejects(db) == {("market_data", ROWS + 11): "market_data_key_fits"}
+
+
+def test_hint_of_several_lines_is_one_line(db: psycopg.Connection) -> None:
+    with pytest.raises(psycopg.errors.ProgramLimitExceeded) as caught:
+        rows.bar(db, symbol=LONG[:5_000])
+    assert "\n" in caught.value.diag.message_hint
+    said = cli.one_line(caught.value)
+    assert "\n" not in said
+    assert "Values larger than 1/3 of a buffer page cannot be indexed. Consider" in said
+
+
+def test_views_that_are_not_ours_need_not_work(db: psycopg.Connection, tmp_path: Path) -> None:
+    file = moving.build(tmp_path / "a.db", moving.truth())
+    with closing(sqlite3.connect(file)) as source, source:
+        source.create_function("pips", 1, lambda value: value, deterministic=True)
+        source.execute("CREATE VIEW report AS SELECT pips(id) AS pips FROM users")
+        source.execute("CREATE TABLE old (x)")
+        source.execute("CREATE VIEW broken AS SELECT x FROM old")
+        source.execute("PRAGMA legacy_alter_table = on")
+        source.execute("DROP TABLE old")
+    done = moving.run(db, file)
+    assert done.code == 0, done
+    assert "broken: can't be counted (" in done.stdout
+    assert "main.old), NOT TAKEN" in done.stdout
+    assert "report: " in done.stdout
+    moving.same(db, moving.truth())
+
+
+def test_place_for_rejects_that_can_not_be_written_is_said_before_the_work(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    file = moving.build(tmp_path / "a.db", moving.truth())
+    for place in (tmp_path / "nowhere" / "r.jsonl", tmp_path):
+        done = moving.run(db, file, "--rejects", place)
+        assert (done.code, "can't be written there" in done.stderr) == (1, True), done
+        assert done.stdout == ""
+    assert db.execute("SELECT count(*) FROM migration.progress").fetchone() == (0,)
+    assert moving.run(db, file, "--rejects", tmp_path / "r.jsonl").code == 0
+    assert not (tmp_path / "r.jsonl").exists()
+
+
+def test_long_field_of_a_csv_file_is_read(db: psycopg.Connection, tmp_path: Path) -> None:
+    rows = {table: moving.truth()[table] for table in ("users", "trading_strategies")}
+    rows["trading_strategies"][0]["description"] = "x" * 140_000
+    done = moving.run_csv(db, *moving.write_csv(tmp_path, rows))
+    assert done.code == 0, done
+    moving.same(db, rows)

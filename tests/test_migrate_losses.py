@@ -1,0 +1,114 @@
+"""No row and no column is lost where SQLite lists or numbers them otherwise; a loss is seen."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import moving
+from migrate_sources import Rows, Sqlite
+from test_migrate_bars import make
+
+BARS = "symbol, timeframe, timestamp, open, high, low, close"
+BAR = ("D1", "2024-01-01", 1, 1, 1, 1)
+
+
+def bars(path: Path, table: str, symbols: str, more: str = "") -> Path:
+    """A table of bars and one bar of each symbol."""
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute(f"CREATE TABLE market_data {table}")
+        insert = f"INSERT INTO market_data ({BARS}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+        file.executemany(insert, [(symbol, *BAR) for symbol in symbols])
+        file.executescript(more)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("table", "more"),
+    [
+        (f"({BARS}, volume)", "UPDATE market_data SET _rowid_ = -9223372036854775808 WHERE"
+                              " symbol = 'A'"),
+        (f"({BARS}, volume)", "UPDATE market_data SET _rowid_ = 9223372036854775807 WHERE"
+                              " symbol = 'A'"),
+        (f"({BARS}, volume, _rowid_)", ""),
+        (f"({BARS}, volume, _ROWID_ INTEGER)", "UPDATE market_data SET _rowid_ = 7"),
+        (f"({BARS}, volume, _rowid_, rowid)", ""),
+        (f"({BARS}, volume, _rowid_, rowid, oid)", ""),
+        (f"({BARS}, volume, _rowid_, PRIMARY KEY (symbol)) WITHOUT ROWID", ""),
+        (f"({BARS}, volume, _rowid_, rowid, oid, PRIMARY KEY (symbol)) WITHOUT ROWID", ""),
+        (f"({BARS}, volume)",
+         "ALTER TABLE market_data RENAME TO b; CREATE VIEW market_data AS SELECT rowid, * FROM b"),
+        (f"({BARS}, volume)",
+         "ALTER TABLE market_data RENAME TO b; CREATE VIEW market_data AS SELECT * FROM b"),
+    ],
+    ids=range(10),
+)  # fmt: skip
+def test_every_row_comes_however_it_is_numbered(
+    db: psycopg.Connection, tmp_path: Path, table: str, more: str
+) -> None:
+    file = bars(tmp_path / "a.db", table, "ABC", more)
+    for _ in range(2):
+        done = moving.run(db, file)
+        assert (done.code, "DIFFERS" in done.stdout) == (0, False), done
+        assert "market_data: 3 rows read" in done.stdout
+        found = db.execute("SELECT symbol FROM market_data ORDER BY 1").fetchall()
+        assert found == [("A",), ("B",), ("C",)]
+
+
+def test_row_of_the_least_number_is_rejected_like_any_other(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    least = -(2**63)
+    more = f"UPDATE market_data SET _rowid_ = {least}, high = 0.5, note = 'n' WHERE symbol = 'A'"
+    file = bars(tmp_path / "a.db", f"({BARS}, note)", "AB", more)
+    for _ in range(2):
+        assert moving.run(db, file).code == 1
+        assert moving.rejects(db) == {("market_data", least): "market_data_high_is_highest_check"}
+        assert db.execute("SELECT symbol FROM market_data").fetchall() == [("B",)]
+
+
+def test_generated_columns_come_like_others(db: psycopg.Connection, tmp_path: Path) -> None:
+    table = (
+        f"({BARS}, up DEFAULT 3, down DEFAULT 4, volume AS (up + down) STORED, twice AS (up * 2))"
+    )
+    file = bars(tmp_path / "a.db", table, "A")
+    done = moving.run(db, file)
+    assert done.code == 0, done
+    assert "kept aside: up, down, twice" in done.stdout
+    assert db.execute("SELECT volume FROM market_data").fetchall() == [(7,)]
+    kept = db.execute("SELECT row_values FROM migration.leftovers").fetchall()
+    assert kept == [({"up": 3, "down": 4, "twice": 6},)]
+
+
+def test_row_that_its_reader_loses_is_seen_by_the_proof(
+    db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slices = Sqlite.slices
+
+    def losing(source: Sqlite, *arguments: object) -> Iterator[Rows]:
+        return (rows[1:] for rows in slices(source, *arguments))
+
+    monkeypatch.setattr(Sqlite, "slices", losing)
+    done = moving.run(db, moving.build(tmp_path / "a.db", moving.truth()))
+    assert done.code == 1
+    assert "account_snapshots rows: source 4, here 3" in done.stdout
+    assert "all of it is taken back" in done.stderr
+    assert db.execute("SELECT count(*) FROM account_snapshots").fetchone() == (0,)
+
+
+def test_rows_of_the_fast_way_are_numbered_by_another_name_too(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    file = make(tmp_path / "a.db", [])
+    with closing(sqlite3.connect(file)) as source, source:
+        source.execute("UPDATE market_data SET id = -9223372036854775808 WHERE id = 1")
+        source.execute("ALTER TABLE market_data RENAME COLUMN id TO _rowid_")
+    (tmp_path / "m.toml").write_text('[columns.market_data]\n_rowid_ = "id"\n')
+    done = moving.run(db, file, "--map", tmp_path / "m.toml")
+    assert done.code == 0, done
+    assert "DIFFERS" not in done.stdout
