@@ -21,6 +21,7 @@ from typing import BinaryIO
 from cli import Failure
 
 BLOCK = 4 << 20
+csv.field_size_limit(2**30)  # a long field is rejected for what it says
 TIMEFRAMES = (
     *("M1", "M2", "M3", "M4", "M5", "M6", "M10", "M12", "M15", "M20", "M30"),
     *("H1", "H2", "H3", "H4", "H6", "H8", "H12", "D1", "W1", "MN1"),
