@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Annotated, Any
 
 import psycopg
@@ -125,6 +126,7 @@ def take(
     On failure nothing of it is left. Raises Failure or what psycopg raises.
     """
     with snapshot(dsn) as (connection, exported, now):
+        began = monotonic()
         database = connection.info.dbname
         name = backups.name_of(database, now)
         console.print(f"{now.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC backup of {database}")
@@ -165,6 +167,8 @@ def take(
             sync(work)
             work.rename(folder / name)
             sync(folder)
+            # a name is a second: the next backup, which may follow at once, gets another one
+            sleep(max(0, 1 - (monotonic() - began)))
         except OSError as error:
             raise Failure(f"{folder}: {error.strerror or error}") from error
         finally:

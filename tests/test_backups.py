@@ -205,6 +205,14 @@ def test_plain_dump_and_roles_lie_beside_the_custom_one(
     assert not list(tmp_path.glob(".*partial"))
 
 
+def test_backups_that_follow_each_other_at_once_all_have_a_name(
+    db: psycopg.Connection, server: Address, tmp_path: Path
+) -> None:
+    """A name is a second, and a backup of little takes less."""
+    made = {backup(server, db, tmp_path) for _ in range(4)}
+    assert len(made) == 4
+
+
 def test_administrator_can_take_the_backup_too(
     db: psycopg.Connection, server: Address, tmp_path: Path
 ) -> None:
