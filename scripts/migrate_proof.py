@@ -123,17 +123,19 @@ def prove(
         sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("public", move.table))
     ).fetchone()[0]
     total = source.count(move.source_table)  # by the source itself: what its reader loses is seen
-    if here != total - len(rejected) and move.key:  # our table has other rows as well
+    alone = here == total - len(rejected) or not move.key
+    if alone:
+        if side or isinstance(source, Base):  # the base is read over the same connection
+            side = side or read_source(source, move, rejected)
+            count, target = read_target(connection, move, only=False)
+        else:
+            with one_thread() as pool:
+                future = pool.submit(read_source, source, move, rejected)
+                count, target = read_target(connection, move, only=False)
+                side = future.result()
+    if not alone or (count != here and move.key):  # our table has other rows as well
         side = read_keys(connection, source, move, rejected)
         count, target = read_target(connection, move, only=True)
-    elif side or isinstance(source, Base):  # the base is read over the same connection
-        side = side or read_source(source, move, rejected)
-        count, target = read_target(connection, move, only=False)
-    else:
-        with one_thread() as pool:
-            future = pool.submit(read_source, source, move, rejected)
-            count, target = read_target(connection, move, only=False)
-            side = future.result()
     measures = [Measure("rows", str(total), str(count + len(rejected)))]
     measures += [Measure(name, value, target[name]) for name, value in side.values().items()]
     with connection.cursor() as cursor:

@@ -10,8 +10,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import migrate_proof
 import moving
+import rows
 from migrate_sources import Rows, Sqlite
+from migrate_tables import Move
 from test_migrate_bars import make
 
 BARS = "symbol, timeframe, timestamp, open, high, low, close"
@@ -91,7 +94,7 @@ def test_row_that_its_reader_loses_is_seen_by_the_proof(
     slices = Sqlite.slices
 
     def losing(source: Sqlite, *arguments: object) -> Iterator[Rows]:
-        return (rows[1:] for rows in slices(source, *arguments))
+        return (found[1:] for found in slices(source, *arguments))
 
     monkeypatch.setattr(Sqlite, "slices", losing)
     done = moving.run(db, moving.build(tmp_path / "a.db", moving.truth()))
@@ -99,6 +102,22 @@ def test_row_that_its_reader_loses_is_seen_by_the_proof(
     assert "account_snapshots rows: source 4, here 3" in done.stdout
     assert "all of it is taken back" in done.stderr
     assert db.execute("SELECT count(*) FROM account_snapshots").fetchone() == (0,)
+
+
+def test_row_that_others_commit_during_the_proof_is_not_the_sources(
+    db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_target = migrate_proof.read_target
+
+    def beside_the_feed(connection: psycopg.Connection, move: Move, only: bool) -> tuple[int, dict]:
+        if move.table == "market_data" and not only:
+            rows.bar(db, symbol="LIVE")
+        return read_target(connection, move, only)
+
+    monkeypatch.setattr(migrate_proof, "read_target", beside_the_feed)
+    done = moving.run(db, moving.build(tmp_path / "a.db", moving.truth()), "--resume")
+    assert (done.code, "DIFFERS" in done.stdout) == (0, False), done
+    assert db.execute("SELECT FROM market_data WHERE symbol = 'LIVE'").rowcount == 1
 
 
 def test_rows_of_the_fast_way_are_numbered_by_another_name_too(
