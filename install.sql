@@ -51,6 +51,7 @@ SET lock_timeout = '5s';
 \set file schema/0800_monitoring_thresholds.sql \ir scripts/apply.psql
 \set file schema/0810_monitoring_readings.sql \ir scripts/apply.psql
 \set file schema/0910_migration.sql \ir scripts/apply.psql
+\set file schema/0915_migration_given_ids.sql \ir scripts/apply.psql
 \set file indexes/1110_trading_strategies.sql \ir scripts/apply.psql
 \set file indexes/1130_mt5_sessions.sql \ir scripts/apply.psql
 \set file indexes/1140_trading_signals.sql \ir scripts/apply.psql
@@ -156,3 +157,4 @@ SET lock_timeout = '5s';
 \set file grants/6750_scaling.sql \ir scripts/apply.psql
 \set file grants/6800_monitoring.sql \ir scripts/apply.psql
 \set file grants/6910_migration.sql \ir scripts/apply.psql
+\set file grants/6915_migration_given_ids.sql \ir scripts/apply.psql

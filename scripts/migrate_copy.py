@@ -23,7 +23,7 @@ from migrate_batch import Batch, Count
 from migrate_ready import Prepared, Quick, made_ready
 from migrate_sources import START, Source
 from migrate_sums import SourceSide
-from migrate_tables import ADMINISTRATOR, Move
+from migrate_tables import ADMINISTRATOR, Move, given_ids
 
 
 @dataclass
@@ -95,11 +95,23 @@ class Mover:
                     "INSERT INTO migration.progress (source, table_name, last_row, started_at)"
                     " VALUES (%s, %s, %s, %s)", self.source.name, move.table, START, self.made,
                 )  # fmt: skip
+            if move.given is not None:
+                self.give_ids(move)
             if state or not self.move_without_key(move):
                 self.move_rows(move, state)
             if self.administrator:
                 self.bring_back_administrator()
         return self.counts[move.table]
+
+    def give_ids(self, move: Move) -> None:
+        """Ids for the rows of a source that has none; who has one keeps it."""
+        self.execute(
+            "INSERT INTO migration.given_ids (source, table_name, source_row, id)"
+            " SELECT %s, %s, n, nextval(%s) FROM generate_series(%s::bigint, %s) AS n",
+            self.source.name, move.table, f"public.{move.table}_id_seq",
+            len(move.given) + 1, self.source.count(move.source_table),
+        )  # fmt: skip
+        move.given = given_ids(self.connection, self.source, move.table)
 
     def move_without_key(self, move: Move) -> bool:
         """Move bars into an empty table that gets its key at the end. False, with nothing done,

@@ -13,7 +13,7 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from cli import Failure
-from migrate_sources import Rows, Source, Sqlite
+from migrate_sources import Csv, Rows, Source, Sqlite
 from migrate_values import Bad, Clock, Column, convert, is_hash, plain
 
 ADMINISTRATOR = "admin@rubi-studio.com"
@@ -156,6 +156,7 @@ class Move:
     missing: list[str]
     options: Options
     numbers_are_ids: bool = False
+    given: list[int] | None = None  # ids of rows 1, 2, ... where the source has none of its own
 
     @property
     def target_columns(self) -> list[str]:
@@ -209,9 +210,15 @@ class Move:
                         rule = f"{self.table}_{column.name}_{value.rule}"
                         bad.setdefault(index, (rule, f"{column.name} {value.detail}"))
         if self.numbers_are_ids:
-            fields.insert(0, list(map(str, raw[0])))
+            fields.insert(0, [None if id_ is None else str(id_) for id_ in self.ids(raw[0])])
         self.fill(fields)
         return fields, bad
+
+    def ids(self, numbers: Sequence[int]) -> Sequence[int | None]:
+        """Ids of rows whose numbers are them, or stand for those that they were given."""
+        if self.given is None:
+            return numbers
+        return [self.given[n - 1] if n <= len(self.given) else None for n in numbers]
 
     def fill(self, fields: list[list]) -> None:
         """What only the whole row tells."""
@@ -322,6 +329,8 @@ def plan(
         if table in moves:
             raise Failure(f"two tables of the source are meant for {table}: name one with --map")
         moves[table] = way(source, name, table, ours[table], options)
+        if moves[table].given is not None:
+            moves[table].given = given_ids(connection, source, table)
     options.check_source(source, list(moves.values()))
     if not moves:
         raise Failure(f"{source.name}: none of our tables is in it ({len(others)} others)")
@@ -329,6 +338,15 @@ def plan(
     if unknown or set(only) - set(moves):
         raise Failure(f"not in the source: {', '.join(sorted(unknown or set(only) - set(moves)))}")
     return [moves[t] for t in TABLES if t in moves and (not only or t in only)], others
+
+
+def given_ids(connection: psycopg.Connection, source: Source, table: str) -> list[int]:
+    """Ids that a table's rows without any were given, in the order of the rows."""
+    rows = connection.execute(
+        "SELECT id FROM migration.given_ids WHERE source = %s AND table_name = %s"
+        " ORDER BY source_row", [source.name, table],
+    )  # fmt: skip
+    return [row[0] for row in rows]
 
 
 def way(source: Source, name: str, table: str, ours: dict[str, Column], options: Options) -> Move:
@@ -347,8 +365,9 @@ def way(source: Source, name: str, table: str, ours: dict[str, Column], options:
         c.name for c in ours.values()
         if c.name not in found and not c.nullable and c.empty is None and c.name not in MADE
     ]  # fmt: skip
-    numbered = isinstance(source, Sqlite) and "id" not in found and table not in KEYS
+    numbered = isinstance(source, (Sqlite, Csv)) and "id" not in found and table not in KEYS
     return Move(
         table, name, known + leftovers, columns, leftovers,
         [n for n in lacking if n != "id"], options, numbered,
+        [] if numbered and isinstance(source, Csv) else None,
     )  # fmt: skip

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 import moving
+import rows
 
 
 @pytest.mark.parametrize(
@@ -47,13 +48,41 @@ def test_bad_lines_are_rejected_by_rule_and_record(db: psycopg.Connection, tmp_p
 
 
 def test_rows_without_an_id_do_not_come_twice(db: psycopg.Connection, tmp_path: Path) -> None:
-    rows = {t: moving.truth()[t] for t in ("users", "trading_signals")}
-    for row in rows["trading_signals"]:
+    tables = {t: moving.truth()[t] for t in ("users", "trading_signals")}
+    for row in tables["trading_signals"]:
         del row["id"], row["strategy_id"]
-    files = moving.write_csv(tmp_path, rows)
+    files = moving.write_csv(tmp_path, tables)
     for _ in range(2):
         assert moving.run_csv(db, *files).code == 0
     assert db.execute("SELECT count(*) FROM trading_signals").fetchone()[0] == 2
+
+
+def test_rows_without_an_id_come_beside_others_and_are_proven(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    """They get ids here, by which the proof and a later run know them."""
+    first, second = rows.user(db), rows.user(db)
+    rows.signal(db, first)
+    file = tmp_path / "trading_signals.csv"
+    head = "user_id,symbol,signal_type,volume,signal_time"
+    lines = [f"{second},{name},BUY,0.1,2025-01-01 10:00" for name in "XYZQ"]
+    bad = lines[1].replace("0.1", "little")
+    file.write_text("\n".join([head, lines[0], bad, lines[2]]))
+    done = moving.run_csv(db, file)
+    assert moving.rejects(db) == {("trading_signals", 2): "trading_signals_volume_is_number"}
+    assert (done.code, "DIFFERS" in done.stdout) == (1, False), done
+    rows.signal(db, first)  # the platform goes on
+    file.write_text("\n".join([head, *lines]))
+    done = moving.run_csv(db, file)
+    assert (done.code, "DIFFERS" in done.stdout) == (0, False), done
+    assert "2 moved, 2 there already" in done.stdout
+    found = db.execute(
+        "SELECT user_id, string_agg(symbol, ' ' ORDER BY symbol), count(DISTINCT id)"
+        " FROM trading_signals GROUP BY user_id ORDER BY user_id"
+    ).fetchall()
+    assert [(u, n) for u, _, n in found] == [(first, 2), (second, 4)]
+    assert found[1][1] == "Q X Y Z"
+    rows.signal(db, second)  # and finds free ids
 
 
 @pytest.mark.parametrize(
