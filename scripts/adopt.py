@@ -11,9 +11,6 @@ and snapshots follow in batches while the API is at work; killed, `apply` goes o
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -27,7 +24,8 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 import locks
-from cli import Failure, console, new_app, run
+import pgtools
+from cli import Failure, console, new_app, run, step
 from deploy import Dsn, LockTimeout, connect
 from history import record_file
 from migrate_copy import Mover
@@ -154,43 +152,22 @@ def check(connection: psycopg.Connection) -> str:
     return found
 
 
-def program(name: str, connection: psycopg.Connection) -> str:
-    """pg_dump or pg_restore that is new enough. Raises Failure."""
-    import embedded
-
-    major = connection.info.server_version // 10000
-    found = shutil.which(name)
-    if found:
-        said = subprocess.run([found, "--version"], capture_output=True, text=True).stdout
-        if int(said.split()[2].split(".")[0]) >= major:
-            return found
-    return str(embedded.binaries(max(major, embedded.DEFAULT_MAJOR)) / name)
-
-
-def back_up(connection: psycopg.Connection, folder: Path) -> Path:
+def back_up(connection: psycopg.Connection, dsn: str, folder: Path) -> Path:
     """A custom-format dump of the schema public, read back. Raises Failure."""
-    info = connection.info
+    programs = pgtools.programs_for(connection.info.server_version // 10000)
     folder.mkdir(parents=True, exist_ok=True)
-    name = f"{safe_name(info.dbname)}_base_{datetime.now(UTC):%Y%m%d_%H%M%S}.dump"
+    name = f"{safe_name(connection.info.dbname)}_base_{datetime.now(UTC):%Y%m%d_%H%M%S}.dump"
     target = folder / name
-    # a password goes through the environment: arguments are seen by all
-    variables = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": info.user,
-                 "PGDATABASE": info.dbname, "PGPASSWORD": info.password}  # fmt: skip
-    environment = os.environ | {k: v for k, v in variables.items() if v}
-    dump = [
-        program("pg_dump", connection),
-        "--format=custom",
-        "--schema=public",
-        f"--file={target}",
-    ]
-    listing = [program("pg_restore", connection), "--list", str(target)]
-    for command in (dump, listing):
-        done = subprocess.run(command, env=environment, capture_output=True, text=True)
-        if done.returncode:
-            target.unlink(missing_ok=True)
-            line = (done.stderr.strip().splitlines() or ["no reason given"])[-1]
-            raise Failure(f"no backup, so nothing was changed: {line}")
-    target.chmod(0o600)
+    target.touch(mode=0o600)  # before there are hashes of passwords in it
+    try:
+        pgtools.run(
+            programs / "pg_dump", "--format=custom", "--schema=public", f"--file={target}",
+            env=pgtools.environment(dsn),
+        )  # fmt: skip
+        pgtools.run(programs / "pg_restore", "--list", target)
+    except Failure as failure:
+        target.unlink(missing_ok=True)
+        raise Failure(f"no backup, so nothing was changed: {failure}") from failure
     return target
 
 
@@ -364,7 +341,8 @@ def apply(
         report: list[tuple[str, str]] = []
         if check(connection) == "base":
             show(tables(connection), zone, max_lock)
-            saved = back_up(connection, backup)
+            with step("backup of the schema public"):
+                saved = back_up(connection, dsn, backup)
             console.print(f"backup: {saved}", markup=False, soft_wrap=True)
             with locked(connection, wait, lock_timeout) as began:
                 switch(connection, zone, began, max_lock, keep_administrator)

@@ -19,6 +19,7 @@ import deploying
 import migrate_run
 import migrate_sources
 import moving
+import pgtools
 import sqlfiles
 from conftest import ROOT, Address
 from rows import HASH
@@ -241,6 +242,26 @@ def test_without_a_backup_nothing_is_done(base: psycopg.Connection, tmp_path: Pa
     (tmp_path / "file").touch()
     assert run(base, "apply").code == 2
     assert run(base, "apply", "--backup", tmp_path / "file").code == 1
+    assert counts(base)["market_data"] == 1401
+
+
+def test_backup_that_fails_changes_nothing(
+    base: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is connected to as --dsn says, and nobody else could read what it wrote."""
+    for name in ("pg_dump", "pg_restore"):
+        (tmp_path / name).write_text(
+            "#!/bin/sh\n"
+            'for a; do case $a in --file=*) mode=$(stat -c %a "${a#--file=}");; esac; done\n'
+            'echo "pg_dump: error: disk full, $mode, $PGSSLMODE" >&2; exit 1\n'
+        )
+        (tmp_path / name).chmod(0o755)
+    monkeypatch.setattr(pgtools, "programs_for", lambda major: tmp_path)
+    done = run(base, "apply", "--backup", tmp_path / "kept", "--dsn", "sslmode=allow")
+    assert (done.code, done.stderr) == (
+        1, "error: no backup, so nothing was changed: pg_dump failed: disk full, 600, allow\n"
+    )  # fmt: skip
+    assert not list((tmp_path / "kept").iterdir())
     assert counts(base)["market_data"] == 1401
 
 
