@@ -13,8 +13,9 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from cli import Failure
+from migrate_forms import Clock, plain
 from migrate_sources import Csv, Rows, Source, Sqlite
-from migrate_values import Bad, Clock, Column, convert, is_hash, plain
+from migrate_values import Bad, Column, convert, is_hash, jsonable
 
 ADMINISTRATOR = "admin@rubi-studio.com"
 # parents first
@@ -251,8 +252,6 @@ class Move:
 
     def shown(self, row: Sequence) -> dict[str, object]:
         """A row as the source has it, without a password's hash."""
-        from migrate_values import jsonable
-
         secret = {c.name for c in self.columns if c.name == "hashed_password"}
         names = [column.name for column in self.columns]
         return {
