@@ -28,12 +28,12 @@ import pgtools
 from cli import Failure, console, new_app, run, step
 from deploy import Dsn, LockTimeout, connect
 from history import record_file
-from migrate_copy import Mover
-from migrate_proof import Measure
-from migrate_run import Zone, begun_at, run_moves, show_proofs
-from migrate_sources import Base, safe_name
-from migrate_tables import ADMINISTRATOR, TABLES, Options
-from migrate_tables import plan as plan_moves
+from migrate.copy import Mover
+from migrate.proof import Measure
+from migrate.run import Zone, begun_at, run_moves, show_proofs
+from migrate.sources import Base, safe_name
+from migrate.tables import ADMINISTRATOR, TABLES, Options
+from migrate.tables import plan as plan_moves
 from sqlfiles import read_files, run_statements
 
 SCHEMA = "base_3_0_0"

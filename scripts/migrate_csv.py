@@ -12,7 +12,7 @@ import typer
 
 from cli import Failure, new_app, run
 from deploy import Dsn
-from migrate_run import (
+from migrate.run import (
     DryRun,
     LockPasswords,
     Map,
@@ -23,8 +23,8 @@ from migrate_run import (
     Zone,
     run_source,
 )
-from migrate_sources import Csv, safe_name
-from migrate_tables import TABLES, Options
+from migrate.sources import Csv, safe_name
+from migrate.tables import TABLES, Options
 
 app = new_app(__doc__)
 

@@ -15,7 +15,7 @@ import typer
 
 from cli import new_app, run
 from deploy import Dsn
-from migrate_run import (
+from migrate.run import (
     DryRun,
     LockPasswords,
     Map,
@@ -26,8 +26,8 @@ from migrate_run import (
     Zone,
     run_source,
 )
-from migrate_sources import Sqlite
-from migrate_tables import Options
+from migrate.sources import Sqlite
+from migrate.tables import Options
 
 app = new_app(__doc__)
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import migrate_fast
+import migrate.fast
 import moving
 from moving import D
 
-ROWS = migrate_fast.ROWS
+ROWS = migrate.fast.ROWS
 
 
 def make(path: Path, more: list[tuple]) -> Path:
@@ -82,9 +82,9 @@ def test_plain_bars_go_the_fast_way(
     db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
-    add = migrate_fast.add_measures
+    add = migrate.fast.add_measures
     monkeypatch.setattr(
-        migrate_fast, "add_measures", lambda *args: found.append(args) or add(*args)
+        migrate.fast, "add_measures", lambda *args: found.append(args) or add(*args)
     )
     assert moving.run(db, make(tmp_path / "a.db", [])).code == 0
     assert len(found) == 2

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 import cli
-import migrate_fast
+import migrate.fast
 import moving
 import rows
 from test_migrate_bars import ROWS, make
@@ -57,7 +57,7 @@ def test_numbers_just_within_the_bounds_come_in(db: psycopg.Connection, tmp_path
 def test_key_that_is_built_at_the_end_and_too_long_is_named(
     db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrate_fast, "MANY", ROWS)
+    monkeypatch.setattr(migrate.fast, "MANY", ROWS)
     done = moving.run(db, make(tmp_path / "a.db", [(LONG[:5_000], 1.5, 7)]))
     assert (done.code, "once more" in done.stdout) == (1, True), done
     assert moving.rejects(db) == {("market_data", ROWS + 11): "market_data_key_fits"}

@@ -10,11 +10,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import migrate_proof
+import migrate.proof
 import moving
 import rows
-from migrate_sources import Rows, Sqlite
-from migrate_tables import Move
+from migrate.sources import Rows, Sqlite
+from migrate.tables import Move
 from test_migrate_bars import make
 
 BARS = "symbol, timeframe, timestamp, open, high, low, close"
@@ -107,14 +107,14 @@ def test_row_that_its_reader_loses_is_seen_by_the_proof(
 def test_row_that_others_commit_during_the_proof_is_not_the_sources(
     db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read_target = migrate_proof.read_target
+    read_target = migrate.proof.read_target
 
     def beside_the_feed(connection: psycopg.Connection, move: Move, only: bool) -> tuple[int, dict]:
         if move.table == "market_data" and not only:
             rows.bar(db, symbol="LIVE")
         return read_target(connection, move, only)
 
-    monkeypatch.setattr(migrate_proof, "read_target", beside_the_feed)
+    monkeypatch.setattr(migrate.proof, "read_target", beside_the_feed)
     done = moving.run(db, moving.build(tmp_path / "a.db", moving.truth()), "--resume")
     assert (done.code, "DIFFERS" in done.stdout) == (0, False), done
     assert db.execute("SELECT FROM market_data WHERE symbol = 'LIVE'").rowcount == 1

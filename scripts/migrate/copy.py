@@ -16,14 +16,14 @@ import psycopg
 from psycopg import sql
 from psycopg.pq import TransactionStatus
 
-import migrate_fast
-import migrate_key
+import migrate.fast
+import migrate.key
 from cli import Failure, console
-from migrate_batch import Batch, Count
-from migrate_ready import Prepared, Quick, made_ready
-from migrate_sources import START, Source
-from migrate_sums import SourceSide
-from migrate_tables import ADMINISTRATOR, Move, given_ids
+from migrate.batch import Batch, Count
+from migrate.ready import Prepared, Quick, made_ready
+from migrate.sources import START, Source
+from migrate.sums import SourceSide
+from migrate.tables import ADMINISTRATOR, Move, given_ids
 
 
 @dataclass
@@ -120,11 +120,11 @@ class Mover:
             return False
         if self.connection.info.transaction_status != TransactionStatus.INTRANS:
             return False  # each batch is committed
-        if self.source.count(move.source_table) < migrate_fast.MANY:
+        if self.source.count(move.source_table) < migrate.fast.MANY:
             return False
         try:
             with self.connection.transaction():
-                key = migrate_key.dropped(self.connection)
+                key = migrate.key.dropped(self.connection)
                 if key:
                     self.move_rows(move, None)
                     key.build(self.connection)
@@ -185,7 +185,7 @@ class Mover:
             return None
         if ready.quick:
             side.hash += ready.hash
-            migrate_fast.add_measures(ready.move, side, ready.measures)
+            migrate.fast.add_measures(ready.move, side, ready.measures)
         else:
             side.add(good, ready.texts if good is ready.fields and ready.plain else None)
         return side

@@ -11,9 +11,9 @@ from collections.abc import Sequence
 import psycopg
 
 from cli import Failure
-from migrate_proof import numbers_of_rejects
-from migrate_sources import START, Source
-from migrate_tables import ADMINISTRATOR, Move
+from migrate.proof import numbers_of_rejects
+from migrate.sources import START, Source
+from migrate.tables import ADMINISTRATOR, Move
 
 Names = tuple[str | None, ...]  # e-mail and username as they are compared
 

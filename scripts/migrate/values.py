@@ -17,7 +17,7 @@ from datetime import datetime
 from decimal import ROUND_HALF_UP, Decimal, localcontext
 from functools import partial
 
-from migrate_forms import Clock, number, plain, read_time
+from migrate.forms import Clock, number, plain, read_time
 
 DAY = r"[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])"
 PLAIN_TIMES = re.compile(

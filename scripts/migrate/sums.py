@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import Context, Decimal
 
-from migrate_forms import plain
-from migrate_plain import hash_of
-from migrate_tables import UNPROVEN, Move
+from migrate.forms import plain
+from migrate.plain import hash_of
+from migrate.tables import UNPROVEN, Move
 
 NUMBERS = ("integer", "decimal", "number")
 EXACT = Context(prec=80)

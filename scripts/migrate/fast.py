@@ -14,12 +14,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 
-import migrate_plain
+import migrate.plain
 from cli import Failure
-from migrate_plain import FORMS, HASH, LENGTH
-from migrate_sources import ROWS, Sqlite, quoted
-from migrate_sums import EXACT, NUMBERS, SourceSide
-from migrate_tables import Move
+from migrate.plain import FORMS, HASH, LENGTH
+from migrate.sources import ROWS, Sqlite, quoted
+from migrate.sums import EXACT, NUMBERS, SourceSide
+from migrate.tables import Move
 
 MANY = 100_000  # rows from which a process of its own, and a key built afterwards, pay
 
@@ -111,11 +111,11 @@ class Checker:
 
     def __init__(self, move: Move, rows: int) -> None:
         """Of many rows in a process of its own, which ends with its input: with ours."""
-        self.form = migrate_plain.pattern(move.target_kinds)
+        self.form = migrate.plain.pattern(move.target_kinds)
         self.process = None
         if rows >= MANY:
             self.process = subprocess.Popen(
-                [sys.executable, "-IS", migrate_plain.__file__, *move.target_kinds],
+                [sys.executable, "-IS", migrate.plain.__file__, *move.target_kinds],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 pipesize=1 << 20,
                 process_group=0,  # Ctrl-C is for us
@@ -130,7 +130,7 @@ class Checker:
     def check(self, lines: bytes) -> tuple[bytes, int] | None:
         """A batch. Raises Failure when the process is gone."""
         if not self.process:
-            return migrate_plain.plain_text(lines, self.form)
+            return migrate.plain.plain_text(lines, self.form)
         try:
             self.process.stdin.write(len(lines).to_bytes(LENGTH))
             self.process.stdin.write(lines)

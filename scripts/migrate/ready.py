@@ -6,9 +6,9 @@ from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
 
-import migrate_fast
-from migrate_sources import START, Base, Rows, Source
-from migrate_tables import Move
+import migrate.fast
+from migrate.sources import START, Base, Rows, Source
+from migrate.tables import Move
 
 ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
@@ -78,7 +78,7 @@ class Quick:
     quick = True
 
     def __init__(
-        self, source: Source, move: Move, before: int, found: migrate_fast.Slice,
+        self, source: Source, move: Move, before: int, found: migrate.fast.Slice,
         text: bytes, hashed: int,
     ) -> None:  # fmt: skip
         self.source = source
@@ -111,8 +111,8 @@ def quickly(source: Source, move: Move) -> Iterator[Prepared | Quick]:
     before = START
     rows = source.count(move.source_table)
     with (
-        closing(migrate_fast.Checker(move, rows)) as checker,
-        closing(ahead(migrate_fast.slices(source, move, before))) as found_ahead,
+        closing(migrate.fast.Checker(move, rows)) as checker,
+        closing(ahead(migrate.fast.slices(source, move, before))) as found_ahead,
     ):
         for found in found_ahead:
             if found.count < 0:  # all the rest
@@ -128,7 +128,7 @@ def quickly(source: Source, move: Move) -> Iterator[Prepared | Quick]:
 
 def made_ready(source: Source, move: Move, last: int, fresh: bool) -> Generator:
     """All batches of a table after a row; fresh: nothing of it has been moved yet."""
-    if fresh and migrate_fast.usable(source, move):
+    if fresh and migrate.fast.usable(source, move):
         ready = quickly(source, move)
     else:
         batches = source.batches(move.source_table, move.names, last)

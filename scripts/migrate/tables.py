@@ -13,9 +13,9 @@ import psycopg
 from psycopg.rows import tuple_row
 
 from cli import Failure
-from migrate_forms import Clock, plain
-from migrate_sources import Csv, Rows, Source, Sqlite
-from migrate_values import Bad, Column, convert, is_hash, jsonable
+from migrate.forms import Clock, plain
+from migrate.sources import Csv, Rows, Source, Sqlite
+from migrate.values import Bad, Column, convert, is_hash, jsonable
 
 ADMINISTRATOR = "admin@rubi-studio.com"
 # parents first

@@ -16,12 +16,12 @@ from rich.table import Table
 
 import locks
 from cli import Failure, console
-from migrate_again import check_same_source
-from migrate_batch import Count
-from migrate_copy import Mover
-from migrate_proof import Measure, prove
-from migrate_sources import Source
-from migrate_tables import Move, Options, plan
+from migrate.again import check_same_source
+from migrate.batch import Count
+from migrate.copy import Mover
+from migrate.proof import Measure, prove
+from migrate.sources import Source
+from migrate.tables import Move, Options, plan
 
 Zone = Annotated[
     str, typer.Option(help="Zone of times that name none: UTC, Europe/Athens, NY+7 for brokers")

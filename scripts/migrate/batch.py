@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-import migrate_fast
-from migrate_ready import Prepared, Quick, copy_text, joined
-from migrate_sources import START, Rows
-from migrate_tables import NAMED_BY, PARENTS, Move
+import migrate.fast
+from migrate.ready import Prepared, Quick, copy_text, joined
+from migrate.sources import START, Rows
+from migrate.tables import NAMED_BY, PARENTS, Move
 
 Reject = tuple[int, str, str]  # number of the row, rule, detail
 
@@ -78,7 +78,7 @@ class Batch:
         there; None when that is just what SQLite wrote."""
         if isinstance(ready, Quick):
             if self.copy(ready.text):
-                migrate_fast.note_times(self.move_, ready.count)
+                migrate.fast.note_times(self.move_, ready.count)
                 self.moved = ready.count
                 count.read += ready.count
                 count.moved += ready.count

@@ -1,7 +1,7 @@
 """Whether a batch that SQLite wrote is plain: each value as the careful way would write it.
 
 Few bars are checked where they are read. Of many, a process of its own checks one batch while
-the next is read and the last is on its way: `python migrate_plain.py KIND…`. It imports nothing of
+the next is read and the last is on its way: `python migrate/plain.py KIND…`. It imports nothing of
 ours, so that it starts at once and stays small.
 """
 

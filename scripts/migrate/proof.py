@@ -13,10 +13,10 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from migrate_ready import copy_text, one_thread
-from migrate_sources import START, Base, Source
-from migrate_sums import NUMBERS, SourceSide, measured
-from migrate_tables import Move
+from migrate.ready import copy_text, one_thread
+from migrate.sources import START, Base, Source
+from migrate.sums import NUMBERS, SourceSide, measured
+from migrate.tables import Move
 
 
 @dataclass(frozen=True)
