@@ -276,7 +276,7 @@ SHOWN = (
     (
         "Open positions",
         "SELECT ticket, symbol, type, trim_scale(volume) AS volume,"
-        " trim_scale(open_price) AS opened_at, trim_scale(current_price) AS price,"
+        " trim_scale(open_price) AS open_price, trim_scale(current_price) AS current,"
         " round(profit, 2) AS profit FROM open_positions_with_session ORDER BY symbol",
     ),
     (
