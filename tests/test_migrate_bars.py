@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import secrets
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -69,6 +70,18 @@ def test_values_that_could_mislead_arrive_as_they_are(
         900000,
         D("-1.5"),
     )
+
+
+def test_long_values_do_not_fill_the_memory(
+    db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A batch whose lines are too long for SQLite goes the careful way, by its size."""
+    monkeypatch.setattr(migrate.fast, "LONGEST", 2 * 2**20)
+    file = make(tmp_path / "a.db", [(secrets.token_hex(50_000), 1.5, 7)] * 30)
+    done = moving.run(db, file)
+    assert (done.code, "DIFFERS" in done.stdout) == (1, False), done
+    assert set(moving.rejects(db).values()) == {"market_data_key_fits"}
+    assert f"{ROWS + 40:,} rows read, {ROWS + 10:,} moved, 30 REJECTED" in done.stdout
 
 
 def test_missing_symbol_is_no_symbol_called_null(db: psycopg.Connection, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from migrate.sources import ROWS, Sqlite, quoted
 from migrate.sums import EXACT, NUMBERS, SourceSide
 from migrate.tables import Move
 
+LONGEST = 32 * 2**20  # bytes of a batch's lines; of usual bars they have one million
 MANY = 100_000  # rows from which a process of its own, and a key built afterwards, pay
 
 
@@ -91,13 +92,19 @@ def slices(source: Sqlite, move: Move, after: int) -> Iterator[Slice]:
                 f" CAST(group_concat({line}, char(10)) AS BLOB), {odd}, {measures} FROM"
                 f" (SELECT {number}, {names} FROM {rows} LIMIT {ROWS})"
             )
+            limit = source.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
             try:
                 last, count, lines, other, *found = source.connection.execute(
                     query, [after]
                 ).fetchone()
-            except sqlite3.OperationalError as error:
-                if not any(said in str(error) for said in ("decode", "BLOB", "overflow")):
+            except (sqlite3.OperationalError, sqlite3.DataError) as error:
+                said = ("decode", "BLOB", "overflow", "too big")
+                if not any(word in str(error) for word in said):
                     raise
+                count = -1
+            finally:
+                source.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limit)
+            if count < 0:
                 yield Slice(after, -1, b"", ())
                 return
             if not count:
