@@ -89,6 +89,12 @@ BEGIN
         tstzrange(min(g.at), max(g.at), '[]')
     INTO inserted, updated, unchanged, v_range
     FROM merged AS g;
+    IF upper(v_range) > now() + interval '1 day' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'datetime_field_overflow',
+            MESSAGE = format('a bar of %s %s is of %s', p_symbol, p_timeframe, upper(v_range)),
+            HINT = 'time is in seconds by the clock of the source, and at most a day ahead.';
+    END IF;
     IF inserted + updated > 0 THEN
         PERFORM internal.log_bars_without_trigger(p_symbol, p_timeframe, inserted, v_range);
     END IF;
@@ -99,5 +105,6 @@ COMMENT ON FUNCTION public.ingest_bars(text, text, jsonb, text, text) IS
 'Stores what copy_rates returned: objects or arrays of time, open, high, low, close, tick_volume,
 spread, real_volume; time in seconds by the clock of the source. A bar there already is updated. All
 or nothing: a bad bar raises the constraint of market_data it breaks. Raises RB060 for another
-source, RB061 for another clock, RB062 when p_rates is no array, 21000 for a time given twice.';
+source, RB061 for another clock, RB062 when p_rates is no array, 21000 for a time given twice, 22008
+for a time more than a day ahead, such as milliseconds.';
 REVOKE ALL ON FUNCTION public.ingest_bars(text, text, jsonb, text, text) FROM public;

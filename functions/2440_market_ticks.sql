@@ -173,6 +173,7 @@ DECLARE
     v_zone text;
     v_ahead interval;
     v_inserted bigint;
+    v_latest timestamptz;
 BEGIN
     IF p_ticks IS NULL OR jsonb_typeof(p_ticks) <> 'array' THEN
         RAISE EXCEPTION USING
@@ -191,30 +192,41 @@ BEGIN
             e.tick,
             e.number
         FROM jsonb_array_elements(p_ticks) WITH ORDINALITY AS e (tick, number)
-    )
+    ),
 
     -- 0 says that there is no such price
-    INSERT INTO public.market_ticks (
-        symbol, timestamp, seq, bid, ask, last, volume, volume_real, flags
+    merged AS (
+        INSERT INTO public.market_ticks AS m (
+            symbol, timestamp, seq, bid, ask, last, volume, volume_real, flags
+        )
+        SELECT
+            p_symbol,
+            t.at,
+            row_number() OVER (PARTITION BY t.at ORDER BY t.number) - 1,
+            nullif((t.tick ->> 'bid')::numeric, 0),
+            nullif((t.tick ->> 'ask')::numeric, 0),
+            nullif((t.tick ->> 'last')::numeric, 0),
+            coalesce((t.tick ->> 'volume')::bigint, 0),
+            coalesce((t.tick ->> 'volume_real')::numeric, (t.tick ->> 'volume')::numeric, 0),
+            coalesce((t.tick ->> 'flags')::integer, 0)
+        FROM ticks AS t
+        ON CONFLICT (symbol, timestamp, seq) DO NOTHING
+        RETURNING m.timestamp AS at
     )
-    SELECT
-        p_symbol,
-        t.at,
-        row_number() OVER (PARTITION BY t.at ORDER BY t.number) - 1,
-        nullif((t.tick ->> 'bid')::numeric, 0),
-        nullif((t.tick ->> 'ask')::numeric, 0),
-        nullif((t.tick ->> 'last')::numeric, 0),
-        coalesce((t.tick ->> 'volume')::bigint, 0),
-        coalesce((t.tick ->> 'volume_real')::numeric, (t.tick ->> 'volume')::numeric, 0),
-        coalesce((t.tick ->> 'flags')::integer, 0)
-    FROM ticks AS t
-    ON CONFLICT (symbol, timestamp, seq) DO NOTHING;
-    GET DIAGNOSTICS v_inserted = ROW_COUNT;
+
+    SELECT count(*), max(g.at) INTO v_inserted, v_latest FROM merged AS g;
+    IF v_latest > now() + interval '1 day' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'datetime_field_overflow',
+            MESSAGE = format('a tick of %s is of %s', p_symbol, v_latest),
+            HINT = 'time_msc is in milliseconds by the clock of the source, at most a day ahead.';
+    END IF;
     RETURN v_inserted;
 END
 $$;
 COMMENT ON FUNCTION public.ingest_ticks(text, jsonb, text, text) IS
 'Stores what copy_ticks returned, as objects with time_msc, bid, ask, last, volume, flags and
 volume_real; answers how many were new. Time by the clock of the source. Ticks of one millisecond
-are numbered in their order, so a call is to hold a millisecond whole. Raises RB060, RB061, RB062.';
+are numbered in their order, so a call is to hold a millisecond whole. Raises RB060, RB061, RB062,
+22008 for a time more than a day ahead.';
 REVOKE ALL ON FUNCTION public.ingest_ticks(text, jsonb, text, text) FROM public;

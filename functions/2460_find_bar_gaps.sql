@@ -18,7 +18,7 @@ AS $$
     WITH clock AS (
         SELECT DISTINCT s.clock
         FROM public.market_sessions AS s
-        WHERE s.calendar = p_calendar
+        WHERE s.calendar = p_calendar AND isfinite(p_from) AND isfinite(p_to)
     ),
 
     days AS (
@@ -69,7 +69,8 @@ AS $$
     FROM hours AS h
 $$;
 COMMENT ON FUNCTION public.open_hours(text, timestamptz, timestamptz) IS
-'When a calendar is open between two moments. Nothing for a calendar without sessions.';
+'When a calendar is open between two moments. Nothing for a calendar without sessions, or where one
+of the moments is infinite.';
 REVOKE ALL ON FUNCTION public.open_hours(text, timestamptz, timestamptz) FROM public;
 
 -- A gap is measured in trading time: from the end of a bar to the beginning of the next, less the
@@ -90,12 +91,15 @@ SET plan_cache_mode = force_custom_plan
 AS $$
 #variable_conflict use_column
 DECLARE
-    v_length interval := public.timeframe_length(p_timeframe);
+    -- in hours: a day of the session's time zone may have 23
+    v_length interval := date_part('epoch', public.timeframe_length(p_timeframe))
+        * interval '1 second';
     v_minimum interval := coalesce(p_minimum, v_length);
     v_calendar text := coalesce(
         (SELECT c.calendar FROM public.market_calendars AS c WHERE c.symbol = p_symbol), 'forex'
     );
     v_open tstzmultirange;
+    v_from timestamptz := p_from;
     v_to timestamptz := least(p_to, now());
     v_gap record;
 BEGIN
@@ -110,7 +114,17 @@ BEGIN
             MESSAGE = format('calendar %s of %s has no sessions', v_calendar, p_symbol),
             HINT = 'Insert its trading hours into market_sessions.';
     END IF;
-    v_open := public.open_hours(v_calendar, p_from, v_to);
+    IF v_from = '-infinity' THEN
+        SELECT m.timestamp INTO v_from
+        FROM public.market_data AS m
+        WHERE m.symbol = p_symbol AND m.timeframe = p_timeframe
+        ORDER BY m.timestamp
+        LIMIT 1;
+    END IF;
+    IF v_from < v_to IS NOT TRUE THEN
+        RETURN;
+    END IF;
+    v_open := public.open_hours(v_calendar, v_from, v_to);
     FOR v_gap IN
         SELECT
             b.ended,
@@ -118,7 +132,7 @@ BEGIN
         FROM (
             SELECT
                 coalesce(
-                    lag(t.at) OVER (ORDER BY t.at) + v_length, p_from
+                    lag(t.at) OVER (ORDER BY t.at) + v_length, v_from
                 ) AS ended,
                 t.at AS opened
             FROM (
@@ -126,13 +140,13 @@ BEGIN
                 FROM public.market_data AS m
                 WHERE m.symbol = p_symbol
                     AND m.timeframe = p_timeframe
-                    AND m.timestamp >= p_from
+                    AND m.timestamp > v_from - v_length -- a bar that reaches into the time
                     AND m.timestamp < v_to
                 UNION ALL
                 SELECT v_to
             ) AS t
         ) AS b
-        WHERE b.opened - b.ended >= v_minimum
+        WHERE b.opened > b.ended AND b.opened - b.ended >= v_minimum
         ORDER BY b.ended
     LOOP
         SELECT
@@ -159,9 +173,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.find_bar_gaps(text, text, timestamptz, timestamptz, interval) IS
-'Stretches without bars of at least p_minimum of trading time (by default one bar), up to now: begin
-and end, bars missing, trading time. A minute without a tick makes no bar, so on M1 a minimum of
-some minutes tells what a broker did not deliver. Raises RB065 for W1 and MN1, RB066 for a calendar
-without sessions.';
+'Stretches without bars of at least p_minimum of trading time (by default one bar), up to now and,
+with -infinity, from the first bar on: begin and end, bars missing, trading time. A minute without a
+tick makes no bar, so on M1 a minimum of some minutes tells what a broker did not deliver. Raises
+RB065 for W1 and MN1, RB066 for a calendar without sessions.';
 REVOKE ALL ON FUNCTION
 public.find_bar_gaps(text, text, timestamptz, timestamptz, interval) FROM public;

@@ -34,7 +34,8 @@ def read_range(
     """The bars of a series that open from since on and before until, in the order of time."""
     text = io.BytesIO()
     query = (
-        'COPY (SELECT symbol, timeframe, to_char(timestamp, \'YYYY-MM-DD"T"HH24:MI:SS.US"Z"\'),'
+        "COPY (SELECT symbol, timeframe,"
+        " to_char(timestamp AT TIME ZONE 'UTC', 'YYYY-MM-DD\"T\"HH24:MI:SS.US\"Z\"'),"
         " open, high, low, close, volume, real_volume, spread FROM public.market_data"
         " WHERE symbol = %s AND timeframe = %s AND timestamp >= %s AND timestamp < %s"
         " ORDER BY timestamp) TO STDOUT (FORMAT csv)"

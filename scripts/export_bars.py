@@ -63,16 +63,21 @@ def export(
     chosen = format or FORMATS.get(Path(output).suffix.lower())
     if not chosen:
         raise typer.BadParameter("the name does not tell the format: give --format")
+    if output == "-" and sys.stdout is None:
+        raise Failure("standard output is closed")
     count = 0
     partial = Path(f"{output}.partial")
     try:
         with (
             psycopg.connect(dsn, application_name="rubi export_bars",
-                            options="-c timezone=UTC -c statement_timeout=0") as connection,
+                            options="-c statement_timeout=0") as connection,
             (os.fdopen(os.dup(sys.stdout.fileno()), "wb") if output == "-"
              else partial.open("wb")) as stream,
             open_writer(chosen, stream) as writer,
         ):  # fmt: skip
+            # PGTZ and PGDATESTYLE would win over options
+            connection.execute("SET timezone = 'UTC'; SET datestyle = ISO")
+            connection.commit()
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
             found = connection.execute(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +17,7 @@ import archive_bars
 import backing
 import bars
 import export_bars
+from deploy import ROOT
 
 ALL = (
     "SELECT symbol, timeframe, timestamp, open, high, low, close, volume, real_volume, spread"
@@ -190,6 +193,37 @@ def test_export_is_exact_in_all_formats(old: psycopg.Connection, tmp_path: Path)
     assert [tuple(row.values()) for row in parquet.to_pylist()] == expected
     lines = (tmp_path / "x.csv").read_text().splitlines()
     assert len(lines) == len(expected) + 1 and str(expected[0][3]) in lines[1]
+
+
+def test_files_are_in_utc_whatever_the_environment_says(
+    old: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("--symbol", "EURUSD", "--timeframe", "H4", "--from", "2024-02-01")
+    exports, archives = [], []
+    for zone, style in (("UTC", "ISO"), ("Asia/Kolkata", "German")):
+        monkeypatch.setenv("PGTZ", zone)
+        monkeypatch.setenv("PGDATESTYLE", style)
+        target = tmp_path / style
+        old.execute("DELETE FROM market_archives")
+        assert archive(old, "write", target, *arguments[:4]).returncode == 0
+        assert bars.script(old, export_bars, target / "x.parquet", *arguments).returncode == 0
+        exports.append(pq.read_table(target / "x.parquet"))
+        archives.append(
+            [pq.read_table(path)["timestamp"].to_pylist() for path in sorted(target.rglob("*=*/*"))
+             if path.is_file()]
+        )  # fmt: skip
+    assert exports[0].num_rows and exports[0].equals(exports[1])
+    assert archives[0] and archives[0] == archives[1]
+
+
+def test_export_to_a_closed_output_says_so() -> None:
+    done = subprocess.run(
+        ["bash", "-c", 'exec "$@" >&-', "-", sys.executable, ROOT / "scripts/export_bars.py", "-",
+         "--format", "csv", "--symbol", "EURUSD", "--timeframe", "H4"],
+        stderr=subprocess.PIPE,
+        text=True,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (1, "error: standard output is closed\n")
 
 
 def test_export_of_nothing_fails_and_leaves_no_file(

@@ -36,6 +36,12 @@ def test_documented_shapes_answer(filled: psycopg.Connection) -> None:
     months, aligned, called, last, opened = found
     assert len(months) == 21 * 96
     assert len(aligned) == 25 * 2 and all(row[2] for row in aligned)
+    # nothing that was not known yet: the bar that opens at nine is not
+    known = filled.execute(
+        "SELECT close FROM market_data WHERE symbol = 'USDJPY'"
+        " AND timestamp = '2024-03-04 08:45+00'"
+    ).fetchone()
+    assert known == next(row[2:] for row in aligned if row[0].hour == 9 and row[1] == "USDJPY")
     assert [row[0] for row in sorted(last)] == ["EURUSD", "USDJPY"]
     assert {f"{row[1]:%m-%d %H:%M}" for row in last} == {"10-31 23:45"}
     assert sorted(called) == sorted(last)

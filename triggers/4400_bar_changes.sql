@@ -64,6 +64,51 @@ CREATE TRIGGER market_data_60_truncated
 AFTER TRUNCATE ON public.market_data
 FOR EACH STATEMENT EXECUTE FUNCTION internal.forget_all_bars();
 
+-- A clock that is corrected moves the bars made by it, another source of bars changes them all.
+CREATE OR REPLACE FUNCTION internal.remake_rollups_of_series()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE public.market_rollups SET pending = '{(,)}'
+    WHERE symbol = NEW.symbol AND from_timeframe = NEW.timeframe;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION internal.remake_rollups_of_series() IS
+'Trigger: has resampled bars made anew when the clock of what they are made of changes.';
+REVOKE ALL ON FUNCTION internal.remake_rollups_of_series() FROM public;
+
+CREATE OR REPLACE FUNCTION internal.remake_rollup()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    NEW.pending := '{(,)}';
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION internal.remake_rollup() IS
+'Trigger: has resampled bars made anew when they are to be made of another timeframe.';
+REVOKE ALL ON FUNCTION internal.remake_rollup() FROM public;
+
+DROP TRIGGER IF EXISTS market_series_50_clock_changed ON public.market_series;
+CREATE TRIGGER market_series_50_clock_changed
+AFTER UPDATE OF clock ON public.market_series
+FOR EACH ROW WHEN (old.clock <> new.clock) EXECUTE FUNCTION internal.remake_rollups_of_series();
+
+DROP TRIGGER IF EXISTS market_rollups_50_source_changed ON public.market_rollups;
+CREATE TRIGGER market_rollups_50_source_changed
+BEFORE UPDATE OF from_timeframe ON public.market_rollups
+FOR EACH ROW
+WHEN (old.from_timeframe <> new.from_timeframe) EXECUTE FUNCTION internal.remake_rollup();
+
 -- Hypertables can hand a statement's rows to a trigger since TimescaleDB 2.18. On older ones the
 -- loading functions log for themselves, and count_bars() counts what was written past them. The
 -- same where the table has lost a column: TimescaleDB 2.19.3 ends the server when COPY then hands
