@@ -39,6 +39,7 @@ SET lock_timeout = '5s';
 \set file schema/0390_mt5_rejects.sql \ir scripts/apply.psql
 \set file schema/0395_mt5_order_sends.sql \ir scripts/apply.psql
 \set file schema/0400_market_series.sql \ir scripts/apply.psql
+\set file schema/0405_market_series_timeframes.sql \ir scripts/apply.psql
 \set file schema/0410_market_calendar.sql \ir scripts/apply.psql
 \set file schema/0420_market_ticks.sql \ir scripts/apply.psql
 \set file schema/0430_market_retention.sql \ir scripts/apply.psql

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS public.market_series (
 COMMENT ON TABLE public.market_series IS
 'Series of bars: where they come from, by which clock their days begin, how many there are.';
 COMMENT ON COLUMN public.market_series.symbol IS 'Symbol, as in market_data.';
-COMMENT ON COLUMN public.market_series.timeframe IS 'MT5 timeframe, as in market_data.';
+COMMENT ON COLUMN public.market_series.timeframe IS 'MT5 timeframe; TICK for ticks.';
 COMMENT ON COLUMN public.market_series.source IS
 'Who delivered the bars, such as a broker''s server; NULL while nobody said. A series has one.';
 COMMENT ON COLUMN public.market_series.clock IS

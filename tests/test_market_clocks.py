@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import random
 import re
@@ -10,6 +12,7 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
+from psycopg import errors
 
 import bars
 import rows
@@ -194,3 +197,27 @@ def test_live_times_in_another_unit_are_refused(
             db.execute(f"SELECT {call}", [json.dumps([rates | {name: seconds * unit}])])
     db.execute(f"SELECT {call}", [json.dumps([rates | {name: (now + 14 * 3600) * unit}])])
     assert db.execute(f"SELECT count(*) FROM {table}").fetchone() == (1,)
+
+
+def test_series_and_stored_bars_have_timeframes_that_exist(db: psycopg.Connection) -> None:
+    """The table takes just what resample_bars() makes; a mistyped series is refused."""
+    frames = [f"M{n}" for n in (1, 2, 3, 4, 5, 6, 10, 12, 15, 20, 30)]
+    frames += ["H1", "H2", "H3", "H4", "H6", "H8", "H12", "D1", "W1", "MN1", "M7", "h1", "H24"]
+    taken, made = set(), set()
+    for pair in itertools.product(frames, frames):
+        with contextlib.suppress(errors.CheckViolation):
+            db.execute("INSERT INTO market_rollups VALUES ('X', %s, %s)", pair)
+            db.execute("DELETE FROM market_rollups")
+            taken.add(pair)
+        try:
+            db.execute(
+                "SELECT FROM resample_bars('X', %s, %s, '2024-01-01', '2024-01-02')", pair[::-1]
+            )
+            made.add(pair)
+        except psycopg.Error as error:
+            assert error.sqlstate == "RB064"
+    assert taken == made
+    assert len(made) > 100
+    with pytest.raises(errors.CheckViolation, match="market_series_timeframe_known_check"):
+        db.execute("SELECT ingest_bars('X', 'h1', '[]')")
+    assert not db.execute("SELECT FROM market_series").rowcount
