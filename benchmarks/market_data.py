@@ -8,7 +8,8 @@ A month is timed in the database: what making its rows in the order of time take
 ANALYZE of the documented query without its clocks), ours and the base's in turn, read for the first
 time (from the system's memory, nothing of it in shared_buffers) and again; and what summing it
 takes as a client sees it. A year's resampling is timed in the database too, and again with its rows
-fetched into Python. The last-bar and range reads are what a client sees.
+fetched into Python. The last-bar and range reads are what a client sees; at 1, 10 and 30 million
+bars they are taken in turn, in copies of the table as it grew.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -316,42 +318,52 @@ FROM (
 """
 
 
-def growth(connection: psycopg.Connection, millions: list[int]) -> None:
-    """The same reads as the table grows by older years of the same symbols."""
-    connection.execute("TRUNCATE market_data")
-    connection.execute("DELETE FROM market_series")
+def growth(address: conftest.Address, millions: list[int]) -> None:
+    """The same reads, in turn, in copies of a table taken as it grew by older years."""
     newest = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    have = 0
+    for million in millions:
+        with connect(address, "bench") as connection:
+            if not have:
+                connection.execute("TRUNCATE market_data")
+                connection.execute("DELETE FROM market_series")
+            while have < million * 100_000:  # bars of each of ten symbols
+                part = min(100_000, million * 100_000 - have)
+                connection.execute(
+                    "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close,"
+                    " volume, real_volume, spread) SELECT s, 'M1', %s - n * interval '1 minute',"
+                    " 1.1, 1.2, 1.0, 1.15, 7, 0, 3"
+                    " FROM unnest(%s::text[]) AS s, generate_series(%s::int, %s::int) AS n",
+                    [newest, list(SYMBOLS), have + 1, have + part],
+                )
+                have += part
+            connection.execute("CALL cluster_closed_chunks('1 second', 10000)")
+            connection.execute("SELECT fold_bar_changes()")
+            connection.execute("VACUUM ANALYZE market_data, market_series")
+        with connect(address, "postgres") as connection:
+            connection.execute(f"CREATE DATABASE bars_{million} TEMPLATE bench")
     reads = {
         "range": WEEK.format(newest - timedelta(days=28), newest - timedelta(days=21)),
         "last_bars()": LAST.format("M1"),
         "last bar, one statement:": LAST_PLAIN.format("M1"),
     }
-    taken: dict[str, list[float]] = {name: [] for name in reads}
-    have = 0
-    for million in millions:
-        while have < million * 100_000:  # bars of each of ten symbols
-            part = min(100_000, million * 100_000 - have)
-            connection.execute(
-                "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close,"
-                " volume, real_volume, spread) SELECT s, 'M1', %s - n * interval '1 minute',"
-                " 1.1, 1.2, 1.0, 1.15, 7, 0, 3"
-                " FROM unnest(%s::text[]) AS s, generate_series(%s::int, %s::int) AS n",
-                [newest, list(SYMBOLS), have + 1, have + part],
-            )
-            have += part
-        connection.execute("CALL cluster_closed_chunks('1 second', 10000)")
-        connection.execute("SELECT fold_bar_changes()")
-        connection.execute("VACUUM ANALYZE market_data, market_series")
-        times = in_turn(
-            *(partial(fetched, connection, query) for query in reads.values()), times=41
-        )
-        for name, time in zip(reads, times, strict=True):
-            taken[name].append(time)
+    with ExitStack() as stack:
+        sizes = [stack.enter_context(connect(address, f"bars_{million}")) for million in millions]
+        measures = [partial(fetched, size, query) for query in reads.values() for size in sizes]
+        medians = in_turn(*measures, times=41)
     shown = "/".join(map(str, millions))
-    for name, times in taken.items():
+    for name in reads:
+        times, medians = medians[: len(sizes)], medians[len(sizes) :]
         figures = "/".join(f"{time:.2f}" for time in times)
         say(f"{name} read at {shown} million bars ({figures} ms)",
             f"{max(times) / min(times):.2f}", "" if "statement" in name else "1.5")  # fmt: skip
+
+
+def connect(address: conftest.Address, database: str) -> psycopg.Connection:
+    """A connection that commits each statement."""
+    connection = psycopg.connect(address.dsn(database), autocommit=True)
+    connection.execute("SET client_min_messages = error")
+    return connection
 
 
 @app.command()
@@ -362,7 +374,7 @@ def measure(
     pg: Annotated[int, typer.Option(help="major version of the server")] = embedded.DEFAULT_MAJOR,
     output: Annotated[Path, typer.Option(help="folder for the figures")] = pages.RESULTS,
 ) -> None:
-    """Measure, print, write. Needs about 6 GB below the temporary folder for 30 million bars."""
+    """Measure, print, write. Needs about 8 GB below the temporary folder for 30 million bars."""
     conftest.SETTINGS.update(
         shared_buffers="512MB", max_wal_size="4GB", maintenance_work_mem="256MB",
         random_page_cost="1.1", max_parallel_workers_per_gather="2", fsync="on",
@@ -384,13 +396,12 @@ def measure(
         )  # fmt: skip
         conftest.prepare_database(address.dsn("bench"))
         conftest.deploy_all(address.dsn("bench", "rubi_admin"))
-        with psycopg.connect(address.dsn("bench"), autocommit=True) as connection:
-            connection.execute("SET client_min_messages = error")
+        with connect(address, "bench") as connection:
             result = {"facts": pages.facts(connection), "bars": bars, "runs": runs}
             compare(connection, bars, runs)
             reading(connection)
-            if millions:
-                growth(connection, [int(text) for text in millions.split(",")])
+        if millions:
+            growth(address, [int(text) for text in millions.split(",")])
     result["lines"] = SAID
     pages.write(output, "market_data", report(result), result)
 
