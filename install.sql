@@ -43,6 +43,7 @@ SET lock_timeout = '5s';
 \set file schema/0410_market_calendar.sql \ir scripts/apply.psql
 \set file schema/0420_market_ticks.sql \ir scripts/apply.psql
 \set file schema/0430_market_retention.sql \ir scripts/apply.psql
+\set file schema/0435_market_archive_hashes.sql \ir scripts/apply.psql
 \set file schema/0510_performance_measures.sql \ir scripts/apply.psql
 \set file schema/0520_performance_drawdowns.sql \ir scripts/apply.psql
 \set file schema/0530_balance_operations.sql \ir scripts/apply.psql

@@ -1,5 +1,5 @@
 -- 2470_market_retention.sql: old bars leave, month by month and chunk by chunk.
--- needs: schema/0430_market_retention.sql, functions/2410_market_series.sql
+-- needs: schema/0435_market_archive_hashes.sql, functions/2410_market_series.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -77,6 +77,36 @@ COMMENT ON FUNCTION public.sum_bars(text, text, date) IS
 'Count and sums of a month (UTC) of bars, to compare with its archive.';
 REVOKE ALL ON FUNCTION public.sum_bars(text, text, date) FROM public;
 
+-- MD5, as no hash of PostgreSQL's own is promised to be the same in another version; added up, so
+-- that the parts of a month make its hash.
+CREATE OR REPLACE FUNCTION public.hash_bars(
+    p_symbol text,
+    p_timeframe text,
+    p_from timestamptz,
+    p_to timestamptz
+)
+RETURNS numeric
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan
+AS $$
+    SELECT
+        coalesce(sum(('x' || left(md5(concat_ws(
+            ' ', extract(EPOCH FROM m.timestamp), m.open, m.high, m.low, m.close, m.volume,
+            coalesce(m.real_volume::text, '-'), coalesce(m.spread::text, '-')
+        )), 16))::bit(64)::bigint), 0)
+    FROM public.market_data AS m
+    WHERE m.symbol = p_symbol
+        AND m.timeframe = p_timeframe
+        AND m.timestamp >= p_from
+        AND m.timestamp < p_to
+$$;
+COMMENT ON FUNCTION public.hash_bars(text, text, timestamptz, timestamptz) IS
+'Sum over the bars of 64 bits of the MD5 of their values, 0 for none: equal only when all are.';
+REVOKE ALL ON FUNCTION public.hash_bars(text, text, timestamptz, timestamptz) FROM public;
+
 -- What may go: a month of a series that is past its time and, where its policy asks, has an archive
 -- equal to what is here now. A chunk of which nothing else is left is dropped, which costs nothing;
 -- of others the months are deleted. DROP takes a lock on the whole table: it waits 2 seconds, lets
@@ -87,7 +117,6 @@ AS $$
 DECLARE
     v_chunk record;
     v_month record;
-    v_here record;
     v_kept boolean;
     v_attempt integer;
     v_dropped integer := 0;
@@ -96,37 +125,56 @@ DECLARE
 BEGIN
     PERFORM public.fold_bar_changes();
     COMMIT;
-    CREATE TEMPORARY TABLE IF NOT EXISTS expired_months (
-        symbol text, timeframe text, since timestamptz, until timestamptz, month date
+    -- what an interrupted run left of a month is gone on with, while the month is still expired
+    DELETE FROM internal.expired_bars AS p
+    WHERE NOT EXISTS (
+        SELECT FROM public.expired_bar_months() AS e
+        INNER JOIN public.market_archives AS a
+            ON a.symbol = e.symbol AND a.timeframe = e.timeframe AND a.month = e.month
+        WHERE a.dropped_at IS NOT NULL
+            AND e.symbol = p.symbol
+            AND e.timeframe = p.timeframe
+            AND e.month = p.month
     );
-    DELETE FROM pg_temp.expired_months;
+    INSERT INTO internal.expired_bars (symbol, timeframe, month, since, until, row_hash)
+    SELECT
+        e.symbol,
+        e.timeframe,
+        e.month,
+        t.since,
+        t.until,
+        CASE
+            WHEN e.archived THEN public.hash_bars(e.symbol, e.timeframe, t.since, t.until)
+        END
+    FROM public.expired_bar_months() AS e
+    INNER JOIN timescaledb_information.chunks AS c
+        ON c.hypertable_schema = 'public'
+            AND c.hypertable_name = 'market_data'
+            AND c.range_start < (e.month + interval '1 month') AT TIME ZONE 'UTC'
+            AND c.range_end > e.month::timestamp AT TIME ZONE 'UTC'
+    CROSS JOIN LATERAL (
+        SELECT
+            greatest(c.range_start, e.month::timestamp AT TIME ZONE 'UTC') AS since,
+            least(c.range_end, (e.month + interval '1 month') AT TIME ZONE 'UTC') AS until
+    ) AS t
+    WHERE e.droppable
+    ON CONFLICT (symbol, timeframe, since) DO NOTHING;
     FOR v_month IN
-        SELECT e.symbol, e.timeframe, e.month, e.archived FROM public.expired_bar_months() AS e
-        WHERE e.droppable
-        ORDER BY e.month, e.symbol, e.timeframe
+        SELECT p.symbol, p.timeframe, p.month
+        FROM internal.expired_bars AS p
+        INNER JOIN public.market_archives AS a
+            ON a.symbol = p.symbol AND a.timeframe = p.timeframe AND a.month = p.month
+        WHERE a.dropped_at IS NULL AND p.row_hash IS NOT NULL
+        GROUP BY p.symbol, p.timeframe, p.month, a.row_hash
+        HAVING pg_catalog.sum(p.row_hash) IS DISTINCT FROM a.row_hash
+        ORDER BY p.month, p.symbol, p.timeframe
     LOOP
-        IF v_month.archived THEN
-            SELECT a.bars = s.bars AND a.price_sum = s.price_sum AND a.volume_sum = s.volume_sum
-                AS is_equal
-            INTO v_here
-            FROM public.market_archives AS a
-            CROSS JOIN public.sum_bars(a.symbol, a.timeframe, a.month) AS s
-            WHERE a.symbol = v_month.symbol
-                AND a.timeframe = v_month.timeframe
-                AND a.month = v_month.month;
-            IF NOT v_here.is_equal THEN
-                RAISE WARNING '% % of % has changed since it was archived: archive it again',
-                    v_month.symbol, v_month.timeframe, pg_catalog.to_char(v_month.month, 'YYYY-MM');
-                CONTINUE;
-            END IF;
-        END IF;
-        INSERT INTO pg_temp.expired_months (symbol, timeframe, since, until, month)
-        VALUES (
-            v_month.symbol, v_month.timeframe,
-            v_month.month::timestamp AT TIME ZONE 'UTC',
-            (v_month.month + interval '1 month') AT TIME ZONE 'UTC',
-            v_month.month
-        );
+        RAISE WARNING '% % of % has changed since it was archived: archive it again',
+            v_month.symbol, v_month.timeframe, pg_catalog.to_char(v_month.month, 'YYYY-MM');
+        DELETE FROM internal.expired_bars AS p
+        WHERE p.symbol = v_month.symbol
+            AND p.timeframe = v_month.timeframe
+            AND p.month = v_month.month;
     END LOOP;
     COMMIT;
 
@@ -135,7 +183,10 @@ BEGIN
         FROM timescaledb_information.chunks AS c
         WHERE c.hypertable_schema = 'public'
             AND c.hypertable_name = 'market_data'
-            AND c.range_start < (SELECT pg_catalog.max(e.until) FROM pg_temp.expired_months AS e)
+            AND EXISTS (
+                SELECT FROM internal.expired_bars AS p
+                WHERE p.since >= c.range_start AND p.until <= c.range_end
+            )
         ORDER BY c.range_start
     LOOP
         v_attempt := 1;
@@ -147,9 +198,21 @@ BEGIN
                     'LOCK TABLE %I.%I IN SHARE ROW EXCLUSIVE MODE',
                     v_chunk.chunk_schema, v_chunk.chunk_name
                 );
+                FOR v_month IN
+                    DELETE FROM internal.expired_bars AS p
+                    WHERE p.since >= v_chunk.range_start
+                        AND p.until <= v_chunk.range_end
+                        AND p.row_hash
+                            <> public.hash_bars(p.symbol, p.timeframe, p.since, p.until)
+                    RETURNING p.symbol, p.timeframe, p.month
+                LOOP
+                    RAISE WARNING '% % of % has changed since it was archived: archive it again',
+                        v_month.symbol, v_month.timeframe,
+                        pg_catalog.to_char(v_month.month, 'YYYY-MM');
+                END LOOP;
                 EXECUTE pg_catalog.format(
                     'SELECT EXISTS (SELECT FROM %I.%I AS m WHERE NOT EXISTS ('
-                    ' SELECT FROM pg_temp.expired_months AS e WHERE e.symbol = m.symbol'
+                    ' SELECT FROM internal.expired_bars AS e WHERE e.symbol = m.symbol'
                     ' AND e.timeframe = m.timeframe'
                     ' AND m.timestamp >= e.since AND m.timestamp < e.until))',
                     v_chunk.chunk_schema, v_chunk.chunk_name
@@ -157,7 +220,7 @@ BEGIN
                 IF v_kept THEN
                     WITH gone AS (
                         DELETE FROM public.market_data AS m
-                        USING pg_temp.expired_months AS e
+                        USING internal.expired_bars AS e
                         WHERE m.symbol = e.symbol
                             AND m.timeframe = e.timeframe
                             AND m.timestamp >= e.since
@@ -198,6 +261,18 @@ BEGIN
                     );
                     v_dropped := v_dropped + 1;
                 END IF;
+                -- from now on the archive is all there is of the month
+                UPDATE public.market_archives AS a SET dropped_at = pg_catalog.now()
+                FROM internal.expired_bars AS p
+                WHERE p.since >= v_chunk.range_start
+                    AND p.until <= v_chunk.range_end
+                    AND p.row_hash <> 0
+                    AND a.symbol = p.symbol
+                    AND a.timeframe = p.timeframe
+                    AND a.month = p.month
+                    AND a.dropped_at IS NULL;
+                DELETE FROM internal.expired_bars AS p
+                WHERE p.since >= v_chunk.range_start AND p.until <= v_chunk.range_end;
                 EXIT;
             EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
                 IF v_attempt >= p_attempts THEN
@@ -212,9 +287,6 @@ BEGIN
         COMMIT;
     END LOOP;
 
-    UPDATE public.market_archives AS a SET dropped_at = pg_catalog.now()
-    FROM pg_temp.expired_months AS e
-    WHERE a.symbol = e.symbol AND a.timeframe = e.timeframe AND a.month = e.month;
     PERFORM public.fold_bar_changes();
     COMMIT;
     RAISE NOTICE '% chunks dropped, % bars deleted from others', v_dropped, v_deleted;
@@ -223,7 +295,8 @@ $$;
 COMMENT ON PROCEDURE public.drop_expired_bars (integer) IS
 'Drops months of bars that market_retention does not keep any more, archived ones only where it asks
 for that. Commits after each chunk, so call it outside a transaction, as the owner of market_data.
-A chunk whose lock is not had within 2 seconds is tried again, p_attempts times, then 55P03.';
+A chunk whose lock is not had within 2 seconds is tried again, p_attempts times, then 55P03; called
+again, it goes on. What changed since it was archived is kept, with a warning.';
 REVOKE ALL ON PROCEDURE public.drop_expired_bars(integer) FROM public;
 
 -- Once no more bars come, a chunk is written in the order of its key: a series lies together and

@@ -25,7 +25,8 @@ public.market_archives, public.market_calendars, public.market_data_coverage,
 public.market_holidays, public.market_retention, public.market_rollups, public.market_series,
 public.market_sessions, public.market_ticks, public.resampled_bars
 TO rubi_app, rubi_readonly, rubi_backup;
-GRANT SELECT ON internal.bar_changes TO rubi_backup;
+GRANT SELECT ON internal.bar_changes, internal.expired_bars TO rubi_backup;
+GRANT SELECT ON internal.expired_bars TO rubi_app;
 
 GRANT USAGE ON SCHEMA internal TO rubi_app;
 GRANT EXECUTE ON FUNCTION
@@ -35,6 +36,7 @@ public.count_bars(text, text),
 public.find_bar_gaps(text, text, timestamptz, timestamptz, interval),
 public.expired_bar_months(),
 public.fold_bar_changes(),
+public.hash_bars(text, text, timestamptz, timestamptz),
 public.ingest_bars(text, text, jsonb, text, text),
 public.ingest_ticks(text, jsonb, text, text),
 public.last_bars(text, text[]),

@@ -138,7 +138,10 @@ def write(
                 "SELECT symbol, timeframe, month FROM market_archives WHERE dropped_at IS NOT NULL"
             )
         )
-        late = [one for one in months if one in gone]
+        going = set(
+            connection.execute("SELECT symbol, timeframe, month FROM internal.expired_bars")
+        )
+        late = [one for one in months if one in gone - going]
         for series, frame, month in (one for one in months if one not in gone):
             with connection.transaction():
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
@@ -162,29 +165,42 @@ def archive_month(
 ) -> int:
     """Write, read back, compare and note one month; answers the number of bars."""
     location = store.location(symbol, timeframe, month)
+    if connection.execute(
+        "SELECT FROM market_archives WHERE symbol = %s AND timeframe = %s AND month = %s"
+        " AND dropped_at IS NOT NULL", [symbol, timeframe, month],
+    ).rowcount:  # since we looked; our snapshot may have the rest of it
+        raise Failure(f"{symbol} {timeframe} {month:%Y-%m} is being dropped: run this again")
     table = bar_tables.read_range(connection, symbol, timeframe, *bounds(month))
     store.write(location, table)
     again, sha256 = store.read(location, symbol, timeframe)
-    expected = connection.execute(
-        "SELECT bars, price_sum, volume_sum FROM sum_bars(%s, %s, %s)", [symbol, timeframe, month]
-    ).fetchone()
-    if not again.equals(table) or bar_tables.sums(again) != expected:
+    *expected, row_hash = measures(connection, symbol, timeframe, month)
+    if not again.equals(table) or bar_tables.sums(again) != tuple(expected):
         raise Failure(f"{location}: what was read back differs from what was written")
     connection.execute(
         "INSERT INTO market_archives AS a (symbol, timeframe, month, location, sha256, bars,"
-        " price_sum, volume_sum) VALUES (%s, %s, %s, %s, %s, %s, %s, %s)"
+        " price_sum, volume_sum, row_hash) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
         " ON CONFLICT (symbol, timeframe, month) DO UPDATE SET location = excluded.location,"
         " sha256 = excluded.sha256, bars = excluded.bars, price_sum = excluded.price_sum,"
-        " volume_sum = excluded.volume_sum, archived_at = now(), dropped_at = NULL",
-        [symbol, timeframe, month, location, sha256, *expected],
+        " volume_sum = excluded.volume_sum, row_hash = excluded.row_hash, archived_at = now(),"
+        " dropped_at = NULL",
+        [symbol, timeframe, month, location, sha256, *expected, row_hash],
     )
     return table.num_rows
+
+
+def measures(connection: psycopg.Connection, symbol: str, timeframe: str, month: date) -> tuple:
+    """Count, sums and hash of a month as it is in the table."""
+    return connection.execute(
+        "SELECT s.bars, s.price_sum, s.volume_sum, hash_bars(%s, %s, %s, %s)"
+        " FROM sum_bars(%s, %s, %s) AS s",
+        [symbol, timeframe, *bounds(month), symbol, timeframe, month],
+    ).fetchone()
 
 
 def noted(connection: psycopg.Connection, where: str, values: list) -> list[tuple]:
     """The archives noted in the database, oldest first."""
     return connection.execute(
-        "SELECT symbol, timeframe, month, location, sha256, bars, price_sum, volume_sum"  # noqa: S608
+        "SELECT symbol, timeframe, month, location, sha256, bars, price_sum, volume_sum, row_hash"  # noqa: S608
         f" FROM market_archives WHERE {where} ORDER BY month, symbol, timeframe",
         values,
     ).fetchall()
@@ -192,7 +208,7 @@ def noted(connection: psycopg.Connection, where: str, values: list) -> list[tupl
 
 def proved(store: Store, archive: tuple) -> pa.Table:
     """The bars of a noted archive. Raises Failure when the file is not what was noted."""
-    symbol, timeframe, _, location, sha256, *expected = archive
+    symbol, timeframe, _, location, sha256, *expected, _ = archive
     table, found = store.read(location, symbol, timeframe)
     if found != sha256 or bar_tables.sums(table) != tuple(expected):
         raise Failure(f"{location}: is not the file that was archived")
@@ -270,10 +286,8 @@ def restore(
             table = proved(store, archive)
             with connection.transaction():
                 count += bar_tables.stage(connection, table)
-                here = connection.execute(
-                    "SELECT bars, price_sum, volume_sum FROM sum_bars(%s, %s, %s)", archive[:3]
-                ).fetchone()
-                if here != tuple(archive[5:]):
+                here = measures(connection, *archive[:3])
+                if here != (*archive[5:8], archive[8] if archive[8] is not None else here[3]):
                     raise Failure(
                         f"{symbol} {timeframe} {archive[2]:%Y-%m}: the table has other bars of this"
                         " month; delete them first"

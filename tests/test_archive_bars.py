@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
@@ -121,6 +123,72 @@ def test_month_changed_after_archiving_is_kept(old: psycopg.Connection, tmp_path
         "SELECT DISTINCT date_part('month', timestamp) FROM market_data WHERE symbol = 'EURUSD'"
     )
     assert old.execute(months).fetchall() == [(2.0,)]
+
+
+def test_bars_whose_times_were_corrected_after_archiving_are_kept(
+    old: psycopg.Connection, tmp_path: Path
+) -> None:
+    """All sums are as they were."""
+    archive(old, "write", tmp_path)
+    old.execute(
+        "UPDATE market_data SET timestamp = timestamp + interval '1 minute' WHERE symbol = 'EURUSD'"
+        " AND timestamp >= '2024-02-01' AND timestamp < '2024-03-01'"
+    )
+    before = old.execute(ALL).fetchall()
+    assert archive(old, "drop", tmp_path).returncode == 0
+    left = [row for row in before if row[0] == "EURUSD" and row[2].month == 2]
+    assert [row for row in old.execute(ALL).fetchall() if row[0] == "EURUSD"] == left
+
+
+def test_bar_written_while_its_month_is_being_dropped_is_kept(
+    old: psycopg.Connection, connect_as: Callable[..., psycopg.Connection], tmp_path: Path
+) -> None:
+    archive(old, "write", tmp_path)
+    feed = connect_as("rubi_app", autocommit=False)
+    feed.execute("UPDATE market_data SET close = low WHERE symbol = 'EURUSD'"
+                 " AND timestamp = '2024-03-25 04:00+00'")  # fmt: skip
+    changed = feed.execute(ALL).fetchall()
+    pid = old.execute("SELECT pg_backend_pid()").fetchone()[0]
+    with ThreadPoolExecutor(1) as pool:
+        dropping = pool.submit(old.execute, "CALL drop_expired_bars()")
+        waits = "SELECT FROM pg_locks WHERE pid = %s AND NOT granted"
+        watcher = connect_as("rubi_app")
+        while not (watcher.execute(waits, [pid]).rowcount or dropping.done()):
+            time.sleep(0.01)
+        feed.commit()
+        dropping.result()
+    left = old.execute(ALL).fetchall()
+    bar = [row for row in changed if row[0] == "EURUSD" and str(row[2])[:13] == "2024-03-25 04"]
+    assert len(bar) == 1 and bar[0] in left
+
+
+def test_interrupted_drop_goes_on_and_nothing_is_lost(
+    old: psycopg.Connection, connect_as: Callable[..., psycopg.Connection], tmp_path: Path
+) -> None:
+    """What is left of a month does not take the place of its archive."""
+    before = old.execute(ALL).fetchall()
+    archive(old, "write", tmp_path)
+    files = {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")}
+    chunk = old.execute(
+        "SELECT tableoid::regclass::text FROM market_data WHERE timestamp = '2024-03-11 04:00+00'"
+    ).fetchone()[0]
+    writer = connect_as("rubi_app", autocommit=False)
+    writer.execute(f"LOCK TABLE {chunk} IN ROW EXCLUSIVE MODE")  # it begins within February
+    with pytest.raises(psycopg.errors.LockNotAvailable):
+        old.execute("CALL drop_expired_bars(1)")
+    writer.rollback()
+    rest = old.execute(ALL).fetchall()
+    assert 0 < sum(row[0] == "EURUSD" for row in rest) < sum(row[0] == "EURUSD" for row in before)
+    for step in ("write", "drop", "write"):
+        done = archive(old, step, tmp_path)
+        assert (done.returncode, done.stderr) == (0, ""), done
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")} == files
+    assert {row[0] for row in old.execute(ALL)} == {"KEPT"}
+    assert old.execute("SELECT FROM internal.expired_bars").rowcount == 0
+    for symbol in ("EURUSD", "Vol 75 (1s)/x"):
+        series = ("--symbol", symbol, "--timeframe", "H4")
+        assert archive(old, "restore", tmp_path, *series).returncode == 0
+    assert old.execute(ALL).fetchall() == before
 
 
 @pytest.mark.parametrize("logged", [True, False], ids=["trigger", "columnstore"])
