@@ -167,7 +167,8 @@ def archive_month(
     location = store.location(symbol, timeframe, month)
     if connection.execute(
         "SELECT FROM market_archives WHERE symbol = %s AND timeframe = %s AND month = %s"
-        " AND dropped_at IS NOT NULL", [symbol, timeframe, month],
+        " AND dropped_at IS NOT NULL",
+        [symbol, timeframe, month],
     ).rowcount:  # since we looked; our snapshot may have the rest of it
         raise Failure(f"{symbol} {timeframe} {month:%Y-%m} is being dropped: run this again")
     table = bar_tables.read_range(connection, symbol, timeframe, *bounds(month))
