@@ -55,9 +55,9 @@ DECLARE
     v_clock text := public.open_market_series(p_symbol, p_timeframe, p_source, p_clock);
     v_zone text := regexp_replace(v_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '');
     v_ahead interval := public.bar_clock_time(now(), v_clock) - (now() AT TIME ZONE v_zone);
-    v_seconds integer := least(
+    v_step bigint := 1000000 * least(
         date_part('epoch', public.timeframe_length(p_timeframe)), 86400
-    );
+    ); -- microseconds: a part of a second is not where a bar opens either
     v_latest timestamptz := now() + interval '1 day';
     v_latest_time timestamp := public.bar_clock_time(now() + interval '1 day', v_clock);
     v_staged bigint;
@@ -120,10 +120,11 @@ BEGIN
         AND CASE
             WHEN s.moment IS NULL THEN s.day + s.time_of_day <= v_latest_time
                 AND s.day >= '1970-01-01'
-                AND date_part('epoch', s.time_of_day)::integer % v_seconds = 0
+                AND (date_part('epoch', s.time_of_day) * 1000000)::bigint % v_step = 0
             ELSE s.moment <= v_latest AND s.moment >= '1970-01-01'
-                AND date_part('epoch', public.bar_clock_time(s.moment, v_clock))::bigint
-                    % v_seconds = 0
+                AND (
+                    date_part('epoch', public.bar_clock_time(s.moment, v_clock)) * 1000000
+                )::bigint % v_step = 0
         END
     );
     GET DIAGNOSTICS v_rejected = ROW_COUNT;

@@ -44,7 +44,9 @@ OTHER_NAMES = {
 }  # fmt: skip
 PRICES = ("open", "high", "low", "close")
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
-ODD_LINE = re.compile(rb"(^|\n)(?!\d{4}\.\d\d\.\d\d\t(?!24)|\Z)")  # the hour 24 is COPY's too
+ODD_LINE = re.compile(
+    rb"(^|\n)(?!\d{4}\.\d\d\.\d\d\t(?!24)(\d\d:\d\d(:[0-5]\d(\.\d{1,6})?)?|\d+\.?\d*)\t|\Z)"
+)
 
 
 @dataclass
@@ -79,6 +81,8 @@ class BarFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.exists() and not path.is_file():
+            raise Failure(f"{path}: no file (it is read more than once)")
         try:
             with self.open() as stream:
                 head = stream.read(1 << 16)
@@ -127,7 +131,7 @@ class BarFile:
     def texts(self, numbers: set[int]) -> Iterator[tuple[int, str]]:
         """The text of the lines with these numbers."""
         for first, block in self.blocks():
-            for number, line in enumerate(block.split(b"\n"), first):
+            for number, line in enumerate(block.split(b"\n")[:-1], first):
                 if number in numbers:
                     yield number, line.decode("utf-8", "replace")
 
@@ -195,7 +199,7 @@ def read_header(path: Path, header: str) -> Layout:
 def plain(block: bytes) -> bool:
     """Whether COPY reads these lines as we do: digits and signs only, the day first, in its form.
 
-    It also takes now, 0x10, 1_0, 2024.002 and the hour 24.
+    It also takes now, 0x10, 1_0, 2024.002, the hour 24, the second 60 and 10:00-05.
     """
     return not block.translate(None, b"0123456789.:- \t\n") and not ODD_LINE.search(block)
 

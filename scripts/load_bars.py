@@ -56,7 +56,11 @@ class Loader:
                 self.rejected |= self.connection.execute(
                     "SELECT line, reason FROM pg_temp.staged_rejects"
                 ).fetchall()
-        except psycopg.Error as error:
+                target = file.path.with_name(file.path.name + ".rejected.tsv")
+                target.unlink(missing_ok=True)
+                if self.rejected:
+                    self.write_rejected(file, target)
+        except (psycopg.Error, OSError) as error:
             raise Failure(f"{file.path}: {one_line(error)}; nothing of it was loaded") from error
         _, inserted, updated, unchanged, _ = counts
         refused = len(self.rejected)
@@ -68,10 +72,7 @@ class Loader:
         said += [f"{updated:,} updated"] if updated else []
         said += [f"{unchanged:,} there already"] if unchanged else []
         said.append(f"{lines / seconds:,.0f} lines/s")
-        target = file.path.with_name(file.path.name + ".rejected.tsv")
-        target.unlink(missing_ok=True)
         if refused:
-            self.write_rejected(file, target)
             said.insert(1, f"{refused:,} REJECTED, see {target}")
         return said
 

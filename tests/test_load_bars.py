@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 import signal
 import subprocess
 import sys
@@ -113,6 +114,7 @@ UNREADABLE = (
     ("now\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is 'now 00:01:00'"),
     ("2024.002\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is '2024.002 00:01:00'"),
     ("2024.01.02\t24:00:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is '2024.01.02 24:00:00'"),
+    ("2024.01.02\t00:01:60\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is '2024.01.02 00:01:60'"),
     ("2024.01.02\t00:01:00\t0x10\t1.2\t1.0\t1.1\t1\t0\t1", "open is '0x10', no number"),
     ("2024.01.02\t00:01:00\t1_0\t1.2\t1.0\t1.1\t1\t0\t1", "open is '1_0', no number"),
     ("2024.01.02\t00:01:00\t1.1\tInfinity\t1.0\t1.1\t1\t0\t1", "high is 'Infinity', no num"),
@@ -125,6 +127,7 @@ WRONG = (
     ("2099.01.02\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is in the future"),
     ("1921.01.02\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is before 1970"),
     ("2024.01.02\t00:01:30\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is not where a M1 bar opens"),
+    ("2024.01.02\t00:01:00.4\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is not where a M1 bar opens"),
     ("2024.01.02\t00:01:00\t1.1\t9999999999999\t1.0\t1.1\t1\t0\t1", "a price is too large"),
     ("2024.01.02\t00:01:00\t1.1\t1.2\t1.0\t1.1\t-1\t0\t1", "volume is negative or too large"),
     ("2024.01.02\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t-1\t1", "real volume is negative or too la"),
@@ -164,6 +167,47 @@ def test_bad_lines_are_rejected_and_the_others_are_loaded(
     assert f"{len(lines)} lines · {len(kind)} REJECTED" in done.stdout
     text = path.with_name(path.name + ".rejected.tsv").read_text()
     assert "1.1\t1.2" in text.replace('"', "")  # the line itself is kept
+
+
+def test_rejected_line_at_the_start_of_a_block_is_written_once(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    path = bars.write(tmp_path, bars.LINES[0], "half a line")  # the end without \n is a block
+    assert load(db, path).returncode == 1
+    assert rejected(path) == [(3, "1 fields instead of 9")]
+
+
+def test_zone_of_a_time_is_taken_at_its_word(db: psycopg.Connection, tmp_path: Path) -> None:
+    path = bars.write(tmp_path, "2024.01.02\t00:01-05\t1\t1\t1\t1\t1\t0\t1\n")
+    assert load(db, path).returncode == 0
+    assert bars.stored(db)[0][2] == datetime(2024, 1, 2, 5, 1)
+
+
+def test_fraction_of_a_second_is_no_opening_in_a_time_with_zone_either(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    path = tmp_path / "A_M1.csv"
+    path.write_text("time,open,high,low,close\n2024-01-02T00:01:00.4Z,1,1,1,1\n")
+    assert load(db, path).returncode == 1
+    assert (count(db), rejected(path)) == (0, [(2, "time is not where a M1 bar opens")])
+
+
+def test_nothing_is_loaded_when_the_rejected_lines_cannot_be_written(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    path = bars.write(tmp_path, *bars.LINES, "half a line\n")
+    path.with_name(path.name + ".rejected.tsv").mkdir()
+    done = load(db, path)
+    assert (done.returncode, count(db)) == (1, 0)
+    assert "rejected.tsv" in done.stderr and "nothing of it was loaded" in done.stderr
+
+
+def test_pipe_is_refused_and_not_waited_for(db: psycopg.Connection, tmp_path: Path) -> None:
+    """It could be read once only: as if its first lines had not been there."""
+    path = tmp_path / "A_M1.csv"
+    os.mkfifo(path)
+    done = load(db, path)
+    assert done.returncode == 1 and "no file" in done.stderr
 
 
 def test_rejected_text_is_that_of_its_line(db: psycopg.Connection, tmp_path: Path) -> None:
