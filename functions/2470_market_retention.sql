@@ -206,7 +206,8 @@ BEGIN
                             <> public.hash_bars(p.symbol, p.timeframe, p.since, p.until)
                     RETURNING p.symbol, p.timeframe, p.month
                 LOOP
-                    RAISE WARNING '% % of % has changed since it was archived: archive it again',
+                    RAISE WARNING '% % of % changed while it was being dropped: what changed stays, '
+                        'scripts/archive_bars.py write says what to do',
                         v_month.symbol, v_month.timeframe,
                         pg_catalog.to_char(v_month.month, 'YYYY-MM');
                 END LOOP;
