@@ -64,8 +64,12 @@ objects AS (
         concat_ws(
             E'\n',
             CASE WHEN r.relpersistence <> 'p' THEN 'persistence: ' || r.relpersistence::text END,
+            -- what a file can set; a minor version may keep fields of its own here
             'options: ' || (
-                SELECT string_agg(o, ', ' ORDER BY o) FROM unnest(r.reloptions) AS o
+                SELECT string_agg(o, ', ' ORDER BY o)
+                FROM unnest(r.reloptions) AS o
+                WHERE o ~ ('^(fillfactor|parallel_workers|toast_tuple_target|user_catalog_table'
+                    '|(log_)?autovacuum_\w+|vacuum_\w+|security_\w+|check_option)=')
             ),
             CASE WHEN r.relrowsecurity THEN 'row security' END,
             CASE WHEN r.relforcerowsecurity THEN 'row security forced' END,
@@ -342,7 +346,13 @@ items AS (
                 WHERE t.oid = a.atttypid AND t.typstorage <> a.attstorage
             ),
             'COMPRESSION ' || nullif(a.attcompression::text, ''),
-            'STATISTICS ' || nullif(a.attstattarget, -1), 'OPTIONS ' || a.attoptions::text
+            'STATISTICS ' || nullif(a.attstattarget, -1),
+            -- what a file can set: PostgreSQL 17.12 keeps a pg_attver of its own in every column
+            'OPTIONS ' || (
+                SELECT array_agg(o ORDER BY n)::text
+                FROM unnest(a.attoptions) WITH ORDINALITY AS t (o, n)
+                WHERE o ~ '^n_distinct(_inherited)?='
+            )
         ),
         format(
             'SELECT format_type(atttypid, atttypmod), * FROM pg_attribute'

@@ -12,6 +12,7 @@ import pytest
 
 import catalog
 import deploying
+import measuring
 import sqlfiles
 from conftest import Address
 
@@ -185,9 +186,10 @@ INJECTED = [
         " SELECT create_hypertable('public.surplus', 't')",
         "extra", "table", "public.surplus",
     ),
+    ("DROP EXTENSION pg_trgm", "missing", "extension", "pg_trgm"),
     (
-        "UPDATE pg_extension SET extversion = '0' WHERE extname = 'uuid-ossp'",
-        "changed", "extension", "uuid-ossp",
+        "ALTER TABLE users ALTER username SET (n_distinct = -1)",
+        "changed", "column", "public.users.username",
     ),
     (
         "ALTER TYPE signal_status_enum ADD VALUE 'LOST'",
@@ -220,6 +222,29 @@ def test_injected_drift_is_found_and_named(
         connection.execute(injected.format(name=connection.info.dbname))
         found = catalog.compare(expected, catalog.snapshot(connection))
     assert (state, kind, name) in [(one.state, one.kind, one.name) for one in found]
+
+
+# what a minor version may keep of its own in the catalog: pg_attver is that of 17.12 and 15.20
+KEPT_BY_THE_SERVER = [
+    "UPDATE pg_attribute AS a SET attoptions = '{pg_attver=4711}' FROM pg_class AS c"
+    " WHERE a.attrelid = c.oid AND c.oid > 16384 AND c.relkind IN ('r', 'v')",
+    "UPDATE pg_class SET reloptions = reloptions || '{pg_relver=4711}'::text[]"
+    " WHERE oid > 16384 AND relkind IN ('r', 'v')",
+    "UPDATE pg_extension SET extversion = '0' WHERE extname = 'uuid-ossp'",
+]
+
+
+@pytest.mark.parametrize("kept", KEPT_BY_THE_SERVER)
+def test_what_an_update_of_the_server_keeps_is_no_drift(
+    deployed: tuple[psycopg.Connection, catalog.Catalog], kept: str
+) -> None:
+    connection, expected = deployed
+    with connection.transaction(force_rollback=True):
+        assert connection.execute(kept).rowcount
+        measured = measuring.measure(connection)
+        assert catalog.compare(expected, catalog.snapshot(connection)) == []
+    with connection.transaction(force_rollback=True):
+        assert measuring.differences(measured, measuring.measure(connection)) == []
 
 
 def test_fresh_install_has_no_drift(
