@@ -73,16 +73,15 @@ class Batch:
             ).rowcount
         )  # fmt: skip
 
-    def move(self, ready: Prepared | Quick, last: int, count: Count) -> list[list] | None:
-        """Move a batch; last is the number of the row before it. Answers what came in or was
-        there; None when that is just what SQLite wrote."""
+    def move(self, ready: Prepared | Quick, last: int, count: Count) -> None:
+        """Move a batch; last is the number of the row before it."""
         if isinstance(ready, Quick):
             if self.copy(ready.text):
                 migrate.fast.note_times(self.move_, ready.count)
                 self.moved = ready.count
                 count.read += ready.count
                 count.moved += ready.count
-                return None
+                return
             ready = ready.careful()
         rows, fields, bad = ready.rows, ready.fields, ready.bad
         before = set()
@@ -107,8 +106,7 @@ class Batch:
             rejects += found
             out = {number for number, _, _ in found}
             if out:
-                kept = [index for index, number in enumerate(numbers) if number not in out]
-                fields = [[values[index] for index in kept] for values in fields]
+                kept = [number for number in numbers if number not in out]
         self.moved = len(kept) - there
         self.keep_rejects(rows, rejects)
         self.keep_leftovers(rows, last)
@@ -116,7 +114,6 @@ class Batch:
         count.moved += self.moved
         count.there += there
         count.rejected += len(rejects)
-        return fields
 
     def copy(self, text: str | bytes) -> bool:
         """All rows at once into the table; answers False when one of them breaks a rule."""

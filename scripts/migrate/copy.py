@@ -20,9 +20,8 @@ import migrate.fast
 import migrate.key
 from cli import Failure, console
 from migrate.batch import Batch, Count
-from migrate.ready import Prepared, Quick, made_ready
+from migrate.ready import made_ready
 from migrate.sources import START, Source
-from migrate.sums import SourceSide
 from migrate.tables import ADMINISTRATOR, Move, given_ids
 
 
@@ -55,8 +54,6 @@ class Mover:
         self.progress = progress
         self.administrator: tuple | None = None
         self.counts: dict[str, Count] = {}
-        # of tables that this run read from their beginning
-        self.sides: dict[str, SourceSide] = {}
 
     def execute(self, query: str, *values: object) -> psycopg.Cursor:
         """A statement of ours."""
@@ -147,20 +144,17 @@ class Mover:
         # rows up to here were read by an earlier run: those that are still here are left alone
         known = state.last if again else START
         batch = Batch(self.connection, self.source.name, move, known, again, self.merge)
-        side = self.sides[move.table] = SourceSide(move) if state is None else None
         # its threads end before the source is closed under them, also at Ctrl-C
         with closing(made_ready(self.source, move, last, state is None)) as prepared:
             for ready in prepared:
                 with self.connection.transaction(), self.quiet_strategies(move):
-                    good = batch.move(ready, last, count)
+                    batch.move(ready, last, count)
                     last = ready.last
                     self.execute(
                         "UPDATE migration.progress SET last_row = greatest(last_row, %s),"
                         " moved = %s + moved WHERE source = %s AND table_name = %s",
                         last, batch.moved, self.source.name, move.table,
                     )  # fmt: skip
-                if side:
-                    side = self.sides[move.table] = self.add(side, ready, good)
                 self.progress(move, ready.count)
         with self.connection.transaction():
             if again:  # rejected once, and no longer in the source
@@ -175,20 +169,6 @@ class Mover:
             if move.table == "market_data":
                 self.count_series()
         self.set_sequence(move.table)
-
-    def add(
-        self, side: SourceSide, ready: Prepared | Quick, good: list[list] | None
-    ) -> SourceSide | None:
-        """Add a batch to the source's side. None when it will have to be read again: the table
-        refused a line that SQLite wrote."""
-        if ready.quick != (good is None):
-            return None
-        if ready.quick:
-            side.hash += ready.hash
-            migrate.fast.add_measures(ready.move, side, ready.measures)
-        else:
-            side.add(good, ready.texts if good is ready.fields and ready.plain else None)
-        return side
 
     @contextmanager
     def quiet_strategies(self, move: Move) -> Iterator[None]:

@@ -92,18 +92,13 @@ def slices(source: Sqlite, move: Move, after: int) -> Iterator[Slice]:
                 f" CAST(group_concat({line}, char(10)) AS BLOB), {odd}, {measures} FROM"
                 f" (SELECT {number}, {names} FROM {rows} LIMIT {ROWS})"
             )
-            limit = source.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
             try:
-                last, count, lines, other, *found = source.connection.execute(
-                    query, [after]
-                ).fetchone()
+                last, count, lines, other, *found = source.ask(row_of, source, query, after)
             except (sqlite3.OperationalError, sqlite3.DataError) as error:
                 said = ("decode", "BLOB", "overflow", "too big")
                 if not any(word in str(error) for word in said):
                     raise
                 count = -1
-            finally:
-                source.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limit)
             if count < 0:
                 yield Slice(after, -1, b"", ())
                 return
@@ -111,6 +106,15 @@ def slices(source: Sqlite, move: Move, after: int) -> Iterator[Slice]:
                 return
             yield Slice(last, count, b"" if other else lines, tuple(found))
             after = last
+
+
+def row_of(source: Sqlite, query: str, after: int) -> tuple:
+    """The row of a batch, which may not be longer than LONGEST."""
+    limit = source.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LONGEST)
+    try:
+        return source.connection.execute(query, [after]).fetchone()
+    finally:
+        source.connection.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, limit)
 
 
 class Checker:

@@ -1,5 +1,6 @@
 """The proof of a move: the same measures of a table taken from the source and from our rows.
 
+The source is read a second time for it, so that a row that was misread when it was moved shows.
 Rows are counted; numbers are summed, with their least and greatest; times have theirs; and every
 row is hashed as text, the hashes added up, so that their order does not matter.
 """
@@ -8,12 +9,15 @@ from __future__ import annotations
 
 import bisect
 from array import array
+from collections.abc import Callable
+from contextlib import closing
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
-from migrate.ready import copy_text, one_thread
+import migrate.fast
+from migrate.ready import Prepared, Quick, copy_text, made_ready, one_thread
 from migrate.sources import START, Base, Source
 from migrate.sums import NUMBERS, SourceSide, measured
 from migrate.tables import Move
@@ -46,31 +50,49 @@ def numbers_of_rejects(connection: psycopg.Connection, source: str, table: str) 
 
 
 def read_source(
-    source: Source, move: Move, rejected: array, key: psycopg.Copy | None = None
+    source: Source,
+    move: Move,
+    rejected: array,
+    key: psycopg.Copy | None = None,
+    progress: Callable[[int], None] = lambda rows: None,
 ) -> SourceSide:
     """Add up a source's table without its rejected rows.
 
     Rows' keys go to a COPY where one is given.
     """
     side = SourceSide(move)
-    for rows in source.batches(move.source_table, move.names, START):
-        low = bisect.bisect_left(rejected, rows[0][0])
-        high = bisect.bisect_right(rejected, rows[-1][0])
-        if low < high:
-            out = set(rejected[low:high])
-            rows = [row for row in rows if row[0] not in out]
-            if not rows:
+    low = 0
+    with closing(made_ready(source, move, START, key is None)) as batches:
+        for batch in batches:
+            high = bisect.bisect_right(rejected, batch.last)
+            out, low = set(rejected[low:high]), high
+            progress(batch.count)
+            if batch.quick and not out:
+                side.hash += batch.hash
+                migrate.fast.add_measures(move, side, batch.measures)
                 continue
-        fields, bad = move.convert(rows)
-        if bad:  # came into the source after it was moved
-            fields = [[v for i, v in enumerate(values) if i not in bad] for values in fields]
-        side.add(fields)
-        if key and fields[0]:
-            places = [move.place(name) for name in move.key]
-            key.write(
-                copy_text([fields[p] for p in places], [move.target_kinds[p] for p in places])
-            )
+            fields = add_batch(side, batch, out)
+            if key and fields[0]:
+                places = [move.place(name) for name in move.key]
+                key.write(
+                    copy_text([fields[p] for p in places], [move.target_kinds[p] for p in places])
+                )
     return side
+
+
+def add_batch(side: SourceSide, batch: Prepared | Quick, out: set[int]) -> list[list]:
+    """Add a batch without the rows numbered so, and without rows that can't be converted: they came
+    into the source after it was moved. Answers the values added, by column."""
+    if batch.quick:
+        batch = batch.careful()
+    out |= {batch.rows[index][0] for index in batch.bad}
+    if not out:
+        side.add(batch.fields, batch.texts if batch.plain else None)
+        return batch.fields
+    kept = [index for index, row in enumerate(batch.rows) if row[0] not in out]
+    fields = [[values[index] for index in kept] for values in batch.fields]
+    side.add(fields)
+    return fields
 
 
 def read_target(connection: psycopg.Connection, move: Move, only: bool) -> tuple[int, dict]:
@@ -111,12 +133,14 @@ def read_target(connection: psycopg.Connection, move: Move, only: bool) -> tuple
 
 
 def prove(
-    connection: psycopg.Connection, source: Source, move: Move, side: SourceSide | None = None
+    connection: psycopg.Connection,
+    source: Source,
+    move: Move,
+    progress: Callable[[int], None] = lambda rows: None,
 ) -> list[Measure]:
-    """Measure both sides of a table and store the result.
+    """Measure both sides of a table, at the same time, and store the result.
 
-    side is the source's, where it was added up while its rows were read to be moved; without it the
-    source is read again, at the same time as our table.
+    progress is told how many more rows of the source were read.
     """
     rejected = numbers_of_rejects(connection, source.name, move.table)
     here = connection.execute(
@@ -125,12 +149,12 @@ def prove(
     total = source.count(move.source_table)  # by the source itself: what its reader loses is seen
     alone = here == total - len(rejected) or not move.key
     if alone:
-        if side or isinstance(source, Base):  # the base is read over the same connection
-            side = side or read_source(source, move, rejected)
+        if isinstance(source, Base):  # it is read over the same connection
+            side = read_source(source, move, rejected, progress=progress)
             count, target = read_target(connection, move, only=False)
         else:
             with one_thread() as pool:
-                future = pool.submit(read_source, source, move, rejected)
+                future = pool.submit(read_source, source, move, rejected, None, progress)
                 count, target = read_target(connection, move, only=False)
                 side = future.result()
     if not alone or (count != here and move.key):  # our table has other rows as well

@@ -162,9 +162,19 @@ def run_moves(
             progress.remove_task(task)
             show_count(move, count, monotonic() - began)
     proofs = {}
-    with connection.transaction():
+    with bars() as progress, connection.transaction():
         for move in moves:
-            proofs[move.table] = prove(connection, mover.source, move, mover.sides[move.table])
+            began = monotonic()
+            task = progress.add_task(
+                f"{move.table}: proof", total=mover.source.count(move.source_table), rate=0
+            )
+
+            def read(rows: int, task: int = task, began: float = began) -> None:
+                done = progress.tasks[task].completed + rows
+                progress.update(task, advance=rows, rate=done / max(monotonic() - began, 0.001))
+
+            proofs[move.table] = prove(connection, mover.source, move, read)
+            progress.update(task, visible=False)
             # a later run counts what was rejected in an earlier one
             mover.counts[move.table].rejected = connection.execute(
                 "SELECT count(*) FROM migration.rejects WHERE source = %s AND table_name = %s",

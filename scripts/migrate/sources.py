@@ -9,8 +9,9 @@ from __future__ import annotations
 import csv
 import re
 import sqlite3
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Protocol
 from urllib.parse import quote
@@ -62,7 +63,12 @@ def quoted(name: str) -> str:
 
 
 class Sqlite:
-    """A file, opened read-only. One read transaction sees it as it was at the beginning."""
+    """A file, opened read-only. One read transaction sees it as it was at the beginning.
+
+    One thread alone uses the connection, and Python's sqlite3 holds everybody to it: two threads
+    that run statements over one connection get each other's rows (Python 3.13), and a second
+    connection would see what was written meanwhile.
+    """
 
     def __init__(self, path: Path, wait: float) -> None:
         self.path = path
@@ -73,18 +79,34 @@ class Sqlite:
             raise Failure(f"{path}: no such file")
         if path.stat().st_size == 0:
             raise Failure(f"{path}: the file is empty")
+        self.thread = ThreadPoolExecutor(1)
         with self.failures():
-            self.connection = sqlite3.connect(
-                f"file:{quote(str(path.resolve()))}?mode=ro",
-                uri=True, timeout=wait, isolation_level=None, check_same_thread=False,
-            )  # fmt: skip
-            self.connection.execute("PRAGMA query_only = on")
-            self.connection.execute("BEGIN")
-            self.connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+            self.connection = self.ask(self.open)
+
+    def open(self) -> sqlite3.Connection:
+        """The connection, its read transaction begun."""
+        connection = sqlite3.connect(
+            f"file:{quote(str(self.path.resolve()))}?mode=ro",
+            uri=True, timeout=self.wait, isolation_level=None,
+        )  # fmt: skip
+        connection.execute("PRAGMA query_only = on")
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()
+        return connection
+
+    def ask(self, work: Callable, *arguments: object) -> object:
+        """What work answers, done by the thread that the connection belongs to."""
+        return self.thread.submit(work, *arguments).result()
+
+    def rows(self, query: str, *values: object) -> Rows:
+        """All rows of a query."""
+        return self.ask(lambda: self.connection.execute(query, values).fetchall())
 
     def close(self) -> None:
         """End the read transaction, for which writers of a file without WAL wait."""
-        self.connection.close()
+        self.connection.interrupt()  # a statement that nobody waits for any more
+        self.ask(self.connection.close)
+        self.thread.shutdown()
 
     @contextmanager
     def failures(self) -> Iterator[None]:
@@ -107,7 +129,7 @@ class Sqlite:
     def tables(self) -> list[str]:
         """Tables and views."""
         with self.failures():
-            rows = self.connection.execute(
+            rows = self.rows(
                 "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')"
                 " AND name NOT LIKE 'sqlite\\_%' ESCAPE '\\' ORDER BY name"
             )
@@ -116,16 +138,15 @@ class Sqlite:
     def columns(self, table: str) -> list[str]:
         """Names of columns, in order, generated ones too; not those hidden by a virtual table."""
         with self.failures():
-            rows = self.connection.execute(f"PRAGMA table_xinfo({quoted(table)})").fetchall()
+            rows = self.rows(f"PRAGMA table_xinfo({quoted(table)})")
         return [row[1] for row in rows if row[6] != 1]
 
     def count(self, table: str) -> int:
         """Rows of a table, counted once: the read transaction sees no others."""
         if table not in self.counts:
             with self.failures():
-                self.counts[table] = self.connection.execute(
-                    f"SELECT count(*) FROM {quoted(table)}"  # noqa: S608
-                ).fetchone()[0]
+                counted = self.rows(f"SELECT count(*) FROM {quoted(table)}")  # noqa: S608
+            self.counts[table] = counted[0][0]
         return self.counts[table]
 
     def free_name(self, table: str, *names: str) -> str | None:
@@ -137,10 +158,10 @@ class Sqlite:
         """Whether SQLite numbers the rows itself: not in a view, nor WITHOUT ROWID."""
         name = self.free_name(table, *ROWIDS)
         view = "SELECT 1 FROM sqlite_schema WHERE type = 'view' AND name = ?"
-        if name is None or self.connection.execute(view, [table]).fetchone():
+        if name is None or self.rows(view, table):
             return False  # a view's would be NULL
         try:
-            self.connection.execute(f"SELECT {name} FROM {quoted(table)} LIMIT 0")  # noqa: S608
+            self.rows(f"SELECT {name} FROM {quoted(table)} LIMIT 0")  # noqa: S608
         except sqlite3.OperationalError:
             return False
         return True
@@ -160,8 +181,7 @@ class Sqlite:
         keys = [
             quoted(row[1])
             for row in sorted(
-                self.connection.execute(f"PRAGMA table_info({quoted(table)})"),
-                key=lambda row: row[5],
+                self.rows(f"PRAGMA table_info({quoted(table)})"), key=lambda row: row[5]
             )
             if row[5]
         ]
@@ -182,23 +202,28 @@ class Sqlite:
             while True:
                 number, rows_from = self.numbered(table, after)
                 query = f"SELECT {number}, {names} FROM {rows_from}"  # noqa: S608
-                with closing(self.connection.cursor()) as cursor:
-                    cursor.execute(query, [after])
-                    try:
-                        while rows := cursor.fetchmany(1000):
-                            yield rows
-                            after = rows[-1][0]
-                        return
-                    except sqlite3.OperationalError as error:
-                        if "decode" not in str(error):
-                            raise
-                self.connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+                cursor = self.ask(self.connection.execute, query, [after])
                 try:
-                    rows = self.connection.execute(f"{query} LIMIT 1000", [after]).fetchall()
+                    while rows := self.ask(cursor.fetchmany, 1000):
+                        yield rows
+                        after = rows[-1][0]
+                    return
+                except sqlite3.OperationalError as error:
+                    if "decode" not in str(error):
+                        raise
                 finally:
-                    self.connection.text_factory = str
+                    self.ask(cursor.close)
+                rows = self.ask(self.undecoded, f"{query} LIMIT 1000", after)
                 yield rows
                 after = rows[-1][0]
+
+    def undecoded(self, query: str, after: int) -> Rows:
+        """Rows with texts that are no UTF-8."""
+        self.connection.text_factory = lambda data: data.decode("utf-8", "surrogateescape")
+        try:
+            return self.connection.execute(query, [after]).fetchall()
+        finally:
+            self.connection.text_factory = str
 
 
 class Csv:
