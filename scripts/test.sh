@@ -1,13 +1,16 @@
 #!/usr/bin/env bash
 # Lints and tests everything, on an embedded TimescaleDB that is made ready where needed.
-#     scripts/test.sh                 lint, then the tests
-#     scripts/test.sh --pg 18         the same on PostgreSQL 18
-#     scripts/test.sh --slow          the long campaigns instead
-#     scripts/test.sh tests/FILE -k … further arguments go to pytest
+#     scripts/test.sh                   lint, then the tests
+#     scripts/test.sh --pg 18           the same on PostgreSQL 18
+#     scripts/test.sh --edition apache  where the server has both editions: timescale is the usual
+#     scripts/test.sh --slow            the long campaigns instead
+#     scripts/test.sh tests/FILE -k …   further arguments go to pytest
+# RUBI_PG_BIN=/path/to/bin names the programs of another server, RUBI_SERVER_URL one that runs. The
+# last lines say which server it was, and how many tests are not for it.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 case "${1:-}" in
-    -h | --help) sed -n '2,6s/^# \{0,1\}//p' "$0" && exit 0 ;;
+    -h | --help) sed -n '2,9s/^# \{0,1\}//p' "$0" && exit 0 ;;
     --slow) shift && set -- -m slow "$@" && slow=,spark ;;
 esac
 . scripts/setup.sh
@@ -19,5 +22,6 @@ squawk {schema,indexes,functions,views,triggers,seed,grants}/*.sql
 ruff check --quiet scripts tests benchmarks
 ruff format --quiet --check scripts tests benchmarks
 shellcheck scripts/*.sh .ci/run
-# two processes with a server each
-exec python -m pytest -n 2 --dist worksteal "$@"
+# two processes with a server each; one where they would share the roles of a server that is given
+[ -n "${RUBI_SERVER_URL:-}" ] || set -- -n 2 --dist worksteal "$@"
+exec python -m pytest "$@"

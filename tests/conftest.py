@@ -23,6 +23,7 @@ from pytest_postgresql.executors import NoopExecutor
 import backing
 import deploy
 import embedded
+import servers
 
 ROOT = deploy.ROOT
 SETTINGS = {
@@ -49,9 +50,9 @@ def pytest_configure() -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_addoption(parser: pytest.Parser) -> None:
-    """--pg: major version of the embedded server. --refresh: write committed texts anew."""
-    parser.addoption("--pg", type=int, default=embedded.DEFAULT_MAJOR)
+def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:
+    """--refresh: write committed texts again. Others are in servers.py."""
+    pluginmanager.register(servers)
     parser.addoption("--refresh", action="store_true")
 
 
@@ -130,23 +131,26 @@ def server(request: pytest.FixtureRequest) -> Iterator[Address]:
             parts.get("password"),
             binaries,
         )
-        make_administrator(address)
+        make_administrator(address, request.config)
         yield address
         return
+    edition = request.config.getoption("--edition")
     with Server(
         initdb=str(binaries / "initdb"),
         postgres=str(binaries / "postgres"),
         initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
         boot_timeout=60,
+        postgres_args="-h 127.0.0.1 -F" + (f" -ctimescaledb.license={edition}" if edition else ""),
     ) as running:
         address = Address("127.0.0.1", running.settings["port"], "postgres", None, binaries)
-        make_administrator(address)
+        make_administrator(address, request.config)
         yield address
 
 
-def make_administrator(address: Address) -> None:
+def make_administrator(address: Address, config: pytest.Config) -> None:
     """rubi_admin as a managed service makes it: no superuser, may hand on pg_monitor."""
     with psycopg.connect(address.dsn(), autocommit=True) as connection:
+        servers.tell(config, servers.ask(connection))
         if not connection.execute("SELECT FROM pg_roles WHERE rolname = 'rubi_admin'").rowcount:
             connection.execute("CREATE ROLE rubi_admin LOGIN CREATEDB CREATEROLE")
         connection.execute("GRANT pg_monitor TO rubi_admin WITH ADMIN OPTION")
