@@ -131,7 +131,8 @@ def server(request: pytest.FixtureRequest) -> Iterator[Address]:
             parts.get("password"),
             binaries,
         )
-        make_administrator(address, request.config)
+        say_which(address, request.config)
+        make_administrator(address)
         yield address
         return
     edition = request.config.getoption("--edition")
@@ -143,14 +144,20 @@ def server(request: pytest.FixtureRequest) -> Iterator[Address]:
         postgres_args="-h 127.0.0.1 -F" + (f" -ctimescaledb.license={edition}" if edition else ""),
     ) as running:
         address = Address("127.0.0.1", running.settings["port"], "postgres", None, binaries)
-        make_administrator(address, request.config)
+        say_which(address, request.config)
+        make_administrator(address)
         yield address
 
 
-def make_administrator(address: Address, config: pytest.Config) -> None:
-    """rubi_admin as a managed service makes it: no superuser, may hand on pg_monitor."""
+def say_which(address: Address, config: pytest.Config) -> None:
+    """Have the end of the run say which server it was on."""
     with psycopg.connect(address.dsn(), autocommit=True) as connection:
         servers.tell(config, servers.ask(connection))
+
+
+def make_administrator(address: Address) -> None:
+    """rubi_admin as a managed service makes it: no superuser, may hand on pg_monitor."""
+    with psycopg.connect(address.dsn(), autocommit=True) as connection:
         if not connection.execute("SELECT FROM pg_roles WHERE rolname = 'rubi_admin'").rowcount:
             connection.execute("CREATE ROLE rubi_admin LOGIN CREATEDB CREATEROLE")
         connection.execute("GRANT pg_monitor TO rubi_admin WITH ADMIN OPTION")
