@@ -27,6 +27,7 @@ SET lock_timeout = '5s';
 \set file schema/0180_market_data.sql \ir scripts/apply.psql
 \set file schema/0190_performance_metrics.sql \ir scripts/apply.psql
 \set file schema/0200_strategy_counter_deltas.sql \ir scripts/apply.psql
+\set file schema/0210_order_claims.sql \ir scripts/apply.psql
 \set file schema/0300_mt5_codes.sql \ir scripts/apply.psql
 \set file schema/0310_mt5_server_clocks.sql \ir scripts/apply.psql
 \set file schema/0320_mt5_account_states.sql \ir scripts/apply.psql
@@ -70,6 +71,7 @@ SET lock_timeout = '5s';
 \set file indexes/1600_audit.sql \ir scripts/apply.psql
 \set file functions/2010_timescaledb_edition.sql \ir scripts/apply.psql
 \set file functions/2020_make_chunks_ahead.sql \ir scripts/apply.psql
+\set file functions/2110_claim_order_numbers.sql \ir scripts/apply.psql
 \set file functions/2210_mt5_server_time.sql \ir scripts/apply.psql
 \set file functions/2220_mt5_checks.sql \ir scripts/apply.psql
 \set file functions/2230_ingest_mt5_account.sql \ir scripts/apply.psql

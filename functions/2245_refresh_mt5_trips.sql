@@ -1,5 +1,6 @@
 -- 2245_refresh_mt5_trips.sql: stored trips and the rows of trading_orders follow the deals.
--- needs: functions/2240_compute_mt5_trips.sql, functions/2220_mt5_checks.sql
+-- needs: functions/2240_compute_mt5_trips.sql, functions/2220_mt5_checks.sql,
+--        functions/2110_claim_order_numbers.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -78,7 +79,14 @@ AS $$
         WHERE x.id = t.trading_order_id
         LIMIT 1
     ) AS o ON TRUE
-    CROSS JOIN LATERAL (SELECT o.id IS NOT NULL AND NOT t.order_made_here AS is_of_api) AS a
+    -- the API makes a row from here its own when it gives it a signal or a request id
+    CROSS JOIN LATERAL (
+        SELECT
+            o.id IS NOT NULL
+            AND NOT (
+                t.order_made_here AND o.signal_id IS NULL AND o.client_request_id IS NULL
+            ) AS is_of_api
+    ) AS a
     LEFT JOIN LATERAL (
         SELECT x.type, x.sl, x.tp
         FROM public.mt5_orders AS x
@@ -119,6 +127,7 @@ AS $$
 DECLARE
     v_user_id bigint;
     v_attempt integer;
+    v_numbers text[];
     v_positions bigint[];
     v_legs integer[];
     v_ids bigint[];
@@ -143,9 +152,26 @@ BEGIN
             AND o.mt5_order_id <> coalesce(t.open_order::text, '')
     $update$ USING p_account_id, p_positions;
 
-    -- An order may be inserted by the API between the two statements; then the number is taken, and
-    -- the second round finds its row. The third gives up the number, not the trip.
+    EXECUTE $select$
+        SELECT array_agg(coalesce(t.open_order, t.position_id)::text)
+        FROM unnest($2) AS u (position_id)
+        CROSS JOIN LATERAL (
+            SELECT x.*
+            FROM public.mt5_trips AS x
+            WHERE x.account_id = $1 AND x.position_id = u.position_id
+            OFFSET 0
+        ) AS t
+        WHERE t.trading_order_id IS NULL AND t.side IS NOT NULL
+    $select$ INTO v_numbers USING p_account_id, p_positions;
+    IF v_numbers IS NOT NULL THEN
+        PERFORM internal.claim_order_numbers(v_user_id, v_numbers);
+    END IF;
+
+    -- An order with an account may be inserted by the API between the two statements; then the
+    -- number is taken, and the second round finds its row. The third gives up the number, not the
+    -- trip.
     FOR v_attempt IN 1..3 LOOP
+        EXIT WHEN v_numbers IS NULL;
         EXECUTE $update$
             WITH candidates AS (
                 SELECT DISTINCT ON (o.id)
@@ -201,7 +227,7 @@ BEGIN
                 ORDER BY c.position_id, c.leg, c.id
             )
             UPDATE public.mt5_trips AS t
-            SET trading_order_id = s.id
+            SET trading_order_id = s.id, order_made_here = FALSE
             FROM single AS s
             WHERE t.account_id = $1 AND t.position_id = s.position_id AND t.leg = s.leg
         $update$ USING p_account_id, v_user_id, p_positions;
@@ -253,6 +279,24 @@ BEGIN
         v_all_made := v_all_made || v_made;
         EXIT WHEN cardinality(v_made) = cardinality(v_ids);
     END LOOP;
+
+    -- What the API changes in them meanwhile, a signal or a stop, is to be seen by what follows.
+    EXECUTE $lock$
+        WITH found AS (
+            SELECT o.id
+            FROM unnest($2) AS u (position_id)
+            CROSS JOIN LATERAL (
+                SELECT x.trading_order_id
+                FROM public.mt5_trips AS x
+                WHERE x.account_id = $1 AND x.position_id = u.position_id
+                OFFSET 0
+            ) AS t
+            INNER JOIN public.trading_orders AS o ON t.trading_order_id = o.id
+            WHERE o.id <> ALL ($3)
+            FOR NO KEY UPDATE OF o
+        )
+        SELECT count(*) FROM found
+    $lock$ USING p_account_id, p_positions, v_all_made;
 
     EXECUTE $update$
         UPDATE public.trading_orders AS o
@@ -376,16 +420,19 @@ BEGIN
         WHERE r.trading_order_id IS NOT NULL
     $merge$ INTO v_made_here, v_of_api USING p_account_id, p_positions;
 
-    -- A trade that MT5 took back: our row goes, the API's is an order that has not traded.
+    -- A trade that MT5 took back: our row goes; the API's, also one that it has made its own, is an
+    -- order that has not traded.
     IF v_made_here IS NOT NULL THEN
-        DELETE FROM public.trading_orders AS o WHERE o.id = ANY (v_made_here);
+        DELETE FROM public.trading_orders AS o
+        WHERE o.id = ANY (v_made_here) AND o.signal_id IS NULL AND o.client_request_id IS NULL;
+        v_of_api := v_of_api || v_made_here;
     END IF;
     IF v_of_api IS NOT NULL THEN
         UPDATE public.trading_orders AS o
         SET close_price = NULL, closed_at = NULL, profit = 0, commission = 0, swap = 0
         WHERE o.id = ANY (v_of_api);
         UPDATE public.mt5_trips AS t
-        SET trading_order_id = NULL
+        SET trading_order_id = NULL, order_made_here = FALSE
         WHERE t.trading_order_id = ANY (v_of_api);
     END IF;
     PERFORM internal.sync_mt5_trading_orders(p_account_id, p_positions);
@@ -404,9 +451,30 @@ SECURITY DEFINER -- uses functions of the schema internal
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    v_account public.mt5_accounts;
     v_positions bigint[];
 BEGIN
-    PERFORM internal.lock_mt5_account(p_account_id);
+    v_account := internal.lock_mt5_account(p_account_id);
+    -- Stored twice by a transaction that could not see the other's row (REPEATABLE READ), or long
+    -- ago: the order of the API takes the place of ours when its account is named.
+    UPDATE public.trading_orders AS o
+    SET account_id = p_account_id
+    FROM public.mt5_trips AS t
+    INNER JOIN public.trading_orders AS m ON t.trading_order_id = m.id
+    WHERE t.account_id = p_account_id
+        AND t.order_made_here
+        AND m.signal_id IS NULL
+        AND m.client_request_id IS NULL
+        AND o.account_id IS NULL
+        AND o.user_id = v_account.user_id
+        AND o.mt5_order_id = m.mt5_order_id
+        AND o.symbol = m.symbol
+        AND NOT EXISTS (
+            SELECT FROM public.trading_orders AS x
+            WHERE x.mt5_order_id = m.mt5_order_id
+                AND x.user_id = v_account.user_id
+                AND x.account_id <> p_account_id
+        );
     SELECT array_agg(DISTINCT d.position_id) INTO v_positions
     FROM public.trading_deals AS d
     WHERE d.account_id = p_account_id AND d.position_id > 0;
@@ -415,6 +483,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.rebuild_mt5_trips(bigint) IS
-'Makes all trips of an account again, after a correction of mt5_magic_strategies; answers the number
-of positions. Raises RB051.';
+'Makes all trips of an account again, after a correction of mt5_magic_strategies, and makes one row
+of an order that is stored twice; answers the number of positions. Raises RB051.';
 REVOKE ALL ON FUNCTION public.rebuild_mt5_trips(bigint) FROM public;

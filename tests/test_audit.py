@@ -46,6 +46,21 @@ def test_closed_order_is_frozen_for_the_api_and_not_for_the_owner(
     assert [action for action, *_ in trail(app, "trading_orders", order)] == ["INSERT", "UPDATE"]
 
 
+def test_closed_order_without_an_account_may_be_given_its_own_once(app: psycopg.Connection) -> None:
+    user = rows.user(app)
+    order = rows.closed_order(app, user)
+    for number in ("1001", "1002"):
+        rows.session(app, user, account_number=number)
+    statement = (
+        "UPDATE trading_orders SET account_id = (SELECT id FROM mt5_accounts"
+        " WHERE account_number = %s) WHERE id = %s"
+    )
+    assert app.execute(statement, ["1001", order]).rowcount == 1
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        app.execute(statement, ["1002", order])
+    assert caught.value.sqlstate == "RB020"
+
+
 def test_closed_order_may_still_be_given_to_a_strategy(app: psycopg.Connection) -> None:
     user = rows.user(app)
     order, strategy = rows.closed_order(app, user), rows.strategy(app, user)

@@ -64,7 +64,8 @@ WHEN (NEW.strategy_id IS NOT NULL AND NEW.closed_at IS NOT NULL)
 EXECUTE FUNCTION internal.note_counter_change();
 
 CREATE OR REPLACE TRIGGER trading_orders_60_counters_update
-AFTER UPDATE OF strategy_id, signal_id, closed_at, close_price, profit, commission, swap
+AFTER UPDATE OF strategy_id, signal_id, closed_at, close_price, profit, commission, swap,
+mt5_order_id, account_id
 ON public.trading_orders
 FOR EACH ROW EXECUTE FUNCTION internal.note_counter_change();
 

@@ -1,32 +1,106 @@
--- 4310_account_of_order.sql: an order that came from deals first is not stored twice.
--- needs: schema/0150_trading_orders.sql
+-- 4310_account_of_order.sql: an order of the API and its deals are one row, whoever comes first.
+-- needs: schema/0150_trading_orders.sql, schema/0380_mt5_trips.sql,
+--        functions/2110_claim_order_numbers.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
 
 -- The API's old inserts name no account. When the order's deals were quicker, its row is there with
 -- one, and only with the same account do the unique key and ON CONFLICT see that it is the same.
+-- An order whose number is set later finds that row as well; then it is the API's own order that
+-- stays, with its id and its signal, for the API knows it by them, and the row made from deals
+-- hands over what the deals say and goes. The insert of a number that is there is left to the
+-- unique key: a row thrown away before ON CONFLICT has looked would be lost where nothing goes in.
 CREATE OR REPLACE FUNCTION public.set_order_account()
 RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
+SECURITY DEFINER -- claims the number and hands over a trip, which are the owner's to write
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    v_accounts bigint[];
+    v_made public.trading_orders;
 BEGIN
-    SELECT o.account_id INTO NEW.account_id
+    IF NEW.mt5_order_id IS NULL THEN
+        RETURN NEW;
+    ELSIF TG_OP = 'INSERT' THEN
+        PERFORM internal.claim_order_numbers(NEW.user_id, ARRAY[NEW.mt5_order_id]);
+    ELSIF OLD.mt5_order_id IS DISTINCT FROM NEW.mt5_order_id THEN
+        PERFORM internal.claim_order_numbers(NEW.user_id, ARRAY[NEW.mt5_order_id]);
+    ELSIF OLD.account_id IS NOT DISTINCT FROM NEW.account_id THEN
+        RETURN NEW;
+    END IF;
+
+    IF NEW.account_id IS NULL THEN
+        SELECT array_agg(o.account_id ORDER BY o.account_id) INTO v_accounts
+        FROM public.trading_orders AS o
+        WHERE o.mt5_order_id = NEW.mt5_order_id
+            AND o.account_id IS NOT NULL
+            AND o.user_id = NEW.user_id
+            AND o.symbol = NEW.symbol
+            AND o.id <> NEW.id;
+        IF cardinality(v_accounts) > 1 THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'RB023',
+                MESSAGE = format(
+                    'order %s is in several accounts of user %s: %s',
+                    NEW.mt5_order_id, NEW.user_id, array_to_string(v_accounts, ', ')
+                ),
+                HINT = 'Name the account in account_id.',
+                SCHEMA = 'public',
+                TABLE = 'trading_orders',
+                CONSTRAINT = 'trading_orders_account_is_certain';
+        END IF;
+        NEW.account_id := v_accounts[1];
+    END IF;
+    IF TG_OP = 'INSERT' OR NEW.account_id IS NULL THEN
+        RETURN NEW;
+    END IF;
+
+    -- A row that the API has made its own, by a signal or a request id, is not given away.
+    UPDATE public.mt5_trips AS t
+    SET trading_order_id = NEW.id, order_made_here = FALSE
     FROM public.trading_orders AS o
     WHERE o.mt5_order_id = NEW.mt5_order_id
-        AND o.account_id IS NOT NULL
+        AND o.account_id = NEW.account_id
         AND o.user_id = NEW.user_id
-        AND o.symbol = NEW.symbol
-    ORDER BY o.account_id
-    LIMIT 1;
+        AND o.id <> NEW.id
+        AND o.signal_id IS NULL
+        AND o.client_request_id IS NULL
+        AND t.trading_order_id = o.id
+        AND t.order_made_here
+        AND NOT EXISTS (
+            SELECT FROM public.mt5_trips AS x
+            WHERE x.trading_order_id = NEW.id
+        )
+    RETURNING o.* INTO v_made;
+    IF NOT FOUND THEN
+        RETURN NEW;
+    END IF;
+    DELETE FROM public.trading_orders AS o WHERE o.id = v_made.id RETURNING o.* INTO v_made;
+    NEW.mt5_position_id := v_made.mt5_position_id;
+    NEW.symbol := v_made.symbol;
+    NEW.volume := v_made.volume;
+    NEW.open_price := v_made.open_price;
+    NEW.close_price := v_made.close_price;
+    NEW.stop_loss := coalesce(NEW.stop_loss, v_made.stop_loss);
+    NEW.take_profit := coalesce(NEW.take_profit, v_made.take_profit);
+    NEW.profit := v_made.profit;
+    NEW.commission := v_made.commission;
+    NEW.swap := v_made.swap;
+    NEW.opened_at := v_made.opened_at;
+    NEW.closed_at := v_made.closed_at;
+    NEW.time_ambiguous := v_made.time_ambiguous;
+    NEW.strategy_id := coalesce(NEW.strategy_id, v_made.strategy_id);
     RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION public.set_order_account() IS
-'Trigger: an order without an account takes that of the user''s order with its number and symbol.';
+'Trigger: an order without an account takes that of the user''s order with its number and symbol;
+one whose number or account is set takes the place of the row that was made from its deals. Raises
+RB023 when several accounts of the user have such an order.';
 REVOKE ALL ON FUNCTION public.set_order_account() FROM public;
 
 CREATE OR REPLACE TRIGGER trading_orders_05_account
@@ -34,3 +108,8 @@ BEFORE INSERT ON public.trading_orders
 FOR EACH ROW
 WHEN (NEW.account_id IS NULL AND NEW.mt5_order_id IS NOT NULL)
 EXECUTE FUNCTION public.set_order_account();
+
+-- After 05_closed_is_frozen, which looks at what the API changes, not at what the deals say.
+CREATE OR REPLACE TRIGGER trading_orders_06_account
+BEFORE UPDATE OF mt5_order_id, account_id ON public.trading_orders
+FOR EACH ROW EXECUTE FUNCTION public.set_order_account();

@@ -18,8 +18,9 @@ BEGIN
     IF OLD.closed_at IS NULL THEN
         RETURN NEW;
     END IF;
+    -- an account that was unknown may be named
     IF (
-        OLD.user_id, OLD.account_id, OLD.symbol, OLD.order_type, OLD.volume, OLD.open_price,
+        OLD.user_id, coalesce(OLD.account_id, NEW.account_id), OLD.symbol, OLD.order_type, OLD.volume, OLD.open_price,
         OLD.close_price, OLD.profit, OLD.commission, OLD.swap, OLD.opened_at, OLD.closed_at
     ) IS NOT DISTINCT FROM (
         NEW.user_id, NEW.account_id, NEW.symbol, NEW.order_type, NEW.volume, NEW.open_price,

@@ -1,5 +1,6 @@
 -- 4630_tenant_parents.sql: a tenant does not learn from an error whether another's row exists.
--- needs: schema/0150_trading_orders.sql, schema/0170_account_snapshots.sql
+-- needs: schema/0150_trading_orders.sql, schema/0170_account_snapshots.sql,
+--        functions/2610_app_user_id.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -20,6 +21,14 @@ DECLARE
 BEGIN
     IF current_user <> 'rubi_tenant' THEN
         RETURN NEW;
+    END IF;
+    -- as row security does, before 05_account looks for orders of that user
+    IF NEW.user_id IS DISTINCT FROM public.app_user_id() THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = 'new row violates row-level security policy for table "trading_orders"',
+            SCHEMA = 'public',
+            TABLE = 'trading_orders';
     END IF;
     IF NEW.signal_id IS NOT NULL AND NOT EXISTS (
         SELECT FROM public.trading_signals AS s
@@ -43,7 +52,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.check_parents_of_order() IS
-'Trigger for tenants: raises foreign_key_violation for a signal or account that is not their own.';
+'Trigger for tenants: raises foreign_key_violation for a signal or account that is not their own,
+insufficient_privilege for an order of another user.';
 REVOKE ALL ON FUNCTION internal.check_parents_of_order() FROM public;
 
 CREATE OR REPLACE TRIGGER trading_orders_01_tenant_parents

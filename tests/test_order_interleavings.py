@@ -1,0 +1,146 @@
+"""One order, whoever of the API and the gateway comes first: every interleaving of their steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import psycopg
+import pytest
+from psycopg.types.json import Jsonb
+
+import mt5
+import rows
+from interleaving import Step, orders_of, walk
+from mt5 import OUT, SELL, deal
+
+Connect = Callable[..., psycopg.Connection]
+D = Decimal
+
+
+class Trade:
+    """A user with an account, a strategy and a signal, and the deals of the signal's order."""
+
+    def __init__(self, db: psycopg.Connection) -> None:
+        self.user = rows.user(db)
+        self.account = mt5.open_account(db, self.user, taken_at="2026-01-01")
+        self.strategy = rows.strategy(db, self.user)
+        self.signal = rows.signal(db, self.user, strategy_id=self.strategy)
+        opening = deal("2026-01-05 10:00", ticket=1, order=900, position_id=900, commission=-1.0)
+        closing = deal(
+            "2026-01-05 11:00", ticket=2, position_id=900, type=SELL, entry=OUT, price=1.2,
+            profit=8.0,
+        )  # fmt: skip
+        self.deals = [opening, closing]
+
+
+def execute(query: str, *values: object) -> Step:
+    """A step that executes a statement."""
+
+    def step(connection: psycopg.Connection) -> None:
+        connection.execute(query, values)
+
+    return step
+
+
+BEGIN, COMMIT = execute("BEGIN"), execute("COMMIT")
+INSERT = (
+    "INSERT INTO trading_orders (user_id, signal_id, symbol, order_type, volume, mt5_order_id)"
+    " VALUES (%s, %s, 'EURUSD', 'BUY', 1, %s)"
+)
+OF_SIGNAL = " WHERE signal_id = %s"
+
+
+def insert(trade: Trade, number: str | None = None) -> Step:
+    return execute(INSERT, trade.user, trade.signal, number)
+
+
+def number_later(trade: Trade) -> list[Step]:
+    set_number = "UPDATE trading_orders SET mt5_order_id = '900'" + OF_SIGNAL
+    return [BEGIN, insert(trade), execute(set_number, trade.signal), COMMIT]
+
+
+def number_in_a_transaction_of_its_own(trade: Trade) -> list[Step]:
+    _, first, second, _ = number_later(trade)
+    return [first, BEGIN, second, COMMIT]
+
+
+def number_and_account_later(trade: Trade) -> list[Step]:
+    both = "UPDATE trading_orders SET mt5_order_id = '900', account_id = %s" + OF_SIGNAL
+    return [BEGIN, insert(trade), execute(both, trade.account, trade.signal), COMMIT]
+
+
+def number_then_account(trade: Trade) -> list[Step]:
+    begin, first, second, commit = number_later(trade)
+    account = "UPDATE trading_orders SET account_id = %s" + OF_SIGNAL
+    return [begin, first, second, execute(account, trade.account, trade.signal), commit]
+
+
+def account_in_a_transaction_of_its_own(trade: Trade) -> list[Step]:
+    account = "UPDATE trading_orders SET account_id = %s" + OF_SIGNAL
+    named = execute(account, trade.account, trade.signal)
+    return [*number_later(trade)[1:3], BEGIN, named, COMMIT]
+
+
+def number_from_the_beginning(trade: Trade) -> list[Step]:
+    upsert = (
+        INSERT + " ON CONFLICT (mt5_order_id, account_id)"
+        " DO UPDATE SET signal_id = excluded.signal_id"
+    )
+    return [BEGIN, execute(upsert, trade.user, trade.signal, "900"), COMMIT]
+
+
+def closed_by_the_api_first(trade: Trade) -> list[Step]:
+    close = "UPDATE trading_orders SET close_price = 1.3, closed_at = now(), profit = 7" + OF_SIGNAL
+    begin, first, second, commit = number_later(trade)
+    return [first, execute(close, trade.signal), begin, second, commit]
+
+
+def gateway(trade: Trade) -> list[Step]:
+    """The opening deal in a transaction, both deals in the next call."""
+    query = "SELECT ingest_mt5_deals(%s, %s)"
+    return [
+        BEGIN,
+        execute(query, trade.account, Jsonb(trade.deals[:1])),
+        COMMIT,
+        execute(query, trade.account, Jsonb(trade.deals)),
+    ]
+
+
+@pytest.mark.parametrize(
+    "api",
+    [
+        number_later,
+        number_in_a_transaction_of_its_own,
+        number_and_account_later,
+        number_then_account,
+        account_in_a_transaction_of_its_own,
+        number_from_the_beginning,
+        closed_by_the_api_first,
+    ],
+)
+def test_an_order_of_the_api_and_its_deals_are_one_row_in_every_interleaving(
+    db: psycopg.Connection, connect_as: Connect, api: Callable[[Trade], list[Step]]
+) -> None:
+    sessions = [connect_as("rubi_app"), connect_as("rubi_ingest")]
+    for session in sessions:
+        session.execute("SET lock_timeout = '10s'")
+    steps = (len(api(Trade(db))), 4)
+    for turns in orders_of(*steps):
+        trade = Trade(db)
+        walk(db, sessions, [api(trade), gateway(trade)], turns)
+        found = db.execute(
+            "SELECT signal_id, strategy_id, account_id, mt5_order_id, mt5_position_id, close_price,"
+            " profit, commission FROM trading_orders WHERE user_id = %s",
+            [trade.user],
+        ).fetchall()
+        assert found == [
+            (trade.signal, trade.strategy, trade.account, "900", "900", D("1.2"), D(8), D(-1))
+        ], turns
+        counters = db.execute(
+            "SELECT total_trades, winning_trades, total_profit FROM trading_strategies"
+            " WHERE id = %s",
+            [trade.strategy],
+        ).fetchone()
+        assert counters == (1, 1, D(7)), turns
+    assert mt5.violations(db) == {}
