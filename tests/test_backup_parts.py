@@ -55,6 +55,31 @@ def test_checksum_ignores_order_and_sees_each_change(db: psycopg.Connection) -> 
             assert measuring.measure(db)["tables"]["public.sample"] != first, change
 
 
+def test_rows_that_only_a_superuser_reads_are_left_out_and_named(
+    db: psycopg.Connection, server: Address, tmp_path: Path, new_database: Callable[[], str]
+) -> None:
+    """The log of failed jobs of TimescaleDB 2.11; on newer versions a table made to be like it."""
+    name = "_timescaledb_internal.job_errors"
+    if not db.execute("SELECT to_regclass(%s)", [name]).fetchone()[0]:
+        db.execute(f"CREATE TABLE {name} (job_id integer)")
+        db.execute(f"ALTER EXTENSION timescaledb ADD TABLE {name}")
+        db.execute(
+            "UPDATE pg_extension SET extconfig = extconfig || %s::regclass::oid,"
+            " extcondition = extcondition || ''::text WHERE extname = 'timescaledb'",
+            [name],
+        )
+    db.execute(f"REVOKE ALL ON {name} FROM public, rubi_backup")
+    db.execute(f"INSERT INTO {name} (job_id) VALUES (1)")
+    done = backing.run("backup", "--dir", tmp_path, database=db.info.dbname, server=server)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"without the rows of {name}" in done.stdout
+    manifest = backups.Place(tmp_path).manifest(backing.newest(tmp_path).name)
+    assert manifest["left_out"] == [name]
+    target = new_database()
+    done = backing.run("restore", tmp_path, database=target, server=server, user="postgres")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_rows_hidden_by_row_security_fail_the_backup(
     db: psycopg.Connection, server: Address, tmp_path: Path
 ) -> None:
