@@ -15,7 +15,8 @@ AS $$
     ('rubi-fold-bar-changes', '* * * * *', 'SELECT public.fold_bar_changes()'),
     ('rubi-refresh-resampled-bars', '*/5 * * * *', 'CALL public.refresh_resampled_bars()'),
     ('rubi-cluster-closed-chunks', '30 2 * * 6', 'CALL public.cluster_closed_chunks()'),
-    ('rubi-drop-expired-bars', '30 4 * * 6', 'CALL public.drop_expired_bars()')
+    ('rubi-drop-expired-bars', '30 4 * * 6', 'CALL public.drop_expired_bars()'),
+    ('rubi-make-chunks-ahead', '15 0 * * *', 'CALL monitoring.make_chunks_ahead()')
 $$;
 COMMENT ON FUNCTION public.market_schedules() IS
 'What is to run regularly for market data, as pg_cron takes it (GMT): SELECT cron.schedule(name,

@@ -34,6 +34,7 @@ TOOLS = Closure(
     "promtool, Prometheus' exporter and pgBadger",
     ("promtool", "prometheus-postgres-exporter", "pgbadger"),
 )
+SYSTEMD = Closure("systemd", "systemd-analyze", ("systemd",))
 JAVA = Closure(
     "java",
     "Java",
@@ -61,6 +62,11 @@ def postgres_exporter() -> list[str]:
 def pgbadger() -> list[str]:
     """The command that reads the server's logs."""
     return TOOLS.command("usr/bin/pgbadger")
+
+
+def systemd_analyze() -> list[str]:
+    """The command that reads systemd's units."""
+    return SYSTEMD.command("usr/bin/systemd-analyze")
 
 
 def patroni_folder() -> Path:

@@ -125,9 +125,9 @@ def test_schedules_call_what_is_there_with_options_that_exist() -> None:
     """Services and cron lines name the same commands; the backup runs daily at 03:00."""
     folder = deploy.ROOT / "operations/schedules"
     services = "".join(path.read_text() for path in sorted(folder.glob("*.service")))
-    called = re.findall(r"^ExecStart=/opt/rubi/(\S+) ?(.*)$", services, flags=re.MULTILINE)
+    called = re.findall(r"^ExecStart=/opt/rubi/(\S+\.sh) ?(.*)$", services, flags=re.MULTILINE)
     crontab = (folder / "crontab").read_text()
-    lines = re.findall(r"/opt/rubi/(\S+) (.*) >>", crontab)
+    lines = re.findall(r"/opt/rubi/(\S+\.sh) (.*) >>", crontab)
     assert len(called) == 3 and len(lines) == 4
     assert {(script, text.replace("%i", kind)) for script, text in called
             for kind in ("full", "diff")} == set(lines)  # fmt: skip

@@ -104,12 +104,6 @@ def test_dashboard_has_panels_that_do_not_overlap() -> None:
     assert len({panel["id"] for panel in dashboard["panels"]}) == len(dashboard["panels"])
 
 
-def test_units_run_commands_that_exist() -> None:
-    text = (FOLDER / "rubi-readings.service").read_text()
-    script = re.search(r"python (\S+) record$", text, re.MULTILINE)[1]
-    assert (ROOT / script).exists()
-
-
 def test_pgbadger_reads_our_log_line_prefix(tmp_path: Path) -> None:
     conf = (ROOT / "postgresql.conf").read_text()
     prefix = re.search(r"^log_line_prefix = '(.*)'$", conf, re.MULTILINE)[1]

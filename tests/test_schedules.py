@@ -1,19 +1,28 @@
-"""What market_schedules() lists runs under a real pg_cron."""
+"""What is to run regularly: under a real pg_cron, by systemd's timers, by cron."""
 
 from __future__ import annotations
 
+import re
+import shutil
+import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import psycopg
 import pytest
 from psycopg.conninfo import conninfo_to_dict
 
+import bars
 import clusters
 import conftest
 import embedded
+import programs
 
 DATABASE = "rubi_trading"
+SCHEDULES = conftest.ROOT / "operations/schedules"
+UNITS = sorted(path.name for path in SCHEDULES.glob("*.service"))
+WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
 MANUAL = "SELECT cron.schedule_in_database(name, schedule, command, 'rubi_trading')"
 
 
@@ -76,3 +85,87 @@ def test_every_market_schedule_runs_under_pg_cron(scheduled: clusters.Cluster) -
             assert time.monotonic() < end, runs
             time.sleep(0.1)
         assert admin.execute("SELECT symbol, bars FROM market_series").fetchall() == [("EURUSD", 1)]
+
+
+def calendar(cron: str) -> str:
+    """A line's five fields as systemd spells them."""
+    minute, hour, _, _, day = cron.split()
+    parts = [
+        "00/" + part[2:] if part.startswith("*/") else part if part == "*" else f"{part:0>2}"
+        for part in (hour, minute)
+    ]
+    days = "" if day == "*" else f"{WEEKDAYS[int(day)]} "
+    return f"{days}*-*-* {':'.join(parts)}:00"
+
+
+def timers() -> dict[str, str]:
+    """Unit to the calendar of its timer."""
+    found = {}
+    for path in SCHEDULES.glob("*.timer"):
+        text = path.read_text()
+        unit = re.search(r"^Unit=(.*)$", text, re.MULTILINE)
+        name = unit[1] if unit else f"{path.stem}.service"
+        found[name] = re.search(r"^OnCalendar=(.*)$", text, re.MULTILINE)[1]
+    return found
+
+
+def test_jobs_of_the_database_are_in_the_timers_and_in_the_crontab(
+    catalog: psycopg.Connection,
+) -> None:
+    jobs = catalog.execute("SELECT name, schedule, command FROM market_schedules()").fetchall()
+    lines = (SCHEDULES / "crontab").read_text().splitlines()
+    found = timers()
+    for name, schedule, command in jobs:
+        assert any(
+            line.startswith(f"{schedule} rubi-jobs ") and f"psql -X -q -c '{command}'" in line
+            for line in lines
+        ), name
+        assert found[f"rubi-job@{name.removeprefix('rubi-')}.service"] == calendar(schedule)
+    kept = {f"rubi-job@{name.removeprefix('rubi-')}.service" for name, _, _ in jobs}
+    assert {name for name in found if name.startswith("rubi-job@")} == kept
+    assert "rubi-make-chunks-ahead" in [name for name, _, _ in jobs]
+
+
+def test_readings_are_taken_by_timer_and_by_cron() -> None:
+    command = "/opt/rubi/.venv/bin/python /opt/rubi/scripts/health.py record"
+    assert f"ExecStart={command}\n" in (SCHEDULES / "rubi-readings.service").read_text()
+    (line,) = [x for x in (SCHEDULES / "crontab").read_text().splitlines() if command in x]
+    assert timers()["rubi-readings.service"] == calendar(line[: line.index(" rubi-monitor")])
+
+
+def test_job_runs_what_the_database_lists_under_its_name(
+    psql: Callable[..., subprocess.CompletedProcess[str]], db: psycopg.Connection, tmp_path: Path
+) -> None:
+    """systemd hands the unit's text to psql, the name after the @ put in."""
+    unit = (SCHEDULES / "rubi-job@.service").read_text()
+    asked = re.search(r"^StandardInputText=(.*)$", unit, re.MULTILINE)[1]
+    text = asked.replace("%i", "fold-bar-changes").replace("\\\\", "\\")
+    bars.make(db, "2024-01-01", "2024-01-02", "1 hour")
+    (tmp_path / "job.sql").write_text(text + "\n")
+    done = psql(db.info.dbname, "-f", str(tmp_path / "job.sql"))
+    assert (done.returncode, done.stderr) == (0, "")
+    assert db.execute("SELECT bars FROM market_series").fetchall() == [(24,)]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_unit_is_sandboxed_and_has_its_own_user(unit: str, tmp_path: Path) -> None:
+    """systemd's own measure of what a unit could reach: 10 is everything, below 4 is wanted."""
+    text = (SCHEDULES / unit).read_text()
+    users = {"rubi-backup", "rubi-monitor", "rubi-jobs", "postgres"}
+    assert re.search(r"^User=(.*)$", text, re.MULTILINE)[1] in users
+    assert re.search(r"^EnvironmentFile=/etc/rubi/\w+\.env$", text, re.MULTILINE)
+    folder = tmp_path / "etc/systemd/system"
+    shutil.copytree(SCHEDULES, folder)
+    done = subprocess.run(
+        [*programs.systemd_analyze(), "security", "--offline=true", f"--root={tmp_path}",
+         "--threshold=39", "--no-pager", unit.replace("@.", "@full.")],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "exposure level" in done.stdout
+
+
+def test_everything_of_the_schedules_lies_below_one_prefix() -> None:
+    text = "".join(path.read_text() for path in SCHEDULES.rglob("*") if path.is_file())
+    assert {found.split("/")[2] for found in re.findall(r"/opt/[\w/.-]+", text)} == {"rubi"}
+    assert set(re.findall(r"/etc/[\w-]+(?=/\w+\.env)", text)) == {"/etc/rubi"}
