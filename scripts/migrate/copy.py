@@ -145,7 +145,7 @@ class Mover:
         known = state.last if again else START
         batch = Batch(self.connection, self.source.name, move, known, again, self.merge)
         # its threads end before the source is closed under them, also at Ctrl-C
-        with closing(made_ready(self.source, move, last, state is None)) as prepared:
+        with closing(made_ready(self.source, move, last, fresh=state is None)) as prepared:
             for ready in prepared:
                 with self.connection.transaction(), self.quiet_strategies(move):
                     batch.move(ready, last, count)

@@ -79,17 +79,19 @@ def expressions(move: Move) -> tuple[str, str, str]:
     return f"json_array({', '.join(values)})", ", ".join(measures), odd
 
 
-def slices(source: Sqlite, move: Move, after: int) -> Iterator[Slice]:
-    """A batch a step of SQLite, during which other threads of ours can work. The count is -1 when
-    something of a batch can't be read like this; then there are no more."""
+def slices(source: Sqlite, move: Move, after: int, proving: bool) -> Iterator[Slice]:
+    """A batch a step of SQLite, during which other threads of ours can work; its measures for a
+    proof. The count is -1 when something of a batch can't be read like this; then there are no
+    more."""
     line, measures, odd = expressions(move)
+    measured = f", {measures}" if proving else ""
     names = ", ".join(map(quoted, move.names))
     with source.failures():
         while True:
             number, rows = source.numbered(move.source_table, after)
             query = (
                 f"SELECT max({number}), count(*),"  # noqa: S608
-                f" CAST(group_concat({line}, char(10)) AS BLOB), {odd}, {measures} FROM"
+                f" CAST(group_concat({line}, char(10)) AS BLOB), {odd}{measured} FROM"
                 f" (SELECT {number}, {names} FROM {rows} LIMIT {ROWS})"
             )
             try:
@@ -120,13 +122,15 @@ def row_of(source: Sqlite, query: str, after: int) -> tuple:
 class Checker:
     """Says of one batch after the other what COPY reads and its hash, or that it is not plain."""
 
-    def __init__(self, move: Move, rows: int) -> None:
+    def __init__(self, move: Move, rows: int, hashed: bool) -> None:
         """Of many rows in a process of its own, which ends with its input: with ours."""
+        self.hashed = hashed
         self.form = migrate.plain.pattern(move.target_kinds)
         self.process = None
         if rows >= MANY:
             self.process = subprocess.Popen(
-                [sys.executable, "-IS", migrate.plain.__file__, *move.target_kinds],
+                [sys.executable, "-IS", migrate.plain.__file__, "hashed" if hashed else "plain",
+                 *move.target_kinds],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 pipesize=1 << 20,
                 process_group=0,  # Ctrl-C is for us
@@ -141,7 +145,7 @@ class Checker:
     def check(self, lines: bytes) -> tuple[bytes, int] | None:
         """A batch. Raises Failure when the process is gone."""
         if not self.process:
-            return migrate.plain.plain_text(lines, self.form)
+            return migrate.plain.plain_text(lines, self.form, self.hashed)
         try:
             self.process.stdin.write(len(lines).to_bytes(LENGTH))
             self.process.stdin.write(lines)

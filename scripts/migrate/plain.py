@@ -1,8 +1,9 @@
 """Whether a batch that SQLite wrote is plain: each value as the careful way would write it.
 
-Few bars are checked where they are read. Of many, a process of its own checks one batch while
-the next is read and the last is on its way: `python migrate/plain.py KIND…`. It imports nothing of
-ours, so that it starts at once and stays small.
+Few bars are checked where they are read. Of many, a process of its own checks one batch while the
+next is read and the last is on its way. It imports nothing of ours: so it starts fast and stays
+small. Its first argument is `hashed` where the hash is wanted, else `plain`:
+`python migrate/plain.py hashed KIND…`.
 """
 
 from __future__ import annotations
@@ -48,8 +49,8 @@ def hash_of(rows: Sequence[bytes]) -> int:
     return sum(struct.unpack(f">{len(digests) // 8}q", digests)[::2])
 
 
-def plain_text(lines: bytes, form: re.Pattern) -> tuple[bytes, int] | None:
-    """A batch in COPY's form and its hash, or None when a value of it is not plain.
+def plain_text(lines: bytes, form: re.Pattern, hashed: bool) -> tuple[bytes, int] | None:
+    """A batch in COPY's form and its hash, 0 unless wanted; None when a value of it is not plain.
 
     What would tell NULL from text, or a comma in a text from one between values, is not plain.
     """
@@ -67,20 +68,20 @@ def plain_text(lines: bytes, form: re.Pattern) -> tuple[bytes, int] | None:
         return None
     if b"-02-29 " in text and not all(isleap(int(year)) for year in set(LEAP_DAY.findall(text))):
         return None
-    return text, hash_of(text[:-1].split(b"\n"))
+    return text, hash_of(text[:-1].split(b"\n")) if hashed else 0
 
 
-def serve(kinds: Sequence[str]) -> None:
+def serve(kinds: Sequence[str], hashed: bool) -> None:
     """Answer batches until there are no more: also when who sent them was killed."""
     form = pattern(kinds)
     coming, going = sys.stdin.buffer, sys.stdout.buffer
     while length := coming.read(LENGTH):
         lines = coming.read(int.from_bytes(length))
-        text, total = plain_text(lines, form) or (b"", 0)
+        text, total = plain_text(lines, form, hashed) or (b"", 0)
         going.write(total.to_bytes(HASH, signed=True) + len(text).to_bytes(LENGTH))
         going.write(text)
         going.flush()
 
 
 if __name__ == "__main__":
-    serve(sys.argv[1:])
+    serve(sys.argv[2:], sys.argv[1] == "hashed")

@@ -62,7 +62,7 @@ def read_source(
     """
     side = SourceSide(move)
     low = 0
-    with closing(made_ready(source, move, START, key is None)) as batches:
+    with closing(made_ready(source, move, START, fresh=key is None, proving=True)) as batches:
         for batch in batches:
             high = bisect.bisect_right(rejected, batch.last)
             out, low = set(rejected[low:high]), high

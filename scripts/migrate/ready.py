@@ -106,13 +106,13 @@ def rows_between(source: Source, move: Move, before: int, last: int) -> Rows:
     return rows
 
 
-def quickly(source: Source, move: Move) -> Iterator[Prepared | Quick]:
+def quickly(source: Source, move: Move, proving: bool) -> Iterator[Prepared | Quick]:
     """Batches the fast way, and the careful way where that can't be."""
     before = START
     rows = source.count(move.source_table)
     with (
-        closing(migrate.fast.Checker(move, rows)) as checker,
-        closing(ahead(migrate.fast.slices(source, move, before))) as found_ahead,
+        closing(migrate.fast.Checker(move, rows, proving)) as checker,
+        closing(ahead(migrate.fast.slices(source, move, before, proving))) as found_ahead,
     ):
         for found in found_ahead:
             if found.count < 0:  # all the rest
@@ -126,10 +126,13 @@ def quickly(source: Source, move: Move) -> Iterator[Prepared | Quick]:
             before = found.last
 
 
-def made_ready(source: Source, move: Move, last: int, fresh: bool) -> Generator:
-    """All batches of a table after a row; fresh: nothing of it has been moved yet."""
+def made_ready(
+    source: Source, move: Move, last: int, *, fresh: bool, proving: bool = False
+) -> Generator:
+    """All batches of a table after a row; fresh: nothing of it has been moved yet; proving: with
+    what a proof adds up of a batch that SQLite wrote."""
     if fresh and migrate.fast.usable(source, move):
-        ready = quickly(source, move)
+        ready = quickly(source, move, proving)
     else:
         batches = source.batches(move.source_table, move.names, last)
         ready = (Prepared(move, rows) for rows in batches)
