@@ -72,6 +72,7 @@ SET lock_timeout = '5s';
 \set file functions/2010_timescaledb_edition.sql \ir scripts/apply.psql
 \set file functions/2020_make_chunks_ahead.sql \ir scripts/apply.psql
 \set file functions/2110_claim_order_numbers.sql \ir scripts/apply.psql
+\set file functions/2170_fence_snapshots.sql \ir scripts/apply.psql
 \set file functions/2210_mt5_server_time.sql \ir scripts/apply.psql
 \set file functions/2220_mt5_checks.sql \ir scripts/apply.psql
 \set file functions/2230_ingest_mt5_account.sql \ir scripts/apply.psql
@@ -137,6 +138,7 @@ SET lock_timeout = '5s';
 \set file triggers/4040_signal_rules.sql \ir scripts/apply.psql
 \set file triggers/4045_session_times.sql \ir scripts/apply.psql
 \set file triggers/4050_strategy_counters.sql \ir scripts/apply.psql
+\set file triggers/4170_chunk_rows.sql \ir scripts/apply.psql
 \set file triggers/4300_notify.sql \ir scripts/apply.psql
 \set file triggers/4310_account_of_order.sql \ir scripts/apply.psql
 \set file triggers/4320_balance_operations.sql \ir scripts/apply.psql

@@ -61,6 +61,61 @@ COMMENT ON FUNCTION public.open_market_series(text, text, text, text) IS
 by UTC. Raises RB060 when its bars have another source, RB061 when they go by another clock.';
 REVOKE ALL ON FUNCTION public.open_market_series(text, text, text, text) FROM public;
 
+-- A hypertable makes the chunk of a row before its CHECKs look at the row: what comes as JSON is
+-- looked at before, by the same rule under the same name. Far values become ends of a range that
+-- timestamptz still holds.
+CREATE OR REPLACE FUNCTION internal.check_market_times(
+    p_table text,
+    p_timeframe text,
+    p_clock text,
+    p_first numeric,
+    p_last numeric,
+    p_hint text
+)
+RETURNS void
+LANGUAGE plpgsql
+STABLE
+STRICT -- without rows there is neither a first nor a last time
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_first timestamptz := public.bar_clock_moment(
+        to_timestamp(greatest(least(p_first, 1e10), -1e10)) AT TIME ZONE 'UTC', p_clock
+    );
+    v_last timestamptz := public.bar_clock_moment(
+        to_timestamp(greatest(least(p_last, 1e10), -1e10)) AT TIME ZONE 'UTC', p_clock
+    );
+    v_earliest timestamptz := CASE
+        WHEN p_table = 'market_ticks' THEN '1990-01-01 00:00:00+00'
+        WHEN p_timeframe IN ('D1', 'W1', 'MN1') THEN '1700-01-01 00:00:00+00'
+        ELSE '1970-01-01 00:00:00+00'
+    END;
+BEGIN
+    IF v_first < v_earliest OR v_last > now() + interval '24 hours' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'check_violation',
+            MESSAGE = format(
+                'new row for relation "%s" violates check constraint "%1$s_timestamp_range_check"',
+                p_table
+            ),
+            DETAIL = format(
+                'The times go from %s to %s, they may from %s to a day ahead.',
+                v_first, v_last, v_earliest
+            ),
+            HINT = p_hint,
+            SCHEMA = 'public',
+            TABLE = p_table,
+            CONSTRAINT = p_table || '_timestamp_range_check';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION internal.check_market_times(text, text, text, numeric, numeric, text) IS
+'Raises check_violation (23514) with the name of the table''s CHECK when the first or the last time,
+seconds since 1970 on the clock p_clock, lies outside what the table takes.';
+REVOKE ALL ON FUNCTION internal.check_market_times(text, text, text, numeric, numeric, text)
+FROM public;
+
 -- Rows of the log that other transactions have not committed are not seen, and stay for the next
 -- call: nothing is lost, whatever the order of commits. SECURITY DEFINER: the log is nobody's.
 CREATE OR REPLACE FUNCTION public.fold_bar_changes()

@@ -58,8 +58,13 @@ DECLARE
     v_step bigint := 1000000 * least(
         date_part('epoch', public.timeframe_length(p_timeframe)), 86400
     ); -- microseconds: a part of a second is not where a bar opens either
-    v_latest timestamptz := now() + interval '1 day';
-    v_latest_time timestamp := public.bar_clock_time(now() + interval '1 day', v_clock);
+    v_first_day date := CASE
+        WHEN p_timeframe IN ('D1', 'W1', 'MN1') THEN '1700-01-01' ELSE '1970-01-01'
+    END;
+    v_earliest timestamptz := v_first_day::timestamp AT TIME ZONE 'UTC';
+    v_earliest_time timestamp := public.bar_clock_time(v_earliest, v_clock);
+    v_latest timestamptz := now() + interval '24 hours';
+    v_latest_time timestamp := public.bar_clock_time(v_latest, v_clock);
     v_staged bigint;
     v_written bigint;
     v_inserted bigint := 0;
@@ -104,7 +109,8 @@ BEGIN
             WHEN s.spread <> trunc(s.spread) THEN 'spread is no whole number'
             WHEN s.moment > v_latest OR s.day + s.time_of_day > v_latest_time
                 THEN 'time is in the future'
-            WHEN s.moment < '1970-01-01' OR s.day < '1970-01-01' THEN 'time is before 1970'
+            WHEN s.moment < v_earliest OR s.day + s.time_of_day < v_earliest_time
+                THEN 'time is before ' || date_part('year', v_first_day)
             ELSE 'time is not where a ' || p_timeframe || ' bar opens'
         END
     FROM pg_temp.staged_bars AS s
@@ -118,10 +124,10 @@ BEGIN
         AND coalesce(s.real_volume = trunc(s.real_volume), TRUE)
         AND coalesce(s.spread = trunc(s.spread), TRUE)
         AND CASE
-            WHEN s.moment IS NULL THEN s.day + s.time_of_day <= v_latest_time
-                AND s.day >= '1970-01-01'
+            WHEN s.moment IS NULL THEN
+                s.day + s.time_of_day BETWEEN v_earliest_time AND v_latest_time
                 AND (date_part('epoch', s.time_of_day) * 1000000)::bigint % v_step = 0
-            ELSE s.moment <= v_latest AND s.moment >= '1970-01-01'
+            ELSE s.moment BETWEEN v_earliest AND v_latest
                 AND (
                     date_part('epoch', public.bar_clock_time(s.moment, v_clock)) * 1000000
                 )::bigint % v_step = 0

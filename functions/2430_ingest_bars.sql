@@ -36,6 +36,16 @@ BEGIN
     v_clock := public.open_market_series(p_symbol, p_timeframe, p_source, p_clock);
     v_zone := regexp_replace(v_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '');
     v_ahead := public.bar_clock_time(now(), v_clock) - (now() AT TIME ZONE v_zone);
+    PERFORM internal.check_market_times(
+        'market_data', p_timeframe, v_clock, min(t.at), max(t.at),
+        'time is in seconds by the clock of the source, and at most a day ahead.'
+    )
+    FROM (
+        SELECT (
+            CASE jsonb_typeof(e.bar) WHEN 'array' THEN e.bar ->> 0 ELSE e.bar ->> 'time' END
+        )::numeric AS at
+        FROM jsonb_array_elements(p_rates) AS e (bar)
+    ) AS t;
 
     WITH rates AS (
         SELECT
@@ -89,12 +99,6 @@ BEGIN
         tstzrange(min(g.at), max(g.at), '[]')
     INTO inserted, updated, unchanged, v_range
     FROM merged AS g;
-    IF upper(v_range) > now() + interval '1 day' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'datetime_field_overflow',
-            MESSAGE = format('a bar of %s %s is of %s', p_symbol, p_timeframe, upper(v_range)),
-            HINT = 'time is in seconds by the clock of the source, and at most a day ahead.';
-    END IF;
     IF inserted + updated > 0 THEN
         PERFORM internal.log_bars_without_trigger(p_symbol, p_timeframe, inserted, v_range);
     END IF;
@@ -105,6 +109,5 @@ COMMENT ON FUNCTION public.ingest_bars(text, text, jsonb, text, text) IS
 'Stores what copy_rates returned: objects or arrays of time, open, high, low, close, tick_volume,
 spread, real_volume; time in seconds by the clock of the source. A bar there already is updated. All
 or nothing: a bad bar raises the constraint of market_data it breaks. Raises RB060 for another
-source, RB061 for another clock, RB062 when p_rates is no array, 21000 for a time given twice, 22008
-for a time more than a day ahead, such as milliseconds.';
+source, RB061 for another clock, RB062 when p_rates is no array, 21000 for a time given twice.';
 REVOKE ALL ON FUNCTION public.ingest_bars(text, text, jsonb, text, text) FROM public;

@@ -50,7 +50,8 @@ DECLARE
     v_clock text := public.open_market_series(p_symbol, 'TICK', p_source, p_clock);
     v_zone text := regexp_replace(v_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '');
     v_ahead interval := public.bar_clock_time(now(), v_clock) - (now() AT TIME ZONE v_zone);
-    v_latest timestamp := public.bar_clock_time(now() + interval '1 day', v_clock);
+    v_latest timestamp := public.bar_clock_time(now() + interval '24 hours', v_clock);
+    v_earliest timestamp := public.bar_clock_time('1990-01-01 00:00:00+00', v_clock);
     v_staged bigint;
     v_written bigint;
     v_inserted bigint;
@@ -69,7 +70,7 @@ BEGIN
             WHEN 'NaN' IN (s.bid, s.ask, s.last, s.volume) THEN 'a value is NaN'
             WHEN s.volume < 0 THEN 'volume is negative'
             WHEN s.day + s.time_of_day > v_latest THEN 'time is in the future'
-            WHEN s.day < '1970-01-01' THEN 'time is before 1970'
+            WHEN s.day + s.time_of_day < v_earliest THEN 'time is before 1990'
             ELSE 'a value is too large'
         END
     FROM pg_temp.staged_ticks AS s
@@ -78,7 +79,7 @@ BEGIN
         AND coalesce(abs(s.ask) < 1000000000000, TRUE)
         AND coalesce(abs(s.last) < 1000000000000, TRUE)
         AND coalesce(s.volume >= 0 AND s.volume < 9223372036854775807, TRUE)
-        AND s.day + s.time_of_day <= v_latest AND s.day >= '1970-01-01'
+        AND s.day + s.time_of_day BETWEEN v_earliest AND v_latest
     );
 
     -- A price that is missing is the one before: MT5 leaves out in exports what has not changed.
@@ -173,7 +174,6 @@ DECLARE
     v_zone text;
     v_ahead interval;
     v_inserted bigint;
-    v_latest timestamptz;
 BEGIN
     IF p_ticks IS NULL OR jsonb_typeof(p_ticks) <> 'array' THEN
         RAISE EXCEPTION USING
@@ -184,6 +184,14 @@ BEGIN
     v_clock := public.open_market_series(p_symbol, 'TICK', p_source, p_clock);
     v_zone := regexp_replace(v_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '');
     v_ahead := public.bar_clock_time(now(), v_clock) - (now() AT TIME ZONE v_zone);
+    PERFORM internal.check_market_times(
+        'market_ticks', 'TICK', v_clock, min(t.at) / 1000, max(t.at) / 1000,
+        'time_msc is in milliseconds, not seconds, by the clock of the source, at most a day ahead.'
+    )
+    FROM (
+        SELECT (e.tick ->> 'time_msc')::numeric AS at
+        FROM jsonb_array_elements(p_ticks) AS e (tick)
+    ) AS t;
 
     WITH ticks AS (
         SELECT
@@ -211,22 +219,16 @@ BEGIN
             coalesce((t.tick ->> 'flags')::integer, 0)
         FROM ticks AS t
         ON CONFLICT (symbol, timestamp, seq) DO NOTHING
-        RETURNING m.timestamp AS at
+        RETURNING 1
     )
 
-    SELECT count(*), max(g.at) INTO v_inserted, v_latest FROM merged AS g;
-    IF v_latest > now() + interval '1 day' THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'datetime_field_overflow',
-            MESSAGE = format('a tick of %s is of %s', p_symbol, v_latest),
-            HINT = 'time_msc is in milliseconds by the clock of the source, at most a day ahead.';
-    END IF;
+    SELECT count(*) INTO v_inserted FROM merged AS g;
     RETURN v_inserted;
 END
 $$;
 COMMENT ON FUNCTION public.ingest_ticks(text, jsonb, text, text) IS
 'Stores what copy_ticks returned, as objects with time_msc, bid, ask, last, volume, flags and
 volume_real; answers how many were new. Time by the clock of the source. Ticks of one millisecond
-are numbered in their order, so a call is to hold a millisecond whole. Raises RB060, RB061, RB062,
-22008 for a time more than a day ahead.';
+are numbered in their order, so a call is to hold a millisecond whole. All or nothing: a bad
+tick raises the constraint of market_ticks it breaks. Raises RB060, RB061, RB062.';
 REVOKE ALL ON FUNCTION public.ingest_ticks(text, jsonb, text, text) FROM public;

@@ -18,7 +18,12 @@ CREATE TABLE IF NOT EXISTS public.account_snapshots (
     timestamp timestamptz DEFAULT now() NOT NULL,
     CONSTRAINT account_snapshots_pkey PRIMARY KEY (session_id, timestamp),
     CONSTRAINT account_snapshots_session_id_fkey FOREIGN KEY (session_id)
-    REFERENCES public.mt5_sessions (session_id)
+    REFERENCES public.mt5_sessions (session_id),
+    -- MT5 is younger than 2000. 24 hours, not a day: adding a day asks for the time zone's rules.
+    -- Time moves on, so what was inside when it was written is inside when it is restored.
+    CONSTRAINT account_snapshots_timestamp_range_check CHECK (
+        timestamp BETWEEN '2000-01-01 00:00:00+00' AND now() + interval '24 hours'
+    )
 );
 
 -- 7 days a chunk: an account every 10 seconds is 60,000 rows a week. The index of the chunk being

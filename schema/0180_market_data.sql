@@ -43,6 +43,21 @@ CREATE TABLE IF NOT EXISTS public.market_data (
     -- the upper end is MT5's and refuses NaN
     CONSTRAINT market_data_real_volume_not_negative_check CHECK (
         real_volume BETWEEN 0 AND 18446744073709551615
+    ),
+    -- Daily bars go back to the first stock exchanges, bars of minutes and hours to the first
+    -- machines that kept them. 24 hours, not a day: adding a day asks for the time zone's rules.
+    -- Time moves on, so what was inside when written is inside when restored. The owner makes
+    -- chunks by a row that is deleted.
+    CONSTRAINT market_data_timestamp_range_check CHECK (
+        timestamp BETWEEN '1970-01-01 00:00:00+00' AND now() + interval '24 hours'
+        OR (
+            timestamp BETWEEN '1700-01-01 00:00:00+00' AND '1970-01-01 00:00:00+00'
+            AND timeframe IN ('D1', 'W1', 'MN1')
+        )
+        OR (
+            current_setting('rubi.makes_chunks', TRUE) IS NOT DISTINCT FROM 'on'
+            AND pg_has_role('rubi_owner', 'MEMBER')
+        )
     )
 );
 

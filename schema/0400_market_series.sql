@@ -76,7 +76,19 @@ CREATE TABLE IF NOT EXISTS public.resampled_bars (
     real_volume numeric,
     symbol text NOT NULL,
     timeframe text NOT NULL,
-    CONSTRAINT resampled_bars_pkey PRIMARY KEY (symbol, timeframe, timestamp)
+    CONSTRAINT resampled_bars_pkey PRIMARY KEY (symbol, timeframe, timestamp),
+    -- as in market_data; a bar opens up to a month before the first bar that it is made of
+    CONSTRAINT resampled_bars_timestamp_range_check CHECK (
+        timestamp BETWEEN '1969-12-01 00:00:00+00' AND now() + interval '24 hours'
+        OR (
+            timestamp BETWEEN '1699-12-01 00:00:00+00' AND '1970-01-01 00:00:00+00'
+            AND timeframe IN ('D1', 'W1', 'MN1')
+        )
+        OR (
+            current_setting('rubi.makes_chunks', TRUE) IS NOT DISTINCT FROM 'on'
+            AND pg_has_role('rubi_owner', 'MEMBER')
+        )
+    )
 );
 SELECT create_hypertable(
     'public.resampled_bars', 'timestamp',

@@ -31,6 +31,15 @@ CREATE TABLE IF NOT EXISTS public.market_ticks (
     CONSTRAINT market_ticks_volume_not_negative_check CHECK (volume >= 0),
     CONSTRAINT market_ticks_volume_real_not_negative_check CHECK (
         volume_real >= 0 AND volume_real <> 'NaN'
+    ),
+    -- Ticks were kept from the nineties on; seconds taken for milliseconds would be January 1970.
+    -- The owner makes chunks by a row that is deleted.
+    CONSTRAINT market_ticks_timestamp_range_check CHECK (
+        timestamp BETWEEN '1990-01-01 00:00:00+00' AND now() + interval '24 hours'
+        OR (
+            current_setting('rubi.makes_chunks', TRUE) IS NOT DISTINCT FROM 'on'
+            AND pg_has_role('rubi_owner', 'MEMBER')
+        )
     )
 );
 

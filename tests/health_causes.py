@@ -396,8 +396,8 @@ def drop_bars(watched: Watched) -> None:
 
 @drives("chunk_count")
 def chunk_count(watched: Watched) -> Iterator[str]:
-    watched.set("chunk_count", 3, 6)
-    for status, months in (("warning", range(0, 6, 2)), ("critical", range(6, 12, 2))):
+    watched.set("chunk_count", 4, 7)
+    for status, months in (("warning", range(0, 8, 2)), ("critical", range(8, 14, 2))):
         for month in months:
             bar(watched, f"now() - interval '{month} months'")
         yield status

@@ -55,13 +55,15 @@ def test_plpgsql_check_finds_nothing(db: psycopg.Connection) -> None:
     assert found == [], found
 
 
-# Run on every tick or signal, where a path of their own takes half of their time: what they call is
-# named with its schema, and operators of pg_catalog come first in any path that a client may set.
-HOT = ("check_signal", "notify_signals", "set_updated_at")
+# Run on every tick, signal or snapshot, where a path of their own takes half of their time: what
+# they call is named with its schema, and operators of pg_catalog come first in any path that a
+# client may set.
+HOT = ("check_signal", "leave_chunk_row_out", "notify_signals", "set_updated_at")
 # becomes a part of the query that calls it, which has a path
 INLINED = "performance_events"
 BARE = re.compile(
-    rf"(CREATE OR REPLACE FUNCTION public\.({'|'.join([*HOT, INLINED])})\((?:.|\n)+?)(?=AS \$\$)"
+    r"(CREATE OR REPLACE FUNCTION (?:public|internal)\."
+    rf"({'|'.join([*HOT, INLINED])})\((?:.|\n)+?)(?=AS \$\$)"
 )
 PATH = r"\1SET search_path = pg_catalog, pg_temp\n"
 

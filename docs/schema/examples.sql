@@ -9,6 +9,10 @@ SELECT day, balance, equity, drawdown_percent
 FROM daily_equity
 WHERE user_id = 1 AND day >= '2026-01-01'
 ORDER BY day;
+-- example: internal.check_market_times
+SELECT internal.check_market_times(
+    'market_ticks', 'TICK', 'UTC', 1767225600.123, 1767225660, 'time_msc is in milliseconds'
+);
 -- example: monthly_results
 SELECT month, currency, trades, win_rate, net_profit
 FROM monthly_results

@@ -1,0 +1,335 @@
+"""Times outside the stated ranges are refused by name through every door, and make no chunk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+from psycopg import errors
+
+import bars
+import rows
+from conftest import Address
+
+Opener = Callable[..., psycopg.Connection]
+ROW = (
+    "INSERT INTO {} (session_id, balance, equity, timestamp)"
+    " VALUES (%(session)s, 1, 1, %(at)s)"
+)  # fmt: skip
+SNAPSHOT_DOORS = {
+    "API": ("rubi_app", ROW.format("account_snapshots")),
+    "tenant": ("rubi_tenant", ROW.format("my_account_snapshots")),
+    "owner": ("rubi_owner", ROW.format("account_snapshots")),
+    "superuser": (None, ROW.format("account_snapshots")),
+    "upsert": ("rubi_app", ROW.format("account_snapshots") + " ON CONFLICT DO NOTHING"),
+    "copy": ("rubi_app", "COPY account_snapshots (session_id, balance, equity, timestamp)"),
+}
+TOO_EARLY = ["-infinity", "4713-01-01 BC", "0001-01-01", "1969-12-31", "1999-12-31 23:59:59+00"]
+TOO_LATE = ["a minute after a day", "2099-01-01", "200000-01-01", "infinity"]
+
+
+def moment(at: str) -> str:
+    """What stands for itself, but for times that follow the clock."""
+    ahead = {"a minute after a day": 1441, "an hour before a day": 1380}.get(at)
+    return str(datetime.now(UTC) + timedelta(minutes=ahead)) if ahead else at
+
+
+def chunks_made(connection: psycopg.Connection) -> int:
+    """A sequence: what a failed statement took of it is not given back."""
+    return connection.execute(
+        "SELECT last_value FROM _timescaledb_catalog.chunk_id_seq"
+    ).fetchone()[0]
+
+
+def put(connection: psycopg.Connection, door: str, user: int, **values: object) -> None:
+    """One snapshot through a door."""
+    role, statement = SNAPSHOT_DOORS[door]
+    with connection.transaction():
+        if role:
+            connection.execute(f"SET LOCAL ROLE {role}")
+        connection.execute("SELECT set_config('app.user_id', %s, TRUE)", [str(user)])
+        if statement.startswith("COPY"):
+            with connection.cursor().copy(statement + " FROM STDIN") as copy:
+                copy.write_row([values["session"], 1, 1, values["at"]])
+        else:
+            connection.execute(statement, values)
+        connection.execute("RESET ROLE")
+
+
+@pytest.fixture
+def shared(server: Address, shared_database: str) -> Iterator[psycopg.Connection]:
+    """A superuser's connection inside a transaction that is rolled back after the test."""
+    with (
+        psycopg.connect(server.dsn(shared_database)) as connection,
+        connection.transaction(force_rollback=True),
+    ):
+        yield connection
+
+
+def session_of(connection: psycopg.Connection) -> tuple[int, object]:
+    """A user and a session of it."""
+    user = rows.user(connection)
+    return user, rows.session(connection, user)
+
+
+@contextmanager
+def refused(connection: psycopg.Connection, role: str, rule: str) -> Iterator[None]:
+    """As a role, until the statement that breaks the rule."""
+    with pytest.raises(errors.CheckViolation) as caught, connection.transaction():
+        connection.execute(f"SET LOCAL ROLE {role}")
+        yield
+    assert caught.value.diag.constraint_name.endswith(rule)
+
+
+@pytest.mark.parametrize("at", TOO_EARLY + TOO_LATE)
+@pytest.mark.parametrize("door", SNAPSHOT_DOORS)
+def test_snapshot_out_of_range_is_refused_before_a_chunk_is_made(
+    shared: psycopg.Connection, door: str, at: str
+) -> None:
+    user, session = session_of(shared)
+    before = chunks_made(shared)
+    with pytest.raises(errors.CheckViolation) as caught:
+        put(shared, door, user, session=session, at=moment(at))
+    name = caught.value.diag.constraint_name
+    assert name.endswith("account_snapshots_timestamp_range_check")
+    assert chunks_made(shared) == before
+
+
+@pytest.mark.parametrize("at", ["2000-01-01 00:00+00", "2017-05-05", "an hour before a day"])
+@pytest.mark.parametrize("door", SNAPSHOT_DOORS)
+def test_snapshot_within_the_range_is_accepted_and_makes_no_chunk(
+    shared: psycopg.Connection, door: str, at: str
+) -> None:
+    user, session = session_of(shared)
+    before = chunks_made(shared)
+    put(shared, door, user, session=session, at=moment(at))
+    assert chunks_made(shared) == before
+    assert shared.execute("SELECT count(*) FROM account_snapshots").fetchone() == (1,)
+
+
+def test_snapshots_of_three_thousand_weeks_make_no_chunk_and_hold_up_no_heartbeat(
+    db: psycopg.Connection, connect_as: Opener
+) -> None:
+    user, session = session_of(db)
+    before = chunks_made(db)
+    hostile = connect_as(autocommit=False)
+    hostile.execute("SET LOCAL ROLE rubi_tenant")
+    hostile.execute("SELECT set_config('app.user_id', %s, TRUE)", [str(user)])
+    hostile.execute(
+        "INSERT INTO my_account_snapshots (session_id, balance, equity, timestamp)"
+        " SELECT %s, 1, 1, timestamptz '2000-01-01 00:00+00' + n * interval '7 days'"
+        " FROM generate_series(0, 1399) AS n",
+        [session],
+    )
+    heartbeat = connect_as("rubi_app")
+    heartbeat.execute("SET lock_timeout = '5s'")
+    other = rows.session(heartbeat, rows.user(heartbeat))
+    heartbeat.execute("UPDATE mt5_sessions SET last_ping = now() WHERE session_id = %s", [other])
+    hostile.commit()
+    assert chunks_made(db) == before
+
+
+def test_rows_of_a_fence_move_when_its_chunks_are_made(
+    db: psycopg.Connection, connect_as: Opener
+) -> None:
+    session = session_of(db)[1]
+    days = ["2023-12-31", "2024-01-10", "2024-01-10 12:00+00", "2024-05-05"]
+    for day in days:
+        rows.snapshot(db, session, timestamp=day)
+    before = db.execute("SELECT * FROM account_snapshots ORDER BY timestamp").fetchall()
+    owner = connect_as("rubi_admin")
+    for _ in range(2):
+        owner.execute("CALL monitoring.make_snapshot_chunks('2024-01-01', '2024-02-01')")
+    assert db.execute("SELECT * FROM account_snapshots ORDER BY timestamp").fetchall() == before
+    assert db.execute(
+        "SELECT count(*) FROM timescaledb_information.chunks WHERE range_end - interval '7 days'"
+        " = range_start AND range_start BETWEEN '2023-12-20' AND '2024-02-08'"
+        " AND hypertable_name = 'account_snapshots'"
+    ).fetchone() == (6,)
+    made = chunks_made(db)
+    rows.snapshot(db, session, timestamp="2022-02-02")
+    rows.snapshot(db, session, timestamp="2024-06-06")
+    assert chunks_made(db) == made
+
+
+def test_chunks_that_nobody_made_in_time_are_made_later(
+    db: psycopg.Connection,
+) -> None:
+    """The procedure didn't run for weeks: rows went to the fence, and come out of it."""
+    session = session_of(db)[1]
+    db.execute("SELECT drop_chunks('account_snapshots', older_than => timestamptz '3000-01-01')")
+    db.execute("SELECT drop_chunks('account_snapshots', newer_than => timestamptz '1971-01-01')")
+    db.execute("SELECT internal.fence_snapshots('2024-01-01', '2024-02-01')")
+    rows.snapshot(db, session, timestamp=str(datetime.now(UTC)))
+    db.execute("CALL monitoring.make_chunks_ahead()")
+    found = db.execute(
+        "SELECT (SELECT count(*) FROM account_snapshots), chunks,"
+        " ahead > interval '7 days' FROM monitoring.hypertables"
+        " WHERE table_name = 'account_snapshots'"
+    ).fetchone()
+    assert found[0] == 1
+    assert found[1] > 7
+    assert found[2]
+    assert db.execute("SELECT count(*) FROM internal.snapshot_holes()").fetchone() == (0,)
+
+
+BAR = {"open": 1, "high": 1, "low": 1, "close": 1}
+
+
+def bar(connection: psycopg.Connection, door: str, frame: str, at: str) -> None:
+    """One bar through a door."""
+    if door == "insert":
+        rows.bar(connection, timeframe=frame, timestamp=at)
+        return
+    with connection.cursor().copy(
+        "COPY market_data (symbol, timeframe, timestamp, open, high, low, close) FROM STDIN"
+    ) as copy:
+        copy.write_row(["EURUSD", frame, at, 1, 1, 1, 1])
+
+
+@pytest.mark.parametrize(
+    ("frame", "at"),
+    [
+        *((frame, at) for frame in ("M1", "D1") for at in ("infinity", "a minute after a day")),
+        ("M1", "1969-12-31 23:59+00"), ("H12", "1969-12-31"), ("D1", "1699-12-31"),
+        ("MN1", "-infinity"), ("M1", "-infinity"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("role", ["rubi_app", "rubi_owner"])
+@pytest.mark.parametrize("door", ["insert", "copy"])
+def test_bar_out_of_range_is_refused(
+    shared: psycopg.Connection, door: str, role: str, frame: str, at: str
+) -> None:
+    with refused(shared, role, "market_data_timestamp_range_check"):
+        bar(shared, door, frame, moment(at))
+
+
+@pytest.mark.parametrize(
+    ("frame", "at"),
+    [("M1", "1970-01-01 00:00+00"), ("D1", "1700-01-01"), ("W1", "1789-01-04"),
+     ("MN1", "1969-12-01"), ("M1", "an hour before a day")],
+)  # fmt: skip
+def test_bar_at_the_end_of_the_range_is_accepted(
+    rolled_back: psycopg.Connection, frame: str, at: str
+) -> None:
+    bar(rolled_back, "insert", frame, moment(at))
+
+
+def test_daily_bars_of_three_centuries_lie_in_one_chunk(shared: psycopg.Connection) -> None:
+    before = chunks_made(shared)
+    shared.execute(
+        "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
+        " SELECT 'SPX', 'D1', d, 1, 1, 1, 1"
+        " FROM generate_series(timestamptz '1789-05-01', '1969-12-31', interval '1 day') AS d"
+    )
+    assert chunks_made(shared) == before
+
+
+@pytest.mark.parametrize("at", ["-infinity", "1970-01-20", "1989-12-31 23:59+00", *TOO_LATE])
+@pytest.mark.parametrize("role", ["rubi_app", "rubi_owner"])
+def test_tick_out_of_range_is_refused(shared: psycopg.Connection, role: str, at: str) -> None:
+    with refused(shared, role, "market_ticks_timestamp_range_check"):
+        shared.execute(
+            "INSERT INTO market_ticks (symbol, timestamp, bid) VALUES ('X', %s, 1)", [moment(at)]
+        )
+
+
+@pytest.mark.parametrize("at", ["-infinity", "1969-11-30", "2099-01-01", "infinity"])
+@pytest.mark.parametrize("role", ["rubi_app", "rubi_owner"])
+def test_resampled_bar_out_of_range_is_refused(
+    shared: psycopg.Connection, role: str, at: str
+) -> None:
+    with refused(shared, role, "resampled_bars_timestamp_range_check"):
+        shared.execute(
+            "INSERT INTO resampled_bars (symbol, timeframe, timestamp, open, high, low, close,"
+            " volume, bars) VALUES ('X', 'H1', %s, 1, 1, 1, 1, 1, 1)",
+            [at],
+        )
+
+
+@pytest.mark.parametrize("table", ["market_data", "market_ticks"])
+def test_nobody_but_the_owner_makes_chunks_ahead(
+    app: psycopg.Connection, db: psycopg.Connection, table: str
+) -> None:
+    app.execute("SET rubi.makes_chunks = 'on'")
+    for call in (
+        "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
+        " VALUES ('X', 'M1', '2099-01-01', 1, 1, 1, 1)",
+        "INSERT INTO market_ticks (symbol, timestamp, bid) VALUES ('X', '2099-01-01', 1)",
+    ):
+        with pytest.raises(errors.CheckViolation):
+            app.execute(call)
+    with pytest.raises(errors.InsufficientPrivilege):
+        app.execute("SELECT internal.make_market_chunk(%s, '2099-01-01')", [table])
+    db.execute("SELECT internal.make_market_chunk(%s, '2099-01-01')", [table])
+    assert db.execute("SELECT current_setting('rubi.makes_chunks', TRUE)").fetchone()[0] != "on"
+
+
+@pytest.mark.parametrize(
+    ("call", "element"),
+    [
+        ("SELECT ingest_bars('X', 'M1', %s)", {"time": 1} | BAR),
+        ("SELECT ingest_bars('X', 'D1', %s)", {"time": 1} | BAR),
+        ("SELECT ingest_bars('X', 'M1', %s)", [1, 1, 1, 1, 1]),
+        ("SELECT ingest_ticks('X', %s)", {"time_msc": 1000, "bid": 1}),
+    ],
+)
+@pytest.mark.parametrize(
+    "seconds", [-(10**10), 10**10, 10**13, 10**18, 10**30, "a minute after a day"]
+)
+@pytest.mark.parametrize("role", ["rubi_ingest", "rubi_app"])
+def test_live_time_out_of_range_is_refused_before_a_chunk_is_made(
+    shared: psycopg.Connection, role: str, call: str, element: object, seconds: int
+) -> None:
+    if isinstance(seconds, str):
+        seconds = int(datetime.now(UTC).timestamp()) + 86460
+    now = int(datetime.now(UTC).timestamp()) // 60 * 60
+    sent = [
+        [at, *element[1:]] if isinstance(element, list)
+        else element | {name: at * element[name] for name in element if name.startswith("time")}
+        for at in (now, seconds)
+    ]  # fmt: skip
+    before = chunks_made(shared)
+    with refused(shared, role, "_timestamp_range_check"):
+        shared.execute(call, [json.dumps(sent)])
+    assert chunks_made(shared) == before
+
+
+def test_ticks_in_seconds_are_told_that_milliseconds_are_wanted(shared: psycopg.Connection) -> None:
+    now = int(datetime.now(UTC).timestamp())
+    shared.execute("SET LOCAL ROLE rubi_ingest")
+    with pytest.raises(errors.CheckViolation) as caught, shared.transaction():
+        shared.execute("SELECT ingest_ticks('X', %s)", [json.dumps([{"time_msc": now, "bid": 1}])])
+    assert caught.value.diag.constraint_name == "market_ticks_timestamp_range_check"
+    assert "milliseconds" in caught.value.diag.message_hint
+
+
+@pytest.mark.parametrize(
+    ("frame", "at", "reason"),
+    [
+        ("M1", "1969-12-31 00:00+00", "time is before 1970"),
+        ("D1", "1699-12-31 00:00+00", "time is before 1700"),
+        ("D1", "2099-01-01 00:00+00", "time is in the future"),
+        ("D1", "infinity", "time is in the future"),
+        ("D1", "1789-05-01 00:00+00", None),
+    ],
+)
+def test_staged_bar_out_of_range_is_a_reject_and_makes_no_chunk(
+    shared: psycopg.Connection, frame: str, at: str, reason: str | None
+) -> None:
+    before = chunks_made(shared)
+    shared.execute("SET LOCAL ROLE rubi_app")
+    shared.execute("SELECT stage_bars()")
+    shared.execute(
+        "INSERT INTO staged_bars (moment, open, high, low, close) VALUES (%s, 1, 1, 1, 1)", [at]
+    )
+    shared.execute("SELECT merge_staged_bars('X', %s)", [frame])
+    found = shared.execute("SELECT reason FROM staged_rejects").fetchall()
+    assert found == ([(reason,)] if reason else [])
+    assert len(bars.stored(shared)) == (reason is None)
+    shared.execute("RESET ROLE")
+    assert chunks_made(shared) == before
