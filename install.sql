@@ -152,6 +152,7 @@ SET lock_timeout = '5s';
 \set file seed/5800_thresholds.sql \ir scripts/apply.psql
 \set file grants/6010_roles.sql \ir scripts/apply.psql
 \set file grants/6020_rights.sql \ir scripts/apply.psql
+\set file grants/6030_extensions.sql \ir scripts/apply.psql
 \set file grants/6310_mt5_rights.sql \ir scripts/apply.psql
 \set file grants/6320_mt5_row_security.sql \ir scripts/apply.psql
 \set file grants/6410_market_data.sql \ir scripts/apply.psql

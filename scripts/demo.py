@@ -25,6 +25,7 @@ from rich.table import Table
 
 import debian
 import deploy
+import doors
 import embedded
 import locks
 import replay
@@ -210,6 +211,7 @@ class Demo:
             con.execute("SET client_min_messages = error")
             for name in ("timescaledb", "pg_stat_statements"):
                 con.execute(f"CREATE EXTENSION IF NOT EXISTS {name}")
+            doors.close(con)
             return f"PostgreSQL {con.info.server_version // 10000}, TimescaleDB {found[0]}"
 
     def deploy(self) -> str:
@@ -221,6 +223,8 @@ class Demo:
                 for file, _ in todo:
                     deploy.apply_file(connection, file)
             self.set_password(connection, "rubi_app")
+        with psycopg.connect(self.dsn("postgres")) as connection:
+            doors.close(connection)
         return f"{len(todo)} of {len(files)} files applied"
 
 

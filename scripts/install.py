@@ -22,6 +22,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 import checklist
 import deploy
+import doors
 import locks
 from cli import Failure, console, new_app, run, step
 
@@ -267,6 +268,8 @@ def main(
             notes.append(create_extensions(connection))
         with step("schema") as notes:
             notes.append(deploy_files(dsn, database))
+            if not doors.close(connection):
+                notes.append(f"a superuser is to run {doors.FILE}")
         with step("password of rubi_app") as notes:
             notes.append(set_app_password(connection, dsn, passwords, again=new_passwords))
         with step(f"password of {ADMINISTRATOR}") as notes:

@@ -25,6 +25,7 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 import backups
+import doors
 import measuring
 import pgtools
 import restore_roles
@@ -280,6 +281,7 @@ def fill(backup: Fetched, dsn: str, jobs: int) -> None:
             "SELECT current_setting('timescaledb.restoring', TRUE) = 'on'"
         ).fetchone()[0]:
             raise Failure("timescaledb.restoring is still on: SELECT timescaledb_post_restore()")
+        doors.close(connection)
         connection.execute("ANALYZE")
 
 

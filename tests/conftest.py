@@ -22,6 +22,7 @@ from pytest_postgresql.executors import NoopExecutor
 
 import backing
 import deploy
+import doors
 import embedded
 import servers
 
@@ -169,6 +170,7 @@ def prepare_database(dsn: str, owner: str | None = "rubi_admin") -> None:
         connection.execute("SET client_min_messages = error")
         connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
         connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+        doors.close(connection)
         if owner:
             connection.execute(f"ALTER DATABASE {connection.info.dbname} OWNER TO {owner}")
 
@@ -190,6 +192,8 @@ def load_template(
         parts["password"] = password
     prepare_database(psycopg.conninfo.make_conninfo(user=user, **parts))
     deploy_all(psycopg.conninfo.make_conninfo(user="rubi_admin", **parts))
+    with psycopg.connect(psycopg.conninfo.make_conninfo(user=user, **parts)) as connection:
+        doors.close(connection)
 
 
 template = factories.postgresql_noproc(

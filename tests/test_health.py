@@ -172,7 +172,9 @@ def test_without_pg_stat_statements_the_views_say_so(watched: Watched) -> None:
 
 def test_statements_that_may_not_be_read_are_said(watched: Watched) -> None:
     with watched.admin.transaction(force_rollback=True):
-        watched.admin.execute("REVOKE ALL ON public.pg_stat_statements FROM public")
+        watched.admin.execute(
+            "REVOKE ALL ON public.pg_stat_statements FROM public, rubi_monitor, pg_read_all_stats"
+        )
         watched.admin.execute("SET LOCAL SESSION AUTHORIZATION rubi_monitor")
         (row,) = watched.admin.execute(
             "SELECT calls, query FROM monitoring.slow_statements"
