@@ -154,3 +154,35 @@ def test_chunk_dropped_during_a_backup_fails_it(
     db.execute("SELECT drop_chunks('market_data', '2025-01-01'::timestamptz)")
     with pytest.raises(cli.Failure, match="was dropped meanwhile: run this again"):
         measuring.measure(reader)
+
+
+def test_large_object_of_another_role_stops_no_backup_and_is_in_none(
+    db: psycopg.Connection, server: Address, tmp_path: Path, new_database: Callable[[], str]
+) -> None:
+    """One that was made before PUBLIC lost the right; who dumps may not read it."""
+    db.execute("GRANT EXECUTE ON FUNCTION lo_from_bytea(oid, bytea) TO public")
+    with psycopg.connect(server.dsn(db.info.dbname, "rubi_readonly"), autocommit=True) as reader:
+        reader.execute("SET default_transaction_read_only = off")
+        reader.execute("SELECT lo_from_bytea(0, 'x')")
+    done = backing.run("backup", "--dir", tmp_path, database=db.info.dbname, server=server)
+    assert (done.returncode, done.stderr) == (0, "")
+    target = new_database()
+    done = backing.run("restore", tmp_path, database=target, server=server, user="postgres")
+    assert (done.returncode, done.stderr) == (0, "")
+    with psycopg.connect(server.dsn(target)) as restored:
+        assert restored.execute("SELECT count(*) FROM pg_largeobject_metadata").fetchone() == (0,)
+
+
+def test_restore_closes_what_the_dumped_database_had_open(
+    db: psycopg.Connection, server: Address, tmp_path: Path, new_database: Callable[[], str]
+) -> None:
+    db.execute("GRANT EXECUTE ON FUNCTION _timescaledb_functions.drop_chunk TO public")
+    done = backing.run("backup", "--dir", tmp_path, database=db.info.dbname, server=server)
+    assert (done.returncode, done.stderr) == (0, "")
+    target = new_database()
+    done = backing.run("restore", tmp_path, database=target, server=server, user="postgres")
+    assert (done.returncode, done.stderr) == (0, "")
+    asked = "SELECT has_function_privilege('rubi_readonly', %s, 'EXECUTE')"
+    with psycopg.connect(server.dsn(target)) as restored:
+        found = restored.execute(asked, ["_timescaledb_functions.drop_chunk(regclass)"])
+        assert found.fetchone() == (False,)
