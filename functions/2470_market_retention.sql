@@ -1,5 +1,6 @@
 -- 2470_market_retention.sql: old bars leave, month by month and chunk by chunk.
--- needs: schema/0435_market_archive_hashes.sql, functions/2410_market_series.sql
+-- needs: schema/0435_market_archive_hashes.sql, schema/0820_history_readings.sql,
+--        functions/2410_market_series.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -272,6 +273,14 @@ BEGIN
                     AND a.timeframe = p.timeframe
                     AND a.month = p.month
                     AND a.dropped_at IS NULL;
+                -- or monitoring.vanished_days would tell of them
+                INSERT INTO monitoring.dropped_ranges (relation, since, until, reason)
+                SELECT
+                    'public.market_data', pg_catalog.min(p.since), pg_catalog.max(p.until),
+                    'drop_expired_bars'
+                FROM internal.expired_bars AS p
+                WHERE p.since >= v_chunk.range_start AND p.until <= v_chunk.range_end
+                HAVING pg_catalog.count(*) > 0;
                 DELETE FROM internal.expired_bars AS p
                 WHERE p.since >= v_chunk.range_start AND p.until <= v_chunk.range_end;
                 EXIT;

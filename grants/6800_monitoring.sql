@@ -14,7 +14,9 @@ monitoring.hypertables, monitoring.index_sizes, monitoring.ingest_lag, monitorin
 monitoring.latest_proofs, monitoring.long_transactions, monitoring.proof_readings,
 monitoring.replication, monitoring.replication_slots, monitoring.sequences,
 monitoring.size_readings, monitoring.stored_indexes, monitoring.stored_tables,
-monitoring.temporary_files, monitoring.thresholds, monitoring.wal, monitoring.wraparound
+monitoring.temporary_files, monitoring.thresholds, monitoring.wal, monitoring.wraparound,
+monitoring.absent_days, monitoring.day_readings, monitoring.dropped_ranges,
+monitoring.open_rights, monitoring.vanished_days
 TO rubi_monitor, rubi_backup;
 GRANT EXECUTE ON FUNCTION
 monitoring.can_see_all(),

@@ -164,6 +164,20 @@ def monitoring(connection: psycopg.Connection) -> Line:
     return Line("monitoring", "critical" not in counted, said + blind)
 
 
+def public_rights(connection: psycopg.Connection) -> Line:
+    open_rights = connection.execute(
+        "SELECT count(*), string_agg(DISTINCT hole, '; ') FROM monitoring.open_rights"
+    ).fetchone()
+    if not open_rights[0]:
+        return Line("rights of PUBLIC", True, "none that nobody needs")
+    return Line(
+        "rights of PUBLIC", None,
+        f"every role may use {open_rights[0]} objects that nobody needs"
+        f"{f' ({open_rights[1]})' if open_rights[1] else ''}: have a superuser run"
+        " grants/6030_extensions.sql, docs/security.md has the words for the service's support",
+    )  # fmt: skip
+
+
 def sqlite(_: psycopg.Connection) -> Line:
     for path in (Path("rubi_studio.db"), ROOT / "rubi_studio.db"):
         if path.exists():
@@ -198,7 +212,7 @@ def lines(connection: psycopg.Connection, dsn: str, password: str | None) -> Ite
     """The checklist in order; what raises an error has failed."""
     for check in (
         instance, automatic_backups, extensions, schema, indexes, triggers, views, initial_data,
-        rights, from_the_api(dsn, password), manual_backups, monitoring, sqlite,
+        rights, public_rights, from_the_api(dsn, password), manual_backups, monitoring, sqlite,
     ):  # fmt: skip
         try:
             yield check(connection)

@@ -21,7 +21,9 @@ RIGHTS_HEAD = """# Rights
 Generated from the catalog by `scripts/make_docs.py`; a test holds it equal and tries each cell by
 becoming the role. S select, I insert, U update, D delete; a small letter: on some columns only.
 `rubi_owner` owns everything and has no login. `rubi_tenant` sees its own user's rows only. PUBLIC
-has nothing here. How these roles are meant: [security](security.md).
+has nothing here. How these roles are meant: [security](security.md). What each of them reaches
+beyond these objects, by extensions and by PostgreSQL itself:
+[security](security.md#what-each-role-really-reaches).
 
 """
 

@@ -151,6 +151,17 @@ VALUES
     'proof_age', 26, 50, 'above', 'h',
     'time since the proofs were last looked at',
     'SELECT monitoring.take_readings(), and schedule it'
+),
+(
+    'vanished_days', 1, 1, 'above', 'days',
+    'days of history that were there and vanished without one of our procedures',
+    'see monitoring.vanished_days; find who deleted them, restore them from a backup; what was '
+    'meant: INSERT INTO monitoring.dropped_ranges (relation, since, until, reason)'
+),
+(
+    'known_holes', 1, 3, 'above', 'holes',
+    'known holes of this version of TimescaleDB that every role may use',
+    'have a superuser run grants/6030_extensions.sql, or update TimescaleDB; see docs/security.md'
 )
 ON CONFLICT (name) DO UPDATE
     SET

@@ -538,3 +538,33 @@ def proof_age(watched: Watched) -> Iterator[str]:
         yield status
     watched.run("SELECT monitoring.take_readings()")
     yield "ok"
+
+
+@drives("vanished_days")
+def vanished_days(watched: Watched) -> Iterator[str]:
+    watched.set("vanished_days", 1, 3)
+    for day in range(4):
+        bar(watched, f"date_trunc('day', now(), 'UTC') - interval '{day} days' + interval '1 hour'")
+    watched.run("SELECT monitoring.take_readings()")
+    for status, days in (("warning", 1), ("critical", 4)):
+        watched.run(f"DELETE FROM market_data WHERE timestamp > now() - interval '{days} days'")
+        watched.run("SELECT monitoring.take_readings()")
+        yield status
+    watched.run(
+        "INSERT INTO monitoring.dropped_ranges (relation, since, until, reason)"
+        " VALUES ('public.market_data', '-infinity', 'infinity', 'a test')"
+    )
+    yield "ok"
+    drop_bars(watched)
+
+
+@drives("known_holes")
+def known_holes(watched: Watched) -> Iterator[str]:
+    function = "_timescaledb_functions.drop_chunk(regclass)"
+    watched.set("known_holes", 1, 2)
+    watched.run(f"GRANT EXECUTE ON FUNCTION {function} TO public")
+    yield "warning"
+    watched.set("known_holes", 1, 1)
+    yield "critical"
+    watched.run(f"REVOKE EXECUTE ON FUNCTION {function} FROM public")
+    yield "ok"

@@ -14,6 +14,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import doors
 from conftest import ROOT, Address, Server
 from deploying import left_in_catalog
 
@@ -145,6 +146,8 @@ def test_installation_that_was_killed_completes_with_every_check_ok(
     assert done.returncode == 0, done.stdout + done.stderr
     found = checks(done.stdout)
     assert found.pop("automatic backups") == "-"  # the service takes them
+    assert found.pop("rights of PUBLIC") == "-"  # and only a superuser takes these
+    assert "have a superuser run grants/6030_extensions.sql" in done.stdout
     assert set(found.values()) == {"ok"}, done.stdout
     assert sorted(found) == [
         "SQLite data", "connection as rubi_app", "extensions", "indexes", "initial data",
@@ -245,6 +248,27 @@ def test_missing_object_fails_the_checklist(installed: tuple[Address, Path]) -> 
     assert checks(done.stdout)["views"] == "FAILED"
     assert "missing: public.user_trading_stats" in done.stdout
     assert "1 points of the checklist failed" in done.stderr
+
+
+def test_service_takes_from_public_and_the_administrator_goes_on(
+    installed: tuple[Address, Path],
+) -> None:
+    """What docs/security.md asks the service for; here the administrator owns the tables."""
+    address = installed[0]
+    done = subprocess.run(
+        [address.binaries / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d",
+         address.dsn(DATABASE), "-f", ROOT / doors.FILE],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    done = install(installed, RUBI_APP_PASSWORD=APP_PASSWORD)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert checks(done.stdout)["rights of PUBLIC"] == "ok"
+    with psycopg.connect(address.dsn(DATABASE), autocommit=True) as connection:
+        connection.execute("SET SESSION AUTHORIZATION rubi_admin")
+        connection.execute("CALL monitoring.make_chunks_ahead(3)")
+        dropped = "SELECT drop_chunks('market_data', newer_than => now() + interval '60 days')"
+        assert connection.execute(dropped).rowcount > 0
 
 
 def test_shell_script_says_its_options() -> None:

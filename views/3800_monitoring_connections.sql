@@ -1,5 +1,5 @@
 -- 3800_monitoring_connections.sql: connections, who blocks whom, and transactions that stay open.
--- needs: functions/2800_read_statistics.sql
+-- needs: functions/2800_read_statistics.sql, views/3790_open_rights.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -32,7 +32,23 @@ SELECT
     'use of tables and indexes' AS subject,
     'track_counts is off' AS reason,
     'switch it on for the server: autovacuum needs it too' AS remedy
-WHERE current_setting('track_counts') = 'off';
+WHERE current_setting('track_counts') = 'off'
+UNION ALL
+SELECT
+    'rights of PUBLIC' AS subject,
+    format('every role may use %s objects that nobody needs, %s', count(*), min(o.object))
+        AS reason,
+    'have a superuser, the service''s support for instance, run grants/6030_extensions.sql in this'
+    ' database: docs/security.md has the words' AS remedy
+FROM monitoring.open_rights AS o
+HAVING count(*) > 0
+UNION ALL
+SELECT
+    'large objects' AS subject,
+    format('%s, which no dump holds', count(*)) AS reason,
+    'SELECT lo_unlink(oid) FROM pg_largeobject_metadata, as superuser' AS remedy
+FROM pg_catalog.pg_largeobject_metadata
+HAVING count(*) > 0;
 
 COMMENT ON VIEW monitoring.blind_spots IS
 'What the reader of these views can''t see here, and what to do about it. No row when all is in

@@ -254,7 +254,22 @@ SELECT
     'proof_age' AS name,
     round(date_part('epoch', now() - min(p.taken_at))::numeric / 3600, 1) AS value,
     coalesce('last ' || min(p.taken_at), 'not looked at yet') AS detail
-FROM monitoring.latest_proofs AS p;
+FROM monitoring.latest_proofs AS p
+UNION ALL
+SELECT
+    'vanished_days' AS name,
+    count(*) AS value,
+    coalesce(
+        string_agg(DISTINCT v.relation, ', ') || ' from ' || min(v.day) || ' to ' || max(v.day),
+        'all there'
+    ) AS detail
+FROM monitoring.vanished_days AS v
+UNION ALL
+SELECT
+    'known_holes' AS name,
+    count(DISTINCT o.hole) AS value,
+    coalesce(string_agg(DISTINCT o.hole, '; '), 'none is open') AS detail
+FROM monitoring.open_rights AS o;
 
 COMMENT ON VIEW monitoring.health_values IS
 'What monitoring.health compares with its thresholds.';

@@ -1,5 +1,6 @@
--- 3890_take_readings.sql: writes down sizes and proofs, to be called once an hour or a day.
--- needs: views/3110_monitoring_sizes.sql; views/3900_monitoring_proofs.sql when it is called
+-- 3890_take_readings.sql: writes down sizes, proofs and days of history, once an hour or a day.
+-- needs: views/3110_monitoring_sizes.sql, functions/2820_read_history.sql;
+--        views/3900_monitoring_proofs.sql when it is called
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -35,10 +36,12 @@ BEGIN
         p.listed_by
     FROM monitoring.proofs AS p
     ON CONFLICT (name, taken_at) DO NOTHING;
+    PERFORM monitoring.read_history();
     RETURN (SELECT sum(p.violations) FROM monitoring.latest_proofs AS p);
 END
 $$;
 COMMENT ON FUNCTION monitoring.take_readings() IS
-'Records today''s sizes and what the proofs say now; answers the number of violations. Keeps sizes
-for 800 days, proofs for 90. scripts/health.py record and a timer call it.';
+'Records today''s sizes, what the proofs say now and of which days there is history; answers the
+number of violations. Keeps sizes for 800 days, proofs for 90. scripts/health.py record and a timer
+call it.';
 REVOKE ALL ON FUNCTION monitoring.take_readings() FROM public;

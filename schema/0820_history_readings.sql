@@ -1,0 +1,61 @@
+-- 0820_history_readings.sql: which days the hypertables held, and what was dropped on purpose.
+-- needs: schema/0030_schemas.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- A lost chunk leaves no trace of its own: what was there is known from here only.
+CREATE TABLE IF NOT EXISTS monitoring.day_readings (
+    relation text NOT NULL,
+    day date NOT NULL,
+    row_count bigint NOT NULL,
+    read_at timestamptz NOT NULL,
+    gone_at timestamptz,
+    CONSTRAINT day_readings_pkey PRIMARY KEY (relation, day),
+    CONSTRAINT day_readings_row_count_positive_check CHECK (row_count > 0)
+);
+COMMENT ON TABLE monitoring.day_readings IS
+'Days of which a hypertable had rows when it was last looked at. Written by
+monitoring.take_readings().';
+COMMENT ON COLUMN monitoring.day_readings.relation IS 'Hypertable with its schema.';
+COMMENT ON COLUMN monitoring.day_readings.day IS 'Day of the rows, UTC.';
+COMMENT ON COLUMN monitoring.day_readings.row_count IS 'How many there were at read_at.';
+COMMENT ON COLUMN monitoring.day_readings.read_at IS 'When rows of that day were last found, UTC.';
+COMMENT ON COLUMN monitoring.day_readings.gone_at IS
+'When none was found any more, UTC; NULL while there are some.';
+
+-- Only what was written to since is read again.
+CREATE TABLE IF NOT EXISTS monitoring.chunk_readings (
+    chunk text NOT NULL,
+    changes bigint NOT NULL,
+    read_at timestamptz NOT NULL,
+    CONSTRAINT chunk_readings_pkey PRIMARY KEY (chunk)
+);
+COMMENT ON TABLE monitoring.chunk_readings IS
+'Chunks whose days are in monitoring.day_readings. Written by monitoring.take_readings().';
+COMMENT ON COLUMN monitoring.chunk_readings.chunk IS 'Chunk with its schema.';
+COMMENT ON COLUMN monitoring.chunk_readings.changes IS
+'Rows inserted, updated and deleted by then, as PostgreSQL''s statistics count them.';
+COMMENT ON COLUMN monitoring.chunk_readings.read_at IS 'When it was read, UTC.';
+
+CREATE TABLE IF NOT EXISTS monitoring.dropped_ranges (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    relation text NOT NULL,
+    since timestamptz NOT NULL,
+    until timestamptz NOT NULL,
+    reason text NOT NULL,
+    dropped_at timestamptz DEFAULT clock_timestamp() NOT NULL,
+    dropped_by text DEFAULT session_user NOT NULL,
+    CONSTRAINT dropped_ranges_pkey PRIMARY KEY (id),
+    CONSTRAINT dropped_ranges_until_after_since_check CHECK (until > since)
+);
+COMMENT ON TABLE monitoring.dropped_ranges IS
+'History that was dropped on purpose. public.drop_expired_bars() writes here, and so does who drops
+something by hand.';
+COMMENT ON COLUMN monitoring.dropped_ranges.id IS 'Order of writing.';
+COMMENT ON COLUMN monitoring.dropped_ranges.relation IS 'Hypertable with its schema.';
+COMMENT ON COLUMN monitoring.dropped_ranges.since IS 'Time of the first rows that went, UTC.';
+COMMENT ON COLUMN monitoring.dropped_ranges.until IS 'Time before which the last of them was, UTC.';
+COMMENT ON COLUMN monitoring.dropped_ranges.reason IS 'Why, in words.';
+COMMENT ON COLUMN monitoring.dropped_ranges.dropped_at IS 'When, UTC.';
+COMMENT ON COLUMN monitoring.dropped_ranges.dropped_by IS 'Role that was logged in.';
