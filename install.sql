@@ -49,6 +49,7 @@ SET lock_timeout = '5s';
 \set file schema/0520_performance_drawdowns.sql \ir scripts/apply.psql
 \set file schema/0530_balance_operations.sql \ir scripts/apply.psql
 \set file schema/0540_account_margin_levels.sql \ir scripts/apply.psql
+\set file schema/0550_mt5_reports.sql \ir scripts/apply.psql
 \set file schema/0600_audit.sql \ir scripts/apply.psql
 \set file schema/0710_backup_runs.sql \ir scripts/apply.psql
 \set file schema/0800_monitoring_thresholds.sql \ir scripts/apply.psql
@@ -86,6 +87,10 @@ SET lock_timeout = '5s';
 \set file functions/2290_rederive_mt5_times.sql \ir scripts/apply.psql
 \set file functions/2300_log_mt5_order_send.sql \ir scripts/apply.psql
 \set file functions/2310_subscribe.sql \ir scripts/apply.psql
+\set file functions/2320_assign_mt5_positions.sql \ir scripts/apply.psql
+\set file functions/2330_measure_mt5_report.sql \ir scripts/apply.psql
+\set file functions/2340_ingest_mt5_report.sql \ir scripts/apply.psql
+\set file functions/2350_find_mt5_clock_shift.sql \ir scripts/apply.psql
 \set file functions/2400_bar_clock.sql \ir scripts/apply.psql
 \set file functions/2410_market_series.sql \ir scripts/apply.psql
 \set file functions/2420_merge_staged_bars.sql \ir scripts/apply.psql
@@ -112,6 +117,7 @@ SET lock_timeout = '5s';
 \set file views/3210_mt5_trip_results.sql \ir scripts/apply.psql
 \set file views/3220_mt5_order_send_quality.sql \ir scripts/apply.psql
 \set file views/3230_monitoring_mt5_proofs.sql \ir scripts/apply.psql
+\set file views/3240_mt5_report_figures.sql \ir scripts/apply.psql
 \set file views/3400_market_data_coverage.sql \ir scripts/apply.psql
 \set file views/3510_account_states.sql \ir scripts/apply.psql
 \set file views/3515_performance_events.sql \ir scripts/apply.psql

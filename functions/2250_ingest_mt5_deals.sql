@@ -23,6 +23,7 @@ DECLARE
     v_account public.mt5_accounts;
     v_sound jsonb;
     v_positions bigint[];
+    v_first_msc bigint;
 BEGIN
     PERFORM internal.check_mt5_source(p_source);
     v_account := internal.lock_mt5_account(p_account_id);
@@ -79,8 +80,10 @@ BEGIN
                     reason, time_ambiguous, volume, price, commission, swap, profit, fee, symbol,
                     comment, external_id, source, raw
                 ) = (
-                    excluded.order_ticket, excluded.time, excluded.time_msc, excluded.position_id,
-                    excluded.magic, excluded.executed_at, excluded.type, excluded.entry,
+                    excluded.order_ticket, excluded.time, excluded.time_msc,
+                    -- a report names none, and what was told of an earlier one still holds
+                    coalesce(excluded.position_id, d.position_id), excluded.magic,
+                    excluded.executed_at, excluded.type, excluded.entry,
                     excluded.reason, excluded.time_ambiguous, excluded.volume, excluded.price,
                     excluded.commission, excluded.swap, excluded.profit, excluded.fee,
                     excluded.symbol, excluded.comment, excluded.external_id, excluded.source,
@@ -89,7 +92,7 @@ BEGIN
             WHERE (excluded.source = 'api' OR d.source = 'report')
                 AND NOT (d.type IN (13, 14) AND excluded.type IN (0, 1))
                 AND (d.raw, d.source) IS DISTINCT FROM (excluded.raw, excluded.source)
-            RETURNING d.position_id, d.xmax = 0 AS is_new
+            RETURNING d.position_id, d.time_msc, d.xmax = 0 AS is_new
         )
         SELECT
             (SELECT count(*) FROM stored AS s WHERE s.is_new),
@@ -102,8 +105,15 @@ BEGIN
                     SELECT b.position_id FROM before AS b
                 ) AS p
                 WHERE p.position_id > 0
-            )
-        INTO inserted, updated, v_positions;
+            ),
+            (SELECT min(s.time_msc) FROM stored AS s WHERE s.is_new)
+        INTO inserted, updated, v_positions, v_first_msc;
+        IF EXISTS (
+            SELECT FROM public.mt5_reports AS r
+            WHERE r.account_id = p_account_id AND r.first_msc > v_first_msc
+        ) THEN
+            PERFORM internal.refresh_mt5_opening_balance(p_account_id);
+        END IF;
         IF v_positions IS NOT NULL AND inserted + updated > 0 THEN
             PERFORM internal.refresh_mt5_trips(p_account_id, v_positions);
         END IF;

@@ -6,20 +6,24 @@ CALL deploy.become_owner();
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON
 public.mt5_account_states, public.mt5_codes, public.mt5_deal_types, public.mt5_magic_strategies,
-public.mt5_order_sends, public.mt5_orders, public.mt5_rejects, public.mt5_server_clocks,
-public.mt5_symbol_map, public.mt5_symbols, public.mt5_trips, public.trading_deals,
-public.mt5_order_send_quality, public.mt5_trip_links, public.mt5_trip_results
+public.mt5_order_sends, public.mt5_orders, public.mt5_rejects, public.mt5_reports,
+public.mt5_server_clocks, public.mt5_symbol_map, public.mt5_symbols, public.mt5_trips,
+public.trading_deals,
+public.mt5_order_send_quality, public.mt5_report_figures, public.mt5_trip_links,
+public.mt5_trip_results
 TO rubi_app;
 GRANT USAGE, SELECT ON SEQUENCE
-public.mt5_order_sends_id_seq, public.mt5_rejects_id_seq
+public.mt5_order_sends_id_seq, public.mt5_rejects_id_seq, public.mt5_reports_id_seq
 TO rubi_app;
 
 -- The account holder's name and the raw object that repeats it are nobody's but the API's.
 GRANT SELECT ON
 public.mt5_codes, public.mt5_deal_types, public.mt5_magic_strategies,
-public.mt5_order_sends, public.mt5_orders, public.mt5_rejects, public.mt5_server_clocks,
-public.mt5_symbol_map, public.mt5_symbols, public.mt5_trips, public.trading_deals,
-public.mt5_order_send_quality, public.mt5_trip_links, public.mt5_trip_results
+public.mt5_order_sends, public.mt5_orders, public.mt5_rejects, public.mt5_reports,
+public.mt5_server_clocks, public.mt5_symbol_map, public.mt5_symbols, public.mt5_trips,
+public.trading_deals,
+public.mt5_order_send_quality, public.mt5_report_figures, public.mt5_trip_links,
+public.mt5_trip_results
 TO rubi_readonly;
 GRANT SELECT (
     account_id, login, trade_mode, leverage, limit_orders, margin_so_mode, trade_allowed,
@@ -31,12 +35,13 @@ GRANT SELECT (
 
 GRANT SELECT ON
 public.mt5_account_states, public.mt5_codes, public.mt5_deal_types, public.mt5_magic_strategies,
-public.mt5_order_sends, public.mt5_orders, public.mt5_rejects, public.mt5_server_clocks,
-public.mt5_symbol_map, public.mt5_symbols, public.mt5_trips, public.trading_deals,
+public.mt5_order_sends, public.mt5_orders, public.mt5_rejects, public.mt5_reports,
+public.mt5_server_clocks, public.mt5_symbol_map, public.mt5_symbols, public.mt5_trips,
+public.trading_deals,
 public.mt5_order_send_quality, public.mt5_trip_links, public.mt5_trip_results
 TO rubi_backup;
 GRANT SELECT ON SEQUENCE
-public.mt5_order_sends_id_seq, public.mt5_rejects_id_seq
+public.mt5_order_sends_id_seq, public.mt5_rejects_id_seq, public.mt5_reports_id_seq
 TO rubi_backup;
 
 -- The gateway has these functions and nothing else.
@@ -46,6 +51,9 @@ GRANT EXECUTE ON FUNCTION public.ingest_mt5_deals(bigint, jsonb, text) TO rubi_i
 GRANT EXECUTE ON FUNCTION public.ingest_mt5_orders(bigint, jsonb, text) TO rubi_ingest, rubi_app;
 GRANT EXECUTE ON FUNCTION public.ingest_mt5_positions(bigint, jsonb, timestamptz)
 TO rubi_ingest, rubi_app;
+GRANT EXECUTE ON FUNCTION public.ingest_mt5_report(bigint, jsonb) TO rubi_ingest, rubi_app;
+GRANT EXECUTE ON FUNCTION public.measure_mt5_report(bigint, bigint, bigint, numeric)
+TO rubi_app, rubi_readonly, rubi_tenant;
 GRANT EXECUTE ON FUNCTION public.ingest_mt5_symbols(bigint, jsonb, timestamptz)
 TO rubi_ingest, rubi_app;
 GRANT EXECUTE ON FUNCTION
@@ -57,5 +65,6 @@ TO rubi_app, rubi_tenant, rubi_ingest;
 GRANT EXECUTE ON FUNCTION public.subscribe(text) TO rubi_app, rubi_ingest, rubi_readonly;
 GRANT EXECUTE ON FUNCTION public.rebuild_mt5_trips(bigint) TO rubi_app;
 GRANT EXECUTE ON FUNCTION public.rederive_mt5_times(text) TO rubi_app;
+GRANT EXECUTE ON FUNCTION public.find_mt5_clock_shift(bigint) TO rubi_app, rubi_readonly;
 GRANT EXECUTE ON FUNCTION public.mt5_server_time(text, bigint) TO rubi_app, rubi_readonly;
 GRANT EXECUTE ON FUNCTION public.canonical_symbol(bigint, text) TO rubi_app, rubi_readonly;

@@ -112,6 +112,21 @@ CREATE POLICY mt5_rejects_others ON public.mt5_rejects
 TO rubi_app, rubi_ingest, rubi_readonly, rubi_backup
 USING (TRUE) WITH CHECK (TRUE);
 
+ALTER TABLE public.mt5_reports ENABLE ROW LEVEL SECURITY;
+DROP POLICY IF EXISTS mt5_reports_tenant ON public.mt5_reports;
+CREATE POLICY mt5_reports_tenant ON public.mt5_reports TO rubi_tenant
+USING (
+    account_id IN (
+        SELECT a.id
+        FROM public.mt5_accounts AS a
+        WHERE a.user_id = (SELECT public.app_user_id())
+    )
+);
+DROP POLICY IF EXISTS mt5_reports_others ON public.mt5_reports;
+CREATE POLICY mt5_reports_others ON public.mt5_reports
+TO rubi_app, rubi_ingest, rubi_readonly, rubi_backup
+USING (TRUE) WITH CHECK (TRUE);
+
 ALTER TABLE public.mt5_order_sends ENABLE ROW LEVEL SECURITY;
 DROP POLICY IF EXISTS mt5_order_sends_tenant ON public.mt5_order_sends;
 CREATE POLICY mt5_order_sends_tenant ON public.mt5_order_sends TO rubi_tenant
@@ -138,6 +153,6 @@ USING (TRUE) WITH CHECK (TRUE);
 
 GRANT SELECT ON
 public.trading_deals, public.mt5_orders, public.mt5_symbols, public.mt5_symbol_map,
-public.mt5_trips, public.mt5_rejects, public.mt5_order_sends, public.mt5_magic_strategies,
-public.mt5_codes, public.mt5_deal_types
+public.mt5_trips, public.mt5_rejects, public.mt5_reports, public.mt5_order_sends,
+public.mt5_magic_strategies, public.mt5_codes, public.mt5_deal_types
 TO rubi_tenant;
