@@ -16,7 +16,14 @@ errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
 class Failure(Exception):
-    """Work that could not be done. The message is one line: what is wrong and what to do."""
+    """Work that could not be done. The message is one line: what is wrong and what to do.
+
+    code is 2 where an option is missing that the message names.
+    """
+
+    def __init__(self, message: str, code: int = 1) -> None:
+        super().__init__(message)
+        self.code = code
 
 
 def new_app(help_text: str) -> typer.Typer:
@@ -46,7 +53,7 @@ def run(app: typer.Typer) -> None:
         app()
     except (Failure, psycopg.Error, OSError) as error:
         errors.print(f"error: {one_line(error)}", markup=False)
-        sys.exit(1)
+        sys.exit(error.code if isinstance(error, Failure) else 1)
     except SystemExit as end:
         if end.code == 130:  # typer's answer to Ctrl-C
             errors.print("interrupted", markup=False)

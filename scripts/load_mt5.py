@@ -1,127 +1,55 @@
-"""Loads dumps of the MetaTrader5 package's calls, and trade history reports, into the database.
+"""Loads trade history reports, and dumps of the MetaTrader5 package's calls, into the database.
 
-FILES are JSON or JSON Lines of account_info, history_deals_get, history_orders_get, orders_get,
-positions_get or symbols_get (each tuple as _asdict()), or the terminal's report as xlsx or html, in
-English or French. What a file holds is told from its fields. Loading again changes nothing.
+FILES are the terminal's report (tab History, Report) as xlsx or html in any language, or CSV saved
+from one; or JSON of account_info, history_deals_get, history_orders_get, orders_get, positions_get
+or symbols_get: _asdict(), tuples, JSON Lines, pandas' to_json(). A report opens its account, or
+finds it; what a file holds is told from its contents. All files are read before the first is
+stored, and loading again changes nothing.
 """
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from contextlib import nullcontext
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import psycopg
 import typer
 from psycopg.types.json import Jsonb
+from rich.markup import escape
 from rich.progress import Progress
-from rich.table import Table
 
-from cli import Failure, console, new_app, run
-from mt5_report import read_report
+import mt5_booking
+import mt5_ingest
+import server_clock
+from cli import Failure, console, errors, new_app, run
+from deploy import Dsn
+from mt5_cells import decode
+from mt5_ingest import COUNTS, Load, send
+from mt5_json import ORDER, read_json
+from mt5_report import Report, read_report
+from mt5_words import Words
 
-BATCH = 1000
-# a field that only this call returns
-MARKS = {
-    "account": "login",
-    "symbols": "trade_contract_size",
-    "orders": "volume_initial",
-    "deals": "entry",
-    "positions": "identifier",
-}
-ORDER = ("account", "symbols", "orders", "deals", "positions")
-COUNTS = ("inserted", "updated", "unchanged", "rejected")
+app = new_app(__doc__)
 
 
-class Load:
-    """One kind of rows of one file."""
-
-    def __init__(
-        self, path: Path, kind: str, rows: list[Any], source: str = "api", number: str | None = None
-    ) -> None:
-        self.path, self.kind, self.rows, self.source = path, kind, rows, source
-        self.account_number = number
-        self.counts: Counter[str] = Counter()
+def is_json(path: Path) -> bool:
+    """Whether a file's first sign begins JSON; reports and CSV begin with others."""
+    with path.open("rb") as file:
+        start = decode(file.read(256)).lstrip("\ufeff \t\r\n")
+    return start[:1] in ("[", "{") or start.strip() in ("", "null")
 
 
-def clean(value: Any) -> Any:
-    """Replace what jsonb can't hold: NUL characters and lone surrogates."""
-    if isinstance(value, str):
-        return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
-    if isinstance(value, list):
-        return [clean(item) for item in value]
-    if isinstance(value, dict):
-        return {clean(name): clean(item) for name, item in value.items()}
-    return value
-
-
-def read_json(path: Path) -> list[Any]:
-    """All elements of a JSON or JSON Lines file. NaN becomes a text, which is then rejected."""
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise Failure(f"{path.name} is no UTF-8 text: {error}") from error
-    elements: list[Any] = []
-    try:
-        whole = json.loads(text, parse_constant=str)
-        elements = whole if isinstance(whole, list) else [whole]
-    except json.JSONDecodeError:
-        for line_number, line in enumerate(text.splitlines(), 1):
-            try:
-                if line.strip():
-                    elements.append(json.loads(line, parse_constant=str))
-            except json.JSONDecodeError as error:
-                raise Failure(f"{path.name}:{line_number}: no JSON: {error}") from error
-    except RecursionError as error:
-        raise Failure(f"{path.name}: nested too deeply") from error
-    if "\\u" in text or "\0" in text:
-        elements = clean(elements)
-    return elements
-
-
-def kind_of(element: Any) -> str | None:
-    """Which call returned an element."""
-    if isinstance(element, dict):
-        for kind, mark in MARKS.items():
-            if mark in element:
-                return kind
-    return None
-
-
-def read(path: Path, kind: str | None) -> list[Load]:
-    """What a file holds, by kind."""
+def read(path: Path, kind: str | None, words: Words) -> list[Load] | Report:
+    """What a file holds: a report, or rows by kind. Raises Failure for anything else."""
     if not path.is_file():
         raise Failure(f"{path} is no file")
-    with path.open("rb") as file:
-        start = file.read(64).lstrip(b"\xef\xbb\xbf \t\r\n")
-    if start[:2] in (b"PK", b"\xff\xfe", b"\xfe\xff") or start[:1] == b"<":
-        report = read_report(path)
-        console.print(f"{path.name}: report in {report.language}", markup=False)
-        return [
-            Load(path, "orders", clean(report.orders), "report", report.account_number),
-            Load(path, "deals", clean(report.deals), "report", report.account_number),
-        ]
-    elements = read_json(path)
-    if len(elements) == 1 and isinstance(elements[0], dict) and kind_of(elements[0]) is None:
-        parts = {name: rows for name, rows in elements[0].items() if name in ORDER}
-        if parts:
-            return [
-                Load(path, name, rows if isinstance(rows, list) else [rows])
-                for name, rows in parts.items()
-            ]
-    if kind:
-        return [Load(path, kind, elements)]
-    grouped: dict[str, list[Any]] = {}
-    kinds = [kind_of(element) for element in elements]
-    default = next((k for k in kinds if k), None)
-    if default is None:
-        raise Failure(f"{path.name}: can't tell what it holds: name it with --kind")
-    for element, found in zip(elements, kinds, strict=True):
-        grouped.setdefault(found or default, []).append(element)
-    return [Load(path, name, rows) for name, rows in grouped.items()]
+    if path.read_bytes()[:2] != b"PK" and is_json(path):
+        return [Load(str(path), name, rows) for name, rows in read_json(path, kind)]
+    return read_report(path, words)
 
 
 def user_id(connection: psycopg.Connection, user: str) -> int:
@@ -132,13 +60,16 @@ def user_id(connection: psycopg.Connection, user: str) -> int:
         {"u": user},
     ).fetchone()
     if not row:
-        raise Failure(f"there is no user {user}")
+        raise Failure(
+            f"there is no user {user}: docs/my-trades.md has the statement that makes one"
+        )
     return row[0]
 
 
-def send_account(connection: psycopg.Connection, found: Load, user: str, taken_at: datetime) -> int:
+def send_account(
+    connection: psycopg.Connection, found: Load, owner: int, taken_at: datetime
+) -> int:
     """Send account_info; answers the account's id."""
-    owner = user_id(connection, user)
     account = 0
     for state in found.rows:
         account = connection.execute(
@@ -148,20 +79,149 @@ def send_account(connection: psycopg.Connection, found: Load, user: str, taken_a
     return account
 
 
-def send(connection: psycopg.Connection, load: Load, account: int, taken_at: datetime) -> Any:
-    """Send one load in batches; yields the number of elements sent."""
-    # positions are one picture: in pieces, each piece would close the others
-    size = len(load.rows) or 1 if load.kind == "positions" else BATCH
-    last = load.source if load.kind in ("deals", "orders") else taken_at
-    for first in range(0, max(len(load.rows), 1), size):
-        batch = load.rows[first : first + size]
-        query = f"SELECT * FROM ingest_mt5_{load.kind}(%s, %s, %s)"  # noqa: S608  a name of ORDER
-        row = connection.execute(query, [account, Jsonb(batch), last]).fetchone()
-        load.counts.update(dict(zip(COUNTS, row, strict=True)))
-        yield len(batch)
+class Loader:
+    """Stores what was read, over one connection."""
+
+    def __init__(
+        self, connection: psycopg.Connection, user: str, account: int, clock: str, taken_at: str
+    ) -> None:
+        self.connection, self.account, self.clock = connection, account, clock
+        self.given = datetime.fromisoformat(taken_at) if taken_at else None
+        self.user = user
+        self.owner = user_id(connection, user) if user else None
+        self.rejected = 0
+        self.said = ""
+
+    def keep(self, account: int, name: str, loads: list[Load]) -> None:
+        """Raise Failure where rows were set aside and none was stored: then nothing is kept."""
+        self.rejected += mt5_ingest.rejected(loads)
+        if mt5_ingest.rejected(loads) and not mt5_ingest.stored(loads):
+            said = "; ".join(mt5_ingest.reasons(self.connection, account))
+            raise Failure(f"{name}: no row could be stored, nothing of it is kept: {said}")
+
+    def book(self, report: Report) -> None:
+        """Store a report and say what was found."""
+        with self.connection.transaction():
+            outcome = mt5_booking.book(
+                self.connection, report, self.owner, self.account, self.clock
+            )
+            self.keep(outcome.account, report.name, outcome.loads)
+            clock = self.look_at_bars(outcome.account, report.account["server"])
+        show(outcome.loads)
+        tell(report, outcome, clock)
+        tell_next(self.connection, outcome, report)
+
+    def load(self, loads: list[Load], progress: Progress) -> None:
+        """Store what the package answered, in the order of what depends on what."""
+        with self.connection.transaction():
+            account = self.account
+            for found in sorted(loads, key=lambda load: ORDER.index(load.kind)):
+                age = datetime.fromtimestamp(Path(found.name).stat().st_mtime, UTC)
+                when = self.given or min(age, datetime.now(UTC))
+                if found.kind == "account":
+                    account = send_account(self.connection, found, self.owner, when)
+                    continue
+                if found.kind != "symbols" and found.rows:
+                    self.settle(account)
+                task = progress.add_task(f"{found.name} {found.kind}", total=len(found.rows))
+                for count in send(self.connection, found, account, when):
+                    progress.advance(task, count)
+            rows = [load for load in loads if load.kind != "account"]
+            self.keep(account, ", ".join(dict.fromkeys(load.name for load in rows)), rows)
+            if any(load.kind == "deals" for load in rows):
+                self.look_at_bars(account, "the server")
+        show(loads)
+        if mt5_ingest.rejected(loads):
+            console.print(f"the reasons are in mt5_rejects, account_id {account}")
+
+    def settle(self, account: int) -> None:
+        """Say by which clock the account's times are read."""
+        row = self.connection.execute(
+            "SELECT a.server FROM mt5_accounts AS a WHERE a.id = %s", [account]
+        ).fetchone()
+        if not row:
+            raise Failure(f"there is no account {account}")
+        clock = server_clock.settle(self.connection, row[0], self.clock)
+        said = f"times are read by the clock of {row[0]}: {clock}"
+        if said != self.said:
+            self.said = said
+            console.print(said, markup=False, soft_wrap=True)
+
+    def look_at_bars(self, account: int, server: str) -> str:
+        """What bars of the deals' minutes say of the clock. Raises Failure for a new wrong one."""
+        found = self.connection.execute(
+            "SELECT hours, deals, within FROM find_mt5_clock_shift(%s)", [account]
+        ).fetchall()
+        now = next((row for row in found if row[0] == 0), None)
+        if not found or found[0][1] < 3:
+            return ""
+        hours, deals, within = found[0]
+        share = now[2] / now[1] if now else 0
+        if hours and within / deals >= 0.9 and share < 0.5:
+            raise Failure(
+                f"the clock of {server} is wrong by {hours:+d} hours, or that of its bars: moved"
+                f" so, {within} of {deals} deals lie within the bars of their minutes, now"
+                f" {now[2] if now else 0} of {now[1] if now else 0}; nothing was stored"
+            )
+        return f"{now[2]} of {now[1]} deals lie within the bars of their minutes" if now else ""
 
 
-app = new_app(__doc__)
+def show(loads: list[Load]) -> None:
+    """What came of rows, a line for each kind of each file; names are never cut."""
+    for found in loads:
+        counts = ", ".join(f"{found.counts[name]:,} {name}" for name in COUNTS)
+        console.print(f"{found.name}: {found.kind}: {counts}", markup=False, soft_wrap=True)
+
+
+def tell(report: Report, outcome: mt5_booking.Outcome, clock: str) -> None:
+    """What a report held and whether it adds up, a fact a line."""
+    first, last = (
+        f"{datetime.fromtimestamp(pick(deal['time'] for deal in report.deals), UTC):%Y-%m-%d %H:%M}"
+        for pick in (min, max)
+    )
+    head = report.account
+
+    def spell(money: Decimal | None) -> str:
+        text = "unknown" if money is None else f"{money:,.{mt5_booking.digits(report)}f}"
+        return f"{text} {head['currency']}"
+
+    kinds = Counter(deal["type"] in (0, 1) for deal in report.deals)
+    lines = [
+        f"account {head['login']} at {head['server']} ({head.get('company')}), {head['currency']}"
+        f"{', opened' if outcome.is_new else ''}, account_id {outcome.account}",
+        f"period {first} to {last} on the server's clock, which is {outcome.clock}",
+        f"{kinds[True]:,} deals of trades, {kinds[False]:,} other movements,"
+        f" {len(report.positions):,} positions closed, {len(report.open_positions):,} open",
+        f"net {spell(mt5_booking.net(report))}, balance {spell(mt5_booking.balances(report)[1])}",
+    ]
+    if clock:
+        lines.append(clock)
+    if outcome.without:
+        lines.append(
+            f"{outcome.without:,} deals have no position: the report doesn't tell, the API's would"
+        )
+    if not outcome.differences:
+        figures = f", {outcome.given} of its own results" if outcome.given else ""
+        lines.append(f"equal to the report's totals{figures}")
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+    for line in outcome.differences:
+        console.print(f"[bold]DIFFERS[/] {escape(line)}", soft_wrap=True)
+
+
+def tell_next(connection: psycopg.Connection, outcome: mt5_booking.Outcome, report: Report) -> None:
+    """The next command to type."""
+    owner = connection.execute(
+        "SELECT u.username FROM mt5_accounts AS a INNER JOIN users AS u ON a.user_id = u.id"
+        " WHERE a.id = %s",
+        [outcome.account],
+    ).fetchone()[0]
+    console.print(
+        f"next: .venv/bin/python scripts/report.py --user {owner} --account {outcome.account}"
+        f" --out {report.account['login']}.html",
+        markup=False,
+        soft_wrap=True,
+    )
 
 
 @app.command()
@@ -169,66 +229,55 @@ def load(
     files: Annotated[list[Path], typer.Argument(help="dumps and reports", metavar="FILE…")],
     user: Annotated[str, typer.Option(help="owner of the account: id, email or username")] = "",
     account: Annotated[int, typer.Option(help="id in mt5_accounts, without account_info")] = 0,
+    server_clock: Annotated[
+        str, typer.Option(help="clock of a server that has no rule yet: NY+7, UTC+3, Europe/Athens")
+    ] = "",
+    word: Annotated[
+        list[str] | None, typer.Option(help="what a report's word means: 'achat=buy'; repeatable")
+    ] = None,
     kind: Annotated[str, typer.Option(help=f"what JSON files hold: {', '.join(ORDER)}")] = "",
     taken_at: Annotated[
         str, typer.Option(help="when account, positions and symbols were read; else the file's age")
     ] = "",
     dry_run: Annotated[bool, typer.Option(help="count everything, store nothing")] = False,
-    dsn: Annotated[str, typer.Option(help="libpq connection string; else PG* variables")] = "",
+    dsn: Dsn = "",
 ) -> None:
-    """Load FILES into the account that account_info among them names, or into --account."""
+    """Load FILES; the exit code is 1 when a row was rejected."""
     if kind and kind not in ORDER:
         raise typer.BadParameter(f"{kind} is none of {', '.join(ORDER)}", param_hint="--kind")
     try:
-        given = datetime.fromisoformat(taken_at) if taken_at else None
+        datetime.fromisoformat(taken_at or "2026-01-01")
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--taken-at") from error
-    loads = [found for path in files for found in read(path, kind or None)]
-    loads.sort(key=lambda found: ORDER.index(found.kind))
-    if not account and not any(found.kind == "account" for found in loads):
-        raise Failure("which account? name it with --account, or load account_info with --user")
-    if any(found.kind == "account" for found in loads) and not user:
-        raise Failure("account_info needs its owner: name them with --user")
+    try:
+        words = Words(word)
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--word") from error
+    found = [read(path, kind or None, words) for path in files]
+    reports = [item for item in found if isinstance(item, Report)]
+    loads = [one for item in found if not isinstance(item, Report) for one in item]
+    has_account = any(one.kind == "account" for one in loads)
+    if loads and not account and not has_account:
+        raise Failure("which account? name it with --account, or load account_info with --user", 2)
+    if has_account and not user:
+        raise Failure("account_info needs its owner: name them with --user", 2)
 
     with (
         psycopg.connect(dsn, autocommit=True, application_name="rubi load_mt5") as connection,
         connection.transaction(force_rollback=True) if dry_run else nullcontext(),
+        connection.transaction(),
         Progress(console=console, disable=not console.is_terminal) as progress,
     ):
-        for found in loads:
-            age = datetime.fromtimestamp(found.path.stat().st_mtime, UTC)
-            when = given or min(age, datetime.now(UTC))
-            if found.kind == "account":
-                account = send_account(connection, found, user, when)
-                continue
-            check_number(connection, found, account)
-            task = progress.add_task(f"{found.path.name} {found.kind}", total=len(found.rows))
-            for count in send(connection, found, account, when):
-                progress.advance(task, count)
-    show(loads, account, dry_run)
-
-
-def check_number(connection: psycopg.Connection, found: Load, account: int) -> None:
-    """A report says whose it is. Raises Failure when it is another account's."""
-    number = found.account_number
-    row = connection.execute(
-        "SELECT a.account_number FROM mt5_accounts AS a WHERE a.id = %s", [account]
-    ).fetchone()
-    if number and row and row[0] != number:
-        raise Failure(f"{found.path.name} is of account {number}, not of {row[0]}")
-
-
-def show(loads: list[Load], account: int, dry_run: bool) -> None:
-    """What came of it, a line for each kind of each file."""
-    table = Table("file", "rows of", *COUNTS, box=None)
-    for found in loads:
-        counts = [str(found.counts[name]) for name in COUNTS]
-        table.add_row(found.path.name, found.kind, *counts)
-    console.print(table)
-    if any(found.counts["rejected"] for found in loads):
-        console.print(f"the reasons are in mt5_rejects, account_id {account}")
+        loader = Loader(connection, user, account, server_clock, taken_at)
+        if loads:
+            loader.load(loads, progress)
+        for report in reports:
+            loader.book(report)
     if dry_run:
         console.print("dry run: nothing was stored")
+    if loader.rejected:
+        errors.print(f"{loader.rejected:,} rows were rejected")
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -1,225 +1,347 @@
-"""Reads the terminal's trade history report, xlsx or html, in English or French.
+"""Reads the terminal's trade history report by its layout, in any language.
 
-Rows become what the ingest functions take. A report has no position ids, magic numbers or
-milliseconds; what it lacks is left out, never made up. A word that is not known stays a word, so
-that the row is rejected with its reason and not guessed.
+After some label rows come sections under a title row of one cell: positions (13 columns), orders
+(11), deals (14; 13 before fees were listed, 15 with costs), what is open, then labels and values.
+A report has no magic numbers, reasons or milliseconds; what it lacks is left out, never made up.
 """
 
 from __future__ import annotations
 
 import re
-import unicodedata
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 from cli import Failure
+from mt5_cells import Row, read_tables
+from mt5_figures import read_figures
+from mt5_numbers import moment, number, seconds, ticket
+from mt5_words import Unknown, Words
 
-TIME = re.compile(r"(\d{4})\.(\d\d)\.(\d\d) (\d\d):(\d\d)(?::(\d\d))?(?:\.\d+)?")
-# Headings of both lists, folded (small letters, no accents), by language; several spellings of one
-# field because the terminal's translation changed over the builds.
-DEAL_HEADINGS = {
-    "English": {
-        "time": "time", "deal": "ticket", "symbol": "symbol", "type": "type",
-        "direction": "entry", "volume": "volume", "price": "price", "order": "order",
-        "commission": "commission", "fee": "fee", "swap": "swap", "profit": "profit",
-        "balance": "balance", "comment": "comment",
-    },
-    "French": {
-        "heure": "time", "temps": "time", "date": "time", "transaction": "ticket",
-        "deal": "ticket", "symbole": "symbol", "type": "type", "direction": "entry",
-        "sens": "entry", "volume": "volume", "prix": "price", "ordre": "order",
-        "commission": "commission", "frais": "fee", "swap": "swap", "echange": "swap",
-        "profit": "profit", "benefice": "profit", "solde": "balance", "balance": "balance",
-        "commentaire": "comment",
-    },
-}  # fmt: skip
-ORDER_HEADINGS = {
-    "English": {
-        "open time": "time_setup", "order": "ticket", "symbol": "symbol", "type": "type",
-        "volume": "volume", "price": "price_open", "s / l": "sl", "t / p": "tp",
-        "time": "time_done", "state": "state", "comment": "comment",
-    },
-    "French": {
-        "heure d'ouverture": "time_setup", "temps d'ouverture": "time_setup", "ordre": "ticket",
-        "symbole": "symbol", "type": "type", "volume": "volume", "prix": "price_open",
-        "s / l": "sl", "t / p": "tp", "heure": "time_done", "temps": "time_done",
-        "etat": "state", "statut": "state", "commentaire": "comment",
-    },
-}  # fmt: skip
-DEAL_TYPES = {
-    "buy": 0, "achat": 0, "sell": 1, "vente": 1, "balance": 2, "solde": 2, "credit": 3,
-    "charge": 4, "correction": 5, "bonus": 6, "commission": 7, "interest": 12, "interet": 12,
-    "buy canceled": 13, "achat annule": 13, "sell canceled": 14, "vente annulee": 14,
-    "dividend": 15, "dividende": 15, "franked dividend": 16, "tax": 17, "taxe": 17,
-}  # fmt: skip
-ENTRIES = {
-    "in": 0, "entree": 0, "out": 1, "sortie": 1, "in/out": 2, "entree/sortie": 2, "out by": 3,
-    "sortie par": 3,
-}  # fmt: skip
-ORDER_TYPES = {
-    "buy": 0, "achat": 0, "sell": 1, "vente": 1, "buy limit": 2, "sell limit": 3, "buy stop": 4,
-    "sell stop": 5, "buy stop limit": 6, "sell stop limit": 7, "close by": 8,
-}  # fmt: skip
-ORDER_STATES = {
-    "started": 0, "placed": 1, "canceled": 2, "partial": 3, "filled": 4, "rejected": 5,
-    "expired": 6, "place": 1, "annule": 2, "partiel": 3, "execute": 4, "rempli": 4, "rejete": 5,
-    "expire": 6,
-}  # fmt: skip
+ACCOUNT = re.compile(r"(\d{1,19}) ?\((.*,.*)\)")
+# the width of a cell in the list of positions that browsers don't show, and spreadsheets do
+HIDDEN = 8
+# the account stands in one of the first rows, whatever was cut
+LABEL_ROWS = 12
+POSITION = (
+    "time", "ticket", "symbol", "type", "volume", "price", "sl", "tp", "time_close", "price_close",
+    "commission", "swap", "profit",
+)  # fmt: skip
+ORDER = (
+    "time_setup", "ticket", "symbol", "type", "volume", "price_open", "sl", "tp", "time_done",
+    "state", "comment",
+)  # fmt: skip
+OPEN = (
+    "time", "ticket", "symbol", "type", "volume", "price", "sl", "tp", "price_current", "swap",
+    "profit", "comment",
+)  # fmt: skip
+DEAL = (
+    "time", "ticket", "symbol", "type", "entry", "volume", "price", "order", "commission", "fee",
+    "swap", "profit", "balance", "comment",
+)  # fmt: skip
+DEALS = {
+    13: tuple(name for name in DEAL if name != "fee"),
+    14: DEAL,
+    15: (*DEAL[:8], "cost", *DEAL[8:]),
+}
+TRADES = ("buy", "sell")
+
+
+@dataclass
+class Section:
+    """One list: its title, headings, and rows with their number in the file."""
+
+    headings: dict[int, str]
+    rows: list[tuple[int, Row]] = field(default_factory=list)
+    totals: Row | None = None
+
+    def fields(self) -> tuple[str, ...] | None:
+        """What its columns hold, told from their number and from where times are."""
+        columns = list(self.headings)
+        if not self.rows or len(columns) < 11:
+            return None
+        shifts = (0, HIDDEN) if len(columns) == 13 else (0,)
+        closes = any(
+            seconds_at(row, columns[8] + shift) is not None
+            for _, row in self.rows
+            for shift in shifts
+        )
+        if closes:
+            return POSITION if len(columns) >= 13 else ORDER
+        if len(columns) >= 13:
+            return DEALS.get(len(columns))
+        return OPEN if len(columns) == 12 else ()  # orders that wait
 
 
 @dataclass
 class Report:
-    """What a report held: its language, account number, and rows for the ingest functions."""
+    """What a report held, as rows for the ingest functions; money in the account's currency."""
 
-    language: str
-    account_number: str | None = None
+    name: str
+    account: dict[str, Any]
+    made: int | None = None
     deals: list[dict[str, Any]] = field(default_factory=list)
     orders: list[dict[str, Any]] = field(default_factory=list)
+    positions: list[dict[str, Any]] = field(default_factory=list)
+    open_positions: list[dict[str, Any]] = field(default_factory=list)
+    totals: dict[str, int | float] = field(default_factory=dict)
+    figures: dict[str, str] = field(default_factory=dict)
 
 
-def fold(cell: Any) -> str:
-    """Small letters without accents, one blank between words."""
-    text = unicodedata.normalize("NFKD", str(cell or ""))
-    plain = "".join(c for c in text if not unicodedata.combining(c)).replace("’", "'")  # noqa: RUF001
-    return " ".join(plain.casefold().split())
+def cell(row: Row, place: int) -> str | None:
+    return row[place] if place < len(row) else None
 
 
-def read_cells(path: Path) -> list[list[Any]]:
-    """All rows of the file's first table. Raises Failure where it is none."""
-    try:
-        content = path.read_bytes()
-        if content[:2] == b"PK":
-            from openpyxl import load_workbook
-
-            sheet = load_workbook(BytesIO(content), read_only=True, data_only=True).worksheets[0]
-            sheet.reset_dimensions()
-            return [list(row) for row in sheet.iter_rows(values_only=True)]
-        from lxml import html
-
-        coding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
-        document = html.fromstring(re.sub(r"^\s*<\?xml[^>]*>", "", content.decode(coding)))
-    except ImportError as error:
-        raise Failure(f"{error.name} is not installed: pip install '.[load]'") from error
-    except OSError:
-        raise
-    except Exception as error:  # three libraries, each with exceptions of its own
-        raise Failure(f"{path.name} is no readable report: {error}") from error
-    rows = []
-    for row in document.iter("tr"):
-        cells: list[Any] = []
-        for cell in row.iterchildren("td", "th"):
-            if "hidden" not in cell.get("class", ""):
-                cells.append(cell.text_content().strip())
-                cells.extend([None] * (int(cell.get("colspan") or 1) - 1))
-        rows.append(cells)
-    return rows
+def seconds_at(row: Row, place: int) -> int | None:
+    return moment(cell(row, place))
 
 
-def number(cell: Any) -> Any:
-    """A cell as a number; the cell itself where it is none."""
-    if not isinstance(cell, str):
-        return 0 if cell is None else cell
-    text = re.sub(r"\s", "", cell)
-    if re.fullmatch(r"[-+]?\d+(\.\d+)?", text):
-        return float(text) if "." in text else int(text)
-    return cell if text else 0
+def filled(row: Row) -> dict[int, str]:
+    return {place: text for place, text in enumerate(row) if text}
 
 
-def seconds(cell: Any) -> Any:
-    """A time on the server's clock as seconds since 1970; the cell itself where it is none."""
-    if isinstance(cell, datetime):
-        return int(cell.replace(tzinfo=UTC).timestamp())
-    if match := TIME.fullmatch(str(cell or "").strip()):
-        parts = [int(part or 0) for part in match.groups()]
-        try:
-            return int(datetime(*parts, tzinfo=UTC).timestamp())
-        except ValueError:
-            pass
-    return cell
-
-
-def word(cell: Any, codes: dict[str, int]) -> Any:
-    """The code of a word; the word itself where it is not known."""
-    return codes.get(fold(cell), str(cell or ""))
-
-
-def headings(row: list[Any], known: dict[str, str], needed: set[str]) -> dict[int, str] | None:
-    """Column to field, when the row is the heading of the list."""
-    found = {i: known[fold(cell)] for i, cell in enumerate(row) if fold(cell) in known}
-    return found if needed <= set(found.values()) else None
-
-
-def to_deal(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of the list of deals as the ingest function takes it."""
-    deal = {
-        "time": seconds(row["time"]), "ticket": number(row["ticket"]),
-        "symbol": str(row.get("symbol") or ""), "type": word(row["type"], DEAL_TYPES),
-        "comment": str(row.get("comment") or ""),
-    }  # fmt: skip
-    if row.get("entry"):
-        deal["entry"] = word(row["entry"], ENTRIES)
-    for name in ("order", "volume", "price", "commission", "fee", "swap", "profit", "balance"):
-        if name in row:
-            deal[name] = number(row[name])
-    return deal
-
-
-def to_order(row: dict[str, Any]) -> dict[str, Any]:
-    """A row of the list of orders; its volume reads `asked / filled`."""
-    asked, _, filled = str(row["volume"]).partition("/")
-    order = {
-        "ticket": number(row["ticket"]), "symbol": str(row.get("symbol") or ""),
-        "type": word(row["type"], ORDER_TYPES), "state": word(row["state"], ORDER_STATES),
-        "time_setup": seconds(row["time_setup"]), "volume_initial": number(asked),
-        "comment": str(row.get("comment") or ""),
-    }  # fmt: skip
-    try:
-        order["volume_current"] = round(number(asked) - number(filled), 8)
-    except TypeError:
-        order["volume_current"] = filled.strip()
-    if row.get("time_done"):
-        order["time_done"] = seconds(row["time_done"])
-    for name in ("price_open", "sl", "tp"):
-        if isinstance(value := number(row.get(name)), int | float):  # `market` is no price
-            order[name] = value
-    return order
-
-
-def read_report(path: Path) -> Report:
-    """Read a report. Raises Failure for a language other than English and French."""
-    rows = read_cells(path)
-    report = None
-    for language, known in DEAL_HEADINGS.items():
-        if any(headings(row, known, {"time", "ticket", "type", "profit"}) for row in rows):
-            report = Report(language)
-            break
-    if report is None:
-        seen = [str(row[0]) for row in rows if row and isinstance(row[0], str) and row[0].strip()]
-        raise Failure(
-            f"{path.name}: no list of deals in English or French; it says: {', '.join(seen[:8])}"
-        )
-    lists = (
-        (ORDER_HEADINGS, {"time_setup", "ticket", "volume", "state"}, to_order, report.orders),
-        (DEAL_HEADINGS, {"time", "ticket", "type", "profit"}, to_deal, report.deals),
+def is_heading(row: Row) -> bool:
+    """Whether a row names the columns of a list: many cells, none a number or a time."""
+    texts = filled(row).values()
+    return len(texts) >= 11 and not any(
+        number(text) is not None or seconds(text) is not None for text in texts
     )
-    columns: dict[int, str] = {}
-    for row in rows:
-        if fold(row[0] if row else "").rstrip(" :") in ("account", "compte"):
-            numbers = re.findall(r"\b\d{3,}\b", " ".join(str(cell or "") for cell in row[1:]))
-            report.account_number = numbers[0] if numbers else None
-        for known, needed, convert, target in lists:
-            if found := headings(row, known[report.language], needed):
-                columns, make, into = found, convert, target
-                break
+
+
+def is_total(row: Row) -> bool:
+    texts = [text for text in row if text]
+    return not any(row[:3]) and len(texts) >= 2 and all(number(text) is not None for text in texts)
+
+
+def split(rows: list[Row]) -> tuple[list[Row], list[Section], list[Row]]:
+    """Label rows above the lists, the lists, and the rows below them."""
+    sections: list[Section] = []
+    head: list[Row] = []
+    rest: list[Row] = []
+    for line, row in enumerate(rows, 1):
+        if is_heading(row):
+            sections.append(Section(filled(row)))
+            rest = []
+        elif not sections:
+            head.append(row)
+        elif seconds_at(row, 0) is not None and not rest:
+            sections[-1].rows.append((line, row))
+        elif is_total(row) and sections[-1].rows and not rest and not sections[-1].totals:
+            sections[-1].totals = row
         else:
-            if columns and isinstance(seconds(row[0] if row else None), int):
-                cells = {name: row[i] if i < len(row) else None for i, name in columns.items()}
-                into.append(make(cells))
-            elif columns and not any(cell not in (None, "") for cell in row[:2]):
-                columns = {}  # the totals below a list
-            elif columns and fold(row[0]) and len([c for c in row if c not in (None, "")]) == 1:
-                columns = {}  # the title of the next section
+            rest.append(row)
+    return head, sections, rest
+
+
+class Reader:
+    """Reads the lists of one file."""
+
+    def __init__(self, name: str, sign: str, words: Words) -> None:
+        self.name, self.sign, self.words = name, sign, words
+
+    def number(self, text: str | None, line: int, heading: str) -> int | float:
+        """A number, 0 for an empty cell. Raises Failure naming the place of anything else."""
+        found = number(text, self.sign) if text else 0
+        if found is None:
+            raise Failure(f"{self.name}: row {line}, {heading}: {text} is no number")
+        return found
+
+    def ticket(self, text: str | None, line: int, heading: str) -> int:
+        found = ticket(text)
+        if found is None:
+            raise Failure(
+                f"{self.name}: row {line}, {heading}: {text} is no ticket; a spreadsheet rounds"
+                " long ones: load the file that the terminal saved"
+            )
+        return found
+
+    def word(self, text: str | None, column: str, line: int, heading: str) -> int:
+        try:
+            return self.words.code(text, column)
+        except Unknown as error:
+            raise Failure(
+                f"{self.name}: row {line}, {heading}: the word {error.word} ({column}) is not"
+                f" known: say what it means with --word '{error.word}=ENGLISH WORD'",
+                code=2,
+            ) from error
+
+    def cells(self, section: Section, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+        """The rows of a list by field, each with its line and headings under None."""
+        columns = dict(zip(names, section.headings, strict=False))
+        for line, row in section.rows:
+            closed = names is not POSITION or seconds_at(row, columns["time_close"]) is not None
+            shift = 0 if closed else HIDDEN
+            found = {
+                name: cell(row, place + (shift if name not in POSITION[:4] else 0))
+                for name, place in columns.items()
+            }
+            if names is POSITION and moment(found["time_close"]) is None:
+                continue  # a movement of money, which is a deal too
+            found["line"] = line
+            found["heading"] = {name: section.headings[place] for name, place in columns.items()}
+            yield found
+
+    def position(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A closed or open position; its volume may read `closed / opened`."""
+        line, heading = row["line"], row["heading"]
+        made = {
+            "time": moment(row["time"]),
+            "ticket": self.ticket(row["ticket"], line, heading["ticket"]),
+            "symbol": row["symbol"] or "",
+            "type": self.word(row["type"], "side of a position", line, heading["type"]),
+        }
+        volume = (row["volume"] or "").partition("/")[0].strip()
+        made["volume"] = self.number(volume, line, heading["volume"])
+        for name in ("price", "price_close", "commission", "swap", "profit"):
+            if name in row:
+                made[name] = self.number(row[name], line, heading[name])
+        if "time_close" in row:
+            made["time_close"] = moment(row["time_close"])
+        return made
+
+    def order(self, row: dict[str, Any]) -> dict[str, Any]:
+        """An order that is done; its volume reads `asked / filled`."""
+        line, heading = row["line"], row["heading"]
+        asked, _, done = (row["volume"] or "").partition("/")
+        asked_for = self.number(asked.strip(), line, heading["volume"])
+        left = asked_for - self.number(done.strip(), line, heading["volume"])
+        made = {
+            "ticket": self.ticket(row["ticket"], line, heading["ticket"]),
+            "symbol": row["symbol"] or "",
+            "type": self.word(row["type"], "type of an order", line, heading["type"]),
+            "state": self.word(row["state"], "state", line, heading["state"]),
+            "time_setup": moment(row["time_setup"]), "volume_initial": asked_for,
+            "volume_current": round(left, 8), "comment": row["comment"] or "",
+        }  # fmt: skip
+        if (done_at := moment(row["time_done"])) is not None:
+            made["time_done"] = done_at
+        for name in ("price_open", "sl", "tp"):
+            value = number(row[name], self.sign) if row[name] else 0
+            if value is not None:  # `market` is no price
+                made[name] = value
+        return made
+
+    def deal(self, row: dict[str, Any]) -> dict[str, Any]:
+        line, heading = row["line"], row["heading"]
+        made = {
+            "time": moment(row["time"]),
+            "ticket": self.ticket(row["ticket"], line, heading["ticket"]),
+            "symbol": row["symbol"] or "",
+            "type": self.word(row["type"], "type of a deal", line, heading["type"]),
+            "comment": row["comment"] or "",
+        }
+        if row["entry"]:
+            made["entry"] = self.word(row["entry"], "direction", line, heading["entry"])
+        made["order"] = self.ticket(row["order"], line, heading["order"]) if row["order"] else 0
+        for name in ("volume", "price", "commission", "fee", "swap", "profit", "balance"):
+            if name in row:
+                made[name] = self.number(row[name], line, heading[name])
+        return made
+
+    def account(self, head: list[Row], rows: list[Row]) -> tuple[dict[str, Any], int | None]:
+        """The account of the label rows, and when the report was made on its computer's clock."""
+        account: dict[str, Any] = {}
+        made = None
+        before: str | None = None
+        for line, row in enumerate(head[:LABEL_ROWS], 1):
+            values = list(filled(row).values())
+            if len(values) < 2:
+                continue
+            match = ACCOUNT.fullmatch(values[1])
+            if match and not account:
+                account = {"login": int(match[1]), "name": before or ""}
+                parts = [part.strip() for part in match[2].split(",")]
+                account["currency"] = parts[0]
+                if len(parts) >= 4:
+                    account["server"] = ", ".join(parts[1:-2])
+                    account["trade_mode"] = self.word(parts[-2], "kind of account", line, values[0])
+                    account["margin_mode"] = self.word(
+                        parts[-1], "way of positions", line, values[0]
+                    )
+                elif len(parts) > 1:
+                    account["server"] = parts[1]
+            elif account and seconds(values[1]) is not None:
+                made = seconds(values[1])
+            elif account and "company" not in account:
+                account["company"] = values[1]
+            before = values[1]
+        return account, made
+
+
+def refuse(name: str, tables: list[list[Row]]) -> None:
+    """Raise Failure for a file that is no trade history report, saying what it is."""
+    head = [row for rows in tables for row in rows[:40]]
+    texts = [text for row in head for text in row if text]
+    if any("<!--" in text for text in texts) or not any(re.search(r"\w", t) for t in texts):
+        raise Failure(f"{name}: a template of the terminal or an empty file, no report")
+    if any(re.search(r"\(build \d+\)", text, re.I) for text in texts[:4]):
+        raise Failure(
+            f"{name}: a Strategy Tester report, whose trades never happened: nothing is booked."
+            " A test's results belong beside its strategy; load the account's own report"
+            " (terminal, History, Report)"
+        )
+    raise Failure(
+        f"{name}: no trade history report of MetaTrader 5 (no row NUMBER (CUR, SERVER, demo,"
+        f" Hedge), no list of deals); it says: {', '.join(texts[:6])[:200]}"
+    )
+
+
+def find_table(name: str, tables: list[list[Row]]) -> tuple[list[Row], list[Section], list[Row]]:
+    """The table that is a trade history report. Raises Failure where none is."""
+    for rows in tables:
+        head, sections, rest = split(rows)
+        texts = [text for row in head[:LABEL_ROWS] for text in row if text]
+        if not any(ACCOUNT.fullmatch(text) for text in texts):
+            continue
+        for section in sections:
+            columns = list(section.headings)
+            if len(columns) == 12 and not section.rows and is_trade(rows, columns):
+                raise Failure(
+                    f"{name}: a report of open positions, not of trades: nothing is booked."
+                    " Positions come from positions_get; for trades save the report of the tab"
+                    " History"
+                )
+        if any(section.fields() in DEALS.values() for section in sections):
+            return head, sections, rest
+        if sections or len(rows) > 5:
+            raise Failure(f"{name}: a report of an account without any deal: nothing to load")
+    refuse(name, tables)
+    raise AssertionError
+
+
+def is_trade(rows: list[Row], columns: list[int]) -> bool:
+    """Whether rows begin with symbol, ticket, time, as in a report of open positions."""
+    return any(
+        ticket(cell(row, columns[1])) is not None and seconds_at(row, columns[2]) is not None
+        for row in rows
+    )
+
+
+def read_report(path: Path, words: Words | None = None) -> Report:
+    """Read a trade history report. Raises Failure for anything else, saying what that is."""
+    tables, sign = read_tables(path)
+    head, sections, rest = find_table(path.name, tables)
+    reader = Reader(path.name, sign, words or Words())
+    account, made = reader.account(head, rest)
+    report = Report(path.name, account, made)
+    for section in sections:
+        names = section.fields()
+        if not names:
+            continue
+        for row in reader.cells(section, names):
+            if names is POSITION:
+                report.positions.append(reader.position(row))
+            elif names is OPEN:
+                report.open_positions.append(reader.position(row))
+            elif names is ORDER:
+                report.orders.append(reader.order(row))
+            else:
+                report.deals.append(reader.deal(row))
+        if names in DEALS.values() and section.totals:
+            columns = dict(zip(names, section.headings, strict=True))
+            for name in ("commission", "fee", "swap", "profit", "balance"):
+                if name in columns and cell(section.totals, columns[name]) is not None:
+                    report.totals[name] = number(section.totals[columns[name]], sign) or 0
+    report.figures = read_figures(rest, sign)
     return report

@@ -1,4 +1,4 @@
-"""scripts/load_mt5.py: dumps and trade history reports."""
+"""scripts/load_mt5.py: reports and dumps into the database, as a person runs it."""
 
 from __future__ import annotations
 
@@ -9,90 +9,27 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
-from openpyxl import Workbook
+from psycopg.types.json import Jsonb
 
 import conftest
-import load_mt5
 import mt5
+import mt5_files
+import mt5_history
 import rows
-from cli import Failure
-from mt5_report import read_report
+from mt5_history import History
 
 SCRIPT = conftest.ROOT / "scripts/load_mt5.py"
 Run = Callable[..., subprocess.CompletedProcess[str]]
-
-ENGLISH = {
-    "orders": ["Open Time", "Order", "Symbol", "Type", "Volume", "Price", "S / L", "T / P", "Time",
-               "State", "Comment"],
-    "deals": ["Time", "Deal", "Symbol", "Type", "Direction", "Volume", "Price", "Order",
-              "Commission", "Fee", "Swap", "Profit", "Balance", "Comment"],
-    "titles": ("Orders", "Deals", "Account:"),
-    "words": {},
-}  # fmt: skip
-FRENCH = {
-    "orders": ["Heure d'ouverture", "Ordre", "Symbole", "Type", "Volume", "Prix", "S / L", "T / P",
-               "Heure", "État", "Commentaire"],
-    "deals": ["Heure", "Transaction", "Symbole", "Type", "Direction", "Volume", "Prix", "Ordre",
-              "Commission", "Frais", "Échange", "Bénéfice", "Solde", "Commentaire"],
-    "titles": ("Ordres", "Transactions", "Compte :"),
-    "words": {"filled": "exécuté", "canceled": "annulé", "balance": "solde", "buy": "achat",
-              "sell": "vente", "in": "entrée", "out": "sortie"},
-}  # fmt: skip
-
-
-def report_rows(language: dict[str, Any]) -> list[list[str]]:
-    """A report of one deposit, one trade and one cancelled order, as its cells."""
-
-    def say(*cells: str) -> list[str]:
-        return [language["words"].get(cell, cell) for cell in cells]
-
-    orders, deals, account = language["titles"]
-    return [
-        ["Trade History Report"],
-        [account, "", "", "7001 (USD, Broker-Live, real, Hedge)"],
-        [orders],
-        language["orders"],
-        say("2026.01.05 10:00:00", "900", "EURUSD", "buy", "1.00 / 1.00", "market", "1.05000", "",
-            "2026.01.05 10:00:00", "filled", ""),
-        say("2026.01.05 10:30:00", "902", "EURUSD", "buy limit", "2.00 / 0.00", "1.00000", "", "",
-            "2026.01.05 10:40:00", "canceled", ""),
-        [deals],
-        language["deals"],
-        say("2026.01.05 09:00:00", "1", "", "balance", "", "", "", "", "0.00", "0.00", "0.00",
-            "10 000.00", "10 000.00", "deposit"),
-        say("2026.01.05 10:00:00", "2", "EURUSD", "buy", "in", "1.00", "1.10000", "900", "-3.50",
-            "0.00", "0.00", "0.00", "9 996.50", ""),
-        say("2026.01.05 11:00:00", "3", "EURUSD", "sell", "out", "1.00", "1.10500", "901", "-3.50",
-            "-0.10", "-1.20", "500.00", "10 491.70", ""),
-        ["", "", "", "", "", "", "", "", "-7.00", "-0.10", "-1.20", "10 500.00", "", ""],
-    ]  # fmt: skip
-
-
-def write_xlsx(path: Path, cells: list[list[str]]) -> Path:
-    book = Workbook()
-    for row in cells:
-        book.active.append(row)
-    book.save(path)
-    return path
-
-
-def write_html(path: Path, cells: list[list[str]]) -> Path:
-    hidden = '<td class="hidden" colspan="8"></td>'
-    body = "".join(
-        f"<tr>{''.join(f'<td>{cell}</td>{hidden * (i == 2)}' for i, cell in enumerate(row))}</tr>"
-        for row in cells
-    )
-    path.write_text(f"<html><body><table>{body}</table></body></html>", encoding="utf-16")
-    return path
+CLOCK = ("--server-clock", "NY+7")
+COUNTED = re.compile(r"^.*: (\w+): (\d+) inserted, (\d+) updated, (\d+) unchanged, (\d+) rejected$")
 
 
 @pytest.fixture
 def user(db: psycopg.Connection) -> int:
-    return rows.user(db, email="owner@example.com")
+    return rows.user(db, email="owner@example.com", username="ann")
 
 
 @pytest.fixture
@@ -104,88 +41,269 @@ def load(db: psycopg.Connection, server: conftest.Address) -> Run:
             [sys.executable, SCRIPT, *map(str, arguments)],
             env=os.environ
             | {"PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": "rubi_app",
-               "PGDATABASE": db.info.dbname, "COLUMNS": "200"},
+               "PGDATABASE": db.info.dbname, "COLUMNS": "40"},
             capture_output=True,
             text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
         )  # fmt: skip
 
     return run
 
 
-def counts(done: subprocess.CompletedProcess[str]) -> dict[str, list[int]]:
-    """The table that the command printed: kind to its four counts."""
-    assert done.returncode == 0, done.stderr
-    lines = [line.split() for line in done.stdout.splitlines()]
-    return {
-        cells[1]: [int(cell) for cell in cells[2:]]
-        for cells in lines
-        if len(cells) == 6 and cells[5].isdigit()
-    }
+def counts(done: subprocess.CompletedProcess[str], code: int = 0) -> dict[str, list[int]]:
+    """What the command printed of rows: kind to its four counts."""
+    assert done.returncode == code, done.stdout + done.stderr
+    found = [COUNTED.match(line) for line in done.stdout.splitlines()]
+    return {match[1]: [int(match[i]) for i in range(2, 6)] for match in found if match}
 
 
-@pytest.mark.parametrize("write", [write_xlsx, write_html])
-@pytest.mark.parametrize(("language", "name"), [(ENGLISH, "English"), (FRENCH, "French")])
-def test_reports_are_read_in_both_languages_and_formats(
-    tmp_path: Path, write: Callable[..., Path], language: dict[str, Any], name: str
+def refused(done: subprocess.CompletedProcess[str], code: int, said: str) -> None:
+    """One line on the screen, and that code."""
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, 1), done.stderr
+    assert said in done.stderr
+
+
+def number(db: psycopg.Connection, table: str) -> int:
+    return db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+
+
+@pytest.fixture
+def history() -> History:
+    return mt5_history.make(21, True, 40)
+
+
+@pytest.fixture
+def report(tmp_path: Path, history: History) -> Path:
+    return mt5_files.write_xlsx(tmp_path / "ReportHistory-50000001.xlsx", history,
+                                mt5_files.Quirks("French"))  # fmt: skip
+
+
+def test_a_report_opens_its_account_and_its_results_are_there(
+    db: psycopg.Connection, user: int, load: Run, report: Path, history: History
 ) -> None:
-    report = read_report(write(tmp_path / "report", report_rows(language)))
-    assert (report.language, report.account_number) == (name, "7001")
-    numbers = ("ticket", "type", "entry", "volume", "price", "order", "commission", "profit")
-    assert [[deal.get(key) for key in numbers] for deal in report.deals] == [
-        [1, 2, None, 0, 0, 0, 0.0, 10000.0],
-        [2, 0, 0, 1.0, 1.1, 900, -3.5, 0.0],
-        [3, 1, 1, 1.0, 1.105, 901, -3.5, 500.0],
-    ]
-    assert report.deals[2]["time"] == mt5.msc("2026-01-05 11:00") // 1000
-    assert (report.deals[2]["fee"], report.deals[2]["swap"]) == (-0.1, -1.2)
-    states = ("ticket", "type", "state", "volume_initial", "volume_current", "sl")
-    assert [[order.get(key) for key in states] for order in report.orders] == [
-        [900, 0, 4, 1.0, 0.0, 1.05],
-        [902, 2, 2, 2.0, 2.0, 0],
-    ]
+    first = load(report, "--user", "ann", *CLOCK)
+    assert counts(first)["deals"] == [len(history.deals), 0, 0, 0]
+    for said in (
+        "account 50000001 at Broker-Demo 2 (Broker (Europe) Ltd), USD, opened",
+        "which is America/New_York+7",
+        f"{len(history.positions)} positions closed, {len(history.open)} open",
+        f"balance {history.deals[-1]['balance']:,} USD",
+        "equal to the report's totals, 35 of its own results",
+        "next: .venv/bin/python scripts/report.py --user ann --account ",
+    ):
+        assert said in first.stdout
+    assert first.stderr == ""  # no library's warnings
+    assert db.execute(
+        "SELECT server, account_number, currency, broker, trade_mode, margin_mode FROM mt5_accounts"
+    ).fetchall() == [("Broker-Demo 2", "50000001", "USD", "Broker (Europe) Ltd", 0, 2)]
+    closed = sum(deal["profit"] + deal["commission"] + deal["swap"] for deal in history.deals
+                 if deal["truth"] in {row["ticket"] for row in history.positions})  # fmt: skip
+    trips = "SELECT count(*), sum(net_result) FROM mt5_trips WHERE closed_at IS NOT NULL"
+    orders = (
+        "SELECT count(*), sum(profit + commission + swap) FROM trading_orders"
+        " WHERE closed_at IS NOT NULL"
+    )
+    for query in (trips, orders):
+        assert db.execute(query).fetchone() == (len(history.positions), closed)
+    trades = db.execute(
+        "SELECT total_trades, total_profit FROM calculate_performance_metrics(%s, NULL, %s, %s)",
+        [user, "2025-01-01 00:00+00", "2026-01-01 00:00+00"],
+    ).fetchone()
+    assert trades == (len(history.positions), closed)
+    assert mt5.violations(db) == {}
 
 
-def test_a_report_is_loaded_and_upgraded_by_the_api(
+def test_the_same_report_again_changes_nothing_and_finds_its_account_alone(
+    db: psycopg.Connection, user: int, load: Run, report: Path, history: History, tmp_path: Path
+) -> None:
+    load(report, "--user", "ann", *CLOCK)
+    before = db.execute("SELECT d.xmin, d.* FROM trading_deals AS d ORDER BY d.ticket").fetchall()
+    again = load(report)
+    assert counts(again)["deals"] == [0, 0, len(history.deals), 0]
+    assert "opened" not in again.stdout
+    html = mt5_files.write_html(tmp_path / "r.html", history, mt5_files.Quirks("Bulgarian"))
+    assert counts(load(html))["deals"] == [0, 0, len(history.deals), 0]
+    after = db.execute("SELECT d.xmin, d.* FROM trading_deals AS d ORDER BY d.ticket").fetchall()
+    assert before == after
+    assert number(db, "mt5_reports") == 1
+
+
+def test_a_longer_report_adds_what_is_new_and_gives_it_positions(
     db: psycopg.Connection, user: int, load: Run, tmp_path: Path
 ) -> None:
-    account = mt5.open_account(db, user, balance=10491.7, equity=10491.7)
-    report = write_xlsx(tmp_path / "report.xlsx", report_rows(FRENCH))
-    first = load(report, "--account", account)
-    assert "report in French" in first.stdout
-    assert counts(first) == {"orders": [2, 0, 0, 0], "deals": [3, 0, 0, 0]}
+    """A report of the last weeks, then one of all: what was cut is whole, the opening balance 0."""
+    history = mt5_history.make(30, True, 50)
+    short = mt5_history.cut(history, 0.5)
+    assert short.opening != 0
+    for part in (short, history):
+        path = mt5_files.write_html(tmp_path / "r.html", part, mt5_files.Quirks())
+        assert counts(load(path, "--user", "ann", *CLOCK))["deals"][3] == 0
+        assert mt5.violations(db) == {}
+        assert db.execute("SELECT opening_balance FROM mt5_account_states").fetchone() == (
+            part.opening,
+        )
+    assert db.execute(
+        "SELECT count(*) FROM mt5_trips WHERE closed_at IS NOT NULL AND is_whole"
+    ).fetchone() == (len(history.positions),)
+    assert number(db, "trading_deals") == len(history.deals)
+    assert db.execute("SELECT history_from FROM mt5_account_states").fetchone() == (None,)
+
+
+def api_deals(history: History) -> list[dict[str, object]]:
+    """The same deals as the API gives them: with position, milliseconds and reason."""
+    sides, entries = {"buy": 0, "sell": 1}, {"in": 0, "out": 1, "in/out": 2, "out by": 3}
+    return [
+        {
+            "ticket": deal["ticket"], "order": deal["order"], "time": deal["time"],
+            "time_msc": deal["time"] * 1000 + n % 900, "type": sides.get(deal["type"], 2),
+            "entry": entries.get(deal["entry"], 0), "magic": 7, "reason": 3,
+            "position_id": deal["truth"] or 0, "external_id": "",
+            **{name: float(deal[name]) for name in
+               ("volume", "price", "commission", "swap", "profit", "fee")},
+            "symbol": deal["symbol"], "comment": deal["comment"],
+        }
+        for n, deal in enumerate(history.deals)
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize("share", [0, 0.4])
+@pytest.mark.parametrize("hedging", [True, False])
+def test_rows_from_the_api_replace_those_of_a_report_without_doubling(
+    db: psycopg.Connection, user: int, load: Run, tmp_path: Path, share: float, hedging: bool
+) -> None:
+    history = mt5_history.make(41, hedging, 40)
+    part = mt5_history.cut(history, share) if share else history
+    path = mt5_files.write_xlsx(tmp_path / "r.xlsx", part, mt5_files.Quirks())
+    load(path, "--user", "ann", *CLOCK)
+    account = db.execute("SELECT id FROM mt5_accounts").fetchone()[0]
+    dump = tmp_path / "deals.json"
+    dump.write_text(json.dumps(api_deals(history)))
+    new = len(history.deals) - len(part.deals)
+    assert counts(load(dump, "--account", account))["deals"] == [new, len(part.deals), 0, 0]
     assert mt5.violations(db) == {}
-    assert counts(load(report, "--account", account))["deals"] == [0, 0, 3, 0]
-    assert mt5.trips(db, account) == []  # a report names no positions
-    api = tmp_path / "deals.json"
-    api.write_text(json.dumps([
-        mt5.money(10000.0, "2026-01-05 09:00", ticket=1),
-        mt5.deal("2026-01-05 10:00", ticket=2, order=900, position_id=900, commission=-3.5),
-        mt5.deal("2026-01-05 11:00", ticket=3, order=901, position_id=900, type=1, entry=1,
-                 price=1.105, commission=-3.5, fee=-0.1, swap=-1.2, profit=500.0),
-    ]))  # fmt: skip
-    assert counts(load(api, "--account", account))["deals"] == [0, 3, 0, 0]
-    assert counts(load(report, "--account", account))["deals"] == [0, 0, 3, 0]
-    assert len(mt5.trips(db, account)) == 1
+    assert db.execute("SELECT opening_balance FROM mt5_account_states").fetchone() == (0,)
+    assert number(db, "trading_deals") == len(history.deals)
+    assert db.execute(
+        "SELECT count(*) FROM trading_deals WHERE position_id IS NULL OR source = 'report'"
+    ).fetchone() == (0,)
+    # and the report never takes back what the API said
+    assert counts(load(path))["deals"] == [0, 0, len(part.deals), 0]
     assert mt5.violations(db) == {}
 
 
-def test_another_language_and_another_account_are_refused(
-    db: psycopg.Connection, user: int, load: Run, tmp_path: Path
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"account": "50000001 (EUR, Broker-Demo 2, demo, Hedge)"}, "is of currency EUR"),
+        ({"account": "50000001 (USD, Broker-Demo 2, real, Hedge)"}, "is of kind real"),
+        ({"account": "50000001 (USD, Broker-Demo 2, demo, Netting)"}, "is of way of positions"),
+        ({"company": "Another Ltd"}, "is of company Another Ltd"),
+    ],
+)
+def test_a_report_that_disagrees_with_its_account_is_refused(
+    db: psycopg.Connection, user: int, load: Run, report: Path, history: History, tmp_path: Path,
+    change: dict[str, str], said: str,
+) -> None:  # fmt: skip
+    load(report, "--user", "ann", *CLOCK)
+    other = mt5_files.write_xlsx(tmp_path / "o.xlsx", history, mt5_files.Quirks(**change))
+    refused(load(other, "--user", "ann"), 1, said)
+    assert number(db, "mt5_reports") == 1
+
+
+def test_a_report_of_another_account_is_not_loaded_into_the_one_named(
+    db: psycopg.Connection, user: int, load: Run, report: Path
 ) -> None:
     account = mt5.open_account(db, user, login=7002)
-    german = [["Geschäfte"], ["Zeit", "Geschäft", "Symbol", "Typ", "Richtung"]]
-    refused = load(write_xlsx(tmp_path / "de.xlsx", german), "--account", account)
-    assert refused.returncode == 1
-    assert "no list of deals in English or French" in refused.stderr
-    assert "Geschäfte" in refused.stderr
-    foreign = load(write_xlsx(tmp_path / "r.xlsx", report_rows(ENGLISH)), "--account", account)
-    assert (foreign.returncode, db.execute("SELECT count(*) FROM trading_deals").fetchone()) == (
-        1, (0,),
-    )  # fmt: skip
-    broken = tmp_path / "broken.xlsx"
-    broken.write_bytes(b"PK\x03\x04 nothing")
-    with pytest.raises(Failure, match="no readable report"):
-        read_report(broken)
+    refused(load(report, "--account", account, *CLOCK), 1, "is of account 50000001")
+    refused(load(report, *CLOCK), 2, "name its owner with --user")
+    refused(load(report, "--user", "nobody", *CLOCK), 1, "there is no user nobody")
+    assert number(db, "trading_deals") == 0
+
+
+def test_the_clock_of_a_new_server_is_asked_for_and_kept_once_given(
+    db: psycopg.Connection, user: int, load: Run, report: Path
+) -> None:
+    refused(load(report, "--user", "ann"), 2, "--server-clock with NY+7")
+    refused(load(report, "--user", "ann", "--server-clock", "Mars/Crater+9"), 2, "no time zone")
+    refused(load(report, "--user", "ann", "--server-clock", "seven"), 2, "no time zone")
+    assert number(db, "mt5_accounts") + number(db, "mt5_server_clocks") == 0
+    assert load(report, "--user", "ann", "--server-clock", "UTC+3").returncode == 0
+    assert db.execute("SELECT server, zone, shift::text FROM mt5_server_clocks").fetchall() == [
+        ("Broker-Demo 2", "UTC", "03:00:00")
+    ]
+    refused(load(report, *CLOCK), 1, "runs by UTC+3, not by NY+7")
+    assert "which is UTC+3" in load(report).stdout
+
+
+@pytest.mark.parametrize("given", ["--dry-run", "--server-clock"])
+def test_a_file_of_which_nothing_is_stored_leaves_no_account_and_no_clock(
+    db: psycopg.Connection, user: int, load: Run, tmp_path: Path, given: str
+) -> None:
+    history = mt5_history.make(5, True, 5)
+    if given == "--dry-run":
+        path = mt5_files.write_xlsx(tmp_path / "r.xlsx", history, mt5_files.Quirks())
+        assert "nothing was stored" in load(path, "--user", "ann", *CLOCK, given).stdout
+    else:
+        for row in (*history.deals, *history.orders):
+            row["symbol"] = "E" * 300
+        path = mt5_files.write_xlsx(tmp_path / "r.xlsx", history, mt5_files.Quirks())
+        refused(load(path, "--user", "ann", *CLOCK), 1, "nothing of it is kept: ")
+    for table in ("mt5_accounts", "mt5_server_clocks", "trading_deals", "mt5_rejects"):
+        assert number(db, table) == 0, table
+
+
+def test_a_rejected_row_is_set_aside_and_the_exit_code_says_so(
+    db: psycopg.Connection, user: int, load: Run, tmp_path: Path
+) -> None:
+    history = mt5_history.make(5, True, 5)
+    history.deals[-1]["symbol"] = "E" * 300
+    path = mt5_files.write_xlsx(tmp_path / "r.xlsx", history, mt5_files.Quirks())
+    done = load(path, "--user", "ann", *CLOCK)
+    assert counts(done, 1)["deals"] == [len(history.deals) - 1, 0, 0, 1]
+    assert "1 rows were rejected" in done.stderr
+    assert number(db, "mt5_rejects") == 1
+
+
+def test_all_files_are_read_before_the_first_is_stored(
+    db: psycopg.Connection, user: int, load: Run, report: Path, tmp_path: Path
+) -> None:
+    bad = tmp_path / "bad.xlsx"
+    bad.write_bytes(b"PK\x03\x04 nothing")
+    refused(load(report, bad, "--user", "ann", *CLOCK), 1, "bad.xlsx is no readable report")
+    assert number(db, "mt5_accounts") == 0
+
+
+def test_names_of_files_are_not_cut(user: int, load: Run, history: History, tmp_path: Path) -> None:
+    names = [f"ReportHistory-of-a-long-name-{'x' * 60}-{n}.xlsx" for n in (1, 2)]
+    for name in names:
+        mt5_files.write_xlsx(tmp_path / name, history, mt5_files.Quirks())
+    done = load(*(tmp_path / name for name in names), "--user", "ann", *CLOCK)
+    for name in names:
+        assert f"{name}: deals: " in done.stdout
+
+
+def test_a_clock_that_bars_prove_wrong_is_refused_and_the_right_one_is_not(
+    db: psycopg.Connection, user: int, load: Run, tmp_path: Path
+) -> None:
+    """The server runs by UTC+2; bars of the deals' minutes hold their prices there alone."""
+    history = mt5_history.make(8, True, 40)
+    deals = [deal for deal in history.deals if deal["truth"] and deal["symbol"] == "EURUSD"]
+    assert len(deals) >= 5
+    db.execute(
+        "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close, volume)"
+        " SELECT 'EURUSD', 'M1', date_trunc('minute', to_timestamp(d.t - 7200)), min(d.p),"
+        " max(d.p), min(d.p), min(d.p), 1 FROM unnest(%s::bigint[], %s::numeric[]) AS d (t, p)"
+        " GROUP BY 3",
+        [[deal["time"] for deal in deals], [deal["price"] for deal in deals]],
+    )
+    path = mt5_files.write_xlsx(tmp_path / "r.xlsx", history, mt5_files.Quirks())
+    refused(load(path, "--user", "ann", "--server-clock", "UTC+5"), 1,
+            "is wrong by -3 hours, or that of its bars")  # fmt: skip
+    assert number(db, "mt5_accounts") + number(db, "mt5_server_clocks") == 0
+    right = load(path, "--user", "ann", "--server-clock", "UTC+2")
+    assert right.returncode == 0
+    assert "deals lie within the bars of their minutes" in right.stdout
 
 
 def test_a_whole_dump_is_loaded_twice_with_the_same_result(
@@ -203,18 +321,19 @@ def test_a_whole_dump_is_loaded_twice_with_the_same_result(
     lines.write_text(json.dumps(mt5.money(-1.0, ticket=3)) + "\n\n"
                      + json.dumps(mt5.money(1.0, ticket=4, comment="a\0b\ud800")) + "\n"
                      + json.dumps(mt5.money(float("nan"), ticket=5)))  # fmt: skip
-    call = (dump, lines, "--user", "owner@example.com")
+    call = (dump, lines, "--user", "owner@example.com", *CLOCK)
     dry = load(*call, "--dry-run")
     assert "nothing was stored" in dry.stdout
-    assert db.execute("SELECT count(*) FROM mt5_accounts").fetchone() == (0,)
+    assert number(db, "mt5_accounts") == 0
     first = load(*call)
-    assert counts(first) == counts(dry)
-    assert counts(first) == {
+    assert "times are read by the clock of Broker-Live: America/New_York+7" in first.stdout
+    assert counts(first, 1) == counts(dry, 1)
+    assert counts(first, 1) == {
         "account": [0, 1, 0, 0], "symbols": [1, 0, 0, 0], "orders": [1, 0, 0, 0],
         "deals": [2, 0, 0, 1], "positions": [1, 0, 0, 0],
     }  # fmt: skip
-    assert counts(load(*call))["deals"] == [0, 0, 2, 1]
-    assert db.execute("SELECT count(*) FROM trading_deals").fetchone() == (4,)
+    assert counts(load(*call), 1)["deals"] == [0, 0, 2, 1]
+    assert number(db, "trading_deals") == 4
     assert db.execute("SELECT reason FROM mt5_rejects").fetchall() == [("profit is no number",)]
     assert mt5.violations(db) == {}
 
@@ -223,14 +342,34 @@ def test_wrong_use_is_one_line(user: int, load: Run, tmp_path: Path) -> None:
     empty, bad = tmp_path / "empty.json", tmp_path / "bad.jsonl"
     empty.write_text("[]")
     bad.write_text('{"ticket": 1}\n{"ticket": \n')
-    for path, said in (
-        (tmp_path / "none.json", "is no file"),
-        (empty, "can't tell what it holds"),
-        (bad, "bad.jsonl:2: no JSON"),
-    ):
-        with pytest.raises(Failure, match=re.escape(said)):
-            load_mt5.read(path, None)
-    done = load(empty, "--kind", "deals")
-    assert (done.returncode, len(done.stderr.splitlines())) == (1, 1), done.stderr
-    assert "which account?" in done.stderr
+    refused(load(tmp_path / "none.json"), 1, "is no file")
+    refused(load(empty), 1, "can't tell what it holds")
+    refused(load(bad), 1, "bad.jsonl:2: no JSON")
+    refused(load(empty, "--kind", "deals"), 2, "which account?")
     assert load(empty, "--kind", "rumours").returncode == 2
+    assert load(empty, "--word", "achat").returncode == 2
+
+
+def test_a_tenant_sees_the_reports_of_its_own_accounts_only(
+    db: psycopg.Connection, user: int, load: Run, report: Path,
+    connect_as: Callable[..., psycopg.Connection],
+) -> None:  # fmt: skip
+    load(report, "--user", "ann", *CLOCK)
+    app = connect_as("rubi_app", autocommit=False)
+    other = rows.user(db, email="other@example.com")
+    for who, seen in ((user, 1), (other, 0)):
+        app.execute("SET LOCAL ROLE rubi_tenant")
+        app.execute("SELECT set_config('app.user_id', %s, TRUE)", [str(who)])
+        assert app.execute("SELECT count(*) FROM mt5_reports").fetchone() == (seen,)
+        app.rollback()
+
+
+def test_a_report_row_without_its_period_is_refused(db: psycopg.Connection, user: int) -> None:
+    account = mt5.open_account(db, user)
+    with pytest.raises(psycopg.errors.NotNullViolation):
+        db.execute("SELECT ingest_mt5_report(%s, %s)", [account, Jsonb({"deals": 1})])
+    with pytest.raises(psycopg.errors.CheckViolation, match="mt5_reports_period_ordered_check"):
+        db.execute(
+            "SELECT ingest_mt5_report(%s, %s)",
+            [account, Jsonb({"deals": 1, "first_msc": 2, "last_msc": 1})],
+        )
