@@ -105,7 +105,8 @@ BEGIN
                 THEN 'real volume is negative or too large'
             WHEN s.spread NOT BETWEEN 0 AND 2147483647 THEN 'spread is negative or too large'
             WHEN s.volume <> trunc(s.volume) THEN 'volume is no whole number'
-            WHEN s.real_volume <> trunc(s.real_volume) THEN 'real volume is no whole number'
+            WHEN s.real_volume <> round(s.real_volume, 8)
+                THEN 'real volume has more than 8 decimals'
             WHEN s.spread <> trunc(s.spread) THEN 'spread is no whole number'
             WHEN s.moment > v_latest OR s.day + s.time_of_day > v_latest_time
                 THEN 'time is in the future'
@@ -121,7 +122,7 @@ BEGIN
         AND coalesce(s.real_volume BETWEEN 0 AND 18446744073709551615, TRUE)
         AND coalesce(s.spread BETWEEN 0 AND 2147483647, TRUE)
         AND s.volume = trunc(s.volume)
-        AND coalesce(s.real_volume = trunc(s.real_volume), TRUE)
+        AND coalesce(s.real_volume = round(s.real_volume, 8), TRUE)
         AND coalesce(s.spread = trunc(s.spread), TRUE)
         AND CASE
             WHEN s.moment IS NULL THEN

@@ -9,7 +9,7 @@ SELECT
     min(low) AS low,
     max_by(close, ts) AS close,
     CAST(sum(volume) AS bigint) AS volume,
-    CAST(sum(real_volume) AS decimal(38, 0)) AS real_volume,
+    CAST(sum(real_volume) AS decimal(38, 8)) AS real_volume,
     min(spread) AS spread,
     count(*) AS bars
 FROM (

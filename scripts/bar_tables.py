@@ -21,7 +21,7 @@ SCHEMA = pa.schema(
         *(pa.field(name, pa.decimal128(20, 8), nullable=False)
           for name in ("open", "high", "low", "close")),
         pa.field("volume", pa.int64(), nullable=False),
-        pa.field("real_volume", pa.decimal128(20, 0)),
+        pa.field("real_volume", pa.decimal128(28, 8)),
         pa.field("spread", pa.int32()),
     ]
 )  # fmt: skip

@@ -45,7 +45,7 @@ SCHEMAS = {
     "resample": pa.schema(
         [("symbol", pa.string()), ("opened", pa.int64()), ("open", PRICE), ("high", PRICE),
          ("low", PRICE), ("close", PRICE), ("volume", pa.int64()),
-         ("real_volume", pa.decimal128(38, 0)), ("spread", pa.int32()), ("bars", pa.int64())]
+         ("real_volume", pa.decimal128(38, 8)), ("spread", pa.int32()), ("bars", pa.int64())]
     ),
     "returns": pa.schema(
         [("symbol", pa.string()), ("opened", pa.int64()), ("close", PRICE),

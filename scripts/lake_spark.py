@@ -40,7 +40,7 @@ SETTINGS = {
 }
 COLUMNS = (
     "symbol string, timestamp timestamp, open decimal(20,8), high decimal(20,8),"
-    " low decimal(20,8), close decimal(20,8), volume bigint, real_volume decimal(20,0), spread int"
+    " low decimal(20,8), close decimal(20,8), volume bigint, real_volume decimal(28,8), spread int"
 )
 
 
