@@ -1,103 +1,153 @@
-"""Files of bars and ticks, MT5's exports and CSV with a header, read by blocks of lines.
-
-A block of digits goes to COPY as it stands; where it holds anything else, or COPY refuses it, its
-lines are looked at one by one, so that each bad line is found and named.
-"""
+"""Files of bars and ticks, also compressed: their names, their first lines, and blocks of lines."""
 
 from __future__ import annotations
 
-import csv
 import gzip
 import io
+import lzma
 import re
+import zipfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
-from decimal import Decimal
 from pathlib import Path
 from typing import BinaryIO
+from urllib.parse import quote
 
+from bar_shapes import Layout, Options, recognise
 from cli import Failure
 
 BLOCK = 4 << 20
-csv.field_size_limit(2**30)  # a long field is rejected for what it says
+HEAD = 1 << 16
+LONGEST_LINE = 64 << 20
+# Bars compress 5 to 30 times. What unpacks to more than this is no file of bars.
+MOST_UNPACKED = 16 << 30
+MOST_TIMES = 200
+MOST_MEMBERS = 20_000
+DAMAGED = (EOFError, zlib.error, lzma.LZMAError, UnicodeDecodeError, gzip.BadGzipFile,
+           zipfile.BadZipFile, NotImplementedError)  # fmt: skip
 TIMEFRAMES = (
     *("M1", "M2", "M3", "M4", "M5", "M6", "M10", "M12", "M15", "M20", "M30"),
     *("H1", "H2", "H3", "H4", "H6", "H8", "H12", "D1", "W1", "MN1"),
 )
-LONG_NAMES = {"DAILY": "D1", "WEEKLY": "W1", "MONTHLY": "MN1"}
+LONG_NAMES = {"DAILY": "D1", "WEEKLY": "W1", "MONTHLY": "MN1", "HOURLY": "H1"}
 TICKS = "TICK"
-BAR_COLUMNS = {
-    "date": "day", "time": "time_of_day", "open": "open", "high": "high", "low": "low",
-    "close": "close", "tickvol": "volume", "vol": "real_volume", "spread": "spread",
-}  # fmt: skip
-TICK_COLUMNS = {
-    "date": "day", "time": "time_of_day", "bid": "bid", "ask": "ask", "last": "last",
-    "volume": "volume", "flags": "flags",
-}  # fmt: skip
-# Names of other people's headers, lower case without spaces, underscores and angle brackets.
-OTHER_NAMES = {
-    "": "when", "date": "when", "time": "when", "datetime": "when", "timestamp": "when",
-    "timeutc": "when", "opentime": "when", "o": "open", "h": "high", "l": "low", "c": "close",
-    "volume": "volume", "tickvolume": "volume", "realvolume": "real_volume",
-}  # fmt: skip
-PRICES = ("open", "high", "low", "close")
-NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
-ODD_LINE = re.compile(
-    rb"(^|\n)(?!\d{4}\.\d\d\.\d\d\t(?!24)(\d\d:\d\d(:[0-5]\d(\.\d{1,6})?)?|\d+\.?\d*)\t|\Z)"
+UNITS = {"m": "M", "min": "M", "minute": "M", "h": "H", "hour": "H", "d": "D", "day": "D",
+         "w": "W", "mo": "MN"}  # fmt: skip
+SPAN = r"(?:_\d{8,12}_\d{8,12})"
+# What makers call their files: HistData, Dukascopy's bars and ticks, Binance, CryptoDataDownload,
+# TradingView, Stooq, the terminal. A symbol may hold `_`, so the terminal's is read from the right.
+FILE_NAMES = tuple(
+    map(
+        re.compile,
+        (
+            r"(?:.+_)?(?:DAT|HISTDATA_COM)_[A-Z]+_(?P<symbol>[A-Z0-9]+)_(?P<frame>M1|T)_?\d{4,6}",
+            r"(?P<symbol>.+?)_Candlestick_(?P<count>\d+)_(?P<unit>[A-Za-z]+)_(?:BID|ASK)_.*",
+            r"(?P<symbol>.+?)_(?P<frame>Tick)s_\d.*",
+            r"(?P<symbol>[A-Z0-9]+)-(?P<count>\d+)(?P<unit>m|h|d|w|mo)-\d{4}-\d\d(?:-\d\d)?",
+            r"[A-Z][A-Za-z]+_(?P<symbol>[A-Z0-9]{5,})_(?P<count>\d*)(?P<unit>m|min|minute|h|d|day)",
+            r"(?:[A-Z]+[_:])?(?P<symbol>.+?), (?P<period>\d+|\d*[DWM])(?:_[0-9a-f]+)?(?: \(\d+\))?",
+            r"(?P<symbol>\^?[a-z0-9.]+)_(?P<period>[dwm])",
+            rf"(?i:(?P<symbol>.+)_(?P<frame>{'|'.join((*TIMEFRAMES, *LONG_NAMES))}){SPAN}?)",
+            rf"(?P<symbol>.+?){SPAN}",
+        ),
+    )
 )
 
 
-@dataclass
-class Layout:
-    """How a file is to be read: kind, columns of the staging table, delimiter."""
+def frame_of(count: int, unit: str) -> str | None:
+    """The timeframe of so many of UNITS; None for one that MT5 does not have."""
+    if unit == "m" and count % 60 == 0:
+        count, unit = count // 60, "h"
+    if unit == "h" and count == 24:
+        count, unit = 1, "d"
+    frame = f"{UNITS.get(unit)}{count}"
+    return frame if frame in TIMEFRAMES else None
 
-    ticks: bool
-    columns: list[str]
-    delimiter: str
-    raw: bool  # lines can be given to COPY as they stand
-    ignored: list[str] = field(default_factory=list)
+
+def frame_of_period(text: str) -> str | None:
+    """The timeframe of Finam's and Stooq's <PER>, and of TradingView's names: 60, D, 1W."""
+    if text.isdecimal():
+        return frame_of(int(text), "m") if int(text) else None
+    match = re.fullmatch(r"(\d*)([DWM])", text.upper())
+    return frame_of(int(match[1] or 1), match[2].lower().replace("m", "mo")) if match else None
 
 
-def guess(path: Path) -> tuple[str | None, str | None]:
-    """Symbol and timeframe of an MT5 file name, read from the right: a symbol may hold `_`."""
-    name = re.sub(r"(\.(csv|tsv|txt|gz))+$", "", path.name, flags=re.IGNORECASE)
-    span = r"(?:_\d{8,12}_\d{8,12})"
-    frames = "|".join((*TIMEFRAMES, *LONG_NAMES))
-    if match := re.fullmatch(rf"(.+)_({frames}){span}?", name, flags=re.IGNORECASE):
-        frame = match[2].upper()
-        return match[1], LONG_NAMES.get(frame, frame)
-    if match := re.fullmatch(rf"(.+?){span}", name):
-        return match[1], None
-    return None, None
+def guess(path: Path | str) -> tuple[str | None, str | None]:
+    """Symbol and timeframe of a file's name, as its maker writes it: None where nothing tells."""
+    name = re.sub(r"(\.(csv|tsv|txt|gz|zip))+$", "", Path(path).name, flags=re.IGNORECASE)
+    match = next(filter(None, (form.fullmatch(name) for form in FILE_NAMES)), None)
+    if not match:
+        return None, None
+    part = match.groupdict()
+    if period := part.get("period"):
+        return part["symbol"], frame_of_period(period)
+    if unit := part.get("unit"):
+        unit = "mo" if unit == "M" else unit.lower()
+        return part["symbol"], frame_of(int(part["count"] or 1), unit)
+    frame = (part.get("frame") or "").upper()
+    return part["symbol"], {"T": TICKS, **LONG_NAMES}.get(frame, frame) or None
 
 
 class BarFile:
-    """One file: its layout and its lines.
+    """One file, or a member of a zip: its layout and its lines.
 
     Raises Failure for what is no text, has no header that can be read, or no lines.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(
+        self, path: Path, options: Options | None = None, member: str | None = None
+    ) -> None:
+        self.path, self.member = path, member
+        # never cut: two members of one name in two folders stay apart
+        self.name = f"{path}/{member}" if member else str(path)
+        kept = f"{path.name}.{quote(member, safe=' ')}" if member else path.name
+        self.rejects = path.with_name(kept + ".rejected.tsv")
         if path.exists() and not path.is_file():
-            raise Failure(f"{path}: no file (it is read more than once)")
+            raise Failure(f"{self.name}: no file (it is read more than once)")
+        head = self.head()
+        self.whole_head = len(head) < HEAD
+        lines = head.decode("utf-8", "replace").split("\n")
+        lines = [line.strip("\r\n\ufeff") for line in (lines if self.whole_head else lines[:-1])]
+        try:
+            self.layout: Layout = recognise(lines or [""], options or Options())
+        except Failure as error:
+            raise Failure(f"{self.name}: {error}") from None
+        if self.whole_head and not any(map(str.strip, lines[self.layout.skip :])):
+            raise Failure(f"{self.name}: a header without any line")
+
+    def head(self) -> bytes:
+        """The first bytes, as text. Raises Failure where they are none."""
         try:
             with self.open() as stream:
-                head = stream.read(1 << 16)
-        except (EOFError, zlib.error, UnicodeDecodeError) as error:
-            raise Failure(f"{path}: damaged ({error})") from error
+                head = stream.read(HEAD)
+        except DAMAGED as error:
+            raise Failure(f"{self.name}: damaged ({error})") from error
+        except RuntimeError as error:  # a password, says zipfile
+            raise Failure(f"{self.name}: {error}; unpack it first") from error
         if not head.strip():
-            raise Failure(f"{path}: empty")
+            raise Failure(f"{self.name}: empty")
         if b"\0" in head:
-            raise Failure(f"{path}: no text file (it holds bytes of value 0)")
-        self.header = head.split(b"\n", 1)[0].decode("utf-8", "replace").strip()
-        self.layout = read_header(path, self.header)
+            raise Failure(f"{self.name}: no text file (it holds bytes of value 0)")
+        if head[:4] == b"PK\3\4":
+            raise Failure(f"{self.name}: a zip within a zip, unpack it first")
+        return head
+
+    @property
+    def packed(self) -> bool:
+        """Whether reading it can fail half-way: compressed, or in UTF-16."""
+        with self.path.open("rb") as stream:
+            start = stream.read(4)
+        return (
+            bool(self.member) or start[:2] == b"\x1f\x8b" or b"\0" in start or start[:1] >= b"\xfe"
+        )
 
     def open(self) -> BinaryIO:
         """The file's text as UTF-8 without byte order mark, unpacked and decoded."""
-        stream: BinaryIO = self.path.open("rb")
+        stream: BinaryIO
+        if self.member:
+            stream = io.BufferedReader(Member(self.path, self.member))
+        else:
+            stream = self.path.open("rb")
         if stream.peek(2)[:2] == b"\x1f\x8b":
             stream = gzip.open(stream)  # noqa: SIM115
         start = stream.peek(4)[:4]
@@ -111,20 +161,31 @@ class BarFile:
 
     def blocks(self) -> Iterator[tuple[int, bytes]]:
         """Blocks of whole lines and the number of their first line; the header is left out."""
-        number = 2
+        number = self.layout.skip + 1
         rest = b""
+        size = 0
+        most = MOST_TIMES * max(self.path.stat().st_size, BLOCK)
         try:
             with self.open() as stream:
-                stream.readline()
+                for _ in range(self.layout.skip):
+                    stream.readline()
                 while block := stream.read(BLOCK):
+                    size += len(block)
+                    if size > min(most, MOST_UNPACKED) and self.packed:
+                        raise Failure(
+                            f"{self.name}: unpacks to more than {MOST_TIMES} times its size or"
+                            f" {MOST_UNPACKED >> 30} GB; unpack it first"
+                        )
                     block = rest + block
                     end = block.rfind(b"\n") + 1
                     rest = block[end:]
+                    if len(rest) > LONGEST_LINE:
+                        raise Failure(f"{self.name}: line of more than {LONGEST_LINE >> 20} MB")
                     if end:
                         yield number, block[:end].replace(b"\r\n", b"\n")
                         number += block.count(b"\n", 0, end)
-        except (EOFError, zlib.error, UnicodeDecodeError, gzip.BadGzipFile) as error:
-            raise Failure(f"{self.path}: damaged ({error}); nothing of it was loaded") from error
+        except DAMAGED as error:
+            raise Failure(f"{self.name}: damaged ({error}); nothing of it was loaded") from error
         if rest.strip():
             yield number, rest.rstrip(b"\r") + b"\n"
 
@@ -134,6 +195,30 @@ class BarFile:
             for number, line in enumerate(block.split(b"\n")[:-1], first):
                 if number in numbers:
                     yield number, line.decode("utf-8", "replace")
+
+
+class Member(io.RawIOBase):
+    """A member of a zip that closes the zip with itself."""
+
+    def __init__(self, path: Path, name: str) -> None:
+        self.archive = zipfile.ZipFile(path)
+        self.stream = self.archive.open(name)
+
+    def readable(self) -> bool:
+        """Read it is."""
+        return True
+
+    def readinto(self, buffer: bytearray) -> int:
+        """The next bytes."""
+        data = self.stream.read(len(buffer))
+        buffer[: len(data)] = data
+        return len(data)
+
+    def close(self) -> None:
+        """Close the archive too."""
+        self.stream.close()
+        self.archive.close()
+        super().close()
 
 
 class Recoded(io.RawIOBase):
@@ -156,116 +241,33 @@ class Recoded(io.RawIOBase):
         super().close()
 
 
-def read_header(path: Path, header: str) -> Layout:
-    """What the columns of a header mean. Raises Failure where that can't be told."""
-    delimiter = max("\t;,", key=header.count)
-    names = [name.strip().strip('"') for name in header.split(delimiter)]
-    if all(re.fullmatch(r"<\w+>", name) for name in names):
-        plain = [name[1:-1].lower() for name in names]
-        known = TICK_COLUMNS if "bid" in plain else BAR_COLUMNS
-        unknown = [name for name in plain if name not in known]
-        if unknown or len(set(plain)) < len(plain):
-            raise Failure(f"{path}: unknown columns in the terminal's header: {header!r:.80}")
-        columns = [known[name] for name in plain]
-        layout = Layout(known is TICK_COLUMNS, columns, delimiter, delimiter == "\t")
-        needed = {"day", "bid", "ask"} if layout.ticks else {"day", *PRICES}
-    else:
-        columns, ignored = [], []
-        for name in names:
-            plain = re.sub(r"[\s_<>]", "", name).lower()
-            column = OTHER_NAMES.get(plain, plain)
-            # a second column of time belongs to the first: date and time apart
-            if column == "when" and "when" in columns:
-                column = "clock"
-            if column not in {"when", "clock", *PRICES, "volume", "real_volume", "spread"}:
-                ignored.append(name)
-                column = ""
-            columns.append(column)
-        layout = Layout(False, columns, delimiter, False, ignored)
-        needed = {"when", *PRICES}
-    missing = needed - set(layout.columns)
-    if missing:
-        raise Failure(
-            f"{path}: the first line is no header with "
-            f"{'date and ' if 'day' in missing or 'when' in missing else ''}"
-            f"{', '.join(PRICES) if not layout.ticks else 'bid, ask'}: {header!r:.80}"
-        )
-    twice = [name for name in layout.columns if name and layout.columns.count(name) > 1]
-    if twice:
-        raise Failure(f"{path}: two columns mean {twice[0]}: {header!r:.80}")
-    return layout
-
-
-def plain(block: bytes) -> bool:
-    """Whether COPY reads these lines as we do: digits and signs only, the day first, in its form.
-
-    It also takes now, 0x10, 1_0, 2024.002, the hour 24, the second 60 and 10:00-05.
-    """
-    return not block.translate(None, b"0123456789.:- \t\n") and not ODD_LINE.search(block)
-
-
-def rows(block: bytes, first: int, layout: Layout) -> Iterator[tuple[int, dict | str]]:
-    """The lines of a block with their numbers, each as values to stage, or why it can't be."""
-    lines = block.decode("utf-8", "replace").split("\n")[:-1]
-    for number, line in enumerate(lines, first):
-        if not line.strip():
-            continue
-        try:
-            fields = next(csv.reader([line], delimiter=layout.delimiter), [])
-        except csv.Error as error:
-            yield number, str(error)
-            continue
-        if len(fields) != len(layout.columns):
-            yield number, f"{len(fields)} fields instead of {len(layout.columns)}"
-            continue
-        try:
-            yield number, values(dict(zip(layout.columns, fields, strict=True)), layout.ticks)
-        except ValueError as error:
-            yield number, str(error)
-
-
-def values(fields: dict[str, str], ticks: bool) -> dict:
-    """The fields of one line as the staging table takes them. Raises ValueError with the reason."""
-    result: dict = {}
-    for name, text in fields.items():
-        text = text.strip()
-        if name in ("", "when", "clock", "day", "time_of_day"):
-            continue
-        if not text and (ticks or name not in PRICES):
-            if ticks and name in ("bid", "ask", "last"):
-                result[name] = None
-            continue
-        if not NUMBER.fullmatch(text):
-            comma = " (decimal comma?)" if re.fullmatch(r"-?\d+,\d+", text) else ""
-            raise ValueError(f"{name} is {text[:40]!r}, no number{comma}")
-        result[name] = Decimal(text)
-        if result[name].adjusted() > 30:
-            raise ValueError(f"{name} is {text[:40]}, too large")
-    if "when" in fields:
-        when = f"{fields['when'].strip()} {fields.get('clock', '').strip()}".strip()
-    else:
-        when = f"{fields['day'].strip()} {fields.get('time_of_day', '').strip()}".strip()
-    moment = read_time(when)
-    if moment.tzinfo:
-        result["moment"] = moment
-    else:
-        result |= {"day": moment.date(), "time_of_day": moment.time()}
-    return result
-
-
-def read_time(text: str) -> datetime:
-    """A time as people write it; with a zone only where the text has one. Raises ValueError."""
-    if re.fullmatch(r"\d{9,10}(\.0+)?", text):
-        return datetime.fromtimestamp(float(text), UTC)
-    if re.fullmatch(r"\d{12,13}", text):
-        return datetime.fromtimestamp(int(text) / 1000, UTC)
-    if not re.match(r"\d{4}[.\-/]?\d\d[.\-/]?\d\d($|[ T](?!24))", text):
-        raise ValueError(f"time is {text!r}: write 2024-01-31 14:00")
-    usual = re.sub(r"^(\d{4})[./](\d\d)[./](\d\d)", r"\1-\2-\3", text)
+def members(path: Path) -> list[str]:
+    """The files of bars in a zip: .csv, else .txt. Raises Failure where it is none to open."""
     try:
-        moment = datetime.fromisoformat(usual)
-    except ValueError:
-        raise ValueError(f"time is {text!r}: write 2024-01-31 14:00") from None
-    if moment.date() < date(1900, 1, 1):
-        raise ValueError(f"time is {text!r}, before 1900")
-    return moment
+        with zipfile.ZipFile(path) as archive:
+            held = [entry for entry in archive.infolist() if not entry.is_dir()]
+    except DAMAGED as error:
+        raise Failure(f"{path}: damaged ({error})") from error
+    if len(held) > MOST_MEMBERS:
+        raise Failure(f"{path}: more than {MOST_MEMBERS:,} files; unpack it first")
+    unpacked = sum(entry.file_size for entry in held)
+    if unpacked > min(MOST_TIMES * max(path.stat().st_size, BLOCK), MOST_UNPACKED):
+        raise Failure(
+            f"{path}: unpacks to {unpacked >> 20:,} MB, more than {MOST_TIMES} times its size or"
+            f" {MOST_UNPACKED >> 30} GB; unpack it first when it is what it should be"
+        )
+    names = [e.filename for e in held if "__MACOSX/" not in e.filename]
+    for ends in ((".csv", ".csv.gz", ".tsv"), (".txt", ".txt.gz", ".prn")):
+        if found := [name for name in names if name.lower().endswith(ends)]:
+            return found
+    if "xl/workbook.xml" in names:
+        raise Failure(f"{path}: an Excel workbook; save it as CSV")
+    raise Failure(f"{path}: holds no .csv or .txt, but {', '.join(names[:3]) or 'nothing'}")
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file is a zip, by its first bytes."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as stream:
+        return stream.read(4) in (b"PK\3\4", b"PK\5\6")

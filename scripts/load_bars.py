@@ -1,15 +1,18 @@
 """Loads files of bars or ticks into market_data or market_ticks.
 
-Understands the MT5 terminal's exports (tab-separated, UTF-8 or UTF-16) and CSV with a header, each
-also compressed with gzip. Symbol and timeframe come from MT5's file names unless given. A file is
-loaded whole or not at all, so loading can be interrupted and repeated. Lines that break a rule are
-written, with number and reason, to FILE.rejected.tsv; the others
-are loaded, and the exit code is 1.
+Understands what MT5, MT4, HistData, Dukascopy, Yahoo, Stooq, Finam, TradingView, CryptoDataDownload
+and Binance write, and CSV with a header; UTF-8 or UTF-16; also in gzip or zip. What neither form
+nor lines of a file nor the database tell is asked for; docs/market-data.md has the table of forms.
+
+All files are checked before the first is loaded. A file is loaded whole or not at all, so loading
+can be interrupted and repeated. Lines that break a rule are written, with number and reason, to
+FILE.rejected.tsv; the others are loaded, and the exit code is 1.
 """
 
 from __future__ import annotations
 
 import csv
+import re
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, Literal
@@ -18,12 +21,15 @@ import psycopg
 import typer
 from psycopg import sql
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Column
 
-from bar_files import TICKS, TIMEFRAMES, BarFile, guess, plain, rows
+from bar_files import TICKS, TIMEFRAMES, BarFile, is_zip, members
+from bar_plan import Asked, Plan, Planner
+from bar_shapes import Options
+from bar_values import RawForm, Reader
 from cli import Failure, console, errors, new_app, one_line, run
 from deploy import Dsn
 
-CLOCKS = {"NY+7": "America/New_York+7"}
 # What COPY says of a line it can't read; anything else is no matter of the line.
 LINE_ERRORS = (psycopg.errors.DataError, psycopg.errors.IntegrityError)
 
@@ -33,63 +39,72 @@ app = new_app(__doc__)
 class Loader:
     """Stages one file after another over one connection, and merges each."""
 
-    def __init__(
-        self, connection: psycopg.Connection, source: str | None, clock: str | None, conflict: str
-    ) -> None:
-        self.connection = connection
-        self.source = source
-        self.clock = CLOCKS.get(clock.upper(), clock) if clock else "UTC"
-        self.conflict = conflict
+    def __init__(self, connection: psycopg.Connection, source: str | None, conflict: str) -> None:
+        self.connection, self.source, self.conflict = connection, source, conflict
 
-    def load(self, file: BarFile, symbol: str, timeframe: str, progress: Progress) -> list[str]:
+    def load(self, plan: Plan, progress: Progress) -> list[str]:
         """Load one file; answers what to say. Raises Failure, and then nothing was loaded."""
+        file = plan.file
+        self.plan = plan
         self.table = "staged_ticks" if file.layout.ticks else "staged_bars"
+        self.raw, self.reader = RawForm(file.layout), Reader(file.layout)
         self.rejected: dict[int, str] = {}
+        self.skipped = 0
         began = monotonic()
         try:
             with self.connection.transaction():
                 self.connection.execute(
                     "SELECT stage_ticks()" if file.layout.ticks else "SELECT stage_bars()"
                 )
-                self.stage(file, progress)
-                counts = self.merge(symbol, timeframe)
+                self.stage(progress)
+                counts = self.merge()
                 self.rejected |= self.connection.execute(
                     "SELECT line, reason FROM pg_temp.staged_rejects"
                 ).fetchall()
-                target = file.path.with_name(file.path.name + ".rejected.tsv")
-                target.unlink(missing_ok=True)
+                file.rejects.unlink(missing_ok=True)
                 if self.rejected:
-                    self.write_rejected(file, target)
+                    self.write_rejected()
+                if not sum(counts[1:4]):
+                    raise psycopg.Rollback  # a file without a bar opens no series
         except (psycopg.Error, OSError) as error:
-            raise Failure(f"{file.path}: {one_line(error)}; nothing of it was loaded") from error
+            raise Failure(f"{file.name}: {one_line(error)}; nothing of it was loaded") from error
+        return self.summary(counts, max(monotonic() - began, 0.001))
+
+    def summary(self, counts: tuple[int, ...], seconds: float) -> list[str]:
+        """What came of a file. Raises Failure where it had no line."""
         _, inserted, updated, unchanged, _ = counts
         refused = len(self.rejected)
-        if not inserted + updated + unchanged + refused:
-            raise Failure(f"{file.path}: a header without any line")
-        seconds = max(monotonic() - began, 0.001)
-        lines = inserted + updated + unchanged + refused
-        said = [f"{lines:,} lines", f"{inserted:,} new"]
+        lines = inserted + updated + unchanged + refused + self.skipped
+        if not lines:
+            raise Failure(f"{self.plan.file.name}: a header without any line")
+        said = [f"{lines:,} lines"]
+        said += [f"{refused:,} REJECTED, see {self.plan.file.rejects}"] if refused else []
+        said.append(f"{inserted:,} new")
         said += [f"{updated:,} updated"] if updated else []
         said += [f"{unchanged:,} there already"] if unchanged else []
+        said += [f"{self.skipped:,} of other tickers left out"] if self.skipped else []
+        said += self.reader.told.lines()
         said.append(f"{lines / seconds:,.0f} lines/s")
-        if refused:
-            said.insert(1, f"{refused:,} REJECTED, see {target}")
         return said
 
-    def stage(self, file: BarFile, progress: Progress) -> None:
+    def stage(self, progress: Progress) -> None:
         """Copy the file's lines into the staging table."""
-        task = progress.add_task(file.path.name, total=None)
-        for first, block in file.blocks():
+        task = progress.add_task(self.plan.file.name, total=None)
+        for first, block in self.plan.file.blocks():
             progress.update(task, advance=len(block))
-            if file.layout.raw and plain(block) and self.copy_raw(first, block, file):
-                continue
-            self.copy_lines(first, block, file)
+            ready = self.raw.take(block)
+            if ready is None or not self.copy_raw(first, ready):
+                self.copy_lines(first, block)
         progress.remove_task(task)
+        if self.plan.by_moment and not self.plan.file.layout.ticks:
+            self.turn_into_moments()
 
-    def copy_raw(self, first: int, block: bytes, file: BarFile) -> bool:
+    def copy_raw(self, first: int, block: bytes) -> bool:
         """Give a block to COPY as it stands; answers False when COPY refused it."""
-        query = sql.SQL("COPY pg_temp.{} ({}) FROM STDIN (NULL '')").format(
-            sql.Identifier(self.table), sql.SQL(", ").join(map(sql.Identifier, file.layout.columns))
+        query = sql.SQL("COPY pg_temp.{} ({}) FROM STDIN (NULL '', DELIMITER {})").format(
+            sql.Identifier(self.table),
+            sql.SQL(", ").join(map(sql.Identifier, self.raw.columns)),
+            sql.Literal(self.raw.delimiter),
         )
         try:
             with self.connection.transaction(), self.connection.cursor() as cursor:
@@ -100,11 +115,12 @@ class Loader:
             return False
         return True
 
-    def copy_lines(self, first: int, block: bytes, file: BarFile) -> None:
+    def copy_lines(self, first: int, block: bytes) -> None:
         """Look at a block line by line: good ones are staged, the others keep their reason."""
+        ticks = self.plan.file.layout.ticks
         columns = [
             *("day", "time_of_day"),
-            *(("bid", "ask", "last", "volume", "flags") if file.layout.ticks
+            *(("bid", "ask", "last", "volume", "flags") if ticks
               else ("moment", "open", "high", "low", "close", "volume", "real_volume", "spread")),
         ]  # fmt: skip
         defaults = {"time_of_day": "00:00", "volume": 0, "flags": 0}
@@ -112,61 +128,136 @@ class Loader:
             sql.Identifier(self.table), sql.SQL(", ").join(map(sql.Identifier, columns))
         )
         with self.connection.cursor() as cursor, cursor.copy(query) as copy:
-            for number, row in rows(block, first, file.layout):
-                if isinstance(row, str):
+            for number, row in self.reader.rows(block, first):
+                if row is None:
+                    self.skipped += 1
+                elif isinstance(row, str):
                     self.rejected[number] = row
+                elif self.plan.clock is None and "moment" not in row:
+                    self.rejected[number] = "time names no zone, the first line's does"
                 else:
                     copy.write_row(
                         (number, *(row.get(name, defaults.get(name)) for name in columns))
                     )
 
-    def merge(self, symbol: str, timeframe: str) -> tuple[int, ...]:
+    def turn_into_moments(self) -> None:
+        """Read staged times by the file's clock, where its series goes by another."""
+        plan = self.plan
+        self.connection.execute(
+            "UPDATE pg_temp.staged_bars SET day = NULL,"
+            " moment = coalesce(moment, bar_clock_moment(day + time_of_day, %s))",
+            [plan.clock or "UTC"],
+        )
+        if plan.to_midnight:
+            self.connection.execute(
+                "UPDATE pg_temp.staged_bars SET moment = bar_clock_moment("
+                "date_trunc('day', bar_clock_time(moment, %(clock)s)), %(clock)s)",
+                {"clock": plan.series_clock},
+            )
+
+    def merge(self) -> tuple[int, ...]:
         """Merge what was staged: staged, inserted, updated, unchanged, rejected."""
-        if timeframe == TICKS:
-            query, arguments = "merge_staged_ticks(%s, %s, %s, %s)", [symbol]
+        plan = self.plan
+        if plan.timeframe == TICKS:
+            query, arguments = "merge_staged_ticks(%s, %s, %s, %s)", [plan.symbol]
         else:
-            query, arguments = "merge_staged_bars(%s, %s, %s, %s, %s)", [symbol, timeframe]
+            query, arguments = (
+                "merge_staged_bars(%s, %s, %s, %s, %s)",
+                [plan.symbol, plan.timeframe],
+            )
         return self.connection.execute(
             "SELECT staged, inserted, updated, unchanged, rejected FROM " + query,  # noqa: S608
-            [*arguments, self.source, self.clock, self.conflict],
+            [*arguments, self.source, plan.series_clock, self.conflict],
         ).fetchone()
 
-    def write_rejected(self, file: BarFile, target: Path) -> None:
+    def write_rejected(self) -> None:
         """Write the rejected lines as they are in the file, with number and reason."""
-        with target.open("w", newline="") as stream:
+        with self.plan.file.rejects.open("w", newline="") as stream:
             writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
             writer.writerow(("line", "reason", "text"))
-            for number, text in file.texts(set(self.rejected)):
+            for number, text in self.plan.file.texts(set(self.rejected)):
                 writer.writerow((number, self.rejected[number], text))
 
 
-def describe(path: Path, symbol: str | None, timeframe: str | None) -> tuple[BarFile, str, str]:
-    """A file with its symbol and timeframe. Raises Failure where they can't be told."""
-    file = BarFile(path)
-    guessed_symbol, guessed_timeframe = guess(path)
-    symbol = symbol or guessed_symbol
-    timeframe = TICKS if file.layout.ticks else timeframe or guessed_timeframe
-    if not symbol or not timeframe:
-        missing = "--symbol" if not symbol else "--timeframe"
-        raise Failure(f"{path}: the name does not tell, give {missing}")
-    return file, symbol, timeframe
+def clock_called(name: str | None) -> str | None:
+    """A clock by its whole name: NY+7 is America/New_York+7."""
+    if name and (match := re.fullmatch(r"NY([+-]\d{1,2})?", name, flags=re.IGNORECASE)):
+        return f"America/New_York{match[1] or ''}"
+    return name
+
+
+def check(
+    connection: psycopg.Connection, paths: list[Path], options: Options, asked: Asked
+) -> list[Plan]:
+    """Plan all files. Ends the work where one of them can't be loaded, after naming each."""
+    planner, plans, refused = Planner(connection, asked), [], 0
+    for path in paths:
+        names: list[str | None] = [None]
+        try:
+            names = members(path) if is_zip(path) else names
+        except (Failure, OSError) as error:
+            refused += 1
+            errors.print(f"error: {one_line(error)}", markup=False)
+            continue
+        for member in names:
+            try:
+                plans.append(planner.plan(BarFile(path, options, member)))
+            except (Failure, OSError, psycopg.Error) as error:
+                refused += 1
+                errors.print(f"error: {one_line(error)}", markup=False)
+    if refused and plans:
+        raise Failure(f"nothing was loaded: leave these {refused} out, {len(plans)} others can be")
+    if refused:
+        raise typer.Exit(1)
+    return plans
 
 
 @app.command()
 def load(
     files: Annotated[list[Path], typer.Argument(help="files to load", show_default=False)],
-    symbol: Annotated[str | None, typer.Option(help="else from MT5's file name")] = None,
-    timeframe: Annotated[str | None, typer.Option(help="M1 to MN1, else from the name")] = None,
-    server_clock: Annotated[
+    symbol: Annotated[
+        str | None, typer.Option(help="else from the file's name or its lines")
+    ] = None,
+    timeframe: Annotated[
+        str | None, typer.Option(help="M1 to MN1, else from the name or the lines")
+    ] = None,
+    clock: Annotated[
         str | None,
         typer.Option(
+            "--clock",
+            "--server-clock",
             help="clock of the file's times: a time zone and hours it is ahead, such as"
-            " America/New_York+7 (short NY+7), Europe/Athens, UTC+3; UTC when not given"
+            " America/New_York+7 (short NY+7), Europe/Athens, UTC+3; else its maker's, the rule"
+            " of --source, or the clock of the series",
         ),
     ] = None,
-    source: Annotated[
-        str | None, typer.Option(help="who delivered the bars; a series has one source")
+    day_clock: Annotated[
+        str | None,
+        typer.Option(help="clock at whose midnight days begin, where times go by another"),
     ] = None,
+    source: Annotated[
+        str | None,
+        typer.Option(help="who delivered the bars, such as a trade server; a series has one"),
+    ] = None,
+    dates: Annotated[
+        Literal["ymd", "dmy", "mdy"] | None, typer.Option(help="order of day, month and year")
+    ] = None,
+    volume: Annotated[
+        Literal["real", "round"] | None,
+        typer.Option(
+            help="a volume with decimals: kept exactly as real_volume, or rounded to whole units"
+        ),
+    ] = None,
+    ticker: Annotated[
+        str | None, typer.Option(help="load lines of this symbol only, from a file of several")
+    ] = None,
+    columns: Annotated[
+        str | None,
+        typer.Option(help="names of the columns where no header tells, - leaves one out"),
+    ] = None,
+    decimal_comma: Annotated[
+        bool, typer.Option("--decimal-comma", help="numbers are written as 1,25")
+    ] = False,
     on_conflict: Annotated[
         Literal["skip", "update", "error"],
         typer.Option(help="where a bar is there already: keep it, replace it, or stop"),
@@ -176,8 +267,9 @@ def load(
     """Load files. Exit code 1 when a file or any line could not be loaded."""
     if timeframe is not None and (timeframe := timeframe.upper()) not in TIMEFRAMES:
         raise typer.BadParameter(f"{timeframe}: one of {', '.join(TIMEFRAMES)}")
-    if server_clock is None:
-        console.print("no --server-clock given: times without a zone are read as UTC")
+    names = [name.strip() for name in columns.split(",")] if columns else None
+    options = Options(names, dates, volume, ticker, decimal_comma)
+    asked = Asked(symbol, timeframe, clock_called(clock), clock_called(day_clock), source)
     failed = False
     with psycopg.connect(
         dsn,
@@ -187,28 +279,26 @@ def load(
         " -c idle_in_transaction_session_timeout=0 -c temp_buffers=64MB"
         " -c client_min_messages=warning",
     ) as connection:
-        loader = Loader(connection, source, server_clock, on_conflict)
-        columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(),
-                   TimeRemainingColumn())  # fmt: skip
+        plans = check(connection, files, options, asked)
+        loader = Loader(connection, source, on_conflict)
         with Progress(
-            *columns, console=console, transient=True, disable=not console.is_terminal
-        ) as progress:
-            for path in files:
+            TextColumn("{task.description}", table_column=Column(overflow="fold")),
+            *(BarColumn(), DownloadColumn(), TimeRemainingColumn()),
+            console=console, transient=True, disable=not console.is_terminal,
+        ) as progress:  # fmt: skip
+            for plan in plans:
                 try:
-                    file, series, frame = describe(path, symbol, timeframe)
-                    said = loader.load(file, series, frame, progress)
+                    said = loader.load(plan, progress)
                 except (Failure, OSError) as error:
                     errors.print(f"error: {one_line(error)}", markup=False)
                     failed = True
                     continue
-                if file.layout.ignored:
-                    said.append(f"columns left out: {', '.join(file.layout.ignored)}")
                 failed = failed or bool(loader.rejected)
-                console.print(
-                    f"{path.name}: {series} {frame} · {' · '.join(said)}",
-                    markup=False,
-                    soft_wrap=True,
-                )
+                for line in (
+                    f"{plan.file.name}: {plan.symbol} {plan.timeframe} · {' · '.join(said)}",
+                    f"  {' · '.join(plan.said)}",
+                ):
+                    console.print(line, markup=False, soft_wrap=True)
         connection.execute("SELECT fold_bar_changes()")
     if failed:
         raise typer.Exit(1)

@@ -1,0 +1,490 @@
+"""scripts/load_bars.py: each maker's file loads as meant, or asks for what it does not tell."""
+
+from __future__ import annotations
+
+import gzip
+import random
+import zipfile
+from collections.abc import Iterator
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import psycopg
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pytest_postgresql.executors import NoopExecutor
+
+import bar_files
+import bars
+import load_bars
+from bar_makers import MAKERS, Bar, Maker
+from bar_shapes import Options, recognise
+from bar_times import Times, Votes
+from bar_values import RawForm, Reader
+from conftest import Address, copy_rights
+
+
+@pytest.fixture(scope="module")
+def clone(server: Address, template: NoopExecutor) -> Iterator[psycopg.Connection]:
+    """A superuser's connection to one clone for all tests of this file."""
+    name = f"{template.dbname}_bars"
+    with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.template_dbname}")
+        copy_rights(connection, template.template_dbname, name)
+        with psycopg.connect(server.dsn(name), autocommit=True) as database:
+            yield database
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def db(clone: psycopg.Connection) -> psycopg.Connection:
+    """The clone without market data: emptying takes a tenth of the time of another clone."""
+    clone.execute("TRUNCATE market_data, market_ticks, market_series, mt5_server_clocks")
+    clone.execute("TRUNCATE internal.bar_changes")  # the triggers wrote of the first
+    return clone
+
+
+def generated(maker: Maker, count: int = 40, seed: int = 1) -> list[Bar]:
+    """Bars a step apart with a hole, negative prices and prices of 8 decimals among them."""
+    chance = random.Random(seed)
+    made, at = [], maker.since
+    for n in range(count):
+        places = chance.choice((2, 5, 8))
+        prices = sorted(round(Decimal(chance.uniform(1, 9)), places) for _ in range(4))
+        if n % 9 == 8:
+            prices = [price - 10 for price in prices]
+        middle = prices[1:3]
+        chance.shuffle(middle)
+        volume = Decimal(chance.randrange(10**9))
+        if maker.parts:
+            volume += Decimal(chance.randrange(10**8)).scaleb(-8)
+        made.append(
+            Bar(at, middle[0], prices[3], prices[0], middle[1], volume, chance.randrange(500))
+        )
+        at += maker.step * (3 if n == 5 else 1)
+    return made
+
+
+def write(folder: Path, maker: Maker, lines: list[str]) -> Path:
+    path = folder / maker.name
+    path.write_text("\n".join(lines) + "\n", newline="")
+    return path
+
+
+def stored(db: psycopg.Connection) -> list[tuple]:
+    return db.execute(
+        "SELECT timestamp, open, high, low, close, volume, real_volume FROM market_data"
+        " ORDER BY timestamp"
+    ).fetchall()
+
+
+def expected(maker: Maker, made: list[Bar]) -> list[tuple]:
+    """What market_data is to hold of these bars."""
+    held = []
+    for bar in made:
+        values = {"volume": bar.trades if maker.trades else 0, "real_volume": None}
+        if maker.volume:
+            values[maker.volume] = bar.volume
+        held.append((bar.at, *bar.prices, values["volume"], values["real_volume"]))
+    return held
+
+
+@pytest.mark.parametrize("form", MAKERS)
+def test_file_of_each_maker_is_loaded_as_it_is_meant(
+    db: psycopg.Connection, tmp_path: Path, form: str
+) -> None:
+    maker = MAKERS[form]
+    made = generated(maker)
+    path = write(tmp_path, maker, maker.lines(made))
+    done = bars.script(db, load_bars, path, *maker.options)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert stored(db) == expected(maker, made)
+    assert db.execute("SELECT DISTINCT symbol, timeframe FROM market_data").fetchall() == [
+        maker.series
+    ]
+
+
+@pytest.mark.parametrize("form", MAKERS)
+def test_bad_lines_of_each_maker_are_rejected_and_none_is_lost(
+    db: psycopg.Connection, tmp_path: Path, form: str
+) -> None:
+    maker = MAKERS[form]
+    made = generated(maker)
+    lines = maker.lines(made)
+    first = maker.head + 3
+    lines[first] = "half a line"
+    lines[first + 4] = lines[first + 3]  # a time twice
+    lines.insert(first + 8, "")  # no line of values: skipped
+    path = write(tmp_path, maker, lines)
+    done = bars.script(db, load_bars, path, *maker.options)
+    rejects = path.with_name(path.name + ".rejected.tsv").read_text().splitlines()[1:]
+    numbers = [int(line.split("\t")[0]) for line in rejects]
+    assert (done.returncode, numbers) == (1, [first + 1, first + 5])
+    assert "40 lines · 2 REJECTED" in done.stdout
+    assert len(stored(db)) == 38
+
+
+DAILY = "Date,Open,High,Low,Close,Volume\n"
+PLAIN = "time,open,high,low,close\n1704189600,1,2,1,1\n1704193200,1,2,1,1\n"
+YAHOO = "Date,Open,High,Low,Close,Adj Close,Volume\n2024-01-02,1,2,1,1,1,9\n"
+STOOQ = (
+    "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>\n"
+    "A,D,20240102,000000,1,2,1,1,9,0\nB,D,20240102,000000,1,2,1,1,9,0\n"
+)
+# What a file does not tell, and the option that does: the file loads with it.
+ASKS = {
+    "clock of MT5's bars": ("A_M1.csv", bars.HEADER + bars.LINES[0], "--clock", "NY+7"),
+    "clock without header": ("A_D1.csv", "2007-01-01 00:00,1,2,1,1,9\n", "--clock", "UTC"),
+    "clock of MT4's form": ("A_M1.csv", "2024.01.02,00:00,1,2,1,1,9\n", "--clock", "NY+7"),
+    "symbol": ("x.csv", PLAIN, "--symbol", "A", "--timeframe", "H1"),
+    "timeframe": ("GOOGL.csv", YAHOO, "--symbol", "GOOGL", "--timeframe", "D1"),
+    "day and month": ("A_D1.csv", DAILY + "01/02/2024,1,2,1,1,9\n", "--dates", "mdy"),
+    "two digits of a year": ("A_D1.csv", DAILY + "1/13/24,1,2,1,1,9\n", "--dates", "mdy"),
+    "six digits of a date": ("A_D1.csv", DAILY + "240113,1,2,1,1,9\n", "--dates", "ymd"),
+    "exact volume": ("A_D1.csv", DAILY + "2024-01-02,1,2,1,1,1.5\n", "--volume", "real"),
+    "rounded volume": ("A_D1.csv", DAILY + "2024-01-02,1,2,1,1,1.5\n", "--volume", "round"),
+    "decimal comma": ("A_D1.csv", "Date;Open;High;Low;Close\n2024-01-02;1,1;2,1;1,1;1,1\n",
+                      "--decimal-comma"),
+    "ticker": ("bulk.txt", STOOQ, "--ticker", "B"),
+    "columns": ("A_M1.csv", "1704189600,1,2,1,1,5,6,7,8\n",
+                "--columns", "time,open,high,low,close,-,-,-,volume"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", ASKS)
+def test_what_a_file_does_not_tell_is_asked_for_by_its_option(
+    db: psycopg.Connection, tmp_path: Path, what: str
+) -> None:
+    name, text, option, *rest = ASKS[what]
+    path = tmp_path / name
+    path.write_text(text)
+    done = bars.script(db, load_bars, path)
+    assert done.returncode == 1
+    assert option in done.stderr
+    assert db.execute("SELECT count(*) FROM market_series").fetchone() == (0,)
+    done = bars.script(db, load_bars, path, option, *rest)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert len(stored(db)) == db.execute("SELECT sum(bars) FROM market_series").fetchone()[0]
+
+
+@pytest.mark.parametrize(
+    ("dates", "day"),
+    [
+        (("13/01/2024", "14/01/2024"), 13),
+        (("01/13/2024", "01/14/2024"), 13),
+        (("01.02.2024", "02.02.2024"), 1),
+    ],
+    ids=["day first", "month first", "dots"],
+)
+def test_order_that_the_values_tell_is_taken_and_said(
+    db: psycopg.Connection, tmp_path: Path, dates: tuple[str, ...], day: int
+) -> None:
+    path = tmp_path / "A_D1.csv"
+    path.write_text("Date,Open,High,Low,Close\n" + "".join(f"{d},1,2,1,1\n" for d in dates))
+    done = bars.script(db, load_bars, path)
+    assert done.returncode == 0 and " first, as " in done.stdout
+    assert stored(db)[0][0].day == day
+
+
+def test_dates_in_two_orders_are_refused(db: psycopg.Connection, tmp_path: Path) -> None:
+    path = tmp_path / "A_D1.csv"
+    path.write_text("Date,Open,High,Low,Close\n13/01/2024,1,2,1,1\n01/14/2024,1,2,1,1\n")
+    done = bars.script(db, load_bars, path)
+    assert done.returncode == 1 and "line 2" in done.stderr and "line 3" in done.stderr
+    done = bars.script(db, load_bars, path, "--dates", "dmy")  # the other line is rejected
+    assert (done.returncode, len(stored(db))) == (1, 1)
+
+
+def test_null_rows_and_empty_volumes_are_told_apart(db: psycopg.Connection, tmp_path: Path) -> None:
+    path = tmp_path / "GOOGL_D1.csv"
+    path.write_text(
+        "Date,Open,High,Low,Close,Adj Close,Volume\n"
+        "2024-01-02,1,2,1,1,1,9\n2024-01-03,null,null,null,null,null,null\n2024-01-04,1,2,1,1,1,\n"
+    )
+    done = bars.script(db, load_bars, path)
+    assert done.returncode == 1
+    assert "empty volume in 1 values" in done.stdout and "adjusted" in done.stdout
+    assert [row[5] for row in stored(db)] == [9, 0]
+
+
+@pytest.mark.parametrize(
+    ("price", "held"),
+    [
+        ("203.14900000000003", Decimal("203.149")),  # Dukascopy's doubles
+        ("46.88749694824219", Decimal("46.88749695")),  # yfinance's single precision
+        ("-37.63000000", Decimal("-37.63")),
+        ("0.0000000012", None),
+        ("0.00123456789", None),
+    ],
+)
+def test_noise_behind_8_decimals_is_left_out_and_a_loss_is_rejected(
+    db: psycopg.Connection, tmp_path: Path, price: str, held: Decimal | None
+) -> None:
+    path = tmp_path / "A_H1.csv"
+    path.write_text(f"time,open,high,low,close\n1704189600,{price},{price},{price},{price}\n")
+    done = bars.script(db, load_bars, path)
+    assert done.returncode == (held is None)
+    assert [row[4] for row in stored(db)] == ([held] if held is not None else [])
+
+
+TICKS = {
+    "dukascopy": (
+        "AAPL_Ticks_01.07.2019-01.07.2019.csv",
+        "Gmt time,Ask,Bid,AskVolume,BidVolume\n"
+        "01.07.2019 13:30:03.304,203.14900000000003,203.107,0.0002,0.0001\n",
+        (datetime(2019, 7, 1, 13, 30, 3, 304000, UTC), Decimal("203.107"), Decimal("203.149")),
+    ),
+    "histdata": (
+        "DAT_ASCII_EURUSD_T_201202.csv",
+        "20120201 000003660,1.306600,1.306770,0\n",
+        (datetime(2012, 2, 1, 5, 0, 3, 660000, UTC), Decimal("1.3066"), Decimal("1.30677")),
+    ),
+}
+
+
+@pytest.mark.parametrize("form", TICKS)
+def test_ticks_of_each_maker_are_loaded(db: psycopg.Connection, tmp_path: Path, form: str) -> None:
+    name, text, held = TICKS[form]
+    (tmp_path / name).write_text(text)
+    done = bars.script(db, load_bars, tmp_path / name)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert db.execute("SELECT timestamp, bid, ask FROM market_ticks").fetchall() == [held]
+
+
+def daily(zone: str, since: datetime, days: int) -> list[datetime]:
+    """Midnights of a zone, by UTC."""
+    return [
+        (since + timedelta(days=n)).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
+        for n in range(days)
+    ]
+
+
+@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
+def test_days_that_begin_at_one_clock_s_midnight_only_are_told_by_their_times(
+    db: psycopg.Connection, tmp_path: Path, zone: str
+) -> None:
+    moments = daily(zone, datetime(2024, 1, 1), 300)
+    path = tmp_path / "A_D1.csv"
+    path.write_text(
+        "time,open,high,low,close\n" + "".join(f"{m.timestamp():.0f},1,2,1,1\n" for m in moments)
+    )
+    done = bars.script(db, load_bars, path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f"days by {zone}" in done.stdout
+    assert [row[0] for row in stored(db)] == moments
+    assert db.execute("SELECT clock FROM market_series").fetchone() == (zone,)
+
+
+def test_days_that_begin_at_the_midnight_of_several_clocks_ask_for_one(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    path = tmp_path / "A_D1.csv"  # in winter only: UTC+2, Athens and New York + 7 are one
+    path.write_text(
+        "Gmt time,Open,High,Low,Close,Volume\n"
+        + "".join(f"{day:02d}.01.2024 22:00:00.000,1,2,1,1,1.5\n" for day in range(1, 20))
+    )
+    done = bars.script(db, load_bars, path)
+    assert done.returncode == 1
+    assert "--day-clock" in done.stderr and "Europe/Athens" in done.stderr
+    assert bars.script(db, load_bars, path, "--day-clock", "NY+7").returncode == 0
+    assert stored(db)[0][0] == datetime(2024, 1, 1, 22, tzinfo=UTC)
+    assert "19 there already" in bars.script(db, load_bars, path).stdout  # the series has it now
+
+
+def test_days_stamped_at_the_opening_go_to_their_midnight_when_asked(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    path = tmp_path / "A_D1.csv"  # 9:30 in New York, before and after the change of clocks
+    path.write_text("time,open,high,low,close\n1709908200,1,2,1,1\n1710163800,1,2,1,1\n")
+    done = bars.script(db, load_bars, path)
+    assert done.returncode == 1 and "--day-clock" in done.stderr
+    done = bars.script(db, load_bars, path, "--day-clock", "America/New_York")
+    assert (done.returncode, "moved to the midnight" in done.stdout) == (0, True)
+    assert [row[0] for row in stored(db)] == [
+        datetime(2024, 3, 8, 5, tzinfo=UTC), datetime(2024, 3, 11, 4, tzinfo=UTC)
+    ]  # fmt: skip
+
+
+def test_clock_of_a_server_is_the_rule_of_its_deals(db: psycopg.Connection, tmp_path: Path) -> None:
+    db.execute("INSERT INTO mt5_server_clocks (server, zone, shift) VALUES ('Broker', 'UTC', '3h')")
+    path = bars.write(tmp_path)
+    done = bars.script(db, load_bars, path, "--source", "Broker", "--clock", "NY+7")
+    assert done.returncode == 1 and "UTC+3" in done.stderr
+    done = bars.script(db, load_bars, path, "--source", "Broker")
+    assert (done.returncode, "the rule of Broker" in done.stdout) == (0, True)
+    assert stored(db)[0][0] == datetime(2024, 1, 1, 21, tzinfo=UTC)
+
+
+def test_clock_is_asked_for_where_the_rules_of_a_server_change(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    db.execute(
+        "INSERT INTO mt5_server_clocks (server, valid_from, zone, shift)"
+        " VALUES ('Broker', '-infinity', 'UTC', '3h'), ('Broker', '2024-01-01', 'UTC', '2h')"
+    )
+    path = bars.write(tmp_path)
+    assert "--clock" in bars.script(db, load_bars, path, "--source", "Broker").stderr
+    assert (
+        bars.script(db, load_bars, path, "--source", "Broker", "--clock", "UTC+2").returncode == 0
+    )
+
+
+def test_file_of_which_nothing_was_stored_fixes_no_clock(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    path = bars.write(tmp_path, "half a line\n", "2024.01.02\t00:00:30\t1\t1\t1\t1\t1\t0\t1\n")
+    assert bars.script(db, load_bars, path, "--clock", "UTC").returncode == 1
+    assert db.execute("SELECT count(*) FROM market_series").fetchone() == (0,)
+    assert len(path.with_name(path.name + ".rejected.tsv").read_text().splitlines()) == 3
+    assert bars.script(db, load_bars, bars.write(tmp_path), "--clock", "NY+7").returncode == 0
+
+
+def test_members_of_a_zip_are_loaded_and_their_rejects_stay_apart(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    path = tmp_path / "bars.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for folder in ("a", "b"):
+            archive.writestr(f"{folder}/EURUSD_M1.csv", bars.HEADER + bars.LINES[0] + folder)
+        archive.writestr("readme.txt", "no bars")
+    done = bars.script(db, load_bars, path, "--clock", "UTC")
+    assert (done.returncode, len(stored(db))) == (1, 1)
+    assert "bars.zip/a/EURUSD_M1.csv" in done.stdout and "bars.zip/b/EURUSD_M1.csv" in done.stdout
+    assert len(list(tmp_path.glob("bars.zip.*.rejected.tsv"))) == 2
+
+
+def bomb(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("A_M1.csv", bars.HEADER.encode() + b"0" * (3 << 20))
+
+
+def gzip_bomb(path: Path) -> None:
+    path.write_bytes(gzip.compress(bars.HEADER.encode() + b"0\n" * (2 << 20), 1))
+
+
+def nested(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("A_M1.csv", b"PK\3\4" + b"x" * 99)
+
+
+def cut(path: Path) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("A_M1.csv", bars.HEADER + "".join(bars.LINES))
+    path.write_bytes(path.read_bytes()[:-30])
+
+
+def workbook(path: Path) -> None:
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("xl/workbook.xml", "<workbook/>")
+
+
+@pytest.mark.parametrize(
+    ("make", "said"),
+    [(bomb, "unpack it first"), (gzip_bomb, "unpack it first"), (nested, "zip within a zip"),
+     (cut, "damaged"), (workbook, "save it as CSV")],
+    ids=["bomb", "gzip bomb", "nested", "cut", "workbook"],
+)  # fmt: skip
+def test_archive_that_holds_no_bars_is_refused(
+    db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make, said: str
+) -> None:
+    monkeypatch.setattr(bar_files, "MOST_UNPACKED", 1 << 20)  # instead of 16 GB
+    path = tmp_path / "A_M1.zip"
+    make(path)
+    done = bars.script(db, load_bars, path, "--clock", "UTC")
+    assert (done.returncode, said in done.stderr, stored(db)) == (1, True, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "series"),
+    [
+        ("DAT_ASCII_EURUSD_M1_201202.csv", ("EURUSD", "M1")),
+        ("HISTDATA_COM_ASCII_EURUSD_T201202.zip", ("EURUSD", "TICK")),
+        ("EURUSD_Candlestick_4_Hour_BID_01.01.2017-31.12.2017.csv", ("EURUSD", "H4")),
+        ("EURUSD_Candlestick_1_D_ASK_01.01.2017-31.12.2017.csv", ("EURUSD", "D1")),
+        ("BTCUSDT-1h-2024-01.zip", ("BTCUSDT", "H1")),
+        ("BTCUSDT-1mo-2024-01.zip", ("BTCUSDT", "MN1")),
+        ("Binance_BTCUSDT_d.csv", ("BTCUSDT", "D1")),
+        ("OANDA_EURUSD, 240.csv", ("EURUSD", "H4")),
+        ("NASDAQ_AAPL, 1D_0a1b2.csv", ("AAPL", "D1")),
+        ("^spx_w.csv", ("^spx", "W1")),
+        ("US30.csv", (None, None)),
+        ("EURUSD-90m-2024-01.csv", ("EURUSD", None)),
+    ],
+)
+def test_names_of_makers_tell_symbol_and_timeframe(name: str, series: tuple) -> None:
+    assert bar_files.guess(name) == series
+
+
+@given(
+    moment=st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)).map(
+        lambda m: m.replace(microsecond=m.microsecond // 1000 * 1000)
+    ),
+    form=st.sampled_from(
+        [
+            ("ymd", "%Y.%m.%d %H:%M:%S.%f"), ("ymd", "%Y%m%d %H%M%S"), ("ymd", "%Y-%m-%dT%H:%M"),
+            ("dmy", "%d.%m.%Y %H:%M:%S.%f"), ("mdy", "%m/%d/%Y %I:%M:%S %p"), ("dmy", "%d/%m/%Y"),
+            ("ymd", "%b %d, %Y"), ("ymd", "%Y%m%d"),
+        ]
+    ),
+)  # fmt: skip
+def test_time_is_read_as_it_was_written(moment: datetime, form: tuple[str, str]) -> None:
+    order, text = form
+    assert Times(order).read(moment.strftime(text)) == datetime.strptime(
+        moment.strftime(text), text
+    )
+
+
+@given(st.lists(st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)), min_size=1))
+def test_order_of_day_and_month_is_never_taken_wrongly(moments: list[datetime]) -> None:
+    for order, form in (("dmy", "%d/%m/%Y"), ("mdy", "%m/%d/%Y")):
+        votes = Votes()
+        for number, moment in enumerate(moments):
+            votes.add(number, moment.strftime(form))
+        try:
+            found = votes.order()[0]
+        except ValueError:
+            assert all(moment.day <= 12 for moment in moments)
+        else:
+            assert found == order
+
+
+@given(seed=st.integers(0, 10**6), form=st.sampled_from(sorted(MAKERS)))
+def test_reader_gives_back_what_a_maker_wrote(seed: int, form: str) -> None:
+    maker = MAKERS[form]
+    made = generated(maker, 6, seed)
+    options = dict(zip(maker.options[::2], maker.options[1::2], strict=False))
+    columns = options.get("--columns")
+    lines = [line.rstrip("\r") for line in maker.lines(made)]
+    layout = recognise(
+        lines,
+        Options(
+            columns.split(",") if columns else None,
+            ticker=options.get("--ticker"),
+            volume=options.get("--volume"),
+            decimal_comma="--decimal-comma" in maker.options,
+        ),
+    )
+    layout.order = layout.order or ("mdy" if form.startswith("month") else "dmy")
+    assert layout.skip == maker.head
+    body = "\n".join(lines[layout.skip :]).encode() + b"\n"
+    read = [row for _, row in Reader(layout).rows(body, 1)]
+    if form.startswith("crypto"):
+        read.reverse()
+    assert [tuple(row[name] for name in ("open", "high", "low", "close")) for row in read] == [
+        bar.prices for bar in made
+    ]
+    if maker.volume:
+        assert [row.get(maker.volume) for row in read] == [bar.volume for bar in made]
+
+
+@given(st.text(alphabet="0123456789.:,;- \t\n", max_size=80))
+def test_block_that_copy_takes_holds_only_lines_that_are_read(text: str) -> None:
+    layout = recognise([bars.HEADER.strip(), bars.LINES[0].strip()], Options())
+    block = text.encode() + b"\n"
+    if RawForm(layout).take(block) is not None:
+        starts = [line.split("\t")[0] for line in text.split("\n") if line]
+        assert all(len(start) in (8, 10) for start in starts)
