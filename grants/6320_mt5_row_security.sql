@@ -154,5 +154,5 @@ USING (TRUE) WITH CHECK (TRUE);
 GRANT SELECT ON
 public.trading_deals, public.mt5_orders, public.mt5_symbols, public.mt5_symbol_map,
 public.mt5_trips, public.mt5_rejects, public.mt5_reports, public.mt5_order_sends,
-public.mt5_magic_strategies, public.mt5_codes, public.mt5_deal_types
+public.mt5_magic_strategies, public.mt5_codes, public.mt5_deal_types, public.mt5_report_figures
 TO rubi_tenant;

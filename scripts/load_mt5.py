@@ -230,7 +230,12 @@ def load(
     user: Annotated[str, typer.Option(help="owner of the account: id, email or username")] = "",
     account: Annotated[int, typer.Option(help="id in mt5_accounts, without account_info")] = 0,
     server_clock: Annotated[
-        str, typer.Option(help="clock of a server that has no rule yet: NY+7, UTC+3, Europe/Athens")
+        str,
+        typer.Option(
+            "--server-clock",
+            "--clock",
+            help="clock of a server that has no rule yet: NY+7, UTC+3, Europe/Athens",
+        ),
     ] = "",
     word: Annotated[
         list[str] | None, typer.Option(help="what a report's word means: 'achat=buy'; repeatable")

@@ -1,8 +1,8 @@
 """The clock of a trade server: one rule for its deals and its bars.
 
 A clock is a time zone and the hours it is ahead of it: America/New_York+7 (short NY+7), UTC+3,
-Europe/Athens. The rules are in mt5_server_clocks; deals are read by them, and bars of the server's
-symbols with `load_bars.py --server`.
+Europe/Athens. The rules are in mt5_server_clocks: deals are read by them, and so are bars whose
+source is the server, `load_bars.py --source SERVER`.
 """
 
 from __future__ import annotations
