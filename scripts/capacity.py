@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 import typer
 from rich.table import Table
 
-from cli import console, new_app, run
+from cli import console, new_app, print_table, run
 
 app = new_app(__doc__)
 GIB = 2**30
@@ -239,7 +239,7 @@ def plan(
             name, f"{count:,.0f}", f"{sizes[name] / GIB:.3f}",
             f"{count * COSTS[name].wal / GIB:.3f}",
         )  # fmt: skip
-    console.print(table)
+    print_table(table)
     for limit in hit:
         console.print(f"{limit.used:6.0%} {limit.name}: {limit.text}", markup=False)
     first = hit[0]

@@ -78,7 +78,7 @@ def snapshot(connection: psycopg.Connection) -> Catalog:
             queries.append("catalog_timescaledb.sql")
         rows = []
         for name in queries:
-            rows += cursor.execute((FOLDER / name).read_text()).fetchall()
+            rows += cursor.execute((FOLDER / name).read_text(encoding="utf-8")).fetchall()
         cursor.execute("SET LOCAL search_path TO DEFAULT")
     return {(row[0], row[1]): Item(*row) for row in rows}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +10,36 @@ from time import monotonic
 
 import psycopg
 import typer
+from rich.cells import cell_len
 from rich.console import Console
+from rich.measure import Measurement
+from rich.table import Table
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
+# of a column of text beside columns of numbers
+NARROWEST_TEXT = 20
+
+
+def drop_output() -> None:
+    """What is still printed goes nowhere: whoever read it has gone."""
+    null = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(null, sys.stdout.fileno())
+    os.close(null)
+
+
+class Screen(Console):
+    """A console whose work goes on when its reader ends, as in `scripts/demo.sh | head`."""
+
+    def on_broken_pipe(self) -> None:
+        """Say no more."""
+        self.quiet = True
+        drop_output()
+
+
+console = Screen(highlight=False)
+errors = Screen(stderr=True, highlight=False, soft_wrap=True)
+if hasattr(sys.stdout, "reconfigure"):
+    # a terminal of ISO-8859-1 lacks some signs: a question mark then
+    sys.stdout.reconfigure(errors="replace")
 
 
 class Failure(Exception):
@@ -44,6 +71,8 @@ def one_line(error: BaseException) -> str:
         text = error.diag.message_primary
         if error.diag.message_hint:
             text += f" ({error.diag.message_hint})"
+    elif isinstance(error, OSError) and error.strerror:
+        text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(text.split())
 
 
@@ -51,6 +80,9 @@ def run(app: typer.Typer) -> None:
     """Run a command line: exit code 0 done, 1 failed, 2 wrong usage; never a traceback."""
     try:
         app()
+    except BrokenPipeError:
+        drop_output()
+        sys.exit(1)
     except (Failure, psycopg.Error, OSError) as error:
         errors.print(f"error: {one_line(error)}", markup=False)
         sys.exit(error.code if isinstance(error, Failure) else 1)
@@ -65,10 +97,37 @@ def step(text: str) -> Iterator[list[str]]:
     """Show a step while it runs, then its time; what the block appends is said behind it."""
     notes: list[str] = []
     began = monotonic()
+    unicode = console.encoding.startswith("utf")
     if console.is_terminal:
-        with console.status(text):
+        with console.status(text, spinner="dots" if unicode else "line"):
             yield notes
     else:
         yield notes
     said = f" · {', '.join(notes)}" if notes else ""
-    console.print(f"[green]✓[/] {text}{said} [dim]{monotonic() - began:.1f} s[/]", soft_wrap=True)
+    console.print(
+        f"[green]{'✓' if unicode else 'ok'}[/] {text}{said} [dim]{monotonic() - began:.1f} s[/]",
+        soft_wrap=True,
+    )
+
+
+def print_table(table: Table, wraps: str = "") -> None:
+    """A table, or one value a line where the screen is too narrow: no number is ever cut.
+
+    wraps: header of a column whose text may go over several lines.
+    """
+    wide = console.options.update(max_width=100_000)
+    width = Measurement.get(console, wide, table).maximum
+    for column in table.columns:
+        if column.header == wraps:
+            width -= max(0, max(map(cell_len, map(str, column.cells))) - NARROWEST_TEXT)
+    if width <= console.width:
+        console.print(table)
+        return
+    if table.title:
+        console.print(table.title, style=table.title_style or "", soft_wrap=True)
+    headers = [str(column.header) for column in table.columns]
+    for number, row in enumerate(zip(*(column.cells for column in table.columns), strict=True)):
+        if number:
+            console.print()
+        for header, value in zip(headers, row, strict=True):
+            console.print(f"{header:<{max(map(len, headers))}}  {value}", soft_wrap=True)

@@ -100,7 +100,8 @@ class Cluster:
         )  # fmt: skip
         # in the file too, for a standby that is copied from it
         own = "".join(f"{name} = '{value}'\n" for name, value in self.settings.items())
-        (self.data / "postgresql.conf").write_text((ROOT / "postgresql.conf").read_text() + own)
+        settings = (ROOT / "postgresql.conf").read_text(encoding="utf-8")
+        (self.data / "postgresql.conf").write_text(settings + own, encoding="utf-8")
 
     def start(self) -> None:
         """Start and wait until it answers. Raises Failure when it ends or takes a minute."""
@@ -146,7 +147,7 @@ def new_folder(kind: str) -> Path:
 
     Not in TMPDIR, which may be long: the path of a socket has at most 107 bytes.
     """
-    return embedded.owned_folder(Path(tempfile.mkdtemp(prefix=f"rubi-{kind}-", dir="/var/tmp")))
+    return embedded.hand_over(Path(tempfile.mkdtemp(prefix=f"rubi-{kind}-", dir="/var/tmp")))
 
 
 @contextmanager

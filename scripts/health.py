@@ -17,7 +17,7 @@ import typer
 from psycopg.rows import dict_row
 from rich.table import Table
 
-from cli import Failure, console, new_app, run
+from cli import Failure, console, new_app, print_table, run
 from deploy import Dsn
 
 CODES = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
@@ -85,7 +85,7 @@ def show(rows: list[dict[str, Any]]) -> None:
             *(figure(row[key], row["unit"]) for key in ("value", "warning", "critical")),
             (row["detail"] or "").replace("[", r"\["),
         )
-    console.print(table)
+    print_table(table, "detail")
     for row in rows:
         if row["status"] != "ok":
             console.print(f"\n{row['name']}: {row['meaning']}", markup=False)

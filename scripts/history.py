@@ -13,7 +13,7 @@ from cli import Failure
 from sqlfiles import ROOT, File
 
 # a full reader of TOML would take longer than all of "nothing to do"
-VERSION = re.search(r'(?m)^version = "(.+)"$', (ROOT / "pyproject.toml").read_text())[1]
+VERSION = re.search(r'(?m)^version = "(.+)"$', (ROOT / "pyproject.toml").read_text("utf-8"))[1]
 
 
 class Record(NamedTuple):

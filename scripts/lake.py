@@ -101,7 +101,7 @@ def statement(question: str, engine: str) -> str:
     """A question's text over the engine's relation of bars, with :name for values."""
 
     def read(name: str) -> str:
-        lines = (TEXTS / f"{name}.sql").read_text().splitlines()
+        lines = (TEXTS / f"{name}.sql").read_text(encoding="utf-8").splitlines()
         return "\n".join(line for line in lines if not line.startswith("--"))
 
     text = f"WITH bars AS (\n{read(f'bars_{engine}')}\n)\n{read(question)}"

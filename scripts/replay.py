@@ -70,7 +70,7 @@ def read_bars(market: Market) -> list[Bar]:
     path = Path(spec.submodule_search_locations[0], "test", f"{market.symbol}.csv")
     bars = []
     try:
-        with path.open(newline="") as file:
+        with path.open(newline="", encoding="utf-8") as file:
             for number, row in enumerate(csv.reader(file), 1):
                 if number == 1:
                     continue

@@ -327,7 +327,9 @@ def functions_page(catalog: Catalog, examples: dict[str, str]) -> str:
 
 def read_examples(path: Path) -> dict[str, str]:
     """Examples written by hand: `-- name` above each statement."""
-    found = re.split(r"^-- example: (\S+)\n", path.read_text(), flags=re.MULTILINE)[1:]
+    found = re.split(r"^-- example: (\S+)\n", path.read_text(encoding="utf-8"), flags=re.MULTILINE)[
+        1:
+    ]
     return {name: text.strip() for name, text in zip(found[::2], found[1::2], strict=True)}
 
 

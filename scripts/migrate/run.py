@@ -15,7 +15,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 import locks
-from cli import Failure, console
+from cli import Failure, console, print_table
 from migrate.again import check_same_source
 from migrate.batch import Count
 from migrate.copy import Mover
@@ -59,7 +59,9 @@ def connect(dsn: str) -> Iterator[psycopg.Connection]:
             " SET default_transaction_read_only = off"
         )
         if not connection.execute("SELECT to_regclass('migration.progress')").fetchone()[0]:
-            raise Failure("this database lacks our tables: run scripts/deploy.py apply first")
+            raise Failure(
+                "this database lacks our tables: run python scripts/deploy.py apply first"
+            )
         yield connection
 
 
@@ -114,7 +116,7 @@ def show_proofs(proofs: dict[str, list[Measure]], counts: dict[str, Count]) -> N
             f"{equal} of {len(measures)}", measures[-1].target[-8:],
             "equal" if equal == len(measures) else "DIFFERS",
         )  # fmt: skip
-    console.print(table)
+    print_table(table)
     for name, measures in proofs.items():
         for measure in measures:
             if not measure.holds:
