@@ -7,7 +7,9 @@ below RUBI_HOME as scripts/embedded.py does with the server (160 MB to download,
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
+import subprocess
 from pathlib import Path
 
 from cli import Failure, new_app, run
@@ -28,6 +30,8 @@ START = """#!/bin/sh
 FONTCONFIG_FILE={target}/fonts.conf LD_LIBRARY_PATH={libraries} \\
     exec {target}/usr/lib/chromium/chromium-headless-shell "$@"
 """
+# playwright's own Node.js needs it, and minimal systems lack it
+LIBRARY = "libatomic.so.1"
 
 
 class Chromium(Closure):
@@ -41,7 +45,9 @@ class Chromium(Closure):
                 raise Failure(f"{name} can't be relocated: {said}")
         (root / "fonts.conf").write_text(FONTS.format(target=self.target))
         start = root / "chromium"
-        start.write_text(START.format(target=self.target, libraries=libraries))
+        start.write_text(
+            START.format(target=shlex.quote(str(self.target)), libraries=shlex.quote(libraries))
+        )
         start.chmod(0o755)
 
 
@@ -68,6 +74,44 @@ def found() -> Path | None:
 def program() -> Path:
     """The program, fetched first where the machine has none. Raises Failure when it can't be."""
     return found() or CLOSURE.get() / "chromium"
+
+
+class Alone(Closure):
+    """One library in a folder of its own: libc beside it would not fit the machine's loader."""
+
+    def relocate(self, root: Path) -> None:
+        """Copy the library there."""
+        (root / "alone").mkdir()
+        shutil.copy(next(root.glob(f"usr/lib/*/{LIBRARY}")), root / "alone" / LIBRARY)
+
+
+LIBATOMIC = Alone(
+    "libatomic", LIBRARY, ("libatomic1",), instead="install the package libatomic1 yourself"
+)
+
+
+def make_driver_run(node: Path) -> None:
+    """Make playwright's driver start, with a fetched library where the machine lacks it.
+
+    Raises Failure when it can't be made to.
+    """
+    for _ in range(2):
+        done = subprocess.run([node, "--version"], capture_output=True, text=True)
+        if done.returncode == 0:
+            return
+        if LIBRARY not in done.stderr:
+            break
+        folders = [str(LIBATOMIC.get() / "alone"), os.environ.get("LD_LIBRARY_PATH", "")]
+        os.environ["LD_LIBRARY_PATH"] = ":".join(filter(None, folders))
+    said = (done.stderr.strip() or "no reason given").splitlines()[0]
+    raise Failure(f"playwright's Node.js does not start: {said}")
+
+
+def playwright_node() -> Path:
+    """The Node.js that playwright will start."""
+    from playwright._impl._driver import compute_driver_executable
+
+    return Path(compute_driver_executable()[0])
 
 
 app = new_app(__doc__)

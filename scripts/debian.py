@@ -6,6 +6,7 @@ configuration names, signatures checked with Debian's archive keyring.
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -19,9 +20,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli import Failure
+import psycopg
+
+from cli import Failure, errors
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
+# folders of Perl's modules, in the order of Debian's Perl
+PERL = (
+    "usr/lib/*/perl5/5.*", "usr/share/perl5", "usr/lib/*/perl-base", "usr/lib/*/perl/5.*",
+    "usr/share/perl/5.*",
+)  # fmt: skip
+# less room than this is none
+FULL = 20_000_000
 
 
 @dataclass(frozen=True)
@@ -52,22 +62,21 @@ class Closure:
         """The folder, fetched first where it is not there. Raises Failure when it can't be."""
         if self.is_there():
             return self.target
-        folder = home()
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o755)
-        except OSError as error:
-            raise Failure(f"can't write to {folder}: set RUBI_HOME ({error.strerror})") from error
-        with locked(folder / "lock"):
+        folder = made_home()
+        with locked(folder / "lock", "another process gets programs from Debian: waiting for it"):
             if not self.is_there():
-                self.fetch()
+                with readable_by_all():
+                    self.fetch()
         return self.target
 
     def command(self, program: str) -> list[str]:
-        """How an unpacked program is started: by the unpacked loader, or as a script of Perl."""
+        """How an unpacked program is started: by the unpacked loader, or by the unpacked Perl."""
         path = self.get() / program
         if path.read_bytes()[:4] != b"\x7fELF":
-            return ["perl", str(path)]
+            # not the machine's Perl, which minimal systems have without its modules
+            folders = [str(folder) for pattern in PERL for folder in self.target.glob(pattern)]
+            variable = f"PERL5LIB={':'.join(folders)}"
+            return ["env", variable, *self.command("usr/bin/perl"), str(path)]
         loader, libraries = loader_and_libraries(self.target, self.target)
         return [str(loader), "--library-path", libraries, str(path)]
 
@@ -80,15 +89,16 @@ class Closure:
         shutil.rmtree(work, ignore_errors=True)
         shutil.rmtree(self.target, ignore_errors=True)
         try:
-            self.download(work)
-            root = work / "root"
-            root.mkdir()
-            archives = sorted((work / "cache/archives").glob("*.deb"))
-            with ThreadPoolExecutor() as pool:
-                list(pool.map(lambda deb: unpack(deb, root), archives))
-            self.relocate(root)
-            (root / "complete").touch()
-            root.rename(self.target)
+            with full_disk_named(work):
+                self.download(work)
+                root = work / "root"
+                root.mkdir()
+                archives = sorted((work / "cache/archives").glob("*.deb"))
+                with ThreadPoolExecutor() as pool:
+                    list(pool.map(lambda deb: unpack(deb, root), archives))
+                self.relocate(root)
+                (root / "complete").touch()
+                root.rename(self.target)
         finally:
             shutil.rmtree(work, ignore_errors=True)
 
@@ -113,7 +123,7 @@ class Closure:
         for arguments in (["update"], ["install", "-y", "--download-only", *self.packages]):
             done = subprocess.run(
                 ["apt-get", "-qq", *arguments],
-                env=os.environ | {"APT_CONFIG": str(work / "apt.conf")},
+                env=os.environ | {"APT_CONFIG": str(work / "apt.conf"), "LC_ALL": "C"},
                 capture_output=True,
                 text=True,
             )
@@ -153,17 +163,68 @@ class Closure:
 def home() -> Path:
     """Folder for unpacked programs and demo data; RUBI_HOME overrides it."""
     if chosen := os.environ.get("RUBI_HOME"):
-        return Path(chosen)
+        return Path(chosen).absolute()  # programs are started in other folders
     if os.geteuid() == 0:  # the server runs as another user, which can't reach below /root
         return Path("/var/cache/rubi-trading")
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "rubi-trading"
+    if cache := os.environ.get("XDG_CACHE_HOME"):
+        return Path(cache).absolute() / "rubi-trading"
+    try:
+        return Path.home() / ".cache/rubi-trading"
+    except RuntimeError as error:
+        raise Failure("this user has no home: set RUBI_HOME to a folder") from error
 
 
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """One process at a time; the lock ends with the process."""
-    with path.open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+def readable_by_all() -> Iterator[None]:
+    """Files made meanwhile can be read by the server's user, whatever root's umask is."""
+    before = os.umask(0o022)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+def made_home() -> Path:
+    """home(), made where it is missing; what was there keeps its mode."""
+    folder = home()
+    try:
+        with full_disk_named(folder), readable_by_all():
+            folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"can't write to {folder}: set RUBI_HOME ({error.strerror})") from error
+    return folder
+
+
+def free_bytes(folder: Path) -> int:
+    """Room on the disk of a folder that may not be there yet."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
+
+
+@contextmanager
+def full_disk_named(folder: Path) -> Iterator[None]:
+    """A failure for want of room says so, whatever the program said that met it."""
+    try:
+        yield
+    except (Failure, OSError, psycopg.Error) as error:
+        is_full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
+        if not is_full and free_bytes(folder) > FULL:
+            raise
+        raise Failure(
+            f"no space left on the disk of {folder}: make room, or set RUBI_HOME to another folder"
+        ) from error
+
+
+@contextmanager
+def locked(path: Path, notice: str) -> Iterator[None]:
+    """One process at a time; the lock ends with the process. The notice is said where we wait."""
+    with path.open("a", encoding="utf-8") as handle:
+        try:
+            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            errors.print(notice, markup=False)
+            fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 
 
@@ -175,7 +236,7 @@ def mirror() -> str:
     ).stdout
     sites = re.findall(r"'(\S+?)/dists/[^/']+/InRelease'", text)
     for site in sites:  # the security archive and third parties don't carry what we need
-        if site.rstrip("/").endswith("debian"):
+        if any(url.rstrip("/").endswith("debian") for url in [site, *listed(site)]):
             return site
     raise Failure(
         "apt's configuration names no Debian mirror: install PostgreSQL with TimescaleDB and set "
@@ -183,9 +244,24 @@ def mirror() -> str:
     )
 
 
+def listed(site: str) -> list[str]:
+    """The addresses in the file that a source `mirror+file:` names, as images of clouds have it."""
+    if not site.startswith("mirror+file:"):
+        return []
+    path = Path("/" + site.partition(":")[2].lstrip("/"))
+    try:
+        lines = path.read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    return [line.split()[0] for line in lines if line.strip() and not line.startswith("#")]
+
+
 def unpack(deb: Path, root: Path) -> None:
     """Unpack one package; a damaged file is named."""
-    done = subprocess.run(["dpkg-deb", "-x", deb, root], capture_output=True, text=True)
+    done = subprocess.run(
+        ["dpkg-deb", "-x", deb, root],
+        env=os.environ | {"LC_ALL": "C"}, capture_output=True, text=True,
+    )  # fmt: skip
     if done.returncode:
         raise Failure(
             f"package {deb.name} can't be unpacked: {done.stderr.strip().splitlines()[0]}"

@@ -14,7 +14,7 @@ import subprocess
 from pathlib import Path
 
 from cli import Failure, new_app, run
-from debian import Closure
+from debian import Closure, made_home, readable_by_all
 
 DEFAULT_MAJOR = 17
 # Debian's suite that carries each major together with TimescaleDB.
@@ -46,13 +46,36 @@ def as_server_user() -> dict[str, object]:
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
 
 
-def owned_folder(path: Path) -> Path:
-    """Make a folder that only the server's user reads."""
-    path.mkdir(parents=True, exist_ok=True)
+def hand_over(path: Path) -> Path:
+    """Give a folder that was just made to the server's user, who alone reads it."""
     path.chmod(0o700)
     if user := server_user():
         os.chown(path, user.pw_uid, user.pw_gid)
     return path
+
+
+def owned_folder(path: Path) -> Path:
+    """Make a folder that only the server's user reads; one that was there stays as it is."""
+    with readable_by_all():
+        path.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        path.mkdir()
+    except FileExistsError:
+        return path
+    return hand_over(path)
+
+
+def check_reach(path: Path) -> None:
+    """Raises Failure when the server's user can't reach a folder."""
+    if not (user := server_user()):
+        return
+    for folder in [*reversed(path.parents), path]:
+        done = subprocess.run(["test", "-x", folder], **as_server_user())
+        if done.returncode:
+            raise Failure(
+                f"{user.pw_name}, as which the server runs, can't enter {folder}: "
+                f"chmod o+x {folder}, or set RUBI_HOME to another folder"
+            )
 
 
 def free_port() -> int:
@@ -115,6 +138,7 @@ def pgbackrest(major: int = DEFAULT_MAJOR) -> Path:
 
 def unpacked(major: int) -> Path:
     """Programs of a server unpacked below home(), fetched first where they are not there yet."""
+    check_reach(made_home())
     programs = f"usr/lib/postgresql/{major}/bin"
     closure = Closure(
         f"postgresql-{major}",

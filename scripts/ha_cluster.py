@@ -259,7 +259,7 @@ def is_decided(port: int) -> bool:
 def running(nodes: int = 3, major: int = embedded.DEFAULT_MAJOR) -> Iterator[Cluster]:
     """Start etcd and the nodes, wait until a standby is synchronous; stop all afterwards."""
     programs = embedded.binaries(major)
-    folder = embedded.owned_folder(Path(tempfile.mkdtemp(prefix="rubi-ha-", dir="/var/tmp")))
+    folder = embedded.hand_over(Path(tempfile.mkdtemp(prefix="rubi-ha-", dir="/var/tmp")))
     shutil.copyfile(ROOT / "postgresql.conf", folder / "postgresql.conf")
     (folder / "postgresql.conf").chmod(0o644)
     cluster = Cluster(folder, [])

@@ -82,7 +82,8 @@ def as_page(report: Report) -> str:
     write = report_text.Writer(scope.currency, money_digits(report.metrics))
     plots = report_plots.plots(report, write)
     library, script, style = (
-        (FOLDER / name).read_text() for name in ("echarts.min.js", "page.js", "style.css")
+        (FOLDER / name).read_text(encoding="utf-8")
+        for name in ("echarts.min.js", "page.js", "style.css")
     )
     # nothing in the data may end the script element
     data = json.dumps(plots, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
@@ -125,8 +126,9 @@ def as_picture(page: str, kind: Format, out: Path, width: int, dark: bool) -> No
     if program is None:
         raise Failure(
             "no Chromium here for png and pdf: install it, name it with RUBI_CHROMIUM, or get one "
-            "with scripts/chromium.py"
+            "with .venv/bin/python scripts/chromium.py"
         )
+    chromium.make_driver_run(chromium.playwright_node())
     with tempfile.TemporaryDirectory() as folder:
         source = Path(folder, "report.html")
         source.write_text(page, encoding="utf-8")

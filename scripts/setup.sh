@@ -8,8 +8,24 @@ rubi_fail() {
     exit 1
 }
 
+# The scripts go to the repository's folder: paths are meant from where they were called.
+for rubi_name in RUBI_HOME RUBI_PG_BIN; do
+    case ${!rubi_name:-/} in
+        /*) ;;
+        *) export "$rubi_name=$OLDPWD/${!rubi_name}" ;;
+    esac
+done
+
+# What pip or venv said, as one line: its first error, else its last words.
+rubi_reason() {
+    local line
+    line=$(grep -m 1 -E '^ *ERROR:' <<<"$1" || grep -m 1 -E '^ *error:' <<<"$1" || true)
+    [ -n "$line" ] || line=$(grep -v '^ *$' <<<"$1" | tail -n 1 || true)
+    sed -E 's/^ *(ERROR|error): *//' <<<"${line:-no reason given}"
+}
+
 rubi_setup() {
-    local extras=$1 python stamp log
+    local extras=$1 python stamp said
     for python in python3 python3.14 python3.13 python3.12 python3.11; do
         "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break
         python=
@@ -18,13 +34,31 @@ rubi_setup() {
     stamp="$("$python" -V) $(cksum <pyproject.toml)"
     [ -f ".venv/stamp-$extras" ] && [ "$(cat ".venv/stamp-$extras")" = "$stamp" ] && return 0
 
+    trap 'printf "interrupted\n" >&2; exit 130' INT
+    # one at a time; a pip that outlives a killed shell holds the lock as well
+    exec 9<pyproject.toml
+    "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+    if [ ! -f ".venv/stamp-$extras" ] || [ "$(cat ".venv/stamp-$extras")" != "$stamp" ]; then
+        rubi_fill "$extras" "$python"
+        printf '%s' "$stamp" >".venv/stamp-$extras"
+    fi
+    exec 9<&-
+    trap - INT
+}
+
+# Makes and fills .venv; one that was left unfinished is made again.
+rubi_fill() {
+    local extras=$1 python=$2 said
     printf 'preparing .venv (once, about a minute)\n' >&2
-    log=$(mktemp)
-    if [ ! -x .venv/bin/python ]; then
+    # a link leads to an environment that others share
+    if [ ! -L .venv ] && { [ -e .venv/unfinished ] || [ ! -x .venv/bin/python ]; }; then
+        rm -rf .venv
+        mkdir .venv
+        touch .venv/unfinished
         # Debian keeps ensurepip in python3-venv; the pip of the machine can fill a bare venv.
-        "$python" -m venv .venv >"$log" 2>&1 \
-            || "$python" -m venv --clear --without-pip .venv >"$log" 2>&1 \
-            || rubi_fail "no virtual environment: $(tail -n 1 "$log")"
+        said=$("$python" -m venv .venv 2>&1) \
+            || said=$("$python" -m venv --without-pip .venv 2>&1) \
+            || rubi_fail "no virtual environment: $(rubi_reason "$said")"
     fi
     if .venv/bin/python -m pip --version >/dev/null 2>&1; then
         set -- .venv/bin/python -m pip
@@ -33,8 +67,11 @@ rubi_setup() {
             || rubi_fail 'pip is needed: apt-get install python3-pip'
         set -- "$python" -m pip --python .venv/bin/python
     fi
-    "$@" install --quiet --disable-pip-version-check --editable ".[$extras]" >"$log" 2>&1 \
-        || rubi_fail "pip could not install the packages: $(grep -m 1 '^ERROR' "$log")"
-    printf '%s' "$stamp" >".venv/stamp-$extras"
-    rm -f "$log"
+    touch .venv/unfinished
+    said=$("$@" install --quiet --disable-pip-version-check --editable ".[$extras]" 2>&1) || {
+        # a refused package leaves nothing half installed, a full disk may
+        [[ $said == *"No space left"* ]] || rm -f .venv/unfinished
+        rubi_fail "pip could not install the packages: $(rubi_reason "$said")"
+    }
+    rm -f .venv/unfinished
 }

@@ -44,6 +44,9 @@ def make(
         raise typer.BadParameter("--name: small letters, digits and underscores")
     if folder.exists() and any(folder.iterdir()):
         raise Failure(f"{folder} is not empty: a standby begins with an empty folder")
+    user = embedded.server_user()
+    if user and folder.exists() and folder.stat().st_uid != user.pw_uid:
+        raise Failure(f"{folder} is not {user.pw_name}'s: chown {user.pw_name} {folder}")
     with psycopg.connect(primary, autocommit=True) as connection:
         tools = programs or pgtools.programs_for(connection.info.server_version // 10000)
         slot = connection.execute(

@@ -65,7 +65,8 @@ def running(folder: Path) -> Iterator[Store]:
     store = Store(ports["s3.port"])
     with (folder / "weed.log").open("w") as log:
         process = subprocess.Popen(
-            [Path(sys.executable).with_name("weed"), "server", f"-dir={folder}", "-ip=127.0.0.1",
+            [Path(sys.executable).with_name("weed"), f"-logdir={folder}",
+             "server", f"-dir={folder}", "-ip=127.0.0.1",
              "-filer", "-s3", f"-s3.config={folder}/s3.json", "-volume.max=8",
              "-master.volumeSizeLimitMB=64", "-volume.preStopSeconds=0", "-debug.port=0",
              *(f"-{name}={port}" for name, port in ports.items())],
@@ -87,6 +88,9 @@ def running(folder: Path) -> Iterator[Store]:
     finally:
         process.kill()  # its data are thrown away; a gentle end takes ten seconds
         process.wait()
+        for port in ports.values():
+            for left in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
+                left.unlink()
 
 
 class Door(ThreadingHTTPServer):

@@ -96,6 +96,7 @@ class Seen:
 @contextmanager
 def browser() -> Iterator[Browser]:
     """Chromium without a window."""
+    chromium.make_driver_run(chromium.playwright_node())
     with sync_playwright() as driver:
         started = driver.chromium.launch(executable_path=chromium.program())
         yield started

@@ -33,7 +33,7 @@ def cluster(request: pytest.FixtureRequest) -> Iterator[tuple[ha_cluster.Cluster
 def etcd() -> Iterator[list[int]]:
     """Ports of an etcd of three, as Patroni gets them."""
     members: list[subprocess.Popen] = []
-    folder = embedded.owned_folder(Path(tempfile.mkdtemp(prefix="rubi-etcd-", dir="/var/tmp")))
+    folder = embedded.hand_over(Path(tempfile.mkdtemp(prefix="rubi-etcd-", dir="/var/tmp")))
     try:
         yield ha_cluster.start_etcd(folder, 3, members)
     finally:

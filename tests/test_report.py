@@ -467,7 +467,7 @@ def test_command_writes_page_picture_and_pdf(
         (["--user", "trader", "--from", "yesterday"], 2, "yesterday is no date"),
         (["--user", "trader", "--risk-free", "much"], 2, "much is no number"),
         (["--user", "trader", "--out", "/nowhere/r.html"], 1, "a folder that exists"),
-        (["--user", "trader", "--format", "png"], 1, "get one with scripts/chromium.py"),
+        (["--user", "trader", "--format", "png"], 1, "with .venv/bin/python scripts/chromium.py"),
     ],
 )  # fmt: skip
 def test_command_says_in_one_line_what_is_wrong(
