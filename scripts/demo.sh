@@ -3,5 +3,6 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/setup.sh
-rubi_setup embedded,demo,report
+rubi_setup embedded,demo,load,report
+trap '' INT # until Python can end without a traceback: scripts/early.py
 exec .venv/bin/python scripts/demo.py "$@"
