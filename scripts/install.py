@@ -8,9 +8,12 @@ file that only you read, and the server is sent their hashes only.
 
 from __future__ import annotations
 
+import early  # noqa: F401  # isort: skip
+
 import os
 import secrets
 import string
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +33,8 @@ DATABASE = "rubi_trading"
 # extension and whether the service's administrator may have to create it
 EXTENSIONS = ("timescaledb", "pg_stat_statements", "uuid-ossp")
 ADMINISTRATOR = "admin@rubi-studio.com"
+# rubi_app is valid until then before this installer gave it a password: nobody can log in with one
+NO_PASSWORD_YET = "-infinity"
 
 app = new_app(__doc__)
 app.info.no_args_is_help = False
@@ -111,6 +116,7 @@ def deploy_files(dsn: str, database: str) -> str:
     with deploy.connect(make_conninfo(dsn, dbname=database)) as connection:
         if not deploy.due(files, deploy.applied(connection)):
             return "nothing to do"
+        make_app_role(connection)
         with locks.only_runner(connection, wait=60):
             todo = deploy.due(files, deploy.applied(connection))
             for file, _ in todo:
@@ -182,16 +188,36 @@ def logs_in(dsn: str, database: str, password: str) -> bool:
     return let_in == [True, False]
 
 
+def make_app_role(connection: psycopg.Connection) -> None:
+    """Make rubi_app before its rights are given, marked as never having had a password."""
+    # another installation of this cluster may be quicker
+    with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+        connection.execute(f"CREATE ROLE rubi_app LOGIN VALID UNTIL '{NO_PASSWORD_YET}'")
+
+
+def has_password(connection: psycopg.Connection) -> bool:
+    """Whether rubi_app has a password; true where nobody but a superuser could know."""
+    is_new, readable = connection.execute(
+        "SELECT rolvaliduntil IS NOT DISTINCT FROM %s,"
+        " has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT')"
+        " FROM pg_roles WHERE rolname = 'rubi_app'", [NO_PASSWORD_YET],
+    ).fetchone()  # fmt: skip
+    if is_new or not readable:
+        return not is_new
+    return connection.execute(
+        "SELECT rolpassword IS NOT NULL FROM pg_authid WHERE rolname = 'rubi_app'"
+    ).fetchone()[0]
+
+
 def set_app_password(
     connection: psycopg.Connection, dsn: str, passwords: Passwords, *, again: bool
 ) -> str:
-    """Give rubi_app a password unless it has one. VALID UNTIL infinity tells that it has."""
+    """Give rubi_app a password unless it has one, which the API may be using."""
     name = "RUBI_APP_PASSWORD"
-    has_one = connection.execute(
-        "SELECT rolvaliduntil IS NOT NULL FROM pg_roles WHERE rolname = 'rubi_app'"
-    ).fetchone()[0]
-    known = passwords.known(name)
-    if not again and (logs_in(dsn, connection.info.dbname, known) if known else has_one):
+    if not again and has_password(connection):
+        known = passwords.known(name)
+        if known and not logs_in(dsn, connection.info.dbname, known):
+            return f"left as it is, though it is not {name}'s: --new-passwords replaces it"
         return "has one already"
     if again and not os.environ.get(name):
         passwords.kept.pop(name, None)

@@ -166,6 +166,42 @@ def test_second_run_changes_nothing(installed: tuple[Address, Path]) -> None:
     assert state(installed) == before
 
 
+@pytest.mark.parametrize("validity", ["infinity", None], ids=["by install.sh", "by hand"])
+@pytest.mark.parametrize(
+    ("known", "code", "said"),
+    [
+        ({}, 0, "has one already"),
+        ({"RUBI_APP_PASSWORD": APP_PASSWORD}, 1, "--new-passwords replaces it"),
+    ],
+    ids=["no password given", "an old one given"],
+)
+def test_password_that_was_set_by_hand_is_kept(
+    installed: tuple[Address, Path],
+    validity: str | None,
+    known: dict[str, str],
+    code: int,
+    said: str,
+) -> None:
+    query = "SELECT rolpassword FROM pg_authid WHERE rolname = 'rubi_app'"
+    with psycopg.connect(installed[0].dsn(DATABASE), autocommit=True) as connection:
+        before = connection.execute(
+            "SELECT rolpassword, rolvaliduntil::text FROM pg_authid WHERE rolname = 'rubi_app'"
+        ).fetchone()
+        connection.execute("ALTER ROLE rubi_app PASSWORD 'set-by-the-dba'")
+        if validity is None:  # made by install.sql
+            connection.execute("UPDATE pg_authid SET rolvaliduntil = NULL WHERE rolname='rubi_app'")
+        kept = connection.execute(query).fetchone()
+        done = install(installed, **known)
+        assert connection.execute(query).fetchone() == kept
+        connection.execute(
+            "UPDATE pg_authid SET rolpassword = %s, rolvaliduntil = %s WHERE rolname = 'rubi_app'",
+            before,
+        )
+    assert done.returncode == code, done.stdout + done.stderr
+    assert said in done.stdout
+    assert checks(done.stdout)["connection as rubi_app"] == ("FAILED" if code else "-")
+
+
 def test_passwords_are_in_no_log_and_in_no_output(managed: tuple[Address, Path]) -> None:
     done = install(managed, RUBI_APP_PASSWORD=APP_PASSWORD)
     log = log_of(managed)
@@ -261,7 +297,7 @@ def test_service_takes_from_public_and_the_administrator_goes_on(
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    done = install(installed, RUBI_APP_PASSWORD=APP_PASSWORD)
+    done = install(installed)
     assert done.returncode == 0, done.stdout + done.stderr
     assert checks(done.stdout)["rights of PUBLIC"] == "ok"
     with psycopg.connect(address.dsn(DATABASE), autocommit=True) as connection:
