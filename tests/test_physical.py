@@ -22,7 +22,6 @@ import deploy
 import embedded
 from backing import refused
 from conftest import Address, prepare_database
-from machine import Script
 
 # minutes in all; the short ones of their kind run by default
 pytestmark = pytest.mark.slow
@@ -276,16 +275,3 @@ def test_standby_is_not_made_over_data_nor_promoted_twice(server: Address, tmp_p
         "standby", "promote", tmp_path, database="postgres", server=server, user="postgres"
     )
     refused(done, "is no standby")
-
-
-def test_folder_of_somebody_else_stays_theirs(run_script: Script, tmp_path: Path) -> None:
-    folder = tmp_path / "standby"
-    folder.mkdir(0o750)
-    nobody = f"host=127.0.0.1 port={embedded.free_port()}"
-    done = run_script("standby.py", "make", str(folder), "--primary", nobody)
-    # an ordinary user runs the server as himself
-    user = embedded.server_user()
-    said = f"chown {user.pw_name} {folder}" if user else "onnection refused"
-    assert (done.returncode, said in done.stderr) == (1, True), done.stderr
-    assert folder.stat().st_mode & 0o777 == 0o750
-    assert folder.stat().st_uid == os.geteuid()

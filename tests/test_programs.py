@@ -12,6 +12,7 @@ import pytest
 
 import chromium
 import debian
+import embedded
 import machine
 import programs
 from conftest import ROOT
@@ -121,6 +122,18 @@ def test_folder_that_is_made_can_be_entered_whatever_the_umask(
     assert [p.stat().st_mode & 0o777 for p in (folder / "made", folder / "made/home")] == [
         0o755
     ] * 2
+
+
+def test_folder_of_somebody_else_stays_theirs(run_script: Script, tmp_path: Path) -> None:
+    folder = tmp_path / "standby"
+    folder.mkdir(0o750)
+    nobody = f"host=127.0.0.1 port={embedded.free_port()}"
+    done = run_script("standby.py", "make", str(folder), "--primary", nobody)
+    user = embedded.server_user()
+    said = f"chown {user.pw_name} {folder}" if user else "onnection refused"
+    assert (done.returncode, said in done.stderr) == (1, True), done.stderr
+    assert folder.stat().st_mode & 0o777 == 0o750
+    assert folder.stat().st_uid == os.geteuid()
 
 
 def test_relative_home_is_meant_from_where_the_script_was_called(folder: Path) -> None:
