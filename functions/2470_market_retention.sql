@@ -253,8 +253,10 @@ BEGIN
                 ELSE
                     EXECUTE pg_catalog.format(
                         'INSERT INTO internal.bar_changes'
-                        ' SELECT m.symbol, m.timeframe, -count(*), min(m.timestamp),'
-                        ' max(m.timestamp) FROM %I.%I AS m GROUP BY m.symbol, m.timeframe',
+                        ' (symbol, timeframe, bars, first_timestamp, last_timestamp)'
+                        ' SELECT m.symbol, m.timeframe, -pg_catalog.count(*),'
+                        ' pg_catalog.min(m.timestamp), pg_catalog.max(m.timestamp)'
+                        ' FROM %I.%I AS m GROUP BY m.symbol, m.timeframe',
                         v_chunk.chunk_schema, v_chunk.chunk_name
                     );
                     PERFORM public.drop_chunks(

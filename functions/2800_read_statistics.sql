@@ -112,7 +112,10 @@ AS $$
         s.last_value,
         CASE WHEN s.increment_by > 0 THEN s.max_value ELSE s.min_value END
     FROM pg_sequences AS s
-    WHERE NOT s.cycle AND s.schemaname IN ('public', 'monitoring', 'internal', 'audit', 'deploy')
+    WHERE NOT s.cycle
+        AND s.schemaname IN (
+            'public', 'monitoring', 'internal', 'audit', 'deploy', 'migration'
+        )
 $$;
 COMMENT ON FUNCTION monitoring.read_sequences() IS
 'Sequences that do not begin again, with their latest value and the last one possible.';

@@ -59,8 +59,8 @@ class Platform:
     """Open ones an account."""
     update_seconds: float = 1
     """Between two prices of an open position."""
-    keep_ticks: int = 30
-    """Days; 0 for ever."""
+    keep_ticks: int = 0
+    """Days; 0 for ever: only the Timescale licence drops ticks by itself."""
     keep_bars: int = 0
     keep_snapshots: int = 365
     api: int = 4
@@ -170,7 +170,7 @@ def limits(platform: Platform, days: int) -> list[Limit]:
             "disk", size / (disk * 0.8),
             f"{size / GIB:,.0f} GiB after {days} days; 80 % of {platform.disk:g} GiB "
             + (f"on day {full:,}" if full is not None else "never"),
-            "archive bars and ticks to the lake (archive_bars.py, market_retention), or grow it",
+            "archive bars to the lake (archive_bars.py), drop old ticks, or grow it",
         ),
         Limit(
             "memory for active indexes", index / quarter,
@@ -207,7 +207,9 @@ def plan(
     orders: Annotated[float, typer.Option(min=0, help="an account and day")] = 10,
     positions: Annotated[float, typer.Option(min=0, help="open, an account")] = 3,
     update_seconds: Annotated[float, typer.Option(min=0.01, help="between two prices")] = 1,
-    keep_ticks: Annotated[int, typer.Option(min=0, help="days; 0 for ever")] = 30,
+    keep_ticks: Annotated[
+        int, typer.Option(min=0, help="days; 0 for ever, which is all Apache has")
+    ] = 0,
     keep_bars: Annotated[int, typer.Option(min=0, help="days; 0 for ever")] = 0,
     keep_snapshots: Annotated[int, typer.Option(min=0, help="days; 0 for ever")] = 365,
     api: Annotated[int, typer.Option(min=0, help="processes of the API")] = 4,

@@ -128,6 +128,25 @@ def test_every_view_runs_as_rubi_monitor(watched: Watched) -> None:
     assert watched.monitor.execute("SELECT subject FROM monitoring.blind_spots").fetchall() == []
 
 
+@pytest.mark.parametrize(
+    ("log", "seen"), [("ddl, write", True), ("all", True), ("ddl,role", False)]
+)
+def test_pgaudit_that_ends_the_server_is_named(
+    db: psycopg.Connection, log: str, seen: bool
+) -> None:
+    """timescaledb#7667: COPY into a hypertable; a setting is all that tells of pgaudit."""
+    db.execute("SELECT set_config('pgaudit.log', %s, FALSE)", [log])
+    spots = db.execute("SELECT subject FROM monitoring.blind_spots").fetchall()
+    assert (("pgaudit",) in spots) is seen
+
+
+def test_tables_of_moving_in_are_watched_like_others(db: psycopg.Connection) -> None:
+    rows = db.execute(
+        "SELECT table_name FROM monitoring.stored_tables WHERE table_schema = 'migration'"
+    ).fetchall()
+    assert ("rejects",) in rows
+
+
 def test_without_pg_monitor_the_views_say_what_they_cannot_see(watched: Watched) -> None:
     other = watched.another()
     other.execute("BEGIN; SELECT 1")

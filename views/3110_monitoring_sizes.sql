@@ -38,7 +38,7 @@ LEFT JOIN pg_catalog.pg_namespace AS pn ON p.relnamespace = pn.oid
 WHERE
     c.relkind IN ('r', 'p', 'm')
     AND coalesce(pn.nspname, n.nspname) IN (
-        'public', 'monitoring', 'internal', 'audit', 'deploy'
+        'public', 'monitoring', 'internal', 'audit', 'deploy', 'migration'
     );
 
 COMMENT ON VIEW monitoring.stored_tables IS

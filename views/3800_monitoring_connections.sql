@@ -48,7 +48,15 @@ SELECT
     format('%s, which no dump holds', count(*)) AS reason,
     'SELECT lo_unlink(oid) FROM pg_largeobject_metadata, as superuser' AS remedy
 FROM pg_catalog.pg_largeobject_metadata
-HAVING count(*) > 0;
+HAVING count(*) > 0
+UNION ALL
+-- https://github.com/timescale/timescaledb/issues/7667
+SELECT
+    'pgaudit' AS subject,
+    format('pgaudit.log = %s: a COPY into a hypertable ends the server', a.log) AS reason,
+    'take write and all out of pgaudit.log; audit.changes notes the writes that matter' AS remedy
+FROM current_setting('pgaudit.log', TRUE) AS a (log)
+WHERE a.log ~ '(^|,)\s*(write|all)\M';
 
 COMMENT ON VIEW monitoring.blind_spots IS
 'What the reader of these views can''t see here, and what to do about it. No row when all is in

@@ -25,7 +25,9 @@ WITH indexes AS (
     INNER JOIN pg_catalog.pg_class AS c ON i.indexrelid = c.oid
     INNER JOIN pg_catalog.pg_class AS t ON i.indrelid = t.oid
     INNER JOIN pg_catalog.pg_namespace AS n ON t.relnamespace = n.oid
-    WHERE n.nspname IN ('public', 'monitoring', 'internal', 'audit', 'deploy') AND i.indisvalid
+    WHERE
+        n.nspname IN ('public', 'monitoring', 'internal', 'audit', 'deploy', 'migration')
+        AND i.indisvalid
 )
 
 SELECT
@@ -108,7 +110,7 @@ INNER JOIN pg_catalog.pg_class AS t ON k.conrelid = t.oid
 INNER JOIN pg_catalog.pg_namespace AS n ON t.relnamespace = n.oid
 WHERE
     k.contype = 'f'
-    AND n.nspname IN ('public', 'monitoring', 'internal', 'audit', 'deploy')
+    AND n.nspname IN ('public', 'monitoring', 'internal', 'audit', 'deploy', 'migration')
     AND NOT EXISTS (
         SELECT FROM pg_catalog.pg_index AS i
         WHERE

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import closing, contextmanager, nullcontext
+from contextlib import ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -259,18 +259,20 @@ class Mover:
         """All rejects of the source as lines of JSON; no file when there are none."""
         path.unlink(missing_ok=True)
         written = 0
-        with self.connection.transaction(), self.connection.cursor("rejects") as cursor:
+        with (
+            self.connection.transaction(),
+            self.connection.cursor("rejects") as cursor,
+            ExitStack() as opened,
+        ):
             cursor.execute(
                 "SELECT table_name, source_row, rule, detail, row_values FROM migration.rejects"
                 " WHERE source = %s ORDER BY table_name, source_row", [self.source.name],
             )  # fmt: skip
             for row in cursor:
                 if not written:
-                    file = path.open("w", encoding="utf-8")
+                    file = opened.enter_context(path.open("w", encoding="utf-8"))
                 names = ("table", "row", "rule", "detail", "values")
                 record = dict(zip(names, row, strict=True))
                 file.write(json.dumps(record, ensure_ascii=False) + "\n")
                 written += 1
-            if written:
-                file.close()
         return written
