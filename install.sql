@@ -156,6 +156,7 @@ SET lock_timeout = '5s';
 \set file triggers/4610_audit.sql \ir scripts/apply.psql
 \set file triggers/4620_frozen_columns.sql \ir scripts/apply.psql
 \set file triggers/4630_tenant_parents.sql \ir scripts/apply.psql
+\set file triggers/4640_closed_users.sql \ir scripts/apply.psql
 \set file seed/5010_administrator.sql \ir scripts/apply.psql
 \set file seed/5200_mt5_codes.sql \ir scripts/apply.psql
 \set file seed/5400_market_sessions.sql \ir scripts/apply.psql

@@ -50,6 +50,7 @@ AS $$
 DECLARE
     v_user text := nullif(current_setting('app.user_id', TRUE), '');
     v_fault text;
+    v_closed_at timestamptz;
     v_given record;
     v_server text;
     v_account public.mt5_accounts;
@@ -77,6 +78,15 @@ BEGIN
             MESSAGE = format('app.user_id is %s, the account is sent for user %s', v_user, p_user_id);
     END IF;
 
+    -- A closed user's login is no longer known: it would come back as a new account. KEY SHARE, as
+    -- the foreign key takes it, waits for the end of close_user.
+    SELECT u.closed_at INTO v_closed_at
+    FROM public.users AS u
+    WHERE u.id = p_user_id
+    FOR KEY SHARE;
+    IF v_closed_at IS NOT NULL THEN
+        PERFORM internal.refuse_closed(p_user_id);
+    END IF;
     SELECT * INTO v_given
     FROM jsonb_to_record(p_account) AS r (
         login text, trade_mode integer, leverage integer, margin_mode integer,
@@ -121,7 +131,7 @@ BEGIN
     WHERE a.user_id = p_user_id
         AND a.server = v_server
         AND a.account_number = v_given.login;
-    v_account := internal.lock_mt5_account(v_account.id);
+    v_account := internal.lock_open_mt5_account(v_account.id);
 
     INSERT INTO public.mt5_account_states AS s (
         account_id, login, trade_mode, leverage, limit_orders, margin_so_mode, trade_allowed,
@@ -196,5 +206,5 @@ $$;
 COMMENT ON FUNCTION public.ingest_mt5_account(bigint, jsonb, timestamptz) IS
 'Takes what account_info returned: finds or makes the account of the user, opens or refreshes its
 session, appends a snapshot; answers the account''s id. p_taken_at is when it was taken. An older
-state than the one stored adds its snapshot only. Raises RB051, RB053 and RB055.';
+state than the one stored adds its snapshot only. Raises RB024, RB051, RB053 and RB055.';
 REVOKE ALL ON FUNCTION public.ingest_mt5_account(bigint, jsonb, timestamptz) FROM public;

@@ -26,7 +26,7 @@ DECLARE
     v_first_msc bigint;
 BEGIN
     PERFORM internal.check_mt5_source(p_source);
-    v_account := internal.lock_mt5_account(p_account_id);
+    v_account := internal.lock_open_mt5_account(p_account_id);
     SELECT
         0,
         0,
@@ -126,5 +126,5 @@ COMMENT ON FUNCTION public.ingest_mt5_deals(bigint, jsonb, text) IS
 'Takes an array of deals as history_deals_get returned them, and makes trips and trading_orders
 follow. p_source is api, or report for rows of a trade history report, which never replace the
 API''s. Answers how many elements were inserted, updated, unchanged and rejected; the rejected are
-in mt5_rejects. Raises RB050, RB051, RB052 and RB054.';
+in mt5_rejects. Raises RB024, RB050, RB051, RB052 and RB054.';
 REVOKE ALL ON FUNCTION public.ingest_mt5_deals(bigint, jsonb, text) FROM public;

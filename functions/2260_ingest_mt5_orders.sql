@@ -28,7 +28,7 @@ DECLARE
     v_positions bigint[];
 BEGIN
     PERFORM internal.check_mt5_source(p_source);
-    v_account := internal.lock_mt5_account(p_account_id);
+    v_account := internal.lock_open_mt5_account(p_account_id);
     SELECT
         0,
         0,
@@ -136,6 +136,6 @@ $$;
 COMMENT ON FUNCTION public.ingest_mt5_orders(bigint, jsonb, text) IS
 'Takes an array of orders as history_orders_get or orders_get returned them. p_source is api, or
 report for rows of a trade history report, which never replace the API''s. Answers how many elements
-were inserted, updated, unchanged and rejected; the rejected are in mt5_rejects. Raises RB050, RB051,
-RB052 and RB054.';
+were inserted, updated, unchanged and rejected; the rejected are in mt5_rejects. Raises RB024,
+RB050, RB051, RB052 and RB054.';
 REVOKE ALL ON FUNCTION public.ingest_mt5_orders(bigint, jsonb, text) FROM public;

@@ -33,7 +33,7 @@ DECLARE
     v_round integer;
 BEGIN
     PERFORM internal.check_mt5_taken_at(p_taken_at);
-    v_account := internal.lock_mt5_account(p_account_id);
+    v_account := internal.lock_open_mt5_account(p_account_id);
     inserted := 0;
     updated := 0;
     rejected := 0;
@@ -236,5 +236,5 @@ COMMENT ON FUNCTION public.ingest_mt5_positions(bigint, jsonb, timestamptz) IS
 'Takes the array of all open positions as positions_get returned it: what is missing has closed and
 leaves trading_positions, [] closes all. p_taken_at is when it was taken: an older picture than the
 one stored changes nothing. Answers how many elements were inserted, updated, unchanged and
-rejected; the rejected are in mt5_rejects. Raises RB050 to RB053.';
+rejected; the rejected are in mt5_rejects. Raises RB024 and RB050 to RB053.';
 REVOKE ALL ON FUNCTION public.ingest_mt5_positions(bigint, jsonb, timestamptz) FROM public;

@@ -40,7 +40,7 @@ DECLARE
     v_current public.mt5_symbols;
 BEGIN
     PERFORM internal.check_mt5_taken_at(p_taken_at);
-    PERFORM internal.lock_mt5_account(p_account_id);
+    PERFORM internal.lock_open_mt5_account(p_account_id);
     v_bad := internal.reject_mt5_rows(p_account_id, 'symbols', p_rows, 'api');
     inserted := 0;
     updated := 0;
@@ -111,7 +111,7 @@ $$;
 COMMENT ON FUNCTION public.ingest_mt5_symbols(bigint, jsonb, timestamptz) IS
 'Takes an array of symbols as symbols_get returned them: new terms begin a new version, tick values
 are kept up to date, a symbol that is not in the array stays. Answers how many elements were
-inserted, updated (a new version), unchanged and rejected. Raises RB050 to RB053.';
+inserted, updated (a new version), unchanged and rejected. Raises RB024 and RB050 to RB053.';
 REVOKE ALL ON FUNCTION public.ingest_mt5_symbols(bigint, jsonb, timestamptz) FROM public;
 
 CREATE OR REPLACE FUNCTION public.canonical_symbol(p_account_id bigint, p_symbol text)

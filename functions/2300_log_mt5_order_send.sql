@@ -29,7 +29,7 @@ BEGIN
             MESSAGE = 'request and result of order_send are JSON objects',
             HINT = 'A result that never came is NULL.';
     END IF;
-    PERFORM internal.lock_mt5_account(p_account_id);
+    PERFORM internal.lock_open_mt5_account(p_account_id);
     INSERT INTO public.mt5_order_sends AS s (
         account_id, sent_at, answered_at, request_id, deal, order_ticket, magic, action, type,
         retcode, requested_price, requested_volume, filled_price, filled_volume, symbol,
@@ -63,6 +63,6 @@ $$;
 COMMENT ON FUNCTION
 public.log_mt5_order_send(bigint, jsonb, jsonb, timestamptz, timestamptz, text) IS
 'Keeps a request of order_send with its result and the times of both; answers the row''s id. With
-p_client_request_id a repeat completes the row. Raises RB051 and RB056.';
+p_client_request_id a repeat completes the row. Raises RB024, RB051 and RB056.';
 REVOKE ALL ON FUNCTION
 public.log_mt5_order_send(bigint, jsonb, jsonb, timestamptz, timestamptz, text) FROM public;

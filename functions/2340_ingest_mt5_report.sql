@@ -55,7 +55,7 @@ SECURITY DEFINER -- the gateway's role has no rights on tables
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_account public.mt5_accounts := internal.lock_mt5_account(p_account_id);
+    v_account public.mt5_accounts := internal.lock_open_mt5_account(p_account_id);
     v_report public.mt5_reports;
     v_closed jsonb := coalesce(p_report -> 'positions', '[]');
     v_open jsonb := coalesce(p_report -> 'open_positions', '[]');
@@ -111,5 +111,5 @@ COMMENT ON FUNCTION public.ingest_mt5_report(bigint, jsonb) IS
 'Takes a trade history report''s lists of closed and open positions, balances and figures, after its
 orders and deals were ingested: gives deals their positions and makes trips and trading_orders
 follow. Answers the row in mt5_reports, how many positions changed, and how many trades have none
-because the report doesn''t tell. Raises RB050 to RB052.';
+because the report doesn''t tell. Raises RB024 and RB050 to RB052.';
 REVOKE ALL ON FUNCTION public.ingest_mt5_report(bigint, jsonb) FROM public;

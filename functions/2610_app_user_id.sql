@@ -1,23 +1,32 @@
 -- 2610_app_user_id.sql: whose rows a tenant sees.
--- needs: schema/0010_deploy.sql
+-- needs: schema/0100_users.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
 
--- Anything but a plain positive number is nobody: unset, empty, signed, spaced, or too long.
+-- Anything but a plain positive number is nobody: unset, empty, signed, spaced, or too long; and so
+-- is a closed user, whose rows are neither seen nor written by a tenant any more.
 CREATE OR REPLACE FUNCTION public.app_user_id()
 RETURNS bigint
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
+SECURITY DEFINER -- the policy of users asks it
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT CASE
-        WHEN current_setting('app.user_id', TRUE) ~ '^[1-9][0-9]{0,17}$'
-            THEN current_setting('app.user_id', TRUE)::bigint
-    END
+    SELECT g.id
+    FROM (
+        SELECT CASE
+            WHEN current_setting('app.user_id', TRUE) ~ '^[1-9][0-9]{0,17}$'
+                THEN current_setting('app.user_id', TRUE)::bigint
+        END AS id
+    ) AS g
+    WHERE NOT EXISTS (
+        SELECT FROM public.users AS u
+        WHERE u.id = g.id AND u.closed_at IS NOT NULL
+    )
 $$;
 COMMENT ON FUNCTION public.app_user_id() IS
 'users.id from the setting app.user_id, which the API sets with SET LOCAL; NULL, which matches no
-row, when it is unset or malformed.';
+row, when it is unset, malformed, or of a closed user.';
 REVOKE ALL ON FUNCTION public.app_user_id() FROM public;

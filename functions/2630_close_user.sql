@@ -1,9 +1,92 @@
 -- 2630_close_user.sql: ends a user's account and removes who it was.
 -- needs: schema/0150_trading_orders.sql, schema/0320_mt5_account_states.sql,
---        schema/0600_audit.sql
+--        schema/0390_mt5_rejects.sql, schema/0395_mt5_order_sends.sql, schema/0600_audit.sql,
+--        schema/0910_migration.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
+
+-- What goes and what stays by law: docs/security.md. Everything here can be done again: a second
+-- call takes away what the first one did not find.
+CREATE OR REPLACE FUNCTION internal.forget_user(p_user public.users, p_accounts bigint[])
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    c_personal CONSTANT text[] := '{email, username, account_number, name, description}';
+    v_user_id CONSTANT text := p_user.id;
+    v_strategies bigint[];
+    v_sessions text[];
+BEGIN
+    UPDATE public.trading_strategies AS s
+    SET name = 'strategy ' || s.id, description = NULL, is_active = FALSE
+    WHERE s.user_id = p_user.id
+        AND (s.name <> 'strategy ' || s.id OR s.description IS NOT NULL OR s.is_active);
+    UPDATE public.trading_signals AS s
+    SET
+        status = CASE WHEN s.status = 'PENDING' THEN 'EXPIRED' ELSE s.status END,
+        status_message = CASE WHEN s.status = 'PENDING' THEN 'account closed' END
+    WHERE s.user_id = p_user.id
+        AND (s.status = 'PENDING' OR s.status_message <> 'account closed');
+
+    -- without a picture of open positions the proofs don't miss those that deals left open
+    UPDATE public.mt5_account_states AS m
+    SET login = NULL, name = NULL, raw = NULL, positions_taken_at = NULL
+    WHERE m.account_id = ANY (p_accounts);
+    DELETE FROM public.trading_positions AS p WHERE p.account_id = ANY (p_accounts);
+    DELETE FROM public.mt5_rejects AS r WHERE r.account_id = ANY (p_accounts);
+    UPDATE public.mt5_order_sends AS s
+    SET
+        request = s.request - 'comment',
+        result = s.result - '{comment, request}'::text[]
+    WHERE s.account_id = ANY (p_accounts);
+
+    SELECT array_agg(s.session_id::text) INTO v_sessions
+    FROM public.mt5_sessions AS s
+    WHERE s.user_id = p_user.id;
+    DELETE FROM migration.leftovers AS l
+    WHERE l.owner = v_user_id OR l.owner = ANY (v_sessions);
+    DELETE FROM migration.leftovers AS l
+    USING migration.given_ids AS g
+    WHERE l.table_name = 'users'
+        AND g.source = l.source
+        AND g.table_name = l.table_name
+        AND g.source_row = l.source_row
+        AND g.id = p_user.id;
+    DELETE FROM migration.rejects AS r
+    WHERE r.row_values ->> 'user_id' = v_user_id
+        OR r.row_values ->> 'session_id' = ANY (v_sessions)
+        OR (
+            r.table_name = 'users' AND (
+                r.row_values ->> 'id' = v_user_id
+                OR lower(r.row_values ->> 'email') = lower(p_user.email)
+                OR lower(r.row_values ->> 'username') = lower(p_user.username)
+            )
+        );
+
+    SELECT array_agg(s.id) INTO v_strategies
+    FROM public.trading_strategies AS s
+    WHERE s.user_id = p_user.id;
+    UPDATE audit.changes AS c
+    SET old_values = c.old_values - c_personal, new_values = c.new_values - c_personal
+    WHERE (c.old_values ?| c_personal OR c.new_values ?| c_personal)
+        AND (
+            (c.table_name = 'users' AND c.row_id = p_user.id)
+            OR (c.table_name = 'mt5_accounts' AND c.row_id = ANY (p_accounts))
+            OR (c.table_name = 'trading_strategies' AND c.row_id = ANY (v_strategies))
+            OR (
+                c.table_name IN ('mt5_accounts', 'trading_strategies')
+                AND c.old_values ->> 'user_id' = v_user_id
+            )
+        );
+END
+$$;
+COMMENT ON FUNCTION internal.forget_user(public.users, bigint[]) IS
+'Takes what names a closed user out of every table but users, mt5_accounts and mt5_sessions.';
+REVOKE ALL ON FUNCTION internal.forget_user(public.users, bigint[]) FROM public;
 
 CREATE OR REPLACE FUNCTION public.close_user(p_user_id bigint)
 RETURNS timestamptz
@@ -14,72 +97,81 @@ SECURITY DEFINER -- the audit trail is append-only for the caller, and names are
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    v_user public.users;
     v_closed_at timestamptz;
     v_accounts bigint[];
+    v_mark text := p_user_id;
 BEGIN
-    SELECT u.closed_at INTO v_closed_at
-    FROM public.users AS u
-    WHERE u.id = p_user_id
-    FOR UPDATE;
+    SELECT u.* INTO v_user FROM public.users AS u WHERE u.id = p_user_id FOR UPDATE;
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'RB021',
             MESSAGE = format('there is no user %s', p_user_id),
             HINT = 'Look the id up in users.';
     END IF;
-    IF v_closed_at IS NOT NULL THEN
-        RETURN v_closed_at;
-    END IF;
+    v_closed_at := coalesce(v_user.closed_at, now());
 
-    UPDATE public.trading_strategies AS s
-    SET is_active = FALSE
-    WHERE s.user_id = p_user_id AND s.is_active;
-
-    UPDATE public.trading_signals AS s
-    SET status = 'EXPIRED', status_message = 'account closed'
-    WHERE s.user_id = p_user_id AND s.status = 'PENDING';
-
-    -- The login at a broker names a person as well. It stays distinct: tickets hang on it.
-    UPDATE public.mt5_accounts AS a
-    SET account_number = 'closed-' || a.id
-    WHERE a.user_id = p_user_id;
-    UPDATE public.mt5_account_states AS m
-    SET login = NULL, name = NULL, raw = NULL
-    FROM public.mt5_accounts AS a
-    WHERE m.account_id = a.id AND a.user_id = p_user_id;
-    UPDATE public.mt5_sessions AS s
-    SET
-        account_number = 'closed-' || s.account_id,
-        is_active = FALSE,
-        disconnected_at = coalesce(s.disconnected_at, greatest(now(), s.connected_at))
-    WHERE s.user_id = p_user_id;
-
+    -- Somebody may be called closed-202 already; names are unique without regard to case.
+    WHILE EXISTS (
+        SELECT FROM public.users AS u
+        WHERE u.id <> p_user_id AND (
+            lower(u.username) = 'closed-' || v_mark
+            OR lower(u.email) = 'user-' || v_mark || '@closed.invalid'
+        )
+    ) LOOP
+        v_mark := p_user_id || '-' || left(gen_random_uuid()::text, 8);
+    END LOOP;
     UPDATE public.users AS u
     SET
-        email = 'user-' || u.id || '@closed.invalid',
-        username = 'closed-' || u.id,
+        email = 'user-' || v_mark || '@closed.invalid',
+        username = 'closed-' || v_mark,
         hashed_password = '!',
         is_active = FALSE,
         is_superuser = FALSE,
-        closed_at = now()
+        closed_at = v_closed_at
     WHERE u.id = p_user_id
-    RETURNING u.closed_at INTO v_closed_at;
+        AND NOT (
+            u.closed_at IS NOT NULL
+            AND u.email LIKE 'user-' || p_user_id || '%@closed.invalid'
+            AND u.username LIKE 'closed-' || p_user_id || '%'
+            AND u.hashed_password = '!'
+            AND NOT u.is_superuser
+        );
 
+    -- The login at a broker names a person as well. It stays distinct: tickets hang on it.
+    UPDATE public.mt5_accounts AS a
+    SET
+        account_number = 'closed-' || a.id || CASE
+            WHEN EXISTS (
+                SELECT FROM public.mt5_accounts AS x
+                WHERE x.user_id = p_user_id
+                    AND x.id <> a.id
+                    AND x.account_number = 'closed-' || a.id
+            ) THEN '-' || left(gen_random_uuid()::text, 8)
+            ELSE ''
+        END,
+        closed_at = v_closed_at
+    WHERE a.user_id = p_user_id AND a.closed_at IS NULL;
     SELECT array_agg(a.id) INTO v_accounts
     FROM public.mt5_accounts AS a
     WHERE a.user_id = p_user_id;
-    UPDATE audit.changes AS c
+    UPDATE public.mt5_sessions AS s
     SET
-        old_values = c.old_values - ARRAY['email', 'username', 'account_number'],
-        new_values = c.new_values - ARRAY['email', 'username', 'account_number']
-    WHERE (c.table_name = 'users' AND c.row_id = p_user_id)
-        OR (c.table_name = 'mt5_accounts' AND c.row_id = ANY (v_accounts));
+        account_number = a.account_number,
+        is_active = FALSE,
+        disconnected_at = coalesce(s.disconnected_at, greatest(now(), s.connected_at))
+    FROM public.mt5_accounts AS a
+    WHERE a.id = s.account_id
+        AND s.user_id = p_user_id
+        AND (s.is_active OR s.disconnected_at IS NULL OR s.account_number <> a.account_number);
 
+    PERFORM internal.forget_user(v_user, coalesce(v_accounts, '{}'));
     RETURN v_closed_at;
 END
 $$;
 COMMENT ON FUNCTION public.close_user(bigint) IS
-'Closes a user: no login, no active strategy or session, pending signals expired; e-mail, username
-and broker logins replaced, in the audit trail removed. Orders, snapshots, metrics stay. Answers when it
-was closed; a repeated call changes nothing. Raises RB021 for an unknown id.';
+'Closes a user for good: no login, no active strategy or session, pending signals expired, whatever
+names the person taken out; orders, deals, snapshots and metrics stay. From then on nothing is
+written for the user (RB024). Answers when the user was closed; a repeated call completes what is
+left. Raises RB021 for an unknown id.';
 REVOKE ALL ON FUNCTION public.close_user(bigint) FROM public;

@@ -63,6 +63,7 @@ TO rubi_ingest, rubi_app;
 GRANT EXECUTE ON FUNCTION public.has_subscribers(text)
 TO rubi_app, rubi_tenant, rubi_ingest;
 GRANT EXECUTE ON FUNCTION public.subscribe(text) TO rubi_app, rubi_ingest, rubi_readonly;
+GRANT EXECUTE ON FUNCTION public.check_account_is_open(bigint) TO rubi_app;
 GRANT EXECUTE ON FUNCTION public.rebuild_mt5_trips(bigint) TO rubi_app;
 GRANT EXECUTE ON FUNCTION public.rederive_mt5_times(text) TO rubi_app;
 GRANT EXECUTE ON FUNCTION public.find_mt5_clock_shift(bigint) TO rubi_app, rubi_readonly;

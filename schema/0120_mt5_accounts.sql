@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_accounts (
     trade_mode smallint,
     leverage integer,
     created_at timestamptz DEFAULT now() NOT NULL,
+    closed_at timestamptz,
     CONSTRAINT mt5_accounts_pkey PRIMARY KEY (id),
     CONSTRAINT mt5_accounts_id_user_id_key UNIQUE (id, user_id),
     CONSTRAINT mt5_accounts_user_id_server_account_number_key
@@ -42,3 +43,5 @@ COMMENT ON COLUMN public.mt5_accounts.trade_mode IS
 'ACCOUNT_TRADE_MODE of MT5: 0 demo, 1 contest, 2 real; NULL while unknown.';
 COMMENT ON COLUMN public.mt5_accounts.leverage IS 'Leverage, 100 for 1:100; NULL while unknown.';
 COMMENT ON COLUMN public.mt5_accounts.created_at IS 'When the row was made, UTC.';
+COMMENT ON COLUMN public.mt5_accounts.closed_at IS
+'When its owner was closed, UTC: nothing is ingested for it any more; NULL for a living account.';

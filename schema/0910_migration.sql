@@ -64,6 +64,7 @@ CREATE TABLE IF NOT EXISTS migration.leftovers (
     source text NOT NULL,
     table_name text NOT NULL,
     source_row bigint NOT NULL,
+    owner text,
     row_values jsonb NOT NULL,
     CONSTRAINT leftovers_pkey PRIMARY KEY (source, table_name, source_row)
 );
@@ -72,6 +73,8 @@ COMMENT ON TABLE migration.leftovers IS
 COMMENT ON COLUMN migration.leftovers.source IS 'Source, as in progress.';
 COMMENT ON COLUMN migration.leftovers.table_name IS 'Table of ours that the row went to.';
 COMMENT ON COLUMN migration.leftovers.source_row IS 'Number of the row in the source.';
+COMMENT ON COLUMN migration.leftovers.owner IS
+'Whose row: the user''s id or, where a row names none, its session_id. close_user goes by it.';
 COMMENT ON COLUMN migration.leftovers.row_values IS 'Names and values of these columns.';
 
 CREATE TABLE IF NOT EXISTS migration.proofs (

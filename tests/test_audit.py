@@ -1,9 +1,8 @@
-"""Frozen history, the audit trail, and closing a user."""
+"""Frozen history and the audit trail."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from decimal import Decimal
 from typing import Any
 
 import psycopg
@@ -163,47 +162,3 @@ def test_trail_is_append_only(db: psycopg.Connection, role: str) -> None:
     ):
         with pytest.raises((errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction)):
             db.execute(statement)
-
-
-def test_closed_user_keeps_money_history_and_loses_its_name(app: psycopg.Connection) -> None:
-    user = rows.user(app, email="jane@example.com", username="Jane")
-    strategy = rows.strategy(app, user)
-    signal = rows.signal(app, user)
-    session = rows.session(app, user, account_number="4711")
-    rows.snapshot(app, session)
-    rows.closed_order(app, user, strategy_id=strategy)
-    app.execute("UPDATE users SET email = 'jane.doe@example.com' WHERE id = %s", [user])
-    closed_at = app.execute("SELECT close_user(%s)", [user]).fetchone()[0]
-    assert app.execute("SELECT close_user(%s)", [user]).fetchone()[0] == closed_at
-    found = app.execute(
-        "SELECT email, username, hashed_password, is_active, is_superuser FROM users WHERE id = %s",
-        [user],
-    ).fetchone()
-    assert found == (f"user-{user}@closed.invalid", f"closed-{user}", "!", False, False)
-    assert app.execute(
-        "SELECT total_orders, total_profit FROM user_trading_stats WHERE user_id = %s", [user]
-    ).fetchone() == (1, Decimal(10))
-    assert app.execute("SELECT count(*) FROM account_snapshots").fetchone() == (1,)
-    assert app.execute("SELECT status FROM trading_signals WHERE id = %s", [signal]).fetchone() == (
-        "EXPIRED",
-    )
-    assert app.execute(
-        "SELECT is_active, disconnected_at IS NULL, a.account_number = s.account_number"
-        " FROM mt5_sessions AS s JOIN mt5_accounts AS a ON a.id = s.account_id"
-    ).fetchall() == [(False, False, True)]
-    for table in ("users", "mt5_accounts", "mt5_sessions", "audit.changes"):
-        text = app.execute(f"SELECT string_agg(t::text, ' ') FROM {table} AS t").fetchone()[0]
-        assert "jane" not in text.lower(), table
-        assert "4711" not in text, table
-
-
-def test_closing_an_unknown_user_is_refused(app: psycopg.Connection) -> None:
-    with pytest.raises(psycopg.DatabaseError) as caught:
-        app.execute("SELECT close_user(999999)")
-    assert caught.value.sqlstate == "RB021"
-
-
-def test_login_can_be_used_by_another_user_after_closing(app: psycopg.Connection) -> None:
-    user = rows.user(app, email="a@x.org", username="a")
-    app.execute("SELECT close_user(%s)", [user])
-    assert rows.user(app, email="a@x.org", username="a") != user

@@ -209,11 +209,12 @@ def test_unknown_columns_are_listed_and_kept(db: psycopg.Connection, tmp_path: P
     assert done.code == 0, done
     assert "kept aside: magic, note, blob" in done.stdout
     kept = db.execute(
-        "SELECT table_name, source_row, row_values FROM migration.leftovers ORDER BY 1"
+        "SELECT table_name, source_row, owner, row_values FROM migration.leftovers ORDER BY 1"
     ).fetchall()
+    users = [str(rows[table][0]["user_id"]) for table in ("trading_orders", "trading_strategies")]
     assert kept == [
-        ("trading_orders", 21, {"magic": 77, "note": "häh\t\\", "blob": "01ff"}),
-        ("trading_strategies", 3, {"total_trades": 5, "total_profit": 12.5}),
+        ("trading_orders", 21, users[0], {"magic": 77, "note": "häh\t\\", "blob": "01ff"}),
+        ("trading_strategies", 3, users[1], {"total_trades": 5, "total_profit": 12.5}),
     ]
     counted = moving.stored(db, "trading_strategies", ["total_trades", "total_profit"])
     # counted from the orders, not believed

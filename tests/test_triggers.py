@@ -70,8 +70,9 @@ def test_position_takes_the_account_of_its_session(app: psycopg.Connection) -> N
 
 
 def test_position_of_an_unknown_session_is_refused(app: psycopg.Connection) -> None:
-    with pytest.raises((errors.NotNullViolation, errors.ForeignKeyViolation)):
+    with pytest.raises(errors.ForeignKeyViolation) as caught:
         rows.position(app, "00000000-0000-4000-8000-000000000000")
+    assert caught.value.diag.constraint_name == "trading_positions_session_id_fkey"
 
 
 def test_order_takes_the_strategy_of_its_signal(app: psycopg.Connection) -> None:

@@ -50,16 +50,38 @@ VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    v_account_id bigint;
+    v_closed_at timestamptz;
 BEGIN
-    -- a session that does not exist leaves the account as it is; its foreign key says so
-    SELECT s.account_id INTO NEW.account_id
+    IF NEW.session_id IS NULL THEN
+        RETURN NEW;
+    END IF;
+    SELECT
+        a.id,
+        a.closed_at
+    INTO v_account_id, v_closed_at
     FROM public.mt5_sessions AS s
+    INNER JOIN public.mt5_accounts AS a ON s.account_id = a.id
     WHERE s.session_id = NEW.session_id;
+    -- Without an account the row would fail by account_id, which its writer never named.
+    IF NOT FOUND THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'foreign_key_violation',
+            MESSAGE = format('there is no session %s', NEW.session_id),
+            SCHEMA = 'public',
+            TABLE = 'trading_positions',
+            CONSTRAINT = 'trading_positions_session_id_fkey';
+    ELSIF v_closed_at IS NOT NULL AND NOT has_table_privilege(TG_RELID, 'TRIGGER') THEN
+        PERFORM public.check_account_is_open(v_account_id);
+    END IF;
+    NEW.account_id := v_account_id;
     RETURN NEW;
 END
 $$;
 COMMENT ON FUNCTION public.set_position_account() IS
-'Trigger: a position belongs to the account of its session.';
+'Trigger: a position belongs to the account of its session. Raises foreign_key_violation where there
+is none, RB024 when its user is closed.';
 REVOKE ALL ON FUNCTION public.set_position_account() FROM public;
 
 CREATE OR REPLACE TRIGGER trading_positions_10_account

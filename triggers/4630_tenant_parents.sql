@@ -1,6 +1,6 @@
 -- 4630_tenant_parents.sql: a tenant does not learn from an error whether another's row exists.
 -- needs: schema/0150_trading_orders.sql, schema/0170_account_snapshots.sql,
---        functions/2610_app_user_id.sql
+--        functions/2610_app_user_id.sql, functions/2220_mt5_checks.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -68,7 +68,13 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF current_user <> 'rubi_tenant' THEN
+    IF current_user = 'rubi_app' THEN
+        PERFORM public.check_account_is_open(s.account_id)
+        FROM public.mt5_sessions AS s
+        -- a closed user's sessions have ended
+        WHERE s.session_id = NEW.session_id AND s.disconnected_at IS NOT NULL;
+        RETURN NEW;
+    ELSIF current_user <> 'rubi_tenant' THEN
         RETURN NEW;
     END IF;
     IF NOT EXISTS (
@@ -85,7 +91,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.check_session_of_snapshot() IS
-'Trigger for tenants: raises with_check_option_violation for a session that is not their own.';
+'Trigger: raises with_check_option_violation for a tenant''s snapshot of a session that is not their
+own, RB024 for the API''s of a closed user.';
 REVOKE ALL ON FUNCTION internal.check_session_of_snapshot() FROM public;
 
 CREATE OR REPLACE TRIGGER account_snapshots_01_tenant_session

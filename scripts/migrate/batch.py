@@ -165,12 +165,7 @@ class Batch:
             "SELECT source_row, rule, detail FROM migration.insert_staged(%s::regclass, %s)",
             [f"public.{self.move_.table}", self.columns],
         ).fetchall()
-        # its account comes from its session: without one, the session is what lacks
-        orphan = "trading_positions_account_id_not_null"
-        return [
-            (row, "trading_positions_session_id_fkey" if rule == orphan else rule, detail)
-            for row, rule, detail in rejects
-        ], there
+        return rejects, there
 
     def leave_what_is_there(self, before: set[int]) -> int:
         """Rows that an earlier run read and did not reject: those that are still here."""
@@ -241,11 +236,19 @@ class Batch:
                 [self.source, self.move_.table, first_after(last), rows[-1][0]],
             )
         extra = set(self.move_.leftovers)
-        query = "COPY migration.leftovers (source, table_name, source_row, row_values) FROM STDIN"
+        ours = {c.name: name for c, name in zip(self.move_.columns, self.move_.names, strict=False)}
+        owners = ("id",) if self.move_.table == "users" else ("user_id", "session_id")
+        whose = [ours[name] for name in owners if name in ours]
+        query = (
+            "COPY migration.leftovers (source, table_name, source_row, owner, row_values)"
+            " FROM STDIN"
+        )
         with self.connection.cursor() as cursor, cursor.copy(query) as copy:
             for row in rows:
-                values = {
-                    k: v for k, v in self.move_.shown(row).items() if k in extra and v is not None
-                }
+                shown = self.move_.shown(row)
+                values = {k: v for k, v in shown.items() if k in extra and v is not None}
+                owner = next((str(shown[k]) for k in whose if shown[k] is not None), None)
                 if values:
-                    copy.write_row((self.source, self.move_.table, row[0], json.dumps(values)))
+                    copy.write_row(
+                        (self.source, self.move_.table, row[0], owner, json.dumps(values))
+                    )

@@ -1,0 +1,84 @@
+-- 4640_closed_users.sql: nothing is written for a user who is closed.
+-- needs: schema/0150_trading_orders.sql, functions/2220_mt5_checks.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- Closed is final for the API as well; who may put triggers on a table, its owner, may correct. The
+-- gateway's functions look themselves, and a tenant who is closed is nobody (app_user_id). Runs as
+-- the caller.
+CREATE OR REPLACE FUNCTION internal.refuse_closed_user()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_closed_at timestamptz;
+BEGIN
+    IF TG_TABLE_NAME = 'users' THEN
+        v_closed_at := OLD.closed_at;
+    ELSIF TG_OP = 'INSERT' THEN
+        -- KEY SHARE, which the foreign key takes anyway, waits for the end of close_user
+        SELECT u.closed_at INTO v_closed_at
+        FROM public.users AS u
+        WHERE u.id = NEW.user_id
+        FOR KEY SHARE;
+    ELSE
+        SELECT u.closed_at INTO v_closed_at
+        FROM public.users AS u
+        WHERE u.id = OLD.user_id;
+    END IF;
+    IF v_closed_at IS NULL OR has_table_privilege(TG_RELID, 'TRIGGER') THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'RB024',
+        MESSAGE = 'the user is closed: nothing is written for a closed user',
+        HINT = 'Stop sending for this user. A person who comes back is a new user.',
+        SCHEMA = TG_TABLE_SCHEMA,
+        TABLE = TG_TABLE_NAME,
+        CONSTRAINT = 'user_is_open';
+END
+$$;
+COMMENT ON FUNCTION internal.refuse_closed_user() IS
+'Trigger: raises RB024 when another role than the owner writes a row of a closed user.';
+REVOKE ALL ON FUNCTION internal.refuse_closed_user() FROM public;
+
+CREATE OR REPLACE TRIGGER users_02_user_is_open
+BEFORE UPDATE ON public.users
+FOR EACH ROW
+WHEN (OLD.closed_at IS NOT NULL)
+EXECUTE FUNCTION internal.refuse_closed_user();
+
+CREATE OR REPLACE TRIGGER mt5_accounts_02_user_is_open
+BEFORE INSERT OR UPDATE ON public.mt5_accounts
+FOR EACH ROW EXECUTE FUNCTION internal.refuse_closed_user();
+
+-- Counters, which the database writes with every closed order, are left out.
+CREATE OR REPLACE TRIGGER trading_strategies_02_user_is_open
+BEFORE INSERT OR UPDATE OF
+id, user_id, name, description, symbols, timeframes, max_positions, risk_per_trade, is_active,
+created_at
+ON public.trading_strategies
+FOR EACH ROW EXECUTE FUNCTION internal.refuse_closed_user();
+
+CREATE OR REPLACE TRIGGER trading_signals_02_user_is_open
+BEFORE INSERT OR UPDATE ON public.trading_signals
+FOR EACH ROW EXECUTE FUNCTION internal.refuse_closed_user();
+
+CREATE OR REPLACE TRIGGER trading_orders_02_user_is_open
+BEFORE INSERT OR UPDATE ON public.trading_orders
+FOR EACH ROW EXECUTE FUNCTION internal.refuse_closed_user();
+
+-- A closed user's sessions have ended, so that the heartbeats of all others are not looked at.
+CREATE OR REPLACE TRIGGER mt5_sessions_02_user_is_open
+BEFORE INSERT ON public.mt5_sessions
+FOR EACH ROW EXECUTE FUNCTION internal.refuse_closed_user();
+
+CREATE OR REPLACE TRIGGER mt5_sessions_03_user_is_open
+BEFORE UPDATE ON public.mt5_sessions
+FOR EACH ROW
+WHEN (OLD.disconnected_at IS NOT NULL)
+EXECUTE FUNCTION internal.refuse_closed_user();
