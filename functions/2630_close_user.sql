@@ -172,6 +172,6 @@ $$;
 COMMENT ON FUNCTION public.close_user(bigint) IS
 'Closes a user for good: no login, no active strategy or session, pending signals expired, whatever
 names the person taken out; orders, deals, snapshots and metrics stay. From then on nothing is
-written for the user (RB024). Answers when the user was closed; a repeated call completes what is
-left. Raises RB021 for an unknown id.';
+written for the user. Answers when the user was closed; a repeated call completes what is left.
+Raises RB021 for an unknown id.';
 REVOKE ALL ON FUNCTION public.close_user(bigint) FROM public;
