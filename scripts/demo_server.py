@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -234,6 +235,16 @@ class Demo:
         for folder in (self.server, new):
             shutil.rmtree(folder, ignore_errors=True)
         embedded.owned_folder(new)
+        try:
+            with debian.full_disk_named(self.folder):
+                self.fill(new)
+        except BaseException:
+            shutil.rmtree(new, ignore_errors=True)
+            raise
+        new.rename(self.server)
+
+    def fill(self, new: Path) -> None:
+        """initdb in a folder; what it leaves when it fails shows whether the disk was full."""
         password = secrets.token_urlsafe(24)
         password_file = new / "password"
         password_file.touch(0o600)
@@ -247,17 +258,16 @@ class Demo:
             else ["--locale=C.UTF-8"]
         )
         done = subprocess.run(
-            [program, "-D", new / "data", "-U", "postgres", "-A", "scram-sha-256", "-E", "UTF8",
-             f"--pwfile={password_file}", *locale],
+            [program, "--no-clean", "-D", new / "data", "-U", "postgres", "-A", "scram-sha-256",
+             "-E", "UTF8", f"--pwfile={password_file}", *locale],
             capture_output=True, text=True, **embedded.as_server_user(),
         )  # fmt: skip
         if done.returncode:
-            said = done.stderr.strip().splitlines()
-            cause = next((line for line in said if "error:" in line), (said or ["no reason"])[-1])
-            raise Failure(f"initdb failed: {cause.removeprefix('initdb: error: ')}")
+            said = done.stderr.strip().splitlines() or ["no reason given"]
+            grave = [line for line in said if re.search(r"\b(FATAL|PANIC|error):", line)]
+            raise Failure(f"initdb failed: {(grave or said)[0].removeprefix('initdb: error: ')}")
         password_file.unlink()
         self.save_passwords({"postgres": password})
-        new.rename(self.server)
 
     def passwords(self) -> dict[str, str]:
         """Role to password, from the pgpass file."""

@@ -257,10 +257,10 @@ def test_full_disk_is_named(demo: Script, folder: Path) -> None:
 
 
 def test_initdb_that_fails_leaves_no_half_cluster(demo: Script, folder: Path) -> None:
-    text = 'mkdir -p "$2"; echo 17 >"$2/PG_VERSION"; echo "initdb: error: no locale" >&2; exit 1'
+    text = 'mkdir -p "$3"; echo 17 >"$3/PG_VERSION"; echo "initdb: error: no locale" >&2; exit 1'
     broken = fake_server(folder, "broken-initdb", {"initdb": text})
     refused(demo(RUBI_PG_BIN=broken), "initdb failed: no locale")
-    assert not list(demo.home.glob("demo-*/server"))
+    assert not list(demo.home.glob("demo-*/server*"))
 
 
 @pytest.mark.parametrize("script", ["demo.py", "install.py"])
