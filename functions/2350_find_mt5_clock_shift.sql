@@ -7,8 +7,8 @@ CALL deploy.become_owner();
 
 -- A deal's price lies within the bar of its minute, one spread and a little slippage apart: a
 -- quarter of the bar's height and 0.02 percent on either side are allowed. By hours only, as rules
--- of clocks are. In a market that stands still deals fit a wrong hour by chance, so each hour's count
--- is answered.
+-- of clocks are. In a market that stands still deals fit a wrong hour by chance, so each hour's
+-- count is answered.
 CREATE OR REPLACE FUNCTION public.find_mt5_clock_shift(p_account_id bigint)
 RETURNS TABLE (hours integer, deals bigint, within bigint)
 LANGUAGE sql
