@@ -50,7 +50,7 @@ CLOSED_WRITES = {
     "gateway's positions": "SELECT ingest_mt5_positions({account}, '[]', now())",
     "gateway's symbols": "SELECT ingest_mt5_symbols({account}, '[]', now())",
     "gateway's report": "SELECT ingest_mt5_report({account}, "
-    "'{{\"first_msc\": 1, \"last_msc\": 2, \"deals\": 1}}')",
+    '\'{{"first_msc": 1, "last_msc": 2, "deals": 1}}\')',
     "gateway's send": "SELECT log_mt5_order_send({account}, '{{}}', NULL, now())",
 }
 
