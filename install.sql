@@ -91,6 +91,7 @@ SET lock_timeout = '5s';
 \set file functions/2330_measure_mt5_report.sql \ir scripts/apply.psql
 \set file functions/2340_ingest_mt5_report.sql \ir scripts/apply.psql
 \set file functions/2350_find_mt5_clock_shift.sql \ir scripts/apply.psql
+\set file functions/2360_assign_mt5_netted_deals.sql \ir scripts/apply.psql
 \set file functions/2400_bar_clock.sql \ir scripts/apply.psql
 \set file functions/2410_market_series.sql \ir scripts/apply.psql
 \set file functions/2420_merge_staged_bars.sql \ir scripts/apply.psql

@@ -1,6 +1,6 @@
 -- 2340_ingest_mt5_report.sql: what a report says beyond deals and orders.
 -- needs: functions/2320_assign_mt5_positions.sql, functions/2245_refresh_mt5_trips.sql,
---        schema/0550_mt5_reports.sql
+--        functions/2360_assign_mt5_netted_deals.sql, schema/0550_mt5_reports.sql
 -- transaction: yes
 
 CALL deploy.become_owner();

@@ -52,7 +52,10 @@ GRANT EXECUTE ON FUNCTION public.ingest_mt5_orders(bigint, jsonb, text) TO rubi_
 GRANT EXECUTE ON FUNCTION public.ingest_mt5_positions(bigint, jsonb, timestamptz)
 TO rubi_ingest, rubi_app;
 GRANT EXECUTE ON FUNCTION public.ingest_mt5_report(bigint, jsonb) TO rubi_ingest, rubi_app;
-GRANT EXECUTE ON FUNCTION public.measure_mt5_report(bigint, bigint, bigint, numeric)
+GRANT EXECUTE ON FUNCTION
+public.walk_mt5_deals(bigint, bigint, bigint, numeric),
+public.measure_mt5_series(bigint, bigint, bigint),
+public.measure_mt5_report(bigint, bigint, bigint, numeric)
 TO rubi_app, rubi_readonly, rubi_tenant;
 GRANT EXECUTE ON FUNCTION public.ingest_mt5_symbols(bigint, jsonb, timestamptz)
 TO rubi_ingest, rubi_app;
