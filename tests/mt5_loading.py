@@ -1,0 +1,61 @@
+"""Runs scripts/load_mt5.py as a person does, and reads what it says."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+
+import psycopg
+import pytest
+
+import conftest
+import rows
+
+SCRIPT = conftest.ROOT / "scripts/load_mt5.py"
+Run = Callable[..., subprocess.CompletedProcess[str]]
+CLOCK = ("--server-clock", "NY+7")
+COUNTED = re.compile(r"^.*: (\w+): (\d+) inserted, (\d+) updated, (\d+) unchanged, (\d+) rejected$")
+
+
+@pytest.fixture
+def user(db: psycopg.Connection) -> int:
+    return rows.user(db, email="owner@example.com", username="ann")
+
+
+@pytest.fixture
+def load(db: psycopg.Connection, server: conftest.Address) -> Run:
+    """Runs the command line against the test's database, as the API's role."""
+
+    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, SCRIPT, *map(str, arguments)],
+            env=os.environ
+            | {"PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": "rubi_app",
+               "PGDATABASE": db.info.dbname, "COLUMNS": "40"},
+            capture_output=True,
+            text=True,
+            stdin=subprocess.DEVNULL,
+            timeout=60,
+        )  # fmt: skip
+
+    return run
+
+
+def counts(done: subprocess.CompletedProcess[str], code: int = 0) -> dict[str, list[int]]:
+    """What the command printed of rows: kind to its four counts."""
+    assert done.returncode == code, done.stdout + done.stderr
+    found = [COUNTED.match(line) for line in done.stdout.splitlines()]
+    return {match[1]: [int(match[i]) for i in range(2, 6)] for match in found if match}
+
+
+def refused(done: subprocess.CompletedProcess[str], code: int, said: str) -> None:
+    """One line on the screen, and that code."""
+    assert (done.returncode, len(done.stderr.splitlines())) == (code, 1), done.stderr
+    assert said in done.stderr
+
+
+def number(db: psycopg.Connection, table: str) -> int:
+    return db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
