@@ -126,7 +126,6 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_user_id bigint;
-    v_attempt integer;
     v_numbers text[];
     v_positions bigint[];
     v_legs integer[];

@@ -30,7 +30,6 @@ DECLARE
     v_identifiers bigint[];
     v_tickets text[];
     v_open bigint[];
-    v_round integer;
 BEGIN
     PERFORM internal.check_mt5_taken_at(p_taken_at);
     v_account := internal.lock_open_mt5_account(p_account_id);

@@ -34,6 +34,11 @@ TOOLS = Closure(
     "promtool, Prometheus' exporter and pgBadger",
     ("promtool", "prometheus-postgres-exporter", "pgbadger"),
 )
+CHECKS = Closure(
+    "checks",
+    "check_postgres and check_pgactivity",
+    ("check-postgres", "check-pgactivity"),
+)
 SYSTEMD = Closure("systemd", "systemd-analyze", ("systemd",))
 JAVA = Closure(
     "java",
@@ -62,6 +67,16 @@ def postgres_exporter() -> list[str]:
 def pgbadger() -> list[str]:
     """The command that reads the server's logs."""
     return TOOLS.command("usr/bin/pgbadger")
+
+
+def check_postgres() -> list[str]:
+    """The command of Nagios' older check of PostgreSQL."""
+    return CHECKS.command("usr/bin/check_postgres")
+
+
+def check_pgactivity() -> list[str]:
+    """The command of Nagios' newer check of PostgreSQL."""
+    return CHECKS.command("usr/lib/nagios/plugins/check_pgactivity")
 
 
 def systemd_analyze() -> list[str]:
