@@ -135,14 +135,20 @@ BEGIN
         RETURNING c.symbol, c.timeframe, c.bars, c.first_timestamp, c.last_timestamp
     ),
 
-    series AS (
+    days AS ( -- where each bar is logged there are as many ranges as bars
         SELECT
             t.symbol,
             t.timeframe,
             sum(t.bars) AS bars,
-            range_agg(tstzrange(t.first_timestamp, t.last_timestamp, '[]')) AS changed
+            tstzrange(min(t.first_timestamp), max(t.last_timestamp), '[]') AS changed
         FROM taken AS t
-        GROUP BY t.symbol, t.timeframe
+        GROUP BY t.symbol, t.timeframe, date_trunc('day', t.first_timestamp)
+    ),
+
+    series AS (
+        SELECT d.symbol, d.timeframe, sum(d.bars) AS bars, range_agg(d.changed) AS changed
+        FROM days AS d
+        GROUP BY d.symbol, d.timeframe
     ),
 
     counted AS (
@@ -170,7 +176,7 @@ COMMENT ON FUNCTION public.fold_bar_changes() IS
 the number of series that changed. To be called every minute or so, and as often as one likes.';
 REVOKE ALL ON FUNCTION public.fold_bar_changes() FROM public;
 
--- For bars written past the log: before TimescaleDB 2.18, or chunks dropped by hand.
+-- For bars that left past the log: chunks dropped by hand.
 -- SECURITY DEFINER: the log is nobody's.
 CREATE OR REPLACE FUNCTION public.count_bars(p_symbol text, p_timeframe text)
 RETURNS bigint

@@ -154,6 +154,7 @@ BEGIN
                 AND m.timestamp <= upper(v_range)
         )
     );
+    PERFORM set_config('rubi.bars_logged', 'on', TRUE); -- below, and not row by row
     IF v_fresh THEN
         BEGIN
             INSERT INTO public.market_data (
@@ -215,6 +216,7 @@ BEGIN
         )
         SELECT count(*), count(*) FILTER (WHERE is_new) INTO v_written, v_inserted FROM merged;
     END IF;
+    PERFORM set_config('rubi.bars_logged', 'off', TRUE);
 
     IF p_on_conflict = 'skip' AND v_written + v_rejected < v_staged THEN
         PERFORM internal.reject_staged_twins(v_zone, v_ahead);
@@ -282,9 +284,12 @@ AS $$
     SELECT p_symbol, p_timeframe, p_bars, lower(p_range), upper(p_range)
     WHERE NOT EXISTS (
         SELECT FROM pg_catalog.pg_trigger AS t
-        WHERE t.tgrelid = 'public.market_data'::regclass AND t.tgname = 'market_data_50_inserted'
+        WHERE t.tgrelid = 'public.market_data'::regclass
+            AND t.tgname = 'market_data_50_inserted'
+            AND t.tgnewtable IS NOT NULL
     )
 $$;
 COMMENT ON FUNCTION internal.log_bars_without_trigger(text, text, bigint, tstzrange) IS
-'Logs a change of bars where TimescaleDB is too old for the trigger that does it.';
+'Logs a change of bars where the trigger would log each row: see rubi.bars_logged in
+triggers/4400_bar_changes.sql.';
 REVOKE ALL ON FUNCTION internal.log_bars_without_trigger(text, text, bigint, tstzrange) FROM public;

@@ -47,6 +47,7 @@ BEGIN
         FROM jsonb_array_elements(p_rates) AS e (bar)
     ) AS t;
 
+    PERFORM set_config('rubi.bars_logged', 'on', TRUE); -- below, and not row by row
     WITH rates AS (
         SELECT
             (to_timestamp((b.bar ->> 'time')::bigint) AT TIME ZONE 'UTC' - v_ahead)
@@ -99,6 +100,7 @@ BEGIN
         tstzrange(min(g.at), max(g.at), '[]')
     INTO inserted, updated, unchanged, v_range
     FROM merged AS g;
+    PERFORM set_config('rubi.bars_logged', 'off', TRUE);
     IF inserted + updated > 0 THEN
         PERFORM internal.log_bars_without_trigger(p_symbol, p_timeframe, inserted, v_range);
     END IF;

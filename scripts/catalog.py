@@ -127,6 +127,8 @@ def text_of(catalog: Catalog) -> str:
         said, _, body = item.definition.partition("\nAS ")
         if item.kind == "view":  # servers spell queries differently
             said = "\n".join(line for line in said.splitlines() if line[:1] not in (" ", ""))
+        elif item.kind == "membership":  # PostgreSQL 15 has no options of it
+            said = said.removesuffix(" inherit true set true")
         elif body:
             said = (
                 said.partition("\n")[2] + f" body {hashlib.sha256(body.encode()).hexdigest()[:12]}"

@@ -26,7 +26,10 @@ def test_plpgsql_check_finds_nothing(db: psycopg.Connection) -> None:
     db.execute("SET client_min_messages = error")
     db.execute("CREATE EXTENSION plpgsql_check")
     functions = db.execute(
-        "SELECT p.oid::regprocedure::text, coalesce(t.tgrelid, 0::oid),"
+        # one of two trigger functions of bars serves no table, by the version of TimescaleDB
+        "SELECT p.oid::regprocedure::text, coalesce("
+        " t.tgrelid, CASE WHEN p.prorettype = 'trigger'::regtype THEN"
+        " 'public.market_data'::regclass ELSE 0 END),"
         " coalesce(t.tgnewtable, nullif(t.tgoldtable, 'old_rows'), 'new_rows'::name)"
         " FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang"
         " LEFT JOIN pg_trigger AS t ON t.tgfoid = p.oid AND NOT t.tgisinternal"

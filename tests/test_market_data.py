@@ -12,7 +12,6 @@ import pytest
 
 import bars
 import rows
-from deploy import ROOT
 
 H1 = {"time": 1704189600, "open": 1.1, "high": 1.3, "low": 1.0, "close": 1.2,
       "tick_volume": 5, "spread": 3, "real_volume": 0}  # fmt: skip
@@ -123,88 +122,6 @@ def test_merge_refuses_an_unknown_way_of_conflict(app: psycopg.Connection) -> No
         with pytest.raises(psycopg.Error) as caught:
             app.execute(f"SELECT {call}")
         assert caught.value.sqlstate == "RB063"
-
-
-def coverage(connection: psycopg.Connection) -> list[tuple]:
-    return connection.execute(
-        "SELECT symbol, bars, first_timestamp AT TIME ZONE 'UTC', last_timestamp AT TIME ZONE 'UTC'"
-        " FROM market_data_coverage ORDER BY symbol"
-    ).fetchall()
-
-
-@pytest.mark.parametrize("fold", [False, True], ids=["in the log", "folded"])
-def test_coverage_counts_whatever_is_written(db: psycopg.Connection, fold: bool) -> None:
-    def now() -> tuple:
-        if fold:
-            db.execute("SELECT fold_bar_changes()")
-        [(_, number, first, last)] = coverage(db)
-        return number, first and first.day, last and last.day
-
-    bars.make(db, "2024-01-01", "2024-01-04", "1 day")
-    assert now() == (3, 1, 3)
-    rows.bar(db, timeframe="M1", timestamp="2024-01-09 00:00+00")
-    assert now() == (4, 1, 9)
-    db.execute("DELETE FROM market_data WHERE timestamp < '2024-01-03'")
-    assert now() == (2, 3, 9)
-    db.execute("UPDATE market_data SET close = open")
-    db.execute(
-        "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
-        " SELECT symbol, timeframe, timestamp, 1, 1, 1, 1 FROM market_data"
-        " ON CONFLICT (symbol, timeframe, timestamp) DO UPDATE SET volume = 0"
-    )
-    assert now() == (2, 3, 9)
-    assert db.execute("SELECT count_bars('EURUSD', 'M1')").fetchone() == (2,)
-    assert now() == (2, 3, 9)
-    db.execute("TRUNCATE market_data")
-    if not fold:
-        assert db.execute("SELECT count(*) FROM internal.bar_changes").fetchone() == (0,)
-    assert all(row[1:] == (0, None, None) for row in coverage(db))
-
-
-def test_chunks_made_ahead_are_no_series(db: psycopg.Connection) -> None:
-    db.execute("CALL monitoring.make_chunks_ahead()")
-    assert coverage(db) == []
-    db.execute("SELECT fold_bar_changes()")
-    assert coverage(db) == []
-
-
-def test_uncommitted_bars_are_counted_once_they_are_committed(
-    db: psycopg.Connection, connect_as: Callable[..., psycopg.Connection]
-) -> None:
-    rows.bar(db, timestamp="2026-01-05 09:00+00")  # the chunk is there for both
-    other = connect_as("rubi_app", autocommit=False)
-    rows.bar(other)
-    rows.bar(db, timestamp="2026-01-05 11:00+00")
-    db.execute("SELECT fold_bar_changes()")
-    assert coverage(db)[0][1] == 2
-    other.commit()
-    db.execute("SELECT fold_bar_changes()")
-    assert coverage(db)[0][1] == 3
-
-
-def test_loading_counts_also_without_the_trigger(db: psycopg.Connection) -> None:
-    db.execute("DROP TRIGGER market_data_50_inserted ON market_data")
-    ingest(db, H1)
-    db.execute("SELECT stage_bars()")
-    db.execute(
-        "INSERT INTO pg_temp.staged_bars (day, time_of_day, open, high, low, close)"
-        " VALUES ('2024-01-02', '11:00', 1, 1, 1, 1)"
-    )
-    db.execute("SELECT merge_staged_bars('EURUSD', 'H1')")
-    assert coverage(db)[0][1] == 2
-
-
-def test_a_lost_column_does_not_end_the_server(db: psycopg.Connection) -> None:
-    # TimescaleDB 2.19 did: COPY, a new chunk, and a trigger that is handed the rows
-    db.execute("ALTER TABLE market_data DROP COLUMN id")
-    db.execute((ROOT / "triggers/4400_bar_changes.sql").read_text())
-    copy = "COPY market_data (symbol, timeframe, timestamp, open, high, low, close, real_volume)"
-    with db.cursor().copy(f"{copy} FROM STDIN") as lines:
-        for minute in range(1400):
-            at = datetime(2024, 6, 2, tzinfo=UTC) + timedelta(minutes=minute)
-            lines.write_row(("EURUSD", "M1", at, 1, 2, 1, 1, 0))
-    db.execute("SELECT count_bars('EURUSD', 'M1')")
-    assert coverage(db)[0][1] == 1400
 
 
 def test_resampled_bar_is_first_last_extremes_and_sums(app: psycopg.Connection) -> None:

@@ -40,6 +40,35 @@ COMMENT ON FUNCTION internal.log_bar_changes() IS
 'Trigger: logs which series changed, by how many bars and in which range of time.';
 REVOKE ALL ON FUNCTION internal.log_bar_changes() FROM public;
 
+-- The same row by row, for servers that hand no statement's rows to the trigger of a hypertable.
+CREATE OR REPLACE FUNCTION internal.log_changed_bar()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the log of changes is the owner's alone
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP IN ('UPDATE', 'DELETE') THEN
+        INSERT INTO internal.bar_changes (
+            symbol, timeframe, bars, first_timestamp, last_timestamp
+        )
+        VALUES (OLD.symbol, OLD.timeframe, -1, OLD.timestamp, OLD.timestamp);
+    END IF;
+    IF TG_OP IN ('UPDATE', 'INSERT') THEN
+        INSERT INTO internal.bar_changes (
+            symbol, timeframe, bars, first_timestamp, last_timestamp
+        )
+        VALUES (NEW.symbol, NEW.timeframe, 1, NEW.timestamp, NEW.timestamp);
+    END IF;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION internal.log_changed_bar() IS
+'Trigger: logs a changed bar, where TimescaleDB is too old to log a statement.';
+REVOKE ALL ON FUNCTION internal.log_changed_bar() FROM public;
+
 CREATE OR REPLACE FUNCTION internal.forget_all_bars()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -109,10 +138,10 @@ BEFORE UPDATE OF from_timeframe ON public.market_rollups
 FOR EACH ROW
 WHEN (old.from_timeframe <> new.from_timeframe) EXECUTE FUNCTION internal.remake_rollup();
 
--- Hypertables can hand a statement's rows to a trigger since TimescaleDB 2.18. On older ones the
--- loading functions log for themselves, and count_bars() counts what was written past them. The
--- same where the table has lost a column: TimescaleDB 2.19.3 ends the server when COPY then hands
--- over the rows of a new chunk; 2.31 does not.
+-- Hypertables can hand a statement's rows to a trigger since TimescaleDB 2.18. Older ones log each
+-- row, which halves the speed of COPY: functions that load many log for themselves and say so by a
+-- setting. The same where the table has lost a column: TimescaleDB 2.19.3 ends the server when COPY
+-- then hands over the rows of a new chunk; 2.31 does not.
 DO $$
 DECLARE
     v_version integer;
@@ -124,15 +153,22 @@ BEGIN
     DROP TRIGGER IF EXISTS market_data_50_inserted ON public.market_data;
     DROP TRIGGER IF EXISTS market_data_50_updated ON public.market_data;
     DROP TRIGGER IF EXISTS market_data_50_deleted ON public.market_data;
-    IF v_version < 2018 THEN
-        RAISE NOTICE 'TimescaleDB before 2.18: only the loading functions log changes of bars';
-        RETURN;
-    END IF;
-    IF v_version < 2031 AND EXISTS (
+    IF v_version < 2018 OR (v_version < 2031 AND EXISTS (
         SELECT FROM pg_catalog.pg_attribute AS a
         WHERE a.attrelid = 'public.market_data'::regclass AND a.attisdropped
-    ) THEN
-        RAISE NOTICE 'market_data has lost a column: only the loading functions log changes of bars';
+    )) THEN
+        CREATE TRIGGER market_data_50_inserted
+        AFTER INSERT ON public.market_data
+        FOR EACH ROW WHEN (current_setting('rubi.bars_logged', TRUE) IS DISTINCT FROM 'on')
+        EXECUTE FUNCTION internal.log_changed_bar();
+        CREATE TRIGGER market_data_50_updated
+        AFTER UPDATE ON public.market_data
+        FOR EACH ROW WHEN (current_setting('rubi.bars_logged', TRUE) IS DISTINCT FROM 'on')
+        EXECUTE FUNCTION internal.log_changed_bar();
+        CREATE TRIGGER market_data_50_deleted
+        AFTER DELETE ON public.market_data
+        FOR EACH ROW WHEN (current_setting('rubi.bars_logged', TRUE) IS DISTINCT FROM 'on')
+        EXECUTE FUNCTION internal.log_changed_bar();
         RETURN;
     END IF;
     CREATE TRIGGER market_data_50_inserted

@@ -167,7 +167,7 @@ class Mover:
                 " WHERE source = %s AND table_name = %s", self.source.name, move.table,
             )  # fmt: skip
             if move.table == "market_data":
-                self.count_series()
+                self.execute("SELECT public.fold_bar_changes()")
         self.set_sequence(move.table)
 
     @contextmanager
@@ -186,18 +186,6 @@ class Mover:
         self.connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
         self.connection.execute("SET CONSTRAINTS ALL DEFERRED")
         self.connection.execute(alter.format("ENABLE"))
-
-    def count_series(self) -> None:
-        """market_series for the bars that came in."""
-        self.execute("SELECT public.fold_bar_changes()")
-        if not self.execute(
-            "SELECT FROM pg_trigger WHERE tgrelid = 'public.market_data'::regclass"
-            " AND tgname = 'market_data_50_inserted'"
-        ).rowcount:  # TimescaleDB before 2.18
-            self.execute(
-                "SELECT public.count_bars(s.symbol, s.timeframe)"
-                " FROM (SELECT DISTINCT symbol, timeframe FROM public.market_data) AS s"
-            )
 
     def set_sequence(self, table: str) -> None:
         """The next id is above all that came in. Not undone by a rollback, and harmless then."""
