@@ -18,8 +18,11 @@ from conftest import Address
 
 # the Apache edition can't switch it on; where the catalog keeps it depends on the version
 COLUMNSTORE = (
-    "UPDATE _timescaledb_catalog.hypertable SET compression_state = 1, status = status | 4"
-    " WHERE table_name = 'market_data'"
+    "DO $$ BEGIN UPDATE _timescaledb_catalog.hypertable SET compression_state = 1"
+    " WHERE table_name = 'market_data';"
+    " BEGIN UPDATE _timescaledb_catalog.hypertable SET status = status | 4"
+    " WHERE table_name = 'market_data';"
+    " EXCEPTION WHEN undefined_column THEN NULL; END; END $$"
 )
 INJECTED = [
     ("CREATE TABLE public.surplus (id int PRIMARY KEY)", "extra", "table", "public.surplus"),

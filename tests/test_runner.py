@@ -151,7 +151,7 @@ def test_install_sql_names_every_file_in_order() -> None:
         ("SELECT 1;\n\n-- why\nSELECT * FROM public.nowhere;\n", 4, "nowhere"),
         ("SELECT ';';\n/* ; */\nCREATE EXTENSION nowhere;\n", 3, "nowhere"),
         ("DO $$\nBEGIN\n    PERFORM 1;\n    RAISE 'no';\nEND\n$$;\n", 4, "no"),
-        ("SELECT 1;\nCREATE ROLE rubi_test SUPERUSER;\n", 2, "permission denied"),
+        ("SELECT 1;\nDELETE FROM pg_authid;\n", 2, "permission denied"),
     ],
     ids=["syntax", "order", "extension", "block", "rights"],
 )
@@ -176,7 +176,8 @@ def test_role_without_rights_is_told_so(
         connection.execute("CREATE ROLE test_nobody LOGIN")
     done = deploying.run_program(server, name, "apply", user="test_nobody", code=1)
     assert done.stderr.startswith("error: schema/0010_deploy.sql:")
-    assert "permission denied" in done.stderr
+    # PostgreSQL 15 sees first that the role may not become rubi_owner
+    assert any(said in done.stderr for said in ("permission denied", "must have admin option"))
 
 
 def test_files_are_cut_into_statements_as_the_server_cuts_them() -> None:
