@@ -48,7 +48,8 @@ def get_server(
     run_script: Script, home: Path | str, path: str, **more: str
 ) -> subprocess.CompletedProcess[str]:
     """Ask for the embedded server where none was unpacked yet."""
-    return run_script("embedded.py", env={"RUBI_HOME": str(home), "PATH": path, **more})
+    environment = {"RUBI_HOME": str(home), "PATH": path, "RUBI_PG_BIN": ""}
+    return run_script("embedded.py", env=environment | more)
 
 
 @pytest.mark.parametrize(

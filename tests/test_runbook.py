@@ -7,13 +7,15 @@ import re
 import psycopg
 import pytest
 
+import blocks
 from conftest import ROOT
 
 PAGE = (ROOT / "docs/runbook.md").read_text()
 STATEMENTS = [
-    statement
-    for block in re.findall(r"^```sql\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    for statement in block.strip().splitlines()
+    f"{statement};"
+    for block in blocks.blocks(ROOT / "docs/runbook.md")
+    if block.kind == "sql" and block.told("as") == "rubi_monitor"
+    for statement in block.text.strip().removesuffix(";").split(";\n")
 ]
 
 
