@@ -15,8 +15,6 @@ from bar_times import EPOCH, FORMS
 from cli import Failure
 
 PRICES = ("open", "high", "low", "close")
-ROLES = ("when", "clock", *PRICES, "bid", "ask", "last", "volume", "real_volume", "traded",
-         "spread", "flags", "ticker", "per", "")  # fmt: skip
 # Names in headers, lower case, letters and digits only.
 DATES = {"date", "data", "day", "datum", "dtyyyymmdd", "fecha", "dato"}
 CLOCKS = {"time", "hour", "timeofday", "uhrzeit", "czas", "hora"}

@@ -188,8 +188,3 @@ def whole_file(
                 except ValueError:
                     continue
                 yield number, dict(zip(layout.columns, fields, strict=True))
-
-
-def moment_text(fields: dict[str, str]) -> str:
-    """Date and time of a line as one text."""
-    return joined(fields.get("when", ""), fields.get("clock", ""))

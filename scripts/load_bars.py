@@ -12,7 +12,6 @@ FILE.rejected.tsv; the others are loaded, and the exit code is 1.
 from __future__ import annotations
 
 import csv
-import re
 from pathlib import Path
 from time import monotonic
 from typing import Annotated, Literal
@@ -23,8 +22,10 @@ from psycopg import sql
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
+import server_clock
+from bar_clocks import Asked, Plan
 from bar_files import TICKS, TIMEFRAMES, BarFile, is_zip, members
-from bar_plan import Asked, Plan, Planner
+from bar_plan import Planner
 from bar_shapes import Options
 from bar_values import RawForm, Reader
 from cli import Failure, console, errors, new_app, one_line, run
@@ -41,6 +42,7 @@ class Loader:
 
     def __init__(self, connection: psycopg.Connection, source: str | None, conflict: str) -> None:
         self.connection, self.source, self.conflict = connection, source, conflict
+        self.traded: list[tuple[int, str, str]] | None = None  # symbols of accounts, asked for once
 
     def load(self, plan: Plan, progress: Progress) -> list[str]:
         """Load one file; answers what to say. Raises Failure, and then nothing was loaded."""
@@ -65,8 +67,9 @@ class Loader:
                 if self.rejected:
                     self.write_rejected()
                 if not sum(counts[1:4]):
-                    raise psycopg.Rollback  # a file without a bar opens no series
-        except (psycopg.Error, OSError) as error:
+                    raise psycopg.Rollback  # a file without a bar fixes neither series nor clock
+                self.compare_with_deals()
+        except (psycopg.Error, OSError, Failure) as error:
             raise Failure(f"{file.name}: {one_line(error)}; nothing of it was loaded") from error
         return self.summary(counts, max(monotonic() - began, 0.001))
 
@@ -155,6 +158,37 @@ class Loader:
                 {"clock": plan.series_clock},
             )
 
+    def compare_with_deals(self) -> None:
+        """Keep the clock as the server's where it is the first, and see whether deals agree.
+
+        Raises Failure where deals of the source lie within bars of another hour; deals of others
+        are only told of, as their brokers' prices differ.
+        """
+        plan = self.plan
+        if plan.keeps_rule and not server_clock.rules(self.connection, self.source):
+            clock = server_clock.settle(self.connection, self.source, plan.clock)
+            plan.said.append(f"{clock} kept as the rule of {self.source}, for its deals too")
+        if plan.timeframe != "M1":
+            return
+        if self.traded is None:
+            self.traded = self.connection.execute(
+                "SELECT a.id, a.server, canonical_symbol(a.id, d.symbol) FROM mt5_accounts AS a"
+                " CROSS JOIN LATERAL (SELECT DISTINCT x.symbol FROM trading_deals AS x"
+                " WHERE x.account_id = a.id AND x.type IN (0, 1)) AS d"
+                " WHERE a.server = coalesce(%s, a.server)",
+                [self.source],
+            ).fetchall()
+        for account, server, symbol in self.traded:
+            try:
+                if symbol == plan.symbol and (
+                    said := server_clock.look_at_bars(self.connection, account, server)
+                ):
+                    plan.said.append(said)
+            except Failure as error:
+                if self.source:
+                    raise
+                plan.said.append(f"WARNING: {error}".removesuffix("; nothing was stored"))
+
     def merge(self) -> tuple[int, ...]:
         """Merge what was staged: staged, inserted, updated, unchanged, rejected."""
         plan = self.plan
@@ -181,9 +215,7 @@ class Loader:
 
 def clock_called(name: str | None) -> str | None:
     """A clock by its whole name: NY+7 is America/New_York+7."""
-    if name and (match := re.fullmatch(r"NY([+-]\d{1,2})?", name, flags=re.IGNORECASE)):
-        return f"America/New_York{match[1] or ''}"
-    return name
+    return server_clock.spell(*server_clock.parse(name)) if name else None
 
 
 def check(
@@ -210,6 +242,44 @@ def check(
     if refused:
         raise typer.Exit(1)
     return plans
+
+
+def load_all(dsn: str, files: list[Path], options: Options, asked: Asked, conflict: str) -> bool:
+    """Check all files, then load one after the other; answers whether every line was loaded."""
+    failed = False
+    with psycopg.connect(
+        dsn,
+        autocommit=True,
+        application_name="rubi load_bars",
+        options="-c timezone=UTC -c datestyle=ISO,YMD -c statement_timeout=0"
+        " -c idle_in_transaction_session_timeout=0 -c temp_buffers=64MB"
+        " -c client_min_messages=warning",
+    ) as connection:
+        for name in filter(None, (asked.clock, asked.day_clock)):
+            # an unknown zone stops here
+            connection.execute("SELECT bar_clock_time(now(), %s)", [name])
+        plans = check(connection, files, options, asked)
+        loader = Loader(connection, asked.source, conflict)
+        with Progress(
+            TextColumn("{task.description}", table_column=Column(overflow="fold")),
+            *(BarColumn(), DownloadColumn(), TimeRemainingColumn()),
+            console=console, transient=True, disable=not console.is_terminal,
+        ) as progress:  # fmt: skip
+            for plan in plans:
+                try:
+                    said = loader.load(plan, progress)
+                except (Failure, OSError) as error:
+                    errors.print(f"error: {one_line(error)}", markup=False)
+                    failed = True
+                    continue
+                failed = failed or bool(loader.rejected)
+                for line in (
+                    f"{plan.file.name}: {plan.symbol} {plan.timeframe} · {' · '.join(said)}",
+                    f"  {' · '.join(plan.said)}",
+                ):
+                    console.print(line, markup=False, soft_wrap=True)
+        connection.execute("SELECT fold_bar_changes()")
+    return not failed
 
 
 @app.command()
@@ -270,37 +340,7 @@ def load(
     names = [name.strip() for name in columns.split(",")] if columns else None
     options = Options(names, dates, volume, ticker, decimal_comma)
     asked = Asked(symbol, timeframe, clock_called(clock), clock_called(day_clock), source)
-    failed = False
-    with psycopg.connect(
-        dsn,
-        autocommit=True,
-        application_name="rubi load_bars",
-        options="-c timezone=UTC -c datestyle=ISO,YMD -c statement_timeout=0"
-        " -c idle_in_transaction_session_timeout=0 -c temp_buffers=64MB"
-        " -c client_min_messages=warning",
-    ) as connection:
-        plans = check(connection, files, options, asked)
-        loader = Loader(connection, source, on_conflict)
-        with Progress(
-            TextColumn("{task.description}", table_column=Column(overflow="fold")),
-            *(BarColumn(), DownloadColumn(), TimeRemainingColumn()),
-            console=console, transient=True, disable=not console.is_terminal,
-        ) as progress:  # fmt: skip
-            for plan in plans:
-                try:
-                    said = loader.load(plan, progress)
-                except (Failure, OSError) as error:
-                    errors.print(f"error: {one_line(error)}", markup=False)
-                    failed = True
-                    continue
-                failed = failed or bool(loader.rejected)
-                for line in (
-                    f"{plan.file.name}: {plan.symbol} {plan.timeframe} · {' · '.join(said)}",
-                    f"  {' · '.join(plan.said)}",
-                ):
-                    console.print(line, markup=False, soft_wrap=True)
-        connection.execute("SELECT fold_bar_changes()")
-    if failed:
+    if not load_all(dsn, files, options, asked, on_conflict):
         raise typer.Exit(1)
 
 

@@ -106,7 +106,9 @@ class Loader:
                 self.connection, report, self.owner, self.account, self.clock
             )
             self.keep(outcome.account, report.name, outcome.loads)
-            clock = self.look_at_bars(outcome.account, report.account["server"])
+            clock = server_clock.look_at_bars(
+                self.connection, outcome.account, report.account["server"]
+            )
         show(outcome.loads)
         tell(report, outcome, clock)
         tell_next(self.connection, outcome, report)
@@ -129,7 +131,7 @@ class Loader:
             rows = [load for load in loads if load.kind != "account"]
             self.keep(account, ", ".join(dict.fromkeys(load.name for load in rows)), rows)
             if any(load.kind == "deals" for load in rows):
-                self.look_at_bars(account, "the server")
+                server_clock.look_at_bars(self.connection, account, "the server")
         show(loads)
         if mt5_ingest.rejected(loads):
             console.print(f"the reasons are in mt5_rejects, account_id {account}")
@@ -146,24 +148,6 @@ class Loader:
         if said != self.said:
             self.said = said
             console.print(said, markup=False, soft_wrap=True)
-
-    def look_at_bars(self, account: int, server: str) -> str:
-        """What bars of the deals' minutes say of the clock. Raises Failure for a new wrong one."""
-        found = self.connection.execute(
-            "SELECT hours, deals, within FROM find_mt5_clock_shift(%s)", [account]
-        ).fetchall()
-        now = next((row for row in found if row[0] == 0), None)
-        if not found or found[0][1] < 3:
-            return ""
-        hours, deals, within = found[0]
-        share = now[2] / now[1] if now else 0
-        if hours and within / deals >= 0.9 and share < 0.5:
-            raise Failure(
-                f"the clock of {server} is wrong by {hours:+d} hours, or that of its bars: moved"
-                f" so, {within} of {deals} deals lie within the bars of their minutes, now"
-                f" {now[2] if now else 0} of {now[1] if now else 0}; nothing was stored"
-            )
-        return f"{now[2]} of {now[1]} deals lie within the bars of their minutes" if now else ""
 
 
 def show(loads: list[Load]) -> None:

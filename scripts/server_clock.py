@@ -74,3 +74,22 @@ def settle(connection: psycopg.Connection, server: str, given: str) -> str:
             f" mt5_server_clocks and call rederive_mt5_times('{server}')"
         )
     return ", then ".join(spell(*rule) for rule in found)
+
+
+def look_at_bars(connection: psycopg.Connection, account: int, server: str) -> str:
+    """What bars of the deals' minutes say of the clock. Raises Failure for a new wrong one."""
+    found = connection.execute(
+        "SELECT hours, deals, within FROM find_mt5_clock_shift(%s)", [account]
+    ).fetchall()
+    now = next((row for row in found if row[0] == 0), None)
+    if not found or found[0][1] < 3:
+        return ""
+    hours, deals, within = found[0]
+    share = now[2] / now[1] if now else 0
+    if hours and within / deals >= 0.9 and share < 0.5:
+        raise Failure(
+            f"the clock of {server} is wrong by {hours:+d} hours, or that of its bars: moved"
+            f" so, {within} of {deals} deals lie within the bars of their minutes, now"
+            f" {now[2] if now else 0} of {now[1] if now else 0}; nothing was stored"
+        )
+    return f"{now[2]} of {now[1]} deals lie within the bars of their minutes" if now else ""

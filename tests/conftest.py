@@ -278,6 +278,16 @@ def rolled_back(shared_connection: psycopg.Connection) -> Iterator[psycopg.Conne
 
 
 @pytest.fixture
+def market(server: Address, shared_database: str) -> Iterator[psycopg.Connection]:
+    """A superuser's connection to the shared clone, whose market data are emptied after the test:
+    emptying takes a tenth of the time of another clone."""
+    with psycopg.connect(server.dsn(shared_database), autocommit=True) as connection:
+        yield connection
+        connection.execute("TRUNCATE market_data, market_ticks, market_series, mt5_server_clocks")
+        connection.execute("TRUNCATE internal.bar_changes")  # the triggers wrote of the first
+
+
+@pytest.fixture
 def empty_database(server: Address) -> Iterator[Callable[..., str]]:
     """Makes databases as a provider does; answers their names. They are dropped afterwards."""
     names: list[str] = []

@@ -5,18 +5,14 @@ from __future__ import annotations
 import gzip
 import random
 import zipfile
-from collections.abc import Iterator
-from contextlib import closing
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pytest_postgresql.executors import NoopExecutor
 
 import bar_files
 import bars
@@ -25,27 +21,6 @@ from bar_makers import MAKERS, Bar, Maker
 from bar_shapes import Options, recognise
 from bar_times import Times, Votes
 from bar_values import RawForm, Reader
-from conftest import Address, copy_rights
-
-
-@pytest.fixture(scope="module")
-def clone(server: Address, template: NoopExecutor) -> Iterator[psycopg.Connection]:
-    """A superuser's connection to one clone for all tests of this file."""
-    name = f"{template.dbname}_bars"
-    with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.template_dbname}")
-        copy_rights(connection, template.template_dbname, name)
-        with psycopg.connect(server.dsn(name), autocommit=True) as database:
-            yield database
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-@pytest.fixture
-def db(clone: psycopg.Connection) -> psycopg.Connection:
-    """The clone without market data: emptying takes a tenth of the time of another clone."""
-    clone.execute("TRUNCATE market_data, market_ticks, market_series, mt5_server_clocks")
-    clone.execute("TRUNCATE internal.bar_changes")  # the triggers wrote of the first
-    return clone
 
 
 def generated(maker: Maker, count: int = 40, seed: int = 1) -> list[Bar]:
@@ -75,8 +50,8 @@ def write(folder: Path, maker: Maker, lines: list[str]) -> Path:
     return path
 
 
-def stored(db: psycopg.Connection) -> list[tuple]:
-    return db.execute(
+def stored(market: psycopg.Connection) -> list[tuple]:
+    return market.execute(
         "SELECT timestamp, open, high, low, close, volume, real_volume FROM market_data"
         " ORDER BY timestamp"
     ).fetchall()
@@ -95,22 +70,22 @@ def expected(maker: Maker, made: list[Bar]) -> list[tuple]:
 
 @pytest.mark.parametrize("form", MAKERS)
 def test_file_of_each_maker_is_loaded_as_it_is_meant(
-    db: psycopg.Connection, tmp_path: Path, form: str
+    market: psycopg.Connection, tmp_path: Path, form: str
 ) -> None:
     maker = MAKERS[form]
     made = generated(maker)
     path = write(tmp_path, maker, maker.lines(made))
-    done = bars.script(db, load_bars, path, *maker.options)
+    done = bars.script(market, load_bars, path, *maker.options)
     assert (done.returncode, done.stderr) == (0, "")
-    assert stored(db) == expected(maker, made)
-    assert db.execute("SELECT DISTINCT symbol, timeframe FROM market_data").fetchall() == [
+    assert stored(market) == expected(maker, made)
+    assert market.execute("SELECT DISTINCT symbol, timeframe FROM market_data").fetchall() == [
         maker.series
     ]
 
 
 @pytest.mark.parametrize("form", MAKERS)
 def test_bad_lines_of_each_maker_are_rejected_and_none_is_lost(
-    db: psycopg.Connection, tmp_path: Path, form: str
+    market: psycopg.Connection, tmp_path: Path, form: str
 ) -> None:
     maker = MAKERS[form]
     made = generated(maker)
@@ -120,12 +95,12 @@ def test_bad_lines_of_each_maker_are_rejected_and_none_is_lost(
     lines[first + 4] = lines[first + 3]  # a time twice
     lines.insert(first + 8, "")  # no line of values: skipped
     path = write(tmp_path, maker, lines)
-    done = bars.script(db, load_bars, path, *maker.options)
+    done = bars.script(market, load_bars, path, *maker.options)
     rejects = path.with_name(path.name + ".rejected.tsv").read_text().splitlines()[1:]
     numbers = [int(line.split("\t")[0]) for line in rejects]
     assert (done.returncode, numbers) == (1, [first + 1, first + 5])
     assert "40 lines · 2 REJECTED" in done.stdout
-    assert len(stored(db)) == 38
+    assert len(stored(market)) == 38
 
 
 DAILY = "Date,Open,High,Low,Close,Volume\n"
@@ -157,18 +132,20 @@ ASKS = {
 
 @pytest.mark.parametrize("what", ASKS)
 def test_what_a_file_does_not_tell_is_asked_for_by_its_option(
-    db: psycopg.Connection, tmp_path: Path, what: str
+    market: psycopg.Connection, tmp_path: Path, what: str
 ) -> None:
     name, text, option, *rest = ASKS[what]
     path = tmp_path / name
     path.write_text(text)
-    done = bars.script(db, load_bars, path)
+    done = bars.script(market, load_bars, path)
     assert done.returncode == 1
     assert option in done.stderr
-    assert db.execute("SELECT count(*) FROM market_series").fetchone() == (0,)
-    done = bars.script(db, load_bars, path, option, *rest)
+    assert market.execute("SELECT count(*) FROM market_series").fetchone() == (0,)
+    done = bars.script(market, load_bars, path, option, *rest)
     assert (done.returncode, done.stderr) == (0, "")
-    assert len(stored(db)) == db.execute("SELECT sum(bars) FROM market_series").fetchone()[0]
+    assert (
+        len(stored(market)) == market.execute("SELECT sum(bars) FROM market_series").fetchone()[0]
+    )
 
 
 @pytest.mark.parametrize(
@@ -181,34 +158,36 @@ def test_what_a_file_does_not_tell_is_asked_for_by_its_option(
     ids=["day first", "month first", "dots"],
 )
 def test_order_that_the_values_tell_is_taken_and_said(
-    db: psycopg.Connection, tmp_path: Path, dates: tuple[str, ...], day: int
+    market: psycopg.Connection, tmp_path: Path, dates: tuple[str, ...], day: int
 ) -> None:
     path = tmp_path / "A_D1.csv"
     path.write_text("Date,Open,High,Low,Close\n" + "".join(f"{d},1,2,1,1\n" for d in dates))
-    done = bars.script(db, load_bars, path)
+    done = bars.script(market, load_bars, path)
     assert done.returncode == 0 and " first, as " in done.stdout
-    assert stored(db)[0][0].day == day
+    assert stored(market)[0][0].day == day
 
 
-def test_dates_in_two_orders_are_refused(db: psycopg.Connection, tmp_path: Path) -> None:
+def test_dates_in_two_orders_are_refused(market: psycopg.Connection, tmp_path: Path) -> None:
     path = tmp_path / "A_D1.csv"
     path.write_text("Date,Open,High,Low,Close\n13/01/2024,1,2,1,1\n01/14/2024,1,2,1,1\n")
-    done = bars.script(db, load_bars, path)
+    done = bars.script(market, load_bars, path)
     assert done.returncode == 1 and "line 2" in done.stderr and "line 3" in done.stderr
-    done = bars.script(db, load_bars, path, "--dates", "dmy")  # the other line is rejected
-    assert (done.returncode, len(stored(db))) == (1, 1)
+    done = bars.script(market, load_bars, path, "--dates", "dmy")  # the other line is rejected
+    assert (done.returncode, len(stored(market))) == (1, 1)
 
 
-def test_null_rows_and_empty_volumes_are_told_apart(db: psycopg.Connection, tmp_path: Path) -> None:
+def test_null_rows_and_empty_volumes_are_told_apart(
+    market: psycopg.Connection, tmp_path: Path
+) -> None:
     path = tmp_path / "GOOGL_D1.csv"
     path.write_text(
         "Date,Open,High,Low,Close,Adj Close,Volume\n"
         "2024-01-02,1,2,1,1,1,9\n2024-01-03,null,null,null,null,null,null\n2024-01-04,1,2,1,1,1,\n"
     )
-    done = bars.script(db, load_bars, path)
+    done = bars.script(market, load_bars, path)
     assert done.returncode == 1
     assert "empty volume in 1 values" in done.stdout and "adjusted" in done.stdout
-    assert [row[5] for row in stored(db)] == [9, 0]
+    assert [row[5] for row in stored(market)] == [9, 0]
 
 
 @pytest.mark.parametrize(
@@ -222,13 +201,13 @@ def test_null_rows_and_empty_volumes_are_told_apart(db: psycopg.Connection, tmp_
     ],
 )
 def test_noise_behind_8_decimals_is_left_out_and_a_loss_is_rejected(
-    db: psycopg.Connection, tmp_path: Path, price: str, held: Decimal | None
+    market: psycopg.Connection, tmp_path: Path, price: str, held: Decimal | None
 ) -> None:
     path = tmp_path / "A_H1.csv"
     path.write_text(f"time,open,high,low,close\n1704189600,{price},{price},{price},{price}\n")
-    done = bars.script(db, load_bars, path)
+    done = bars.script(market, load_bars, path)
     assert done.returncode == (held is None)
-    assert [row[4] for row in stored(db)] == ([held] if held is not None else [])
+    assert [row[4] for row in stored(market)] == ([held] if held is not None else [])
 
 
 TICKS = {
@@ -247,112 +226,26 @@ TICKS = {
 
 
 @pytest.mark.parametrize("form", TICKS)
-def test_ticks_of_each_maker_are_loaded(db: psycopg.Connection, tmp_path: Path, form: str) -> None:
+def test_ticks_of_each_maker_are_loaded(
+    market: psycopg.Connection, tmp_path: Path, form: str
+) -> None:
     name, text, held = TICKS[form]
     (tmp_path / name).write_text(text)
-    done = bars.script(db, load_bars, tmp_path / name)
+    done = bars.script(market, load_bars, tmp_path / name)
     assert (done.returncode, done.stderr) == (0, "")
-    assert db.execute("SELECT timestamp, bid, ask FROM market_ticks").fetchall() == [held]
-
-
-def daily(zone: str, since: datetime, days: int) -> list[datetime]:
-    """Midnights of a zone, by UTC."""
-    return [
-        (since + timedelta(days=n)).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
-        for n in range(days)
-    ]
-
-
-@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York"])
-def test_days_that_begin_at_one_clock_s_midnight_only_are_told_by_their_times(
-    db: psycopg.Connection, tmp_path: Path, zone: str
-) -> None:
-    moments = daily(zone, datetime(2024, 1, 1), 300)
-    path = tmp_path / "A_D1.csv"
-    path.write_text(
-        "time,open,high,low,close\n" + "".join(f"{m.timestamp():.0f},1,2,1,1\n" for m in moments)
-    )
-    done = bars.script(db, load_bars, path)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert f"days by {zone}" in done.stdout
-    assert [row[0] for row in stored(db)] == moments
-    assert db.execute("SELECT clock FROM market_series").fetchone() == (zone,)
-
-
-def test_days_that_begin_at_the_midnight_of_several_clocks_ask_for_one(
-    db: psycopg.Connection, tmp_path: Path
-) -> None:
-    path = tmp_path / "A_D1.csv"  # in winter only: UTC+2, Athens and New York + 7 are one
-    path.write_text(
-        "Gmt time,Open,High,Low,Close,Volume\n"
-        + "".join(f"{day:02d}.01.2024 22:00:00.000,1,2,1,1,1.5\n" for day in range(1, 20))
-    )
-    done = bars.script(db, load_bars, path)
-    assert done.returncode == 1
-    assert "--day-clock" in done.stderr and "Europe/Athens" in done.stderr
-    assert bars.script(db, load_bars, path, "--day-clock", "NY+7").returncode == 0
-    assert stored(db)[0][0] == datetime(2024, 1, 1, 22, tzinfo=UTC)
-    assert "19 there already" in bars.script(db, load_bars, path).stdout  # the series has it now
-
-
-def test_days_stamped_at_the_opening_go_to_their_midnight_when_asked(
-    db: psycopg.Connection, tmp_path: Path
-) -> None:
-    path = tmp_path / "A_D1.csv"  # 9:30 in New York, before and after the change of clocks
-    path.write_text("time,open,high,low,close\n1709908200,1,2,1,1\n1710163800,1,2,1,1\n")
-    done = bars.script(db, load_bars, path)
-    assert done.returncode == 1 and "--day-clock" in done.stderr
-    done = bars.script(db, load_bars, path, "--day-clock", "America/New_York")
-    assert (done.returncode, "moved to the midnight" in done.stdout) == (0, True)
-    assert [row[0] for row in stored(db)] == [
-        datetime(2024, 3, 8, 5, tzinfo=UTC), datetime(2024, 3, 11, 4, tzinfo=UTC)
-    ]  # fmt: skip
-
-
-def test_clock_of_a_server_is_the_rule_of_its_deals(db: psycopg.Connection, tmp_path: Path) -> None:
-    db.execute("INSERT INTO mt5_server_clocks (server, zone, shift) VALUES ('Broker', 'UTC', '3h')")
-    path = bars.write(tmp_path)
-    done = bars.script(db, load_bars, path, "--source", "Broker", "--clock", "NY+7")
-    assert done.returncode == 1 and "UTC+3" in done.stderr
-    done = bars.script(db, load_bars, path, "--source", "Broker")
-    assert (done.returncode, "the rule of Broker" in done.stdout) == (0, True)
-    assert stored(db)[0][0] == datetime(2024, 1, 1, 21, tzinfo=UTC)
-
-
-def test_clock_is_asked_for_where_the_rules_of_a_server_change(
-    db: psycopg.Connection, tmp_path: Path
-) -> None:
-    db.execute(
-        "INSERT INTO mt5_server_clocks (server, valid_from, zone, shift)"
-        " VALUES ('Broker', '-infinity', 'UTC', '3h'), ('Broker', '2024-01-01', 'UTC', '2h')"
-    )
-    path = bars.write(tmp_path)
-    assert "--clock" in bars.script(db, load_bars, path, "--source", "Broker").stderr
-    assert (
-        bars.script(db, load_bars, path, "--source", "Broker", "--clock", "UTC+2").returncode == 0
-    )
-
-
-def test_file_of_which_nothing_was_stored_fixes_no_clock(
-    db: psycopg.Connection, tmp_path: Path
-) -> None:
-    path = bars.write(tmp_path, "half a line\n", "2024.01.02\t00:00:30\t1\t1\t1\t1\t1\t0\t1\n")
-    assert bars.script(db, load_bars, path, "--clock", "UTC").returncode == 1
-    assert db.execute("SELECT count(*) FROM market_series").fetchone() == (0,)
-    assert len(path.with_name(path.name + ".rejected.tsv").read_text().splitlines()) == 3
-    assert bars.script(db, load_bars, bars.write(tmp_path), "--clock", "NY+7").returncode == 0
+    assert market.execute("SELECT timestamp, bid, ask FROM market_ticks").fetchall() == [held]
 
 
 def test_members_of_a_zip_are_loaded_and_their_rejects_stay_apart(
-    db: psycopg.Connection, tmp_path: Path
+    market: psycopg.Connection, tmp_path: Path
 ) -> None:
     path = tmp_path / "bars.zip"
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
         for folder in ("a", "b"):
             archive.writestr(f"{folder}/EURUSD_M1.csv", bars.HEADER + bars.LINES[0] + folder)
         archive.writestr("readme.txt", "no bars")
-    done = bars.script(db, load_bars, path, "--clock", "UTC")
-    assert (done.returncode, len(stored(db))) == (1, 1)
+    done = bars.script(market, load_bars, path, "--clock", "UTC")
+    assert (done.returncode, len(stored(market))) == (1, 1)
     assert "bars.zip/a/EURUSD_M1.csv" in done.stdout and "bars.zip/b/EURUSD_M1.csv" in done.stdout
     assert len(list(tmp_path.glob("bars.zip.*.rejected.tsv"))) == 2
 
@@ -389,13 +282,13 @@ def workbook(path: Path) -> None:
     ids=["bomb", "gzip bomb", "nested", "cut", "workbook"],
 )  # fmt: skip
 def test_archive_that_holds_no_bars_is_refused(
-    db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make, said: str
+    market: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make, said: str
 ) -> None:
     monkeypatch.setattr(bar_files, "MOST_UNPACKED", 1 << 20)  # instead of 16 GB
     path = tmp_path / "A_M1.zip"
     make(path)
-    done = bars.script(db, load_bars, path, "--clock", "UTC")
-    assert (done.returncode, said in done.stderr, stored(db)) == (1, True, [])
+    done = bars.script(market, load_bars, path, "--clock", "UTC")
+    assert (done.returncode, said in done.stderr, stored(market)) == (1, True, [])
 
 
 @pytest.mark.parametrize(
