@@ -8,6 +8,8 @@ rubi_fail() {
     exit 1
 }
 
+trap 'printf "interrupted\n" >&2; exit 130' INT
+
 # The scripts go to the repository's folder: paths are meant from where they were called.
 for rubi_name in RUBI_HOME RUBI_PG_BIN; do
     case ${!rubi_name:-/} in
@@ -24,31 +26,33 @@ rubi_reason() {
     sed -E 's/^ *(ERROR|error): *//' <<<"${line:-no reason given}"
 }
 
+# The functions below see the variables of rubi_setup.
+rubi_is_ready() {
+    [ -x .venv/bin/python ] && [ "$(cat ".venv/stamp-$extras" 2>/dev/null)" = "$stamp" ]
+}
+
 rubi_setup() {
-    local extras=$1 python stamp said
+    local extras=$1 python stamp
     for python in python3 python3.14 python3.13 python3.12 python3.11; do
         "$python" -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && break
         python=
     done
     [ -n "$python" ] || rubi_fail 'Python 3.11 or newer is needed: apt-get install python3'
     stamp="$("$python" -V) $(cksum <pyproject.toml)"
-    [ -f ".venv/stamp-$extras" ] && [ "$(cat ".venv/stamp-$extras")" = "$stamp" ] && return 0
-
-    trap 'printf "interrupted\n" >&2; exit 130' INT
+    rubi_is_ready && return 0
     # one at a time; a pip that outlives a killed shell holds the lock as well
     exec 9<pyproject.toml
     "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
-    if [ ! -f ".venv/stamp-$extras" ] || [ "$(cat ".venv/stamp-$extras")" != "$stamp" ]; then
-        rubi_fill "$extras" "$python"
+    if ! rubi_is_ready; then
+        rubi_fill
         printf '%s' "$stamp" >".venv/stamp-$extras"
     fi
     exec 9<&-
-    trap - INT
 }
 
 # Makes and fills .venv; one that was left unfinished is made again.
 rubi_fill() {
-    local extras=$1 python=$2 said
+    local said
     printf 'preparing .venv (once, about a minute)\n' >&2
     # a link leads to an environment that others share
     if [ ! -L .venv ] && { [ -e .venv/unfinished ] || [ ! -x .venv/bin/python ]; }; then
