@@ -19,7 +19,8 @@ BEGIN
     -- Roles can be given rights only where the files were deployed. Before that, what the
     -- deployment itself needs stays as it is.
     v_deployed := to_regnamespace('deploy') IS NOT NULL
-        AND to_regrole('rubi_owner') IS NOT NULL AND to_regrole('rubi_app') IS NOT NULL;
+        AND to_regrole('rubi_owner') IS NOT NULL AND to_regrole('rubi_app') IS NOT NULL
+        AND to_regrole('rubi_monitor') IS NOT NULL AND to_regrole('rubi_backup') IS NOT NULL;
     FOR v_item IN
         WITH members AS (
             SELECT d.classid, d.objid, e.extname
