@@ -90,7 +90,7 @@ class Loader:
         self.user = user
         self.owner = user_id(connection, user) if user else None
         self.rejected = 0
-        self.said = ""
+        self.said = self.dsn = ""
 
     def keep(self, account: int, name: str, loads: list[Load]) -> None:
         """Raise Failure where rows were set aside and none was stored: then nothing is kept."""
@@ -111,7 +111,7 @@ class Loader:
             )
         show(outcome.loads)
         tell(report, outcome, clock)
-        tell_next(self.connection, outcome, report)
+        tell_next(self.connection, outcome, report, self.dsn)
 
     def load(self, loads: list[Load], progress: Progress) -> None:
         """Store what the package answered, in the order of what depends on what."""
@@ -202,7 +202,7 @@ def tell_next(connection: psycopg.Connection, outcome: mt5_booking.Outcome, repo
     ).fetchone()[0]
     console.print(
         f"next: .venv/bin/python scripts/report.py --user {owner} --account {outcome.account}"
-        f" --out {report.account['login']}.html",
+        f" --out {report.account['login']}.html{dsn and ' --dsn …'}",
         markup=False,
         soft_wrap=True,
     )
@@ -258,6 +258,7 @@ def load(
         Progress(console=console, disable=not console.is_terminal) as progress,
     ):
         loader = Loader(connection, user, account, server_clock, taken_at)
+        loader.dsn = dsn
         if loads:
             loader.load(loads, progress)
         for report in reports:

@@ -16,62 +16,25 @@ from typing import Any
 from cli import Failure
 from mt5_cells import Row, read_tables
 from mt5_figures import read_figures
+from mt5_layout import (
+    DEALS,
+    HIDDEN,
+    OPEN,
+    ORDER,
+    POSITION,
+    Section,
+    Table,
+    cell,
+    filled,
+    seconds_at,
+    split,
+)
 from mt5_numbers import moment, number, seconds, ticket
 from mt5_words import Unknown, Words
 
 ACCOUNT = re.compile(r"(\d{1,19}) ?\((.*,.*)\)")
-# the width of a cell in the list of positions that browsers don't show, and spreadsheets do
-HIDDEN = 8
 # the account stands in one of the first rows, whatever was cut
 LABEL_ROWS = 12
-POSITION = (
-    "time", "ticket", "symbol", "type", "volume", "price", "sl", "tp", "time_close", "price_close",
-    "commission", "swap", "profit",
-)  # fmt: skip
-ORDER = (
-    "time_setup", "ticket", "symbol", "type", "volume", "price_open", "sl", "tp", "time_done",
-    "state", "comment",
-)  # fmt: skip
-OPEN = (
-    "time", "ticket", "symbol", "type", "volume", "price", "sl", "tp", "price_current", "swap",
-    "profit", "comment",
-)  # fmt: skip
-DEAL = (
-    "time", "ticket", "symbol", "type", "entry", "volume", "price", "order", "commission", "fee",
-    "swap", "profit", "balance", "comment",
-)  # fmt: skip
-DEALS = {
-    13: tuple(name for name in DEAL if name != "fee"),
-    14: DEAL,
-    15: (*DEAL[:8], "cost", *DEAL[8:]),
-}
-TRADES = ("buy", "sell")
-
-
-@dataclass
-class Section:
-    """One list: its title, headings, and rows with their number in the file."""
-
-    headings: dict[int, str]
-    rows: list[tuple[int, Row]] = field(default_factory=list)
-    totals: Row | None = None
-
-    def fields(self) -> tuple[str, ...] | None:
-        """What its columns hold, told from their number and from where times are."""
-        columns = list(self.headings)
-        if not self.rows or len(columns) < 11:
-            return None
-        shifts = (0, HIDDEN) if len(columns) == 13 else (0,)
-        closes = any(
-            seconds_at(row, columns[8] + shift) is not None
-            for _, row in self.rows
-            for shift in shifts
-        )
-        if closes:
-            return POSITION if len(columns) >= 13 else ORDER
-        if len(columns) >= 13:
-            return DEALS.get(len(columns))
-        return OPEN if len(columns) == 12 else ()  # orders that wait
 
 
 @dataclass
@@ -87,51 +50,6 @@ class Report:
     open_positions: list[dict[str, Any]] = field(default_factory=list)
     totals: dict[str, int | float] = field(default_factory=dict)
     figures: dict[str, str] = field(default_factory=dict)
-
-
-def cell(row: Row, place: int) -> str | None:
-    return row[place] if place < len(row) else None
-
-
-def seconds_at(row: Row, place: int) -> int | None:
-    return moment(cell(row, place))
-
-
-def filled(row: Row) -> dict[int, str]:
-    return {place: text for place, text in enumerate(row) if text}
-
-
-def is_heading(row: Row) -> bool:
-    """Whether a row names the columns of a list: many cells, none a number or a time."""
-    texts = filled(row).values()
-    return len(texts) >= 11 and not any(
-        number(text) is not None or seconds(text) is not None for text in texts
-    )
-
-
-def is_total(row: Row) -> bool:
-    texts = [text for text in row if text]
-    return not any(row[:3]) and len(texts) >= 2 and all(number(text) is not None for text in texts)
-
-
-def split(rows: list[Row]) -> tuple[list[Row], list[Section], list[Row]]:
-    """Label rows above the lists, the lists, and the rows below them."""
-    sections: list[Section] = []
-    head: list[Row] = []
-    rest: list[Row] = []
-    for line, row in enumerate(rows, 1):
-        if is_heading(row):
-            sections.append(Section(filled(row)))
-            rest = []
-        elif not sections:
-            head.append(row)
-        elif seconds_at(row, 0) is not None and not rest:
-            sections[-1].rows.append((line, row))
-        elif is_total(row) and sections[-1].rows and not rest and not sections[-1].totals:
-            sections[-1].totals = row
-        else:
-            rest.append(row)
-    return head, sections, rest
 
 
 class Reader:
@@ -168,7 +86,7 @@ class Reader:
 
     def cells(self, section: Section, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         """The rows of a list by field, each with its line and headings under None."""
-        columns = dict(zip(names, section.headings, strict=False))
+        columns = section.places(names)
         for line, row in section.rows:
             closed = names is not POSITION or seconds_at(row, columns["time_close"]) is not None
             shift = 0 if closed else HIDDEN
@@ -203,14 +121,17 @@ class Reader:
     def order(self, row: dict[str, Any]) -> dict[str, Any]:
         """An order that is done; its volume reads `asked / filled`."""
         line, heading = row["line"], row["heading"]
-        asked, _, done = (row["volume"] or "").partition("/")
+        state = self.word(row["state"], "state", line, heading["state"])
+        asked, parted, done = (row["volume"] or "").partition("/")
         asked_for = self.number(asked.strip(), line, heading["volume"])
         left = asked_for - self.number(done.strip(), line, heading["volume"])
+        if not parted and state == 4:
+            left = 0
         made = {
             "ticket": self.ticket(row["ticket"], line, heading["ticket"]),
             "symbol": row["symbol"] or "",
             "type": self.word(row["type"], "type of an order", line, heading["type"]),
-            "state": self.word(row["state"], "state", line, heading["state"]),
+            "state": state,
             "time_setup": moment(row["time_setup"]), "volume_initial": asked_for,
             "volume_current": round(left, 8), "comment": row["comment"] or "",
         }  # fmt: skip
@@ -239,7 +160,7 @@ class Reader:
                 made[name] = self.number(row[name], line, heading[name])
         return made
 
-    def account(self, head: list[Row], rows: list[Row]) -> tuple[dict[str, Any], int | None]:
+    def account(self, head: list[Row]) -> tuple[dict[str, Any], int | None]:
         """The account of the label rows, and when the report was made on its computer's clock."""
         account: dict[str, Any] = {}
         made = None
@@ -287,14 +208,14 @@ def refuse(name: str, tables: list[list[Row]]) -> None:
     )
 
 
-def find_table(name: str, tables: list[list[Row]]) -> tuple[list[Row], list[Section], list[Row]]:
+def find_table(name: str, tables: list[list[Row]]) -> Table:
     """The table that is a trade history report. Raises Failure where none is."""
     for rows in tables:
-        head, sections, rest = split(rows)
-        texts = [text for row in head[:LABEL_ROWS] for text in row if text]
+        table = split(rows)
+        texts = [text for row in table.head[:LABEL_ROWS] for text in row if text]
         if not any(ACCOUNT.fullmatch(text) for text in texts):
             continue
-        for section in sections:
+        for section in table.sections:
             columns = list(section.headings)
             if len(columns) == 12 and not section.rows and is_trade(rows, columns):
                 raise Failure(
@@ -302,10 +223,14 @@ def find_table(name: str, tables: list[list[Row]]) -> tuple[list[Row], list[Sect
                     " Positions come from positions_get; for trades save the report of the tab"
                     " History"
                 )
-        if any(section.fields() in DEALS.values() for section in sections):
-            return head, sections, rest
-        if sections or len(rows) > 5:
-            raise Failure(f"{name}: a report of an account without any deal: nothing to load")
+        for line, text in table.stray:
+            raise Failure(
+                f"{name}: row {line} begins with {text or 'an empty cell'}, no time that is certain"
+                " below headings: was the file cut, or saved with dates of another form?"
+            )
+        if any(section.fields() in DEALS.values() for section in table.sections):
+            return table
+        raise Failure(f"{name}: a report of an account without any deal: nothing to load")
     refuse(name, tables)
     raise AssertionError
 
@@ -318,14 +243,29 @@ def is_trade(rows: list[Row], columns: list[int]) -> bool:
     )
 
 
+def check_balances(report: Report) -> None:
+    """Raise Failure where many balances don't follow from their rows: other columns are read."""
+    follow = differ = 0
+    for before, deal in zip(report.deals, report.deals[1:], strict=False):
+        moved = sum(deal.get(name, 0) for name in ("commission", "fee", "swap", "profit"))
+        if moved and "balance" in deal and deal["type"] not in (3, 20):  # credit moves none
+            fits = abs(before["balance"] + moved - deal["balance"]) < 0.005
+            follow, differ = follow + fits, differ + (not fits)
+    if differ > max((follow + differ) // 10, 2):
+        raise Failure(
+            f"{report.name}: balances don't follow from the deals in {differ} of {differ + follow}"
+            " rows: the columns of this list are not those of MT5's report"
+        )
+
+
 def read_report(path: Path, words: Words | None = None) -> Report:
     """Read a trade history report. Raises Failure for anything else, saying what that is."""
     tables, sign = read_tables(path)
-    head, sections, rest = find_table(path.name, tables)
+    table = find_table(path.name, tables)
     reader = Reader(path.name, sign, words or Words())
-    account, made = reader.account(head, rest)
+    account, made = reader.account(table.head)
     report = Report(path.name, account, made)
-    for section in sections:
+    for section in table.sections:
         names = section.fields()
         if not names:
             continue
@@ -339,9 +279,10 @@ def read_report(path: Path, words: Words | None = None) -> Report:
             else:
                 report.deals.append(reader.deal(row))
         if names in DEALS.values() and section.totals:
-            columns = dict(zip(names, section.headings, strict=True))
+            columns = section.places(names)
             for name in ("commission", "fee", "swap", "profit", "balance"):
                 if name in columns and cell(section.totals, columns[name]) is not None:
                     report.totals[name] = number(section.totals[columns[name]], sign) or 0
-    report.figures = read_figures(rest, sign)
+    report.figures = read_figures(table.rest, sign)
+    check_balances(report)
     return report

@@ -223,3 +223,47 @@ def test_rows_of_html_that_show_their_hidden_comment_are_read(tmp_path: Path) ->
     assert [row["ticket"] for row in read_report(path).positions] == [
         row["ticket"] for row in history.positions
     ]
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        (["1/5/2026 10:00", *TRANSLATED[12][1:]], "row 13 begins with 1/5/2026 10:00, no time"),
+        (["", *TRANSLATED[12][1:]], "row 13 begins with an empty cell"),
+    ],
+)
+def test_a_row_that_no_list_takes_is_named_and_not_lost(
+    tmp_path: Path, row: list[str], said: str
+) -> None:
+    cells = [*TRANSLATED[:12], row, *TRANSLATED[13:]]
+    with pytest.raises(Failure, match=said):
+        read_report(write_csv(tmp_path / "r.csv", cells))
+
+
+def test_rows_whose_headings_were_cut_are_named_and_not_lost(tmp_path: Path) -> None:
+    cells = [row for row in TRANSLATED if row[0] != "Heure"]
+    with pytest.raises(Failure, match=r"row 11 begins with 2026\.01\.05 09:00:00, no time"):
+        read_report(write_csv(tmp_path / "r.csv", cells))
+
+
+def test_blank_lines_between_rows_and_cut_titles_lose_nothing(tmp_path: Path) -> None:
+    cells = [part for row in TRANSLATED if len(row) > 1 for part in ([""], row, ["", ""])]
+    report = read_report(write_csv(tmp_path / "r.csv", cells))
+    assert (len(report.orders), len(report.deals)) == (2, 3)
+
+
+def test_columns_that_only_look_like_the_list_of_deals_are_refused(tmp_path: Path) -> None:
+    """Without its fee column's heading the list has 13 columns, and all money would be shifted."""
+    history = mt5_history.make(9, True, 30)
+    path = mt5_files.write_csv(tmp_path / "r.csv", history, mt5_files.Quirks())
+    text = path.read_text(encoding="utf-8-sig").replace(",Fee,Swap,Profit,", ",Swap,Profit,,")
+    path.write_text(text)
+    with pytest.raises(Failure, match="balances don't follow"):
+        read_report(path)
+
+
+def test_an_order_without_a_second_volume_is_filled_when_its_state_says_so(tmp_path: Path) -> None:
+    cells = [[str(text).replace(" / 1.00", "").replace(" / 0.00", "") for text in row]
+             for row in TRANSLATED]  # fmt: skip
+    orders = read_report(write_csv(tmp_path / "r.csv", cells)).orders
+    assert [order["volume_current"] for order in orders] == [0, 2]
