@@ -38,6 +38,8 @@ CREATE TABLE IF NOT EXISTS internal.bar_changes (
     first_timestamp timestamptz NOT NULL,
     last_timestamp timestamptz NOT NULL
 );
+-- A log without a key: a publication FOR ALL TABLES would refuse to let anybody delete from it.
+ALTER TABLE internal.bar_changes REPLICA IDENTITY FULL;
 COMMENT ON TABLE internal.bar_changes IS
 'One row a statement and series that changed bars, until fold_bar_changes() takes it up.';
 COMMENT ON COLUMN internal.bar_changes.symbol IS 'Symbol of the series.';

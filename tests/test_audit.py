@@ -9,6 +9,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
+import mt5
 import rows
 
 Connect = Callable[..., psycopg.Connection]
@@ -139,6 +140,38 @@ def test_update_that_changes_nothing_leaves_no_trace(app: psycopg.Connection) ->
     user = rows.user(app)
     app.execute("UPDATE users SET username = username WHERE id = %s", [user])
     assert [row[0] for row in trail(app, "users", user)] == ["INSERT"]
+
+
+def test_update_of_all_columns_leaves_all_their_values(
+    db: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    user, other = rows.user(app), rows.user(app)
+    order = rows.closed_order(app, user)
+    signal, strategy = rows.signal(app, other), rows.strategy(app, other)
+    account = mt5.open_account(db, other)
+    db.execute(
+        "UPDATE trading_orders SET id = 99, signal_id = %s, user_id = %s, strategy_id = %s,"
+        " account_id = %s, mt5_order_id = '1', mt5_position_id = '2', symbol = 'GBPUSD',"
+        " order_type = 'SELL', volume = 2, open_price = 2, close_price = 3, stop_loss = 4,"
+        " take_profit = 5, profit = 6, commission = 7, swap = 8,"
+        " opened_at = opened_at - interval '1 hour', closed_at = closed_at + interval '1 hour',"
+        " time_ambiguous = TRUE, client_request_id = 'r' WHERE id = %s",
+        [signal, other, strategy, account, order],
+    )
+    columns = set(app.execute("SELECT to_jsonb(o) FROM trading_orders AS o").fetchone()[0])
+    _, (action, old, new) = trail(app, "trading_orders", order)
+    assert action == "UPDATE"
+    assert set(old) == set(new) == columns
+    assert (old["symbol"], new["symbol"]) == ("EURUSD", "GBPUSD")
+
+
+def test_trail_is_read_by_time_through_an_index(db: psycopg.Connection) -> None:
+    db.execute("SET enable_seqscan = off")
+    plan = db.execute(
+        "EXPLAIN SELECT FROM audit.changes WHERE changed_at >= '2026-01-01 00:00+00'"
+        " AND changed_at < '2026-01-02 00:00+00'"
+    ).fetchall()
+    assert "idx_changes_changed_at" in str(plan)
 
 
 def test_counters_leave_no_trace(app: psycopg.Connection) -> None:

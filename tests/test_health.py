@@ -321,3 +321,17 @@ def test_script_records_readings(watched: Watched, run_script: Script) -> None:
     done = run_script("health.py", "record", env=environment(watched))
     assert (done.returncode, done.stdout) == (0, "recorded; 0 rows contradict a proof\n")
     assert watched.admin.execute(count).fetchone()[0] == before + 1
+
+
+def test_composite_foreign_key_is_served_by_an_index_on_its_first_column(
+    db: psycopg.Connection,
+) -> None:
+    found = "SELECT constraint_name FROM monitoring.foreign_keys_without_index"
+    names = {row[0] for row in db.execute(found)}
+    assert not names & {
+        "trading_orders_strategy_id_user_id_fkey", "trading_orders_account_id_user_id_fkey",
+    }  # fmt: skip
+    db.execute("DROP INDEX idx_orders_strategy_closed")
+    db.execute("CREATE INDEX ON trading_orders (user_id, opened_at)")
+    names = {row[0] for row in db.execute(found)}
+    assert "trading_orders_strategy_id_user_id_fkey" in names

@@ -75,6 +75,29 @@ def test_position_of_an_unknown_session_is_refused(app: psycopg.Connection) -> N
     assert caught.value.diag.constraint_name == "trading_positions_session_id_fkey"
 
 
+def test_strategy_inserted_again_under_its_id_counts_from_nothing(
+    db: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    user = rows.user(app)
+    strategy = rows.strategy(app, user)
+    order = rows.closed_order(app, user, strategy_id=strategy)
+    counters = "SELECT total_trades, winning_trades, total_profit FROM trading_strategies"
+    with app.transaction():
+        app.execute("DELETE FROM trading_strategies WHERE id = %s", [strategy])
+        rows.strategy(app, user, id=strategy)
+    assert app.execute(counters).fetchall() == [(0, 0, Decimal(0))]
+    app.execute("UPDATE trading_orders SET strategy_id = %s WHERE id = %s", [strategy, order])
+    assert app.execute(counters).fetchall() == [(1, 1, Decimal(10))]
+    with app.transaction():
+        app.execute("DELETE FROM trading_strategies WHERE id = %s", [strategy])
+        rows.strategy(app, user, id=strategy)
+        app.execute("UPDATE trading_orders SET strategy_id = %s WHERE id = %s", [strategy, order])
+    assert app.execute(counters).fetchall() == [(1, 1, Decimal(10))]
+    assert db.execute("SELECT count(*) FROM monitoring.strategy_counter_violations").fetchone() == (
+        0,
+    )
+
+
 def test_order_takes_the_strategy_of_its_signal(app: psycopg.Connection) -> None:
     user = rows.user(app)
     strategy, other = rows.strategy(app, user), rows.strategy(app, user)

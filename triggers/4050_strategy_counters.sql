@@ -156,3 +156,29 @@ CREATE CONSTRAINT TRIGGER strategy_counter_deltas_10_apply
 AFTER INSERT ON internal.strategy_counter_deltas
 DEFERRABLE INITIALLY DEFERRED
 FOR EACH ROW EXECUTE FUNCTION internal.apply_counter_changes();
+
+-- A strategy deleted and inserted again under its id, in one transaction, would get what the
+-- deletion took off its orders. No order can name a strategy before it is there, so all that is
+-- noted under its id so far belongs to the one that is gone.
+CREATE OR REPLACE FUNCTION internal.forget_counter_changes()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the API has no rights in the schema internal
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off -- as internal.apply_counter_changes
+AS $$
+BEGIN
+    DELETE FROM internal.strategy_counter_deltas AS d
+    WHERE d.xact = pg_current_xact_id() AND d.strategy_id = NEW.id;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION internal.forget_counter_changes() IS
+'Trigger: a new strategy begins with counters of 0, also under the id of one that is gone.';
+REVOKE ALL ON FUNCTION internal.forget_counter_changes() FROM public;
+
+CREATE OR REPLACE TRIGGER trading_strategies_60_counters
+AFTER INSERT ON public.trading_strategies
+FOR EACH ROW EXECUTE FUNCTION internal.forget_counter_changes();

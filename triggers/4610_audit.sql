@@ -27,7 +27,8 @@ BEGIN
     v_old := to_jsonb(OLD);
     IF TG_OP = 'UPDATE' THEN
         v_new := to_jsonb(NEW);
-        SELECT array_agg(k.key) INTO v_changed
+        -- none where all columns changed, and jsonb less NULL would be NULL
+        SELECT coalesce(array_agg(k.key), '{}') INTO v_changed
         FROM jsonb_each(v_new) AS k
         WHERE k.value = v_old -> k.key OR k.key = 'updated_at';
         v_old := v_old - v_changed;

@@ -17,9 +17,7 @@ AS $$
 DECLARE
     v_closed_at timestamptz;
 BEGIN
-    IF TG_TABLE_NAME = 'users' THEN
-        v_closed_at := OLD.closed_at;
-    ELSIF TG_OP = 'INSERT' THEN
+    IF TG_OP = 'INSERT' THEN
         -- KEY SHARE, which the foreign key takes anyway, waits for the end of close_user
         SELECT u.closed_at INTO v_closed_at
         FROM public.users AS u
@@ -46,11 +44,35 @@ COMMENT ON FUNCTION internal.refuse_closed_user() IS
 'Trigger: raises RB024 when another role than the owner writes a row of a closed user.';
 REVOKE ALL ON FUNCTION internal.refuse_closed_user() FROM public;
 
+CREATE OR REPLACE FUNCTION internal.refuse_change_of_closed_user()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF has_table_privilege(TG_RELID, 'TRIGGER') THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'RB024',
+        MESSAGE = format('user %s is closed for good', OLD.id),
+        HINT = 'A person who comes back is a new user.',
+        SCHEMA = 'public',
+        TABLE = 'users',
+        CONSTRAINT = 'user_is_open';
+END
+$$;
+COMMENT ON FUNCTION internal.refuse_change_of_closed_user() IS
+'Trigger: raises RB024 when another role than the owner changes a closed user.';
+REVOKE ALL ON FUNCTION internal.refuse_change_of_closed_user() FROM public;
+
 CREATE OR REPLACE TRIGGER users_02_user_is_open
 BEFORE UPDATE ON public.users
 FOR EACH ROW
 WHEN (OLD.closed_at IS NOT NULL)
-EXECUTE FUNCTION internal.refuse_closed_user();
+EXECUTE FUNCTION internal.refuse_change_of_closed_user();
 
 CREATE OR REPLACE TRIGGER mt5_accounts_02_user_is_open
 BEFORE INSERT OR UPDATE ON public.mt5_accounts

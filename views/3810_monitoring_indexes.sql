@@ -121,11 +121,16 @@ WHERE
                 -- rows without a value refer to nobody
                 OR pg_get_expr(i.indpred, i.indrelid) ~ '^\(\w+ IS NOT NULL\)$'
             )
-            AND (i.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
+            AND (
+                (i.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
+                -- our composite keys begin with the id, which finds the row; the rest is its user
+                OR i.indkey[0] = k.conkey[1]
+            )
     );
 
 COMMENT ON VIEW monitoring.foreign_keys_without_index IS
-'Foreign keys whose columns no index begins with: a change of the parent reads the whole table.';
+'Foreign keys that no index serves, neither with all columns nor with the first: a change of the
+parent reads the whole table.';
 COMMENT ON COLUMN monitoring.foreign_keys_without_index.table_schema IS
 'Schema of the table that refers.';
 COMMENT ON COLUMN monitoring.foreign_keys_without_index.table_name IS 'Table that refers.';
