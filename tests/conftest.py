@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
@@ -39,7 +40,7 @@ SETTINGS = {
     "jit": "off",
     # a server that is thrown away needs no protection against a crash
     "full_page_writes": "off",
-    "max_wal_size": "4GB",
+    "max_wal_size": "1GB",
     "autovacuum": "off",
 }
 
@@ -58,7 +59,19 @@ def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginMa
 
 
 class Server(testing.postgresql.Postgresql):
-    """testing.postgresql's server, run as an unprivileged user and ended with this process."""
+    """testing.postgresql's server, run as an unprivileged user and ended with this process.
+
+    In memory where there is room: a clone of the database for each test takes a third of the time.
+    """
+
+    def __init__(self, **settings: object) -> None:
+        kept, memory = tempfile.tempdir, Path("/dev/shm")
+        if memory.is_dir() and shutil.disk_usage(memory).free > 4 * 2**30:
+            tempfile.tempdir = str(memory)
+        try:
+            super().__init__(**settings)
+        finally:
+            tempfile.tempdir = kept
 
     def initialize(self) -> None:
         super().initialize()
