@@ -35,7 +35,7 @@ UNITS = {"m": "M", "min": "M", "minute": "M", "h": "H", "hour": "H", "d": "D", "
          "w": "W", "mo": "MN"}  # fmt: skip
 SPAN = r"(?:_\d{8,12}_\d{8,12})"
 # What makers call their files: HistData, Dukascopy's bars and ticks, Binance, CryptoDataDownload,
-# TradingView, Stooq, the terminal. A symbol may hold `_`, so the terminal's is read from the right.
+# TradingView, Stooq, MT4, MT5. A symbol may hold `_`, so the terminal's is read from the right.
 FILE_NAMES = tuple(
     map(
         re.compile,
@@ -47,6 +47,7 @@ FILE_NAMES = tuple(
             r"[A-Z][A-Za-z]+_(?P<symbol>[A-Z0-9]{5,})_(?P<count>\d*)(?P<unit>m|min|minute|h|d|day)",
             r"(?:[A-Z]+[_:])?(?P<symbol>.+?), (?P<period>\d+|\d*[DWM])(?:_[0-9a-f]+)?(?: \(\d+\))?",
             r"(?P<symbol>\^?[a-z0-9.]+)_(?P<period>[dwm])",
+            r"(?P<symbol>[A-Z]{6})(?P<period>1|5|15|30|60|240|1440|10080|43200)",
             rf"(?i:(?P<symbol>.+)_(?P<frame>{'|'.join((*TIMEFRAMES, *LONG_NAMES))}){SPAN}?)",
             rf"(?P<symbol>.+?){SPAN}",
         ),
@@ -58,8 +59,8 @@ def frame_of(count: int, unit: str) -> str | None:
     """The timeframe of so many of UNITS; None for one that MT5 does not have."""
     if unit == "m" and count % 60 == 0:
         count, unit = count // 60, "h"
-    if unit == "h" and count == 24:
-        count, unit = 1, "d"
+    if unit == "h" and count in (24, 168, 720):
+        count, unit = 1, {24: "d", 168: "w", 720: "mo"}[count]
     frame = f"{UNITS.get(unit)}{count}"
     return frame if frame in TIMEFRAMES else None
 

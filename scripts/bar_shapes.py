@@ -60,6 +60,7 @@ class Layout:
     skip: int = 1  # lines before the first bar
     clock: str | None = None  # of the maker
     server: bool = False  # by the clock of a trade server, even seconds since 1970
+    zero_is_none: bool = False  # a price of 0 says that there is none
     bare: bool = True  # dates without a time may stand for the day they name
     volume: str = ""  # where `traded` goes: volume, real, round; empty while nothing tells it
     order: str = ""  # of day and month; empty while nothing tells it
@@ -184,7 +185,9 @@ def roles_of(names: list[str], sample: list[str]) -> list[str]:
         epoch = EPOCH.fullmatch(text) and len(text) > 9
         return bool(epoch or any(form.fullmatch(text) for form in FORMS.values()))
 
-    if dates and clocks and not wholes and not whole(shown(clocks[0])):
+    if "timemsc" in plain:  # the MetaTrader5 package has the seconds beside it
+        roles[plain.index("timemsc")] = "when"
+    elif dates and clocks and not wholes and not whole(shown(clocks[0])):
         roles[dates[0]], roles[clocks[0]] = "when", "clock"
     elif found := sorted([*wholes, *dates, *clocks], key=rank):
         roles[found[0]] = "when"
@@ -224,6 +227,7 @@ def name_maker(layout: Layout, names: list[str], sample: list[str]) -> None:
         kind = "ticks" if layout.ticks else "bars"
         layout.form = f"MT5's {kind}" if brackets else f"MT5's {kind}, names without brackets"
         layout.server, layout.bare = True, False
+        layout.zero_is_none = "timemsc" in held
     elif "gmttime" in held or DUKASCOPY_TIME.fullmatch(when):
         layout.form, layout.volume = "Dukascopy", "real"
         layout.clock, layout.order = None if "localtime" in held else "UTC", "dmy"

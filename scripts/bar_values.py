@@ -129,6 +129,8 @@ class Reader:
                     self.told.counts["empty volume"] += 1
                 continue
             value = self.number(role, text)
+            if not value and self.layout.zero_is_none and role in ("bid", "ask", "last"):
+                value = None
             if role == "traded":
                 self.take_volume(value, result)
             else:
@@ -164,7 +166,11 @@ class Reader:
         value = Decimal(text)
         if value.adjusted() > 30:
             raise ValueError(f"{role} is {text[:40]}, too large")
-        if value.as_tuple().exponent < -8 and role not in ("flags", "spread"):
+        if (
+            (len(text) > 9 or "e" in text.lower())  # few digits need no second look
+            and value.as_tuple().exponent < -8
+            and role not in ("flags", "spread")
+        ):
             rounded = value.quantize(PLACES) if value.adjusted() < 19 else value
             if abs(rounded - value) > abs(value) * NOISE:
                 raise ValueError(f"{role} is {text[:40]}, more than 8 decimals")

@@ -217,6 +217,14 @@ TICKS = {
         "01.07.2019 13:30:03.304,203.14900000000003,203.107,0.0002,0.0001\n",
         (datetime(2019, 7, 1, 13, 30, 3, 304000, UTC), Decimal("203.107"), Decimal("203.149")),
     ),
+    "mt5 package": (
+        "EURUSD_Ticks_2024.csv",
+        ",time,bid,ask,last,volume,time_msc,flags,volume_real\n"
+        "0,1704189600,1.1,1.2,0.0,0,1704189600123,6,0.0\n",
+        (datetime(2024, 1, 2, 12, 0, 0, 123000, UTC), Decimal("1.1"), Decimal("1.2")),
+        "--clock",
+        "America/New_York+3",
+    ),
     "histdata": (
         "DAT_ASCII_EURUSD_T_201202.csv",
         "20120201 000003660,1.306600,1.306770,0\n",
@@ -229,9 +237,9 @@ TICKS = {
 def test_ticks_of_each_maker_are_loaded(
     market: psycopg.Connection, tmp_path: Path, form: str
 ) -> None:
-    name, text, held = TICKS[form]
+    name, text, held, *options = TICKS[form]
     (tmp_path / name).write_text(text)
-    done = bars.script(market, load_bars, tmp_path / name)
+    done = bars.script(market, load_bars, tmp_path / name, *options)
     assert (done.returncode, done.stderr) == (0, "")
     assert market.execute("SELECT timestamp, bid, ask FROM market_ticks").fetchall() == [held]
 
@@ -305,6 +313,8 @@ def test_archive_that_holds_no_bars_is_refused(
         ("NASDAQ_AAPL, 1D_0a1b2.csv", ("AAPL", "D1")),
         ("^spx_w.csv", ("^spx", "W1")),
         ("US30.csv", (None, None)),
+        ("EURUSD240.csv", ("EURUSD", "H4")),
+        ("EURUSD10080.csv", ("EURUSD", "W1")),
         ("EURUSD-90m-2024-01.csv", ("EURUSD", None)),
     ],
 )
