@@ -21,11 +21,9 @@ IN_PUBLIC = ("functions/2480_enable_timescale_policies.sql",)
 OURS = ["public", "monitoring", "internal", "deploy", "audit", "migration"]
 
 
-def test_plpgsql_check_finds_nothing(db: psycopg.Connection) -> None:
-    """Every plpgsql function, trigger functions against each table they serve."""
-    db.execute("SET client_min_messages = error")
-    db.execute("CREATE EXTENSION plpgsql_check")
-    functions = db.execute(
+def checked_functions(db: psycopg.Connection) -> list[tuple]:
+    """Every plpgsql function, trigger functions beside each table that they serve."""
+    return db.execute(
         # one of two trigger functions of bars serves no table, by the version of TimescaleDB
         "SELECT p.oid::regprocedure::text, coalesce("
         " t.tgrelid, CASE WHEN p.prorettype = 'trigger'::regtype THEN"
@@ -38,6 +36,12 @@ def test_plpgsql_check_finds_nothing(db: psycopg.Connection) -> None:
         " AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = p.oid AND d.deptype = 'e')",
         [OURS],
     ).fetchall()
+
+
+def test_plpgsql_check_finds_nothing(db: psycopg.Connection) -> None:
+    db.execute("SET client_min_messages = error")
+    db.execute("CREATE EXTENSION plpgsql_check")
+    functions = checked_functions(db)
     assert len(functions) > 10
     found = []
     for name, relation, rows in functions:
@@ -54,6 +58,8 @@ def test_plpgsql_check_finds_nothing(db: psycopg.Connection) -> None:
         # what the function itself makes is not there yet: a temporary table, and with the
         # Timescale licence a continuous aggregate
         made = ('"pg_temp.', '"public.market_data_h1"')
+        # one for tables with and without a user, which asks for the table's name first
+        made += ("has no field",) if name == "internal.refuse_closed_user()" else ()
         found += [(name, *said) for said in complaints if not any(m in said[2] for m in made)]
     assert found == [], found
 

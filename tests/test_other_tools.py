@@ -12,7 +12,7 @@ import pytest
 
 import programs
 from conftest import ROOT, Address
-from test_function_bodies import OURS
+from test_function_bodies import checked_functions
 
 PAGE = (ROOT / "docs/tools.md").read_text()
 
@@ -79,23 +79,13 @@ def test_every_finding_of_plpgsql_check_is_answered(db: psycopg.Connection) -> N
     db.execute("SET client_min_messages = error")
     db.execute("CREATE EXTENSION plpgsql_check")
     db.execute("SELECT stage_bars(), stage_ticks()")
-    functions = db.execute(
-        "SELECT p.oid, p.proname, coalesce(t.tgrelid, 0::oid),"
-        " coalesce(t.tgnewtable, nullif(t.tgoldtable, 'old_rows'), 'new_rows'::name)"
-        " FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang"
-        " LEFT JOIN pg_trigger AS t ON t.tgfoid = p.oid AND NOT t.tgisinternal"
-        " AND t.tgrelid NOT IN (SELECT i.inhrelid FROM pg_inherits AS i)"
-        " WHERE l.lanname = 'plpgsql' AND p.pronamespace::regnamespace::text = ANY (%s)"
-        " AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = p.oid AND d.deptype = 'e')",
-        [OURS],
-    ).fetchall()
     found: Counter[str] = Counter()
-    for oid, name, relation, new_rows in functions:
+    for name, relation, new_rows in checked_functions(db):
         complaints = db.execute(
             "SELECT level, message FROM plpgsql_check_function_tb(%s, %s, all_warnings => TRUE,"
             " oldtable => CASE WHEN %s > 0 THEN 'old_rows'::name END,"
             " newtable => CASE WHEN %s > 0 THEN %s::name END)",
-            [oid, relation, relation, relation, new_rows],
+            [name, relation, relation, relation, new_rows],
         ).fetchall()
         for level, message in complaints:
             kind = " ".join(word for word in message.split() if '"' not in word)
