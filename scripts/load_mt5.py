@@ -193,8 +193,10 @@ def tell(report: Report, outcome: mt5_booking.Outcome, clock: str) -> None:
         console.print(f"[bold]DIFFERS[/] {escape(line)}", soft_wrap=True)
 
 
-def tell_next(connection: psycopg.Connection, outcome: mt5_booking.Outcome, report: Report) -> None:
-    """The next command to type."""
+def tell_next(
+    connection: psycopg.Connection, outcome: mt5_booking.Outcome, report: Report, dsn: str
+) -> None:
+    """The next command to type; a connection string may hold a password and isn't repeated."""
     owner = connection.execute(
         "SELECT u.username FROM mt5_accounts AS a INNER JOIN users AS u ON a.user_id = u.id"
         " WHERE a.id = %s",
@@ -202,7 +204,7 @@ def tell_next(connection: psycopg.Connection, outcome: mt5_booking.Outcome, repo
     ).fetchone()[0]
     console.print(
         f"next: .venv/bin/python scripts/report.py --user {owner} --account {outcome.account}"
-        f" --out {report.account['login']}.html{dsn and ' --dsn …'}",
+        f" --out {report.account['login']}.html{' --dsn …' if dsn else ''}",
         markup=False,
         soft_wrap=True,
     )
