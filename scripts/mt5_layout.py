@@ -47,6 +47,9 @@ class Section:
         columns = list(self.headings)
         if not self.rows or len(columns) < 11:
             return None
+        names = list(self.headings.values())
+        if len(columns) >= 13 and (names[0], names[5]) == (names[8], names[9]):
+            return POSITION  # time and price of opening and of closing have one heading each
         shifts = (0, HIDDEN) if len(columns) == 13 else (0,)
         closes = any(
             seconds_at(row, columns[8] + shift) is not None

@@ -267,3 +267,20 @@ def test_an_order_without_a_second_volume_is_filled_when_its_state_says_so(tmp_p
              for row in TRANSLATED]  # fmt: skip
     orders = read_report(write_csv(tmp_path / "r.csv", cells)).orders
     assert [order["volume_current"] for order in orders] == [0, 2]
+
+
+@pytest.mark.parametrize("language", list(mt5_files.LANGUAGES))
+def test_a_list_of_positions_with_movements_of_money_alone_is_no_list_of_deals(
+    tmp_path: Path, language: str
+) -> None:
+    history = mt5_history.make(9, True, 1)
+    assert not history.positions
+    cells = mt5_files.Layout(history, mt5_files.Quirks(language)).rows()
+    place = next(n for n, row in enumerate(cells) if len(row) == 13)
+    first = history.deals[0]
+    cells.insert(place + 1, {0: mt5_files.clock(first["time"]), 1: first["ticket"], 3: "balance",
+                             4: "Initial deposit", 12: "10000.00"})  # fmt: skip
+    rows = [[str(row.get(i) or "") for i in range(15)] for row in cells]
+    report = read_report(write_csv(tmp_path / "r.csv", rows))
+    assert report.positions == []
+    assert len(report.deals) == len(history.deals)
