@@ -155,7 +155,7 @@ BEGIN
         INSERT INTO public.market_series AS m (symbol, timeframe, bars)
         SELECT s.symbol, s.timeframe, s.bars
         FROM series AS s
-        WHERE s.bars <> 0 -- make_chunks_ahead() writes a bar and deletes it
+        WHERE s.bars <> 0 -- a bar written and deleted again makes no series
         ORDER BY s.symbol, s.timeframe
         ON CONFLICT (symbol, timeframe) DO UPDATE SET bars = m.bars + excluded.bars
     ),

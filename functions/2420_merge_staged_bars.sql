@@ -1,5 +1,5 @@
 -- 2420_merge_staged_bars.sql: bars of a file, staged in a temporary table, merged into market_data.
--- needs: functions/2410_market_series.sql
+-- needs: functions/2010_timescaledb_edition.sql, functions/2410_market_series.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -78,6 +78,7 @@ BEGIN
             MESSAGE = format('p_on_conflict is %s', p_on_conflict),
             HINT = 'skip, update or error';
     END IF;
+    PERFORM internal.lift_columnstore_limit();
     SELECT
         count(*),
         tstzrange(

@@ -1,5 +1,6 @@
 -- 2430_ingest_bars.sql: bars of the live feed, as MT5's copy_rates gives them.
--- needs: functions/2410_market_series.sql, functions/2420_merge_staged_bars.sql
+-- needs: functions/2010_timescaledb_edition.sql, functions/2410_market_series.sql,
+--        functions/2420_merge_staged_bars.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -46,6 +47,7 @@ BEGIN
         )::numeric AS at
         FROM jsonb_array_elements(p_rates) AS e (bar)
     ) AS t;
+    PERFORM internal.lift_columnstore_limit();
 
     PERFORM set_config('rubi.bars_logged', 'on', TRUE); -- below, and not row by row
     WITH rates AS (

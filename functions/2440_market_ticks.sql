@@ -1,5 +1,6 @@
 -- 2440_market_ticks.sql: ticks of a file or of the live feed, into market_ticks.
--- needs: schema/0420_market_ticks.sql, functions/2410_market_series.sql
+-- needs: schema/0420_market_ticks.sql, functions/2010_timescaledb_edition.sql,
+--        functions/2410_market_series.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -63,6 +64,7 @@ BEGIN
             MESSAGE = format('p_on_conflict is %s', p_on_conflict),
             HINT = 'skip, update or error';
     END IF;
+    PERFORM internal.lift_columnstore_limit();
     INSERT INTO pg_temp.staged_rejects (line, reason)
     SELECT
         s.line,
@@ -192,6 +194,7 @@ BEGIN
         SELECT (e.tick ->> 'time_msc')::numeric AS at
         FROM jsonb_array_elements(p_ticks) AS e (tick)
     ) AS t;
+    PERFORM internal.lift_columnstore_limit();
 
     WITH ticks AS (
         SELECT

@@ -1,6 +1,6 @@
 -- 2470_market_retention.sql: old bars leave, month by month and chunk by chunk.
 -- needs: schema/0435_market_archive_hashes.sql, schema/0820_history_readings.sql,
---        functions/2410_market_series.sql
+--        functions/2010_timescaledb_edition.sql, functions/2410_market_series.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -43,13 +43,16 @@ AS $$
             AND a.timeframe = s.timeframe
             AND a.month = g.month::date
             AND a.dropped_at IS NULL
-    WHERE EXISTS (
-        SELECT FROM public.market_data AS m
+    -- one bar of each month is looked up: of EXISTS the planner makes a join that reads all bars
+    CROSS JOIN LATERAL (
+        SELECT
+        FROM public.market_data AS m
         WHERE m.symbol = s.symbol
             AND m.timeframe = s.timeframe
             AND m.timestamp >= g.month AT TIME ZONE 'UTC'
             AND m.timestamp < (g.month + interval '1 month') AT TIME ZONE 'UTC'
-    )
+        LIMIT 1
+    ) AS o
 $$;
 COMMENT ON FUNCTION public.expired_bar_months() IS
 'Months of bars older than market_retention keeps them: whether a proved archive of them is noted,
@@ -194,6 +197,7 @@ BEGIN
         LOOP
             BEGIN
                 SET LOCAL lock_timeout = '2s';
+                PERFORM internal.lift_columnstore_limit();
                 -- writers of the past wait for us; nothing may come in between look and drop
                 EXECUTE pg_catalog.format(
                     'LOCK TABLE %I.%I IN SHARE ROW EXCLUSIVE MODE',
@@ -331,6 +335,8 @@ BEGIN
         INNER JOIN pg_catalog.pg_index AS i ON i.indrelid = r.oid AND i.indisprimary
         WHERE c.hypertable_schema = 'public'
             AND c.hypertable_name IN ('market_data', 'market_ticks')
+            -- columnstore orders its chunks itself
+            AND NOT monitoring.has_columnstore(c.hypertable_name::text)
             AND c.range_end < pg_catalog.now() - p_closed_for
             AND NOT i.indisclustered
         ORDER BY c.range_start
@@ -358,5 +364,5 @@ $$;
 COMMENT ON PROCEDURE public.cluster_closed_chunks (interval, integer) IS
 'Orders chunks of market_data and market_ticks by their key, once, when they ended p_closed_for ago;
 p_limit at most. Commits after each, so call it outside a transaction, as the owner. Bars written to
-such a chunk later are found all the same.';
+such a chunk later are found all the same. A table with columnstore is left alone.';
 REVOKE ALL ON PROCEDURE public.cluster_closed_chunks(interval, integer) FROM public;

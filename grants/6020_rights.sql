@@ -68,7 +68,10 @@ GRANT SELECT (
 -- DBAs' views.
 GRANT USAGE ON SCHEMA monitoring TO rubi_monitor;
 GRANT SELECT ON ALL TABLES IN SCHEMA monitoring TO rubi_monitor;
-GRANT EXECUTE ON FUNCTION monitoring.timescaledb_edition() TO rubi_monitor;
+GRANT EXECUTE ON FUNCTION
+monitoring.timescaledb_edition(),
+monitoring.has_columnstore(text)
+TO rubi_monitor;
 
 -- Dumps read everything.
 GRANT USAGE ON SCHEMA monitoring, internal, deploy TO rubi_backup;

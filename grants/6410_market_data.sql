@@ -49,6 +49,7 @@ public.stage_bars(),
 public.stage_ticks(),
 public.sum_bars(text, text, date),
 public.timeframe_length(text),
+internal.lift_columnstore_limit(),
 internal.log_bars_without_trigger(text, text, bigint, tstzrange),
 internal.reject_staged_twins(text, interval)
 TO rubi_app;

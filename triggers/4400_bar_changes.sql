@@ -1,5 +1,5 @@
 -- 4400_bar_changes.sql: every change of bars is logged with its series and its range of time.
--- needs: schema/0400_market_series.sql
+-- needs: schema/0400_market_series.sql, functions/2010_timescaledb_edition.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -180,12 +180,7 @@ BEGIN
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION internal.log_bar_changes();
     -- a table with columnstore can't have this one: count_bars() after deleting by hand there
-    IF NOT EXISTS (
-        SELECT FROM timescaledb_information.hypertables AS h
-        WHERE h.hypertable_schema = 'public'
-            AND h.hypertable_name = 'market_data'
-            AND h.compression_enabled
-    ) THEN
+    IF NOT monitoring.has_columnstore('market_data') THEN
         CREATE TRIGGER market_data_50_deleted
         AFTER DELETE ON public.market_data
         REFERENCING OLD TABLE AS old_rows
