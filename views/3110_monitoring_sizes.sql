@@ -48,32 +48,91 @@ COMMENT ON COLUMN monitoring.stored_tables.table_schema IS 'Schema of the table 
 COMMENT ON COLUMN monitoring.stored_tables.table_name IS 'Table or hypertable.';
 COMMENT ON COLUMN monitoring.stored_tables.is_chunk IS 'TRUE for a chunk.';
 
+-- TimescaleDB itself says what a hypertable takes: what a chunk keeps by column lies in another
+-- table, which does not inherit. A continuous aggregate is a view of a hypertable whose name is a
+-- number.
+CREATE OR REPLACE VIEW monitoring.stored_hypertables
+WITH (security_invoker = TRUE) AS
+SELECT
+    h.hypertable_schema AS table_schema,
+    h.hypertable_name AS table_name,
+    to_regclass(format('%I.%I', h.hypertable_schema, h.hypertable_name)) AS relation
+FROM timescaledb_information.hypertables AS h
+WHERE h.hypertable_schema NOT LIKE '\_timescaledb\_%'
+UNION ALL
+SELECT
+    a.view_schema,
+    a.view_name,
+    to_regclass(
+        format('%I.%I', a.materialization_hypertable_schema, a.materialization_hypertable_name)
+    ) AS relation
+FROM timescaledb_information.continuous_aggregates AS a;
+
+COMMENT ON VIEW monitoring.stored_hypertables IS
+'Each hypertable, and each continuous aggregate with the hypertable behind it.';
+COMMENT ON COLUMN monitoring.stored_hypertables.table_schema IS 'Schema.';
+COMMENT ON COLUMN monitoring.stored_hypertables.table_name IS 'Hypertable, or aggregate.';
+COMMENT ON COLUMN monitoring.stored_hypertables.relation IS 'Hypertable that holds the rows.';
+
 -- Sizes are asked of the file system, so each is asked once. table_bytes is the rest of the total.
 CREATE OR REPLACE VIEW monitoring.table_sizes
 WITH (security_invoker = TRUE) AS
-WITH sizes AS MATERIALIZED (
+WITH hypertables AS MATERIALIZED (
+    SELECT
+        h.table_schema,
+        h.table_name,
+        h.relation,
+        (
+            SELECT count(*) FROM pg_catalog.pg_inherits AS i
+            WHERE i.inhparent = h.relation
+        ) AS chunks,
+        z.total_bytes,
+        z.index_bytes
+    FROM monitoring.stored_hypertables AS h
+    CROSS JOIN LATERAL public.hypertable_detailed_size(h.relation) AS z
+),
+
+plain AS MATERIALIZED (
     SELECT
         t.table_schema,
         t.table_name,
-        t.is_chunk,
         pg_total_relation_size(t.relation) AS total_bytes,
         pg_indexes_size(t.relation) AS index_bytes
     FROM monitoring.stored_tables AS t
+    WHERE NOT t.is_chunk AND t.relation NOT IN (SELECT h.relation FROM hypertables AS h)
+),
+
+sizes AS (
+    SELECT
+        h.table_schema,
+        h.table_name,
+        h.chunks,
+        h.total_bytes,
+        h.index_bytes
+    FROM hypertables AS h
+    UNION ALL
+    SELECT
+        p.table_schema,
+        p.table_name,
+        0 AS chunks,
+        p.total_bytes,
+        p.index_bytes
+    FROM plain AS p
 )
 
 SELECT
     s.table_schema,
     s.table_name,
-    count(*) FILTER (WHERE s.is_chunk) AS chunks,
-    sum(s.total_bytes - s.index_bytes)::bigint AS table_bytes,
-    sum(s.index_bytes)::bigint AS index_bytes,
-    sum(s.total_bytes)::bigint AS total_bytes,
-    pg_size_pretty(sum(s.total_bytes)) AS total_size
-FROM sizes AS s
-GROUP BY s.table_schema, s.table_name;
+    s.chunks,
+    s.total_bytes - s.index_bytes AS table_bytes,
+    s.index_bytes,
+    s.total_bytes,
+    pg_size_pretty(s.total_bytes) AS total_size
+FROM sizes AS s;
 
 COMMENT ON VIEW monitoring.table_sizes IS
-'Size of each table with its indexes and TOAST; a hypertable is the sum of its chunks.';
+'Size of each table with its indexes and TOAST; a hypertable is the sum of its chunks, by row and by
+column.';
 COMMENT ON COLUMN monitoring.table_sizes.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN monitoring.table_sizes.table_name IS 'Table or hypertable.';
 COMMENT ON COLUMN monitoring.table_sizes.chunks IS 'Number of chunks; 0 for a plain table.';
@@ -158,27 +217,27 @@ CREATE OR REPLACE VIEW monitoring.chunk_sizes
 WITH (security_invoker = TRUE) AS
 WITH measured AS MATERIALIZED (
     SELECT
-        ch.hypertable_schema AS table_schema,
-        ch.hypertable_name AS table_name,
-        ch.chunk_name,
-        ch.range_start,
-        ch.range_end,
-        pg_table_size(c.oid) AS table_bytes,
-        pg_indexes_size(c.oid) AS index_bytes
-    FROM timescaledb_information.chunks AS ch
-    INNER JOIN pg_catalog.pg_namespace AS n ON ch.chunk_schema = n.nspname
-    INNER JOIN pg_catalog.pg_class AS c ON n.oid = c.relnamespace AND ch.chunk_name = c.relname
+        h.table_schema,
+        h.table_name,
+        z.chunk_schema,
+        z.chunk_name,
+        z.total_bytes,
+        z.index_bytes
+    FROM monitoring.stored_hypertables AS h
+    CROSS JOIN LATERAL public.chunks_detailed_size(h.relation) AS z
 )
 
 SELECT
     m.table_schema,
     m.table_name,
     m.chunk_name,
-    m.range_start,
-    m.range_end,
-    m.table_bytes + m.index_bytes AS total_bytes,
+    c.range_start,
+    c.range_end,
+    m.total_bytes,
     m.index_bytes
-FROM measured AS m;
+FROM measured AS m
+INNER JOIN timescaledb_information.chunks AS c
+    ON m.chunk_schema = c.chunk_schema AND m.chunk_name = c.chunk_name;
 
 COMMENT ON VIEW monitoring.chunk_sizes IS 'Each chunk with its time range and size.';
 COMMENT ON COLUMN monitoring.chunk_sizes.table_schema IS 'Schema of the hypertable.';

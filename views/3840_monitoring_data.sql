@@ -58,7 +58,8 @@ SELECT
 FROM timescaledb_information.dimensions AS d
 LEFT JOIN latest AS l
     ON d.hypertable_schema = l.hypertable_schema AND d.hypertable_name = l.hypertable_name
-WHERE d.dimension_number = 1;
+-- nobody writes to what is behind a continuous aggregate but its policy
+WHERE d.dimension_number = 1 AND d.hypertable_schema NOT LIKE '\_timescaledb\_%';
 
 COMMENT ON VIEW monitoring.hypertables IS
 'Hypertables: chunks, the one being written against memory, and how far ahead chunks exist.';
