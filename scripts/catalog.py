@@ -238,8 +238,40 @@ def rename_roles(connection: psycopg.Connection) -> None:
             console.print(f"  role {role} is somebody else's: its settings are not compared")
 
 
+# What enable_timescale_policies() was told in a database where it was called.
+POLICIES = """
+SELECT
+    min(j.config ->> 'compress_after') FILTER (WHERE j.hypertable_name = 'market_data') AS after,
+    min(j.config ->> 'drop_after') FILTER (WHERE j.proc_name = 'policy_retention') AS keep
+FROM timescaledb_information.jobs AS j
+WHERE j.hypertable_schema = 'public' AND j.hypertable_name IN ('market_data', 'market_ticks')
+"""
+
+
+def enable_policies(connection: psycopg.Connection, inside: psycopg.Connection) -> None:
+    """Call enable_timescale_policies() in the scratch transaction as it was called here, if so."""
+    there = "SELECT to_regprocedure('public.enable_timescale_policies(interval, interval)')"
+    if any(one.execute(there).fetchone()[0] is None for one in (connection, inside)):
+        return
+    compress_after, keep_ticks = connection.execute(POLICIES).fetchone()
+    if compress_after is None:
+        return
+    # policies log in as the owner of their tables, which is the administrator's to allow
+    owner, may_log_in = inside.execute(
+        "SELECT r.rolname, r.rolcanlogin FROM pg_class AS c JOIN pg_roles AS r"
+        " ON c.relowner = r.oid WHERE c.oid = 'public.market_data'::regclass"
+    ).fetchone()
+    if not may_log_in:
+        inside.execute(sql.SQL("ALTER ROLE {} LOGIN").format(sql.Identifier(owner)))
+    inside.execute(
+        "SELECT FROM public.enable_timescale_policies(%s::interval, %s::interval)",
+        [compress_after, keep_ticks],
+    )
+
+
 def expected(connection: psycopg.Connection, files: Iterable[File], name: str = "") -> Catalog:
-    """The catalog that files make on this server."""
+    """The catalog that files make on this server, with its policies where they are enabled."""
     with scratch(connection, name) as inside:
         run_all(inside, files)
+        enable_policies(connection, inside)
         return snapshot(inside)

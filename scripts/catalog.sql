@@ -104,7 +104,14 @@ objects AS (
                 FROM pg_sequence AS q
                 WHERE q.seqrelid = r.oid
             ),
-            CASE WHEN r.relkind IN ('v', 'm') THEN pg_get_viewdef(r.oid) END
+            CASE
+                WHEN r.relkind IN ('v', 'm')
+                    -- what is behind a continuous aggregate has a number of each database's own
+                    THEN regexp_replace(
+                        pg_get_viewdef(r.oid),
+                        '(_materialized_hypertable_|cagg_watermark\()[0-9]+', '\1', 'g'
+                    )
+            END
         ),
         CASE
             WHEN r.relkind IN ('v', 'm') THEN format('SELECT pg_get_viewdef(%L::regclass);', r.name)
@@ -211,7 +218,12 @@ objects AS (
             E'\n',
             -- TRUE: without it parentheses of a WHEN clause differ after a dump and restore
             CASE
-                WHEN k.oid IS NULL THEN pg_get_triggerdef(t.oid, TRUE)
+                WHEN k.oid IS NULL
+                    -- the number of the hypertable is each database's own
+                    THEN regexp_replace(
+                        pg_get_triggerdef(t.oid, TRUE),
+                        '(continuous_agg_invalidation_trigger\(.)[0-9]+', '\1'
+                    )
                 ELSE t.tgfoid::regproc::text
             END,
             CASE t.tgenabled

@@ -38,7 +38,9 @@ UNION ALL
 SELECT
     'job', concat_ws(' ', format('%I.%I', j.proc_schema, j.proc_name), j.hypertable_name), '',
     format(
-        'every %s %s %s', j.schedule_interval, j.config,
+        -- numbers of hypertables are each database's own
+        'every %s %s %s', j.schedule_interval,
+        j.config - 'hypertable_id' - 'mat_hypertable_id',
         CASE WHEN NOT j.scheduled THEN 'PAUSED' END
     ),
     'SELECT * FROM timescaledb_information.jobs WHERE job_id >= 1000;'
