@@ -55,6 +55,7 @@ SET lock_timeout = '5s';
 \set file schema/0800_monitoring_thresholds.sql \ir scripts/apply.psql
 \set file schema/0810_monitoring_readings.sql \ir scripts/apply.psql
 \set file schema/0820_history_readings.sql \ir scripts/apply.psql
+\set file schema/0830_policy_runs.sql \ir scripts/apply.psql
 \set file schema/0910_migration.sql \ir scripts/apply.psql
 \set file schema/0915_migration_given_ids.sql \ir scripts/apply.psql
 \set file indexes/1110_trading_strategies.sql \ir scripts/apply.psql
@@ -102,12 +103,14 @@ SET lock_timeout = '5s';
 \set file functions/2460_find_bar_gaps.sql \ir scripts/apply.psql
 \set file functions/2470_market_retention.sql \ir scripts/apply.psql
 \set file functions/2480_enable_timescale_policies.sql \ir scripts/apply.psql
+\set file functions/2490_run_timescale_policies.sql \ir scripts/apply.psql
 \set file functions/2610_app_user_id.sql \ir scripts/apply.psql
 \set file functions/2630_close_user.sql \ir scripts/apply.psql
 \set file functions/2750_lake_files.sql \ir scripts/apply.psql
 \set file functions/2800_read_statistics.sql \ir scripts/apply.psql
 \set file functions/2810_read_ingest.sql \ir scripts/apply.psql
 \set file functions/2820_read_history.sql \ir scripts/apply.psql
+\set file functions/2830_read_policies.sql \ir scripts/apply.psql
 \set file functions/2910_insert_staged.sql \ir scripts/apply.psql
 \set file views/3010_user_trading_stats.sql \ir scripts/apply.psql
 \set file views/3020_open_positions_with_session.sql \ir scripts/apply.psql
@@ -140,6 +143,7 @@ SET lock_timeout = '5s';
 \set file views/3830_monitoring_server.sql \ir scripts/apply.psql
 \set file views/3840_monitoring_data.sql \ir scripts/apply.psql
 \set file views/3850_vanished_days.sql \ir scripts/apply.psql
+\set file views/3860_monitoring_policies.sql \ir scripts/apply.psql
 \set file views/3880_monitoring_health.sql \ir scripts/apply.psql
 \set file views/3890_take_readings.sql \ir scripts/apply.psql
 \set file views/3900_monitoring_proofs.sql \ir scripts/apply.psql

@@ -11,7 +11,8 @@ monitoring.cache_hits, monitoring.checkpoints, monitoring.chunk_sizes, monitorin
 monitoring.dead_rows, monitoring.duplicate_indexes, monitoring.foreign_keys_without_index,
 monitoring.frequent_statements, monitoring.growth, monitoring.health, monitoring.health_values,
 monitoring.hypertables, monitoring.index_sizes, monitoring.ingest_lag, monitoring.invalid_indexes,
-monitoring.latest_proofs, monitoring.long_transactions, monitoring.proof_readings,
+monitoring.latest_proofs, monitoring.long_transactions, monitoring.policies, monitoring.policy_runs,
+monitoring.proof_readings,
 monitoring.replication, monitoring.replication_slots, monitoring.sequences,
 monitoring.size_readings, monitoring.stored_indexes, monitoring.stored_tables,
 monitoring.temporary_files, monitoring.thresholds, monitoring.wal, monitoring.wraparound,
@@ -23,6 +24,7 @@ monitoring.can_see_all(),
 monitoring.estimate_bloat(),
 monitoring.read_checkpoints(),
 monitoring.read_ingest(),
+monitoring.read_policies(),
 monitoring.read_sequences(),
 monitoring.read_statements()
 TO rubi_monitor, rubi_backup;

@@ -118,6 +118,11 @@ VALUES
     'CALL monitoring.make_chunks_ahead(), and schedule it daily'
 ),
 (
+    'policies', 6, 48, 'above', 'h',
+    'longest time that a run of a policy of the Timescale licence is overdue',
+    'CALL run_timescale_policies() as rubi_admin, and schedule it; see monitoring.policies'
+),
+(
     'backup_age', 26, 50, 'above', 'h',
     'time since the last backup that succeeded, or since the installation',
     'run scripts/backup.sh and read what it says; see monitoring.backups'

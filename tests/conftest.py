@@ -252,6 +252,22 @@ def connect_as(
 
 
 @pytest.fixture
+def by_column(db: psycopg.Connection) -> Iterator[Callable[[], None]]:
+    """Enables the policies of the Timescale licence and moves all bars and ticks to columnstore."""
+
+    def keep() -> None:
+        db.execute("SELECT FROM enable_timescale_policies()")
+        db.execute(
+            "SELECT compress_chunk(c, if_not_compressed => TRUE) FROM (SELECT show_chunks(h) FROM"
+            " unnest('{market_data,market_ticks}'::regclass[]) AS h) AS chunks (c)"
+        )
+
+    db.execute("ALTER ROLE rubi_owner LOGIN")  # policies log in as the owner of their tables
+    yield keep
+    db.execute("ALTER ROLE rubi_owner NOLOGIN")
+
+
+@pytest.fixture
 def app(connect_as: Callable[..., psycopg.Connection]) -> psycopg.Connection:
     """The API's connection."""
     return connect_as("rubi_app")

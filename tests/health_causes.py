@@ -437,6 +437,28 @@ def chunks_ahead(watched: Watched) -> Iterator[str]:
     )
 
 
+@drives("policies")
+def policies(watched: Watched) -> Iterator[str]:
+    """A job as the Timescale licence makes them, which no scheduler of this server runs."""
+    jobs = next(
+        name
+        for name in ("_timescaledb_catalog.bgw_job", "_timescaledb_config.bgw_job")
+        if watched.admin.execute("SELECT to_regclass(%s)", [name]).fetchone()[0]
+    )
+    watched.run(
+        f"INSERT INTO {jobs} (id, application_name, schedule_interval, max_runtime, max_retries,"
+        " retry_period, proc_schema, proc_name, owner, scheduled, fixed_schedule) VALUES (4711,"
+        " 'test', '10 minutes', '0', -1, '0', 'public', 'policy', 'rubi_owner', TRUE, FALSE)",
+        "INSERT INTO monitoring.policy_runs (job_id) VALUES (4711)",
+    )
+    for status, hours in (("ok", 6), ("warning", 7), ("critical", 49)):
+        watched.run(f"UPDATE monitoring.policy_runs SET since = now() - interval '{hours} hours'")
+        yield status
+    watched.run("UPDATE monitoring.policy_runs SET attempted_at = now(), succeeded_at = now()")
+    yield "ok"
+    watched.run("DELETE FROM monitoring.policy_runs", f"DELETE FROM {jobs} WHERE id = 4711")
+
+
 def by_age(name: str, kind: str, warning: int, critical: int) -> Cause:
     """The last good run gets older; the newer ones failed."""
 

@@ -23,6 +23,7 @@ import embedded
 
 # the oldest of what CI runs on: no version that a test needs may be newer
 CI = {"postgresql": (17,), "timescaledb": (2, 19)}
+LICENSED = pytest.mark.needs(edition="timescale", why="the Timescale licence")
 TOLD = pytest.StashKey[dict]()
 ABOUT = """
 SELECT

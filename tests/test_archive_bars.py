@@ -19,6 +19,7 @@ import archive_bars
 import backing
 import bars
 import export_bars
+import servers
 from deploy import ROOT
 
 ALL = (
@@ -27,8 +28,8 @@ ALL = (
 )
 
 
-@pytest.fixture
-def old(db: psycopg.Connection) -> psycopg.Connection:
+@pytest.fixture(params=["by row", pytest.param("by column", marks=servers.LICENSED)])
+def old(db: psycopg.Connection, request: pytest.FixtureRequest) -> psycopg.Connection:
     """Three months of hours that expire, of two series, and a third that is kept."""
     bars.make(db, "2024-01-15", "2024-04-20", "4 hours", "EURUSD", "H4")
     bars.make(db, "2024-02-01", "2024-04-01", "4 hours", "Vol 75 (1s)/x", "H4")
@@ -36,6 +37,8 @@ def old(db: psycopg.Connection) -> psycopg.Connection:
     db.execute(
         "INSERT INTO market_retention VALUES ('*', 'H4', '1 year'), ('KEPT', 'H4', '100 years')"
     )
+    if request.param == "by column":
+        request.getfixturevalue("by_column")()
     return db
 
 
@@ -197,7 +200,7 @@ def test_interrupted_drop_goes_on_and_nothing_is_lost(
 @pytest.mark.parametrize("logged", [True, False], ids=["trigger", "columnstore"])
 def test_policy_without_archive_drops_at_once(old: psycopg.Connection, logged: bool) -> None:
     if not logged:
-        old.execute("DROP TRIGGER market_data_50_deleted ON market_data")
+        old.execute("DROP TRIGGER IF EXISTS market_data_50_deleted ON market_data")
     old.execute("CALL drop_expired_bars()")
     assert len(old.execute(ALL).fetchall()) > 6  # policies ask for an archive
     old.execute("UPDATE market_retention SET archive = FALSE")
@@ -310,6 +313,7 @@ def test_export_of_nothing_fails_and_leaves_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
+@pytest.mark.parametrize("old", ["by row"], indirect=True)
 def test_closed_chunks_are_clustered_once_and_keep_their_rows(old: psycopg.Connection) -> None:
     before = old.execute(ALL).fetchall()
     open_chunk = bars.make(old, "now", "tomorrow", "1 hour", "KEPT", "H1")

@@ -22,6 +22,7 @@ import measuring
 import replay
 import restore_drill
 import rows
+import servers
 from backing import S3, refused
 from backup import upload
 from conftest import Address, deploy_all
@@ -33,13 +34,14 @@ Connect = Callable[..., psycopg.Connection]
     "size",
     [
         "a part of the demo",
+        pytest.param("a part by column", marks=servers.LICENSED),
         pytest.param("the demo", marks=pytest.mark.slow),
         pytest.param("5 million bars", marks=pytest.mark.slow),
     ],
 )
 def test_full_circle_through_s3(
     db: psycopg.Connection, server: Address, app: psycopg.Connection, s3: S3, tmp_path: Path,
-    new_database: Callable[[], str], size: str,
+    new_database: Callable[[], str], size: str, request: pytest.FixtureRequest,
 ) -> None:  # fmt: skip
     """Backup, upload, download, restore: equal by manifest and catalog, and rubi_app works."""
     if size == "5 million bars":
@@ -48,6 +50,9 @@ def test_full_circle_through_s3(
         assert filled > 5_000_000
     else:
         filled = backing.fill(app, replay.MARKETS if size == "the demo" else replay.MARKETS[2:])
+    if size == "a part by column":
+        request.getfixturevalue("by_column")()
+        db.execute("CALL run_timescale_policies()")
     bucket = s3.bucket()
     done = backing.run(
         "backup", "--dir", tmp_path, "--s3", s3.url(bucket), database=db.info.dbname, server=server,

@@ -203,6 +203,19 @@ FROM monitoring.hypertables AS h
 WHERE h.chunks > 0
 UNION ALL
 SELECT
+    'policies' AS name,
+    coalesce(round(date_part('epoch', max(p.overdue))::numeric / 3600, 1), 0) AS value,
+    coalesce(
+        (array_agg(
+            p.policy || ' of ' || p.table_name || coalesce(', last ' || p.last_success, ', never')
+            || coalesce(': ' || CASE WHEN p.overdue > '0' THEN p.last_error END, '')
+            ORDER BY p.overdue DESC
+        ))[1],
+        'none'
+    ) AS detail
+FROM monitoring.policies AS p
+UNION ALL
+SELECT
     'backup_age' AS name,
     round(date_part('epoch', min(b.age))::numeric / 3600, 1) AS value,
     coalesce('last ' || max(b.last_success), 'none yet')

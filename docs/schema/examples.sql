@@ -74,3 +74,9 @@ SELECT has_subscribers('rubi_signals');
 CREATE TEMPORARY TABLE staged AS
 SELECT 1::bigint AS n, 1::bigint AS source_row, 'x'::text AS email;
 SELECT * FROM migration.insert_staged('public.users', '{email}');
+
+-- example: internal.set_timescale_policy
+SELECT feature, note FROM public.enable_timescale_policies('30 days', '1 year');
+
+-- example: internal.make_market_data_h1
+SELECT feature, note FROM public.enable_timescale_policies();

@@ -1,0 +1,24 @@
+-- 0830_policy_runs.sql: when TimescaleDB's policies were run by run_timescale_policies().
+-- needs: schema/0030_schemas.sql
+-- transaction: yes
+
+CALL deploy.become_owner();
+
+-- TimescaleDB keeps no statistics of a job that a session runs.
+CREATE TABLE IF NOT EXISTS monitoring.policy_runs (
+    job_id integer NOT NULL,
+    since timestamptz DEFAULT now() NOT NULL,
+    attempted_at timestamptz,
+    succeeded_at timestamptz,
+    CONSTRAINT policy_runs_pkey PRIMARY KEY (job_id),
+    CONSTRAINT policy_runs_success_was_attempted_check CHECK (succeeded_at <= attempted_at)
+);
+COMMENT ON TABLE monitoring.policy_runs IS
+'One row a policy of the Timescale licence. Written by enable_timescale_policies() and
+run_timescale_policies().';
+COMMENT ON COLUMN monitoring.policy_runs.job_id IS 'Number of the job in TimescaleDB.';
+COMMENT ON COLUMN monitoring.policy_runs.since IS 'When the policy was enabled, UTC.';
+COMMENT ON COLUMN monitoring.policy_runs.attempted_at IS
+'When run_timescale_policies() last began it, UTC; NULL for never.';
+COMMENT ON COLUMN monitoring.policy_runs.succeeded_at IS
+'Begin of the last run that ended well, UTC; NULL for none.';
