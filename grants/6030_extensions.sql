@@ -46,6 +46,13 @@ BEGIN
                 AND p.provolatile = 'v'
                 AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
                 AND p.proname !~ '(_size|_row_count|_stats|gapfill|^locf|^interpolate)$'
+                -- 2.22's view of continuous aggregates has one
+                AND NOT EXISTS (
+                    SELECT FROM pg_depend AS u
+                    WHERE u.classid = 'pg_rewrite'::regclass
+                        AND u.refclassid = 'pg_proc'::regclass
+                        AND u.refobjid = p.oid
+                )
             UNION ALL
             -- Large objects of one role stop the dumps of another; nothing here has any. And
             -- anybody could fill the WAL.

@@ -45,6 +45,7 @@ KEPT = {
     "compressed_chunk_remote_stats", "get_approx_row_count", "hypertable_local_size",
     "indexes_local_size", "relation_approximate_size", "relation_size",
     "estimate_compressed_batch_size", "estimate_uncompressed_size", "calculate_initial_chunk_size",
+    "has_invalidation_trigger",
 }  # fmt: skip
 
 
