@@ -37,7 +37,7 @@ class Planner:
         long = not layout.ticks and not layout.server and timeframe in (None, *LONG_FRAMES)
         found = None
         if (
-            long or file.packed or not layout.order or {"ticker", "per"} & set(layout.columns)
+            long or not layout.order or {"ticker", "per"} & set(layout.columns)
             or ("traded" in layout.columns and not layout.volume)
         ):  # fmt: skip
             found = survey(file, long)
@@ -47,6 +47,9 @@ class Planner:
                 layout.order, why = found.votes.order()
                 said += [why] if why else []
             symbol, timeframe = self.series_of_lines(file, found, symbol, timeframe, said)
+        elif file.packed:
+            for _ in file.blocks():
+                pass  # a damaged one is found here, before the first write
         said += self.decide_volume(file, found)
         if not symbol:
             raise ValueError("the name does not tell, give --symbol")
