@@ -56,6 +56,7 @@ SET lock_timeout = '5s';
 \set file schema/0810_monitoring_readings.sql \ir scripts/apply.psql
 \set file schema/0820_history_readings.sql \ir scripts/apply.psql
 \set file schema/0830_policy_runs.sql \ir scripts/apply.psql
+\set file schema/0840_performance_failures.sql \ir scripts/apply.psql
 \set file schema/0910_migration.sql \ir scripts/apply.psql
 \set file schema/0915_migration_given_ids.sql \ir scripts/apply.psql
 \set file indexes/1110_trading_strategies.sql \ir scripts/apply.psql

@@ -153,6 +153,11 @@ VALUES
     'read the views that monitoring.latest_proofs names'
 ),
 (
+    'performance_failures', 1, 10, 'above', 'groups',
+    'users or strategies whose results the last refresh of a period could not measure',
+    'read monitoring.performance_failures; correct the orders it names, refresh the period again'
+),
+(
     'proof_age', 26, 50, 'above', 'h',
     'time since the proofs were last looked at',
     'SELECT monitoring.take_readings(), and schedule it'

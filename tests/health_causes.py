@@ -550,6 +550,19 @@ def proofs(watched: Watched) -> Iterator[str]:
         yield status
 
 
+@drives("performance_failures")
+def performance_failures(watched: Watched) -> Iterator[str]:
+    for status, count in (("warning", 1), ("critical", 10)):
+        watched.run(
+            "INSERT INTO monitoring.performance_failures (user_id, strategy_id, period_start,"
+            f" period_end, code, message) SELECT n, {count}, '2026-01-01', '2026-02-01', '22003',"
+            f" 'too large' FROM generate_series(1, {count}) AS n"
+        )
+        yield status
+    watched.run("DELETE FROM monitoring.performance_failures")
+    yield "ok"
+
+
 @drives("proof_age")
 def proof_age(watched: Watched) -> Iterator[str]:
     watched.run("SELECT monitoring.take_readings()")

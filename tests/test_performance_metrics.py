@@ -435,3 +435,40 @@ def test_refresh_while_orders_are_written_never_counts_half(
         " WHERE user_id = %s GROUP BY 1 ORDER BY 1",
         [user],
     ).fetchall() == [(False, 240), (True, 240)]
+
+
+def test_failure_of_one_strategy_is_a_row_and_stops_nobody(
+    db: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    bad, good = rows.user(app), rows.user(app)
+    spoilt, sound = rows.strategy(app, bad), rows.strategy(app, bad)
+    for user, strategy in ((bad, spoilt), (bad, sound), (good, None)):
+        trade(app, user, 5, 10, strategy_id=strategy)
+    db.execute(
+        "ALTER TABLE performance_metrics ADD CONSTRAINT spoilt CHECK"
+        f" (strategy_id IS DISTINCT FROM {spoilt})"
+    )
+    app.execute("SELECT refresh_performance_metrics(%s, %s)", PERIOD)
+    measured = "SELECT user_id, strategy_id FROM performance_metrics WHERE total_trades > 0"
+    assert set(app.execute(measured)) == {(bad, None), (bad, sound), (good, None)}
+    failures = "SELECT user_id, strategy_id, code FROM monitoring.performance_failures"
+    assert db.execute(failures).fetchall() == [(bad, spoilt, "23514")]
+    # the next one that can, does
+    db.execute("ALTER TABLE performance_metrics DROP CONSTRAINT spoilt")
+    app.execute("SELECT refresh_performance_metrics(%s, %s)", PERIOD)
+    assert (bad, spoilt) in set(app.execute(measured))
+    assert db.execute(failures).fetchall() == []
+
+
+def test_fault_of_the_server_stops_the_refresh(
+    db: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    trade(app, rows.user(app), 5, 10)
+    db.execute(
+        "CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS"
+        " $$ BEGIN RAISE disk_full; END $$;"
+        " CREATE TRIGGER full_disk BEFORE INSERT ON performance_metrics"
+        " FOR EACH ROW EXECUTE FUNCTION fill()"
+    )
+    with pytest.raises(psycopg.errors.DiskFull):
+        app.execute("SELECT refresh_performance_metrics(%s, %s)", PERIOD)

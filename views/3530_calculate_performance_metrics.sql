@@ -1,5 +1,6 @@
 -- 3530_calculate_performance_metrics.sql: results asked for, and stored.
--- needs: views/3520_measure_performance.sql, indexes/1190_performance_metrics.sql
+-- needs: views/3520_measure_performance.sql, indexes/1190_performance_metrics.sql,
+--        schema/0840_performance_failures.sql
 -- transaction: yes
 
 CALL deploy.become_owner();
@@ -91,10 +92,15 @@ RETURNS bigint
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
+SECURITY DEFINER -- nobody but the owner writes what failed
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_stored bigint;
+    v_group record;
+    v_stored bigint := 0;
+    v_count bigint;
+    v_code text;
+    v_message text;
 BEGIN
     PERFORM public.check_performance_period(p_period_start, p_period_end);
     -- Two refreshes of one period follow each other: the later one counts later.
@@ -107,8 +113,9 @@ BEGIN
     DELETE FROM public.performance_metrics AS p
     WHERE p.period_start = p_period_start AND p.period_end = p_period_end
         AND p.method_version IS NOT NULL;
-    -- One statement, one snapshot: a row counts an order in all of its figures or in none.
-    WITH groups AS (
+    DELETE FROM monitoring.performance_failures AS f
+    WHERE f.period_start = p_period_start AND f.period_end = p_period_end;
+    FOR v_group IN
         SELECT
             u.id AS user_id,
             NULL::bigint AS strategy_id
@@ -118,43 +125,60 @@ BEGIN
             t.user_id,
             t.id
         FROM public.trading_strategies AS t
-    ),
+    LOOP
+        BEGIN
+            -- One statement, one snapshot: a row counts an order in all of its figures or in none.
+            WITH measured AS MATERIALIZED (
+                SELECT m.* -- the table's columns, whichever they are
+                FROM public.measure_performance(
+                    nextval('public.performance_metrics_id_seq'), v_group.user_id,
+                    v_group.strategy_id, NULL, TRUE, p_period_start, p_period_end, NULL, 365, 0
+                ) AS m
+            )
 
-    measured AS MATERIALIZED (
-        SELECT m.* -- the table's columns, whichever they are
-        FROM groups AS g
-        CROSS JOIN LATERAL public.measure_performance(
-            nextval('public.performance_metrics_id_seq'), g.user_id, g.strategy_id, NULL, TRUE,
-            p_period_start, p_period_end, NULL, 365, 0
-        ) AS m
-    )
-
-    INSERT INTO public.performance_metrics
-    SELECT m.*
-    FROM measured AS m
-    UNION ALL
-    -- what has no sum in one currency, account by account
-    SELECT a.*
-    FROM measured AS m
-    CROSS JOIN LATERAL (
-        SELECT DISTINCT o.account_id
-        FROM public.trading_orders AS o
-        WHERE o.user_id = m.user_id
-            AND (m.strategy_id IS NULL OR o.strategy_id = m.strategy_id)
-            AND o.closed_at >= p_period_start AND o.closed_at < p_period_end
-            AND o.close_price IS NOT NULL
-    ) AS o
-    CROSS JOIN LATERAL public.measure_performance(
-        nextval('public.performance_metrics_id_seq'), m.user_id, m.strategy_id, o.account_id,
-        FALSE, p_period_start, p_period_end, NULL, 365, 0
-    ) AS a
-    WHERE m.total_trades > 0 AND m.reasons ->> 'total_profit' = 'mixed_currency';
-    GET DIAGNOSTICS v_stored = ROW_COUNT;
+            INSERT INTO public.performance_metrics
+            SELECT m.*
+            FROM measured AS m
+            UNION ALL
+            -- what has no sum in one currency, account by account
+            SELECT a.*
+            FROM measured AS m
+            CROSS JOIN LATERAL (
+                SELECT DISTINCT o.account_id
+                FROM public.trading_orders AS o
+                WHERE o.user_id = m.user_id
+                    AND (m.strategy_id IS NULL OR o.strategy_id = m.strategy_id)
+                    AND o.closed_at >= p_period_start AND o.closed_at < p_period_end
+                    AND o.close_price IS NOT NULL
+            ) AS o
+            CROSS JOIN LATERAL public.measure_performance(
+                nextval('public.performance_metrics_id_seq'), m.user_id, m.strategy_id,
+                o.account_id, FALSE, p_period_start, p_period_end, NULL, 365, 0
+            ) AS a
+            WHERE m.total_trades > 0 AND m.reasons ->> 'total_profit' = 'mixed_currency';
+            GET DIAGNOSTICS v_count = ROW_COUNT;
+            v_stored := v_stored + v_count;
+        EXCEPTION WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS v_code = RETURNED_SQLSTATE, v_message = MESSAGE_TEXT;
+            -- values, rules and limits are one group's fault; a full disk or a deadlock is not
+            IF v_code !~ '^(21|22|23|54|RB)' THEN
+                RAISE;
+            END IF;
+            INSERT INTO monitoring.performance_failures (
+                user_id, strategy_id, period_start, period_end, code, message
+            )
+            VALUES (
+                v_group.user_id, v_group.strategy_id, p_period_start, p_period_end, v_code,
+                left(v_message, 500)
+            );
+        END;
+    END LOOP;
     RETURN v_stored;
 END
 $$;
 COMMENT ON FUNCTION public.refresh_performance_metrics(timestamptz, timestamptz) IS
 'Calculates the period for every user and every strategy and stores it in performance_metrics in
 place of what was calculated for it before; answers how many rows. Where currencies are mixed there
-is one row for each account besides. Rows that a client wrote stay. Raises RB070 for no period.';
+is one more row for each account. Whoever can''t be measured is in monitoring.performance_failures.
+Rows that a client wrote stay. Raises RB070 for no period.';
 REVOKE ALL ON FUNCTION public.refresh_performance_metrics(timestamptz, timestamptz) FROM public;

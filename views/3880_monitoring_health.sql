@@ -251,6 +251,19 @@ WHERE i.source IS NULL OR i.overdue IS NOT NULL
 GROUP BY k.name
 UNION ALL
 SELECT
+    'performance_failures' AS name,
+    count(*) AS value,
+    coalesce(
+        (array_agg(
+            format('user %s, strategy %s: %s', f.user_id, coalesce(f.strategy_id::text, 'all'),
+            f.message)
+            ORDER BY f.failed_at DESC, f.user_id ASC, f.strategy_id ASC
+        ))[1],
+        'none'
+    ) AS detail
+FROM monitoring.performance_failures AS f
+UNION ALL
+SELECT
     'proofs' AS name,
     sum(p.violations) AS value,
     CASE
