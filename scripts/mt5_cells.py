@@ -163,7 +163,7 @@ def read_tables(path: Path) -> tuple[list[list[Row]], str]:
     """
     content = path.read_bytes()
     if content.startswith(b"%PDF"):
-        raise Failure(f"{path.name} is a print (PDF): save the report as Open XML (xlsx) or HTML")
+        raise Failure(f"{path} is a print (PDF): save the report as Open XML (xlsx) or HTML")
     try:
         if content.startswith(b"PK"):
             return read_xlsx(content), ""
@@ -175,4 +175,4 @@ def read_tables(path: Path) -> tuple[list[list[Row]], str]:
     except ImportError as error:
         raise missing(error) from error
     except Exception as error:  # libraries with exceptions of their own
-        raise Failure(f"{path.name} is no readable report: {error}") from error
+        raise Failure(f"{path} is no readable report: {error}") from error

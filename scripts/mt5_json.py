@@ -87,7 +87,7 @@ def read_document(path: Path) -> Any:
         coding = "utf-16" if content[:2] in (b"\xff\xfe", b"\xfe\xff") else "utf-8-sig"
         text = content.decode(coding)
     except UnicodeDecodeError as error:
-        raise Failure(f"{path.name} is no UTF-8 text: {error}") from error
+        raise Failure(f"{path} is no UTF-8 text: {error}") from error
     try:
         whole = json.loads(text, parse_constant=str)
     except json.JSONDecodeError:
@@ -97,9 +97,9 @@ def read_document(path: Path) -> Any:
                 if line.strip():
                     whole.append(json.loads(line, parse_constant=str))
             except json.JSONDecodeError as error:
-                raise Failure(f"{path.name}:{line_number}: no JSON: {error}") from error
+                raise Failure(f"{path}:{line_number}: no JSON: {error}") from error
     except RecursionError as error:
-        raise Failure(f"{path.name}: nested too deeply") from error
+        raise Failure(f"{path}: nested too deeply") from error
     return clean(whole) if "\\u" in text or "\0" in text else whole
 
 
@@ -258,7 +258,7 @@ def read_json(path: Path, kind: str | None) -> list[tuple[str, list[Any]]]:
         found = [(kind, rows)]
     if not found or any(name is None and not kind for name, _ in found):
         raise Failure(
-            f"{path.name}: can't tell what it holds, it looks like {looks_like(document)}; where it"
+            f"{path}: can't tell what it holds, it looks like {looks_like(document)}; where it"
             f" is an answer of the package, name it with --kind ({', '.join(ORDER)})"
         )
     return [(kind or name or "", [tidy(row) for row in rows]) for name, rows in found]

@@ -261,10 +261,10 @@ def check_balances(report: Report) -> None:
 def read_report(path: Path, words: Words | None = None) -> Report:
     """Read a trade history report. Raises Failure for anything else, saying what that is."""
     tables, sign = read_tables(path)
-    table = find_table(path.name, tables)
-    reader = Reader(path.name, sign, words or Words())
+    table = find_table(str(path), tables)
+    reader = Reader(str(path), sign, words or Words())
     account, made = reader.account(table.head)
-    report = Report(path.name, account, made)
+    report = Report(str(path), account, made)
     for section in table.sections:
         names = section.fields()
         if not names:
