@@ -56,6 +56,14 @@ BEGIN
             MESSAGE = format('no such channel: %s', coalesce(p_channel, 'NULL')),
             HINT = 'The channels are rubi_signals and rubi_positions.';
     END IF;
+    -- Behind a pool of transactions the next statement has another session, and this one's LISTEN
+    -- and lock would stay with strangers. operations/pgbouncer.ini sets it.
+    IF current_setting('rubi.pooled', TRUE) = 'on' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB058',
+            MESSAGE = 'a connection through a pool of transactions hears nothing',
+            HINT = 'Connect to the server directly, or through a pool of sessions.';
+    END IF;
     PERFORM pg_advisory_lock_shared(1381319241, v_number);
     EXECUTE format('LISTEN %I', p_channel);
 
@@ -83,5 +91,6 @@ COMMENT ON FUNCTION public.subscribe(text) IS
 'LISTEN for rubi_signals or rubi_positions, until the session ends. A session hears itself only when
 another one has subscribed too. Waits for transactions that
 write the table now. Call it alone, in autocommit, then read the table once, then wait for
-notifications; read only after it returned. Raises RB057 for another channel.';
+notifications; read only after it returned. Raises RB057 for another channel, RB058 behind a pool of
+transactions that sets rubi.pooled.';
 REVOKE ALL ON FUNCTION public.subscribe(text) FROM public;

@@ -23,6 +23,7 @@ from deploy import Dsn
 CODES = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
 # what is worst comes first; unknown is no reason to wake somebody
 ORDER = ("critical", "warning", "unknown", "ok")
+PIPE_WIDTH = 10_000
 STYLES = {"ok": "green", "warning": "yellow", "critical": "bold red", "unknown": "magenta"}
 QUERY = """
     SELECT name, status, value, unit, warning, critical, detail, meaning, action
@@ -85,18 +86,29 @@ def show(rows: list[dict[str, Any]]) -> None:
             *(figure(row[key], row["unit"]) for key in ("value", "warning", "critical")),
             (row["detail"] or "").replace("[", r"\["),
         )
-    print_table(table, "detail")
+    if console.is_terminal:
+        print_table(table, "detail")
+    else:
+        # a line a check for grep, whatever the width of the terminal behind
+        console.print(table, width=PIPE_WIDTH, crop=False)
     for row in rows:
         if row["status"] != "ok":
             console.print(f"\n{row['name']}: {row['meaning']}", markup=False)
             console.print(f"  {row['action']}", markup=False)
 
 
+def where(detail: str | None) -> str:
+    """What is wrong, short; a bar or a line's end would begin Nagios' figures."""
+    words = " ".join((detail or "").replace("|", "/").split())
+    return f" ({words if len(words) <= 100 else words[:97] + '...'})" if words else ""
+
+
 def nagios(rows: list[dict[str, Any]]) -> str:
     """One line with the worst checks, then performance data."""
     bad = [row for row in rows if row["status"] != "ok"]
     said = ", ".join(
-        f"{row['name']} {row['status']} {figure(row['value'], row['unit'])}" for row in bad
+        f"{row['name']} {row['status']} {figure(row['value'], row['unit'])}{where(row['detail'])}"
+        for row in bad
     )
     data = " ".join(
         f"{row['name']}={row['value']};"
@@ -159,5 +171,7 @@ if __name__ == "__main__":
     try:
         run(app)
     except SystemExit as end:
-        # a failure or wrong usage is no answer
+        # a failure or wrong usage is no answer; Nagios reads standard output only
+        if not answered and end.code and "--nagios" in sys.argv:
+            print("RUBI UNKNOWN - the database could not be asked: see standard error")
         sys.exit(end.code if answered or not end.code else 3)

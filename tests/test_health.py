@@ -273,11 +273,15 @@ def test_script_prints_json_and_nagios_and_ends_with_its_codes(
     done = run_script("health.py", "--nagios", *asked, env=env)
     assert done.returncode == 2
     assert done.stdout.startswith("RUBI CRITICAL - database_size critical ")
+    assert done.stdout.split("|")[0].endswith("MB) ")  # the detail: where it is
     assert "| database_size=" in done.stdout
     assert len(done.stdout.splitlines()) == 1
     done = run_script("health.py", env=env)
     assert done.returncode == 2
     assert "see monitoring.growth" in done.stdout
+    # in a pipe each check is one line
+    sized = [line for line in done.stdout.splitlines() if line.startswith("database_size ")]
+    assert len(sized) == 1 and sized[0].split()[1] == "critical"
 
 
 def test_script_that_cannot_ask_is_unknown(watched: Watched, run_script: Script) -> None:
@@ -292,6 +296,8 @@ def test_script_that_cannot_ask_is_unknown(watched: Watched, run_script: Script)
         assert done.returncode == 3, done
         assert done.stderr
         assert "Traceback" not in done.stderr
+    done = run_script("health.py", "--nagios", env=env | {"PGPORT": "1"})
+    assert (done.returncode, done.stdout[:15]) == (3, "RUBI UNKNOWN - ")
 
 
 def test_script_watches_until_interrupted(watched: Watched) -> None:

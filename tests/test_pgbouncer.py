@@ -85,3 +85,13 @@ def test_tenant_of_one_transaction_is_nobodys_in_the_next(pooled: dict[str, str]
 def test_wrong_password_is_refused(pooled: dict[str, str]) -> None:
     with pytest.raises(psycopg.OperationalError, match="authentication failed"):
         connect(pooled | {"PGPASSWORD": "wrong"})
+
+
+def test_subscribing_through_the_pool_is_refused(
+    app: psycopg.Connection, pooled: dict[str, str]
+) -> None:
+    subscribe = "SELECT subscribe('rubi_signals')"
+    with connect(pooled) as connection, pytest.raises(psycopg.DatabaseError) as caught:
+        connection.execute(subscribe)
+    assert caught.value.sqlstate == "RB058"
+    app.execute(subscribe)

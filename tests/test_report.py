@@ -24,6 +24,7 @@ from pytest_postgresql.executors import NoopExecutor
 
 import report
 import report_data
+import report_market
 import report_plots
 import report_text
 import reporting
@@ -491,3 +492,26 @@ def test_chromium_that_is_none_is_said(run_script: Script, tmp_path: Path) -> No
     done = run_script("chromium.py", env={"RUBI_CHROMIUM": str(tmp_path / "none")})
     assert done.returncode == 1
     assert "unset or fix it" in done.stderr
+
+
+def test_proofs_that_the_login_may_not_read_are_not_asked_for(
+    connect_as: Callable[..., psycopg.Connection], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    notes = report_market.proof_notes(connect_as("rubi_monitor"))
+    assert [note.title for note in notes] == ["Proofs"]
+    # a refusal would be an ERROR in the server's log with each report
+    monkeypatch.setattr(report_market, "rows", lambda *_: pytest.fail("asked for the proofs"))
+    notes = report_market.proof_notes(connect_as("rubi_ingest"))
+    assert "may not read" in notes[0].text
+
+
+@pytest.mark.parametrize(("frame", "calendar"), [("W1", "forex"), ("H1", "empty")])
+def test_gaps_that_cannot_be_told_are_not_asked_for(
+    db: psycopg.Connection, frame: str, calendar: str
+) -> None:
+    rows.bar(db, timeframe=frame)
+    bars = db.cursor(row_factory=dict_row).execute("SELECT * FROM market_data").fetchall()
+    db.execute("INSERT INTO market_calendars (symbol, calendar) VALUES ('EURUSD', %s)", [calendar])
+    candles = report_market.Candles("EURUSD", "EURUSD", frame, frame, bars, [], 0)
+    # find_bar_gaps would raise, and nothing here catches an error
+    assert report_market.gap_note(db, candles).state == "open"
