@@ -53,7 +53,9 @@ CREATE TABLE IF NOT EXISTS public.market_data (
     CONSTRAINT market_data_timestamp_range_check CHECK (
         timestamp BETWEEN '1970-01-01 00:00:00+00' AND now() + interval '24 hours'
         OR (
-            timestamp BETWEEN '1700-01-01 00:00:00+00' AND '1970-01-01 00:00:00+00'
+            -- with BETWEEN the restored rule would be spelled otherwise
+            timestamp >= '1700-01-01 00:00:00+00'
+            AND timestamp <= '1970-01-01 00:00:00+00'
             AND timeframe IN ('D1', 'W1', 'MN1')
         )
         OR (

@@ -83,7 +83,8 @@ CREATE TABLE IF NOT EXISTS public.resampled_bars (
     CONSTRAINT resampled_bars_timestamp_range_check CHECK (
         timestamp BETWEEN '1969-12-01 00:00:00+00' AND now() + interval '24 hours'
         OR (
-            timestamp BETWEEN '1699-12-01 00:00:00+00' AND '1970-01-01 00:00:00+00'
+            timestamp >= '1699-12-01 00:00:00+00'
+            AND timestamp <= '1970-01-01 00:00:00+00'
             AND timeframe IN ('D1', 'W1', 'MN1')
         )
         OR (

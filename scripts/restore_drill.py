@@ -44,13 +44,13 @@ SMOKE = (
     " current_price, open_time) SELECT session_id, '1', 'DRILL', 'BUY', 0.1, 1, 1, now()"
     " FROM mt5_sessions WHERE broker = 'drill'",
     "UPDATE trading_positions SET current_price = 2, profit = 5 WHERE symbol = 'DRILL'",
-    # chunks that nothing has touched yet
+    # now, and a chunk that nothing has touched yet
     "INSERT INTO account_snapshots (session_id, balance, equity, timestamp)"
-    " SELECT session_id, 1000, 1005, now() + n * interval '1 year'"
+    " SELECT session_id, 1000, 1005, now() - n * interval '1 day'"
     " FROM mt5_sessions, generate_series(0, 1) AS n WHERE broker = 'drill'",
     "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
-    " SELECT 'DRILL', 'M1', date_trunc('minute', now()) + n * interval '1 year', 1, 2, 1, 2"
-    " FROM generate_series(0, 1) AS n",
+    " SELECT 'DRILL', 'M1', n.at, 1, 2, 1, 2"
+    " FROM (VALUES (date_trunc('minute', now())), ('1971-01-01 00:00:00+00')) AS n (at)",
 )
 SMOKE_RESULT = (
     "SELECT s.total_orders, s.total_profit, t.total_trades,"
