@@ -67,10 +67,10 @@ BEGIN
     SELECT * INTO v_report
     FROM jsonb_populate_record(NULL::public.mt5_reports, p_report);
     INSERT INTO public.mt5_reports AS r (
-        account_id, first_msc, last_msc, made_at, deals, opening_balance, closing_balance, figures
+        account_id, first_msc, last_msc, made_msc, deals, opening_balance, closing_balance, figures
     )
     VALUES (
-        p_account_id, v_report.first_msc, v_report.last_msc, v_report.made_at, v_report.deals,
+        p_account_id, v_report.first_msc, v_report.last_msc, v_report.made_msc, v_report.deals,
         v_report.opening_balance, v_report.closing_balance, coalesce(v_report.figures, '{}')
     )
     ON CONFLICT ON CONSTRAINT mt5_reports_report_key DO NOTHING;
@@ -80,7 +80,7 @@ BEGIN
         AND r.first_msc = v_report.first_msc
         AND r.last_msc = v_report.last_msc
         AND r.deals = v_report.deals
-        AND r.made_at IS NOT DISTINCT FROM v_report.made_at;
+        AND r.made_msc IS NOT DISTINCT FROM v_report.made_msc;
     PERFORM internal.refresh_mt5_opening_balance(p_account_id);
 
     SELECT s.opening_balance = 0 AND s.history_from IS NULL INTO v_is_whole

@@ -12,16 +12,15 @@ CREATE TABLE IF NOT EXISTS public.mt5_reports (
     account_id bigint NOT NULL,
     first_msc bigint NOT NULL,
     last_msc bigint NOT NULL,
+    made_msc bigint,
     loaded_at timestamptz DEFAULT now() NOT NULL,
-    -- squawk-ignore prefer-timestamp-tz
-    made_at timestamp,
     deals integer NOT NULL,
     opening_balance numeric(24, 8),
     closing_balance numeric(24, 8),
     figures jsonb NOT NULL,
     CONSTRAINT mt5_reports_pkey PRIMARY KEY (id),
     CONSTRAINT mt5_reports_report_key
-    UNIQUE NULLS NOT DISTINCT (account_id, first_msc, last_msc, deals, made_at),
+    UNIQUE NULLS NOT DISTINCT (account_id, first_msc, last_msc, deals, made_msc),
     CONSTRAINT mt5_reports_account_id_fkey FOREIGN KEY (account_id)
     REFERENCES public.mt5_accounts (id) ON DELETE CASCADE,
     CONSTRAINT mt5_reports_period_ordered_check CHECK (last_msc >= first_msc),
@@ -39,9 +38,10 @@ COMMENT ON COLUMN public.mt5_reports.first_msc IS
 'First deal, milliseconds since 1970 on the server''s clock.';
 COMMENT ON COLUMN public.mt5_reports.last_msc IS
 'Last millisecond of the last deal''s second, since 1970 on the server''s clock.';
+COMMENT ON COLUMN public.mt5_reports.made_msc IS
+'When it was made, milliseconds since 1970 on the clock of the terminal''s computer, whose zone is
+not known; NULL when it doesn''t say.';
 COMMENT ON COLUMN public.mt5_reports.loaded_at IS 'When it was loaded, UTC.';
-COMMENT ON COLUMN public.mt5_reports.made_at IS
-'When it was made, on the clock of the terminal''s computer, whose zone is not known.';
 COMMENT ON COLUMN public.mt5_reports.deals IS 'Number of deals in it.';
 COMMENT ON COLUMN public.mt5_reports.opening_balance IS
 'Balance before its first deal, account currency; NULL when it has no balances.';

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -199,7 +198,6 @@ def book(
 def finish(connection: psycopg.Connection, report: Report, outcome: Outcome, last_msc: int) -> None:
     """Positions, balances and figures; then ours against the terminal's."""
     before, after = balances(report)
-    made_at = datetime.fromtimestamp(report.made, UTC) if report.made else None
     row, _, outcome.without = connection.execute(
         "SELECT report_id, positions, deals_without_position FROM ingest_mt5_report(%s, %s)",
         [
@@ -207,7 +205,7 @@ def finish(connection: psycopg.Connection, report: Report, outcome: Outcome, las
             Jsonb({
                 "first_msc": min(deal["time"] for deal in report.deals) * 1000,
                 "last_msc": last_msc,
-                "made_at": f"{made_at:%Y-%m-%dT%H:%M:%S}" if made_at else None,
+                "made_msc": None if report.made is None else report.made * 1000,
                 "deals": len(report.deals),
                 "opening_balance": None if before is None else str(before),
                 "closing_balance": None if after is None else str(after),
