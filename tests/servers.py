@@ -108,6 +108,10 @@ def pytest_configure(config: pytest.Config) -> None:
             said = "RUBI_SERVER_URL"
             with psycopg.connect(url) as connection:
                 found = connection.info.server_version // 10000
+            if not chosen and found not in embedded.SUITES and not embedded.installed(found):
+                raise pytest.UsageError(
+                    f"{said} is PostgreSQL {found}: name its programs with RUBI_PG_BIN, too"
+                )
         elif chosen:
             said, found = "RUBI_PG_BIN", embedded.major_of(embedded.binaries())
         elif asked not in (None, *embedded.SUITES) and not embedded.installed(asked):

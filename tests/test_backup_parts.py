@@ -173,6 +173,7 @@ def test_large_object_of_another_role_stops_no_backup_and_is_in_none(
         assert restored.execute("SELECT count(*) FROM pg_largeobject_metadata").fetchone() == (0,)
 
 
+@pytest.mark.needs(timescaledb="2.12", why="the schema of TimescaleDB's functions had another name")
 def test_restore_closes_what_the_dumped_database_had_open(
     db: psycopg.Connection, server: Address, tmp_path: Path, new_database: Callable[[], str]
 ) -> None:
