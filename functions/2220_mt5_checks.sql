@@ -149,7 +149,7 @@ REVOKE ALL ON FUNCTION internal.check_mt5_taken_at(timestamptz) FROM public;
 
 -- Kinds of field: ticket, id and code are whole numbers, ticket above 0, code at most 2^31-1;
 -- signed is any whole number of 64 bits; amount, money and ratio are numbers below 10^12, 10^16 and
--- 10^30 either side of 0; seconds and milliseconds lie between 2000 and two days from now, those
+-- 10^30 either side of 0; seconds and milliseconds lie between 2000 and a day from now, those
 -- "or none" may be 0; any seconds is up to the year 9999. Fields that are not listed are welcome.
 CREATE OR REPLACE FUNCTION internal.find_mt5_faults(p_source text, p_rows jsonb)
 RETURNS TABLE (n bigint, reason text)
@@ -185,10 +185,11 @@ AS $$
                 WHEN p.kind IN ('text', 'symbol') THEN
                     CASE
                         WHEN p.json_type <> 'string' THEN ' is no text'
-                        WHEN length(p.value #>> '{}') > CASE p.kind WHEN 'text' THEN 4000 ELSE 200 END
+                        WHEN length(p.value #>> '{}') > CASE p.kind WHEN 'text' THEN 1000 ELSE 200 END
                             THEN ' is too long'
                         WHEN p.kind = 'symbol'
-                            AND p.value #>> '{}' ~ '^[[:space:]]|[[:space:]]$|[[:cntrl:]]'
+                            AND p.value #>> '{}'
+                                ~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
                             THEN ' has blanks around it or control characters'
                     END
                 WHEN p.json_type <> 'number' THEN ' is no number'
@@ -210,7 +211,7 @@ AS $$
                         p.value::numeric
                         BETWEEN 946684800::numeric
                             * CASE WHEN p.kind LIKE 'milliseconds%' THEN 1000 ELSE 1 END
-                        AND (date_part('epoch', now())::bigint + 172800)::numeric
+                        AND (date_part('epoch', now())::bigint + 86400)::numeric
                             * CASE WHEN p.kind LIKE 'milliseconds%' THEN 1000 ELSE 1 END
                         OR p.kind LIKE '% or none' AND p.value::numeric = 0
                 END THEN ' is out of range'
@@ -220,6 +221,10 @@ AS $$
         SELECT e.n, 'not an object'
         FROM elements AS e
         WHERE NOT e.is_object
+        UNION ALL
+        SELECT e.n, 'more than 256 kB'
+        FROM elements AS e
+        WHERE pg_column_size(e.value) > 262144
         UNION ALL
         SELECT e.n, f.name || ' is missing'
         FROM elements AS e
@@ -250,7 +255,7 @@ DECLARE
     v_columns text;
     v_path text;
     v_condition text;
-    v_latest bigint := date_part('epoch', now())::bigint + 172800;
+    v_latest bigint := date_part('epoch', now())::bigint + 86400;
     v_is_sound boolean;
 BEGIN
     SELECT
@@ -276,10 +281,10 @@ BEGIN
             CASE WHEN f.is_required THEN '(%s)' ELSE '(%s) IS NOT FALSE' END,
             format(
                 CASE f.kind
-                    WHEN 'text' THEN 'length(r.%1$I) <= 4000'
+                    WHEN 'text' THEN 'length(r.%1$I) <= 1000'
                     WHEN 'symbol' THEN
-                        'length(r.%1$I) <= 200'
-                        ' AND r.%1$I !~ ''^[[:space:]]|[[:space:]]$|[[:cntrl:]]'''
+                        'length(r.%1$I) <= 200 AND r.%1$I'
+                        ' !~ ''^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'''
                     WHEN 'ticket' THEN 'r.%1$I > 0'
                     WHEN 'id' THEN 'r.%1$I >= 0'
                     WHEN 'amount' THEN 'abs(r.%1$I) < 1e12'
@@ -301,6 +306,12 @@ BEGIN
     FROM internal.mt5_fields AS f
     WHERE f.source = p_source;
 
+    IF pg_column_size(p_rows) > 262144 AND EXISTS (
+        SELECT FROM jsonb_array_elements(p_rows) AS e (value)
+        WHERE pg_column_size(e.value) > 262144
+    ) THEN
+        RETURN FALSE;
+    END IF;
     EXECUTE format(
         'SELECT NOT jsonb_path_exists($1, %L) AND NOT EXISTS ('
         'SELECT FROM jsonb_to_recordset($1) AS r (%s)'
@@ -310,9 +321,10 @@ BEGIN
         v_condition,
         CASE p_source
             WHEN 'deals' THEN
-                'r.volume >= 0 AND r.entry IS NOT NULL AND r.position_id IS NOT NULL'
+                'r.volume >= 0 AND r.volume < 1e9 AND r.entry IS NOT NULL AND r.position_id IS NOT NULL'
                 ' AND (r.symbol <> '''' OR r.type NOT IN (0, 1, 13, 14))'
-            WHEN 'orders' THEN 'r.volume_initial >= 0 AND r.volume_current >= 0'
+            WHEN 'orders' THEN
+                'r.volume_initial >= 0 AND r.volume_current >= 0 AND r.symbol <> '''''
             WHEN 'positions' THEN
                 'round(r.volume, 8) > 0 AND r.symbol <> '''' AND r.type IN (0, 1)'
             WHEN 'symbols' THEN 'r.name <> '''''
@@ -360,6 +372,8 @@ BEGIN
                 WHEN 'deals' THEN
                     CASE
                         WHEN (e.value ->> 'volume')::numeric < 0 THEN 'volume is below 0'
+                        -- the sums of a position's deals must fit too
+                        WHEN (e.value ->> 'volume')::numeric >= 1e9 THEN 'volume is out of range'
                         WHEN (e.value ->> 'type')::integer IN (0, 1, 13, 14)
                             AND e.value ->> 'symbol' = '' THEN 'symbol is empty in a trade'
                         WHEN p_origin = 'api' AND NOT e.value ? 'entry' THEN 'entry is missing'
@@ -371,6 +385,7 @@ BEGIN
                         WHEN (e.value ->> 'volume_initial')::numeric < 0
                             OR (e.value ->> 'volume_current')::numeric < 0
                             THEN 'volume is below 0'
+                        WHEN e.value ->> 'symbol' = '' THEN 'symbol is empty'
                     END
                 WHEN 'positions' THEN
                     CASE
@@ -393,7 +408,15 @@ BEGIN
     ),
     kept AS (
         INSERT INTO public.mt5_rejects (account_id, source, reason, element)
-        SELECT p_account_id, p_source, b.reason, p_rows -> (b.n - 1)::integer
+        SELECT
+            p_account_id,
+            p_source,
+            b.reason,
+            CASE
+                WHEN pg_column_size(p_rows -> (b.n - 1)::integer) <= 262144
+                    THEN p_rows -> (b.n - 1)::integer
+                ELSE jsonb_build_object('cut', left(p_rows ->> (b.n - 1)::integer, 16000))
+            END
         FROM bad AS b
         ORDER BY b.n
         ON CONFLICT DO NOTHING

@@ -60,8 +60,8 @@ BEGIN
     PERFORM internal.check_mt5_taken_at(p_taken_at);
     IF jsonb_typeof(p_account) IS DISTINCT FROM 'object' THEN
         v_fault := format('a JSON object is needed, not %s', coalesce(jsonb_typeof(p_account), 'NULL'));
-    ELSIF pg_column_size(p_account) > 1024 * 1024 THEN
-        v_fault := 'more than 1 MB';
+    ELSIF pg_column_size(p_account) > 262144 THEN
+        v_fault := 'more than 256 kB';
     ELSE
         SELECT f.reason INTO v_fault
         FROM internal.find_mt5_faults('account', jsonb_build_array(p_account)) AS f;

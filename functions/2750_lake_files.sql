@@ -65,7 +65,7 @@ BEGIN
     END IF;
 
     RETURN QUERY
-    SELECT a.symbol, a.month, a.location, a.sha256, a.bars
+    SELECT a.symbol::text, a.month, a.location::text, a.sha256, a.bars
     FROM public.market_archives AS a
     WHERE a.timeframe = p_timeframe
         AND a.month >= v_since

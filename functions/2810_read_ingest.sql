@@ -78,8 +78,15 @@ AS $$
     SELECT
         'ping',
         coalesce(s.server, s.broker),
-        max(s.last_ping),
-        greatest(now() - max(s.last_ping), interval '0')
+        max(s.last_ping) FILTER (WHERE s.last_ping <= now() + interval '5 minutes'),
+        -- a ping of tomorrow, which any tenant may write, says nothing of today
+        greatest(
+            now() - coalesce(
+                max(s.last_ping) FILTER (WHERE s.last_ping <= now() + interval '5 minutes'),
+                min(s.connected_at)
+            ),
+            interval '0'
+        )
     FROM public.mt5_sessions AS s
     WHERE s.is_active
     GROUP BY coalesce(s.server, s.broker)
@@ -93,7 +100,9 @@ AS $$
     LEFT JOIN LATERAL (
         SELECT h.timestamp
         FROM public.account_snapshots AS h
-        WHERE h.session_id = s.session_id AND h.timestamp > now() - interval '14 days'
+        WHERE h.session_id = s.session_id
+            AND h.timestamp > now() - interval '14 days'
+            AND h.timestamp <= now() + interval '5 minutes'
         ORDER BY h.timestamp DESC
         LIMIT 1
     ) AS a ON TRUE

@@ -16,8 +16,8 @@ CREATE TABLE IF NOT EXISTS public.mt5_accounts (
     margin_mode smallint,
     trade_mode smallint,
     leverage integer,
-    created_at timestamptz DEFAULT now() NOT NULL,
-    closed_at timestamptz,
+    created_at public.event_time DEFAULT now() NOT NULL,
+    closed_at public.event_time,
     CONSTRAINT mt5_accounts_pkey PRIMARY KEY (id),
     CONSTRAINT mt5_accounts_id_user_id_key UNIQUE (id, user_id),
     CONSTRAINT mt5_accounts_user_id_server_account_number_key

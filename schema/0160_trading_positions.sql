@@ -22,8 +22,8 @@ CREATE TABLE IF NOT EXISTS public.trading_positions (
     profit public.trading_amount DEFAULT 0 NOT NULL,
     swap public.trading_amount DEFAULT 0 NOT NULL,
     commission public.trading_amount DEFAULT 0 NOT NULL,
-    open_time timestamptz NOT NULL,
-    updated_at timestamptz DEFAULT now() NOT NULL,
+    open_time public.event_time NOT NULL,
+    updated_at public.event_time DEFAULT now() NOT NULL,
     CONSTRAINT trading_positions_pkey PRIMARY KEY (id),
     CONSTRAINT trading_positions_ticket_account_id_key UNIQUE (ticket, account_id),
     CONSTRAINT trading_positions_session_id_fkey FOREIGN KEY (session_id)

@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS public.market_data (
     timeframe text NOT NULL,
     CONSTRAINT market_data_pkey PRIMARY KEY (symbol, timeframe, timestamp),
     CONSTRAINT market_data_symbol_trimmed_check CHECK (
-        symbol <> ''
+        octet_length(symbol) >= 1 AND octet_length(symbol) <= 800
         AND symbol COLLATE "C" !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
     ),
     CONSTRAINT market_data_timeframe_known_check CHECK (

@@ -11,7 +11,7 @@ CALL deploy.become_owner();
 -- that reads only; nothing is lost when a crash empties the table, hence UNLOGGED.
 CREATE UNLOGGED TABLE IF NOT EXISTS internal.order_claims (
     user_id bigint NOT NULL,
-    mt5_order_id text NOT NULL,
+    mt5_order_id public.key_text NOT NULL,
     CONSTRAINT order_claims_pkey PRIMARY KEY (user_id, mt5_order_id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 

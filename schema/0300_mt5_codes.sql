@@ -8,9 +8,9 @@ CALL deploy.become_owner();
 -- before anyone names them. One table for all code sets, told apart by kind; deal types have a
 -- table of their own because what they do to the money depends on it.
 CREATE TABLE IF NOT EXISTS public.mt5_codes (
-    kind text NOT NULL,
+    kind public.short_text NOT NULL,
     code integer NOT NULL,
-    name text NOT NULL,
+    name public.short_text NOT NULL,
     CONSTRAINT mt5_codes_pkey PRIMARY KEY (kind, code),
     CONSTRAINT mt5_codes_kind_name_key UNIQUE (kind, name)
 );
@@ -23,8 +23,8 @@ COMMENT ON COLUMN public.mt5_codes.name IS 'Name in MQL5 without its prefix, suc
 
 CREATE TABLE IF NOT EXISTS public.mt5_deal_types (
     code integer NOT NULL,
-    name text NOT NULL,
-    effect text NOT NULL,
+    name public.short_text NOT NULL,
+    effect public.short_text NOT NULL,
     CONSTRAINT mt5_deal_types_pkey PRIMARY KEY (code),
     CONSTRAINT mt5_deal_types_name_key UNIQUE (name),
     CONSTRAINT mt5_deal_types_effect_known_check CHECK (
@@ -40,9 +40,9 @@ COMMENT ON COLUMN public.mt5_deal_types.effect IS
 credit: moves the credit, not the balance.';
 
 CREATE TABLE IF NOT EXISTS internal.mt5_fields (
-    source text NOT NULL,
-    name text NOT NULL,
-    kind text NOT NULL,
+    source public.short_text NOT NULL,
+    name public.short_text NOT NULL,
+    kind public.short_text NOT NULL,
     is_required boolean NOT NULL,
     CONSTRAINT mt5_fields_pkey PRIMARY KEY (source, name),
     CONSTRAINT mt5_fields_kind_known_check CHECK (

@@ -9,12 +9,14 @@ CALL deploy.become_owner();
 -- A rule holds until the next one of its server begins, so periods can't overlap and no extension
 -- for exclusion constraints is needed.
 CREATE TABLE IF NOT EXISTS public.mt5_server_clocks (
-    server text NOT NULL,
+    server public.key_text NOT NULL,
     -- squawk-ignore prefer-timestamp-tz
     valid_from timestamp DEFAULT '-infinity' NOT NULL,
-    zone text NOT NULL,
+    zone public.key_text NOT NULL,
     shift interval DEFAULT '0' NOT NULL,
     CONSTRAINT mt5_server_clocks_pkey PRIMARY KEY (server, valid_from),
+    -- -infinity: the rule holds for all time before the next one
+    CONSTRAINT mt5_server_clocks_valid_from_not_infinite_check CHECK (valid_from < 'infinity'),
     CONSTRAINT mt5_server_clocks_server_not_blank_check CHECK (server ~ '[^[:space:]]'),
     -- an unknown zone raises invalid_parameter_value here, not at the first deal
     CONSTRAINT mt5_server_clocks_zone_known_check CHECK (

@@ -15,10 +15,10 @@ CREATE TABLE IF NOT EXISTS public.mt5_orders (
     magic bigint,
     position_id bigint,
     position_by_id bigint,
-    setup_at timestamptz NOT NULL,
-    done_at timestamptz,
-    expires_at timestamptz,
-    stored_at timestamptz DEFAULT now() NOT NULL,
+    setup_at public.event_time NOT NULL,
+    done_at public.event_time,
+    expires_at public.finite_time,
+    stored_at public.event_time DEFAULT now() NOT NULL,
     type integer NOT NULL,
     type_time integer,
     type_filling integer,
@@ -32,11 +32,11 @@ CREATE TABLE IF NOT EXISTS public.mt5_orders (
     tp numeric(20, 8),
     price_current numeric(20, 8),
     price_stoplimit numeric(20, 8),
-    symbol text NOT NULL,
-    comment text,
-    external_id text,
+    symbol public.key_text NOT NULL,
+    comment public.short_text,
+    external_id public.short_text,
     source text NOT NULL,
-    raw jsonb NOT NULL,
+    raw public.json_document NOT NULL,
     CONSTRAINT mt5_orders_pkey PRIMARY KEY (account_id, ticket),
     CONSTRAINT mt5_orders_account_id_fkey FOREIGN KEY (account_id)
     REFERENCES public.mt5_accounts (id),
@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_orders (
         AND price_stoplimit <> 'NaN'
     ),
     CONSTRAINT mt5_orders_symbol_trimmed_check CHECK (
-        symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
+        symbol <> '' AND symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
     ),
     CONSTRAINT mt5_orders_source_known_check CHECK (source IN ('api', 'report'))
 );

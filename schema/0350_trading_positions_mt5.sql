@@ -13,9 +13,9 @@ ADD COLUMN IF NOT EXISTS time_update bigint,
 ADD COLUMN IF NOT EXISTS time_update_msc bigint,
 ADD COLUMN IF NOT EXISTS magic bigint,
 ADD COLUMN IF NOT EXISTS reason integer,
-ADD COLUMN IF NOT EXISTS comment text,
-ADD COLUMN IF NOT EXISTS external_id text,
-ADD COLUMN IF NOT EXISTS raw jsonb;
+ADD COLUMN IF NOT EXISTS comment public.short_text,
+ADD COLUMN IF NOT EXISTS external_id public.short_text,
+ADD COLUMN IF NOT EXISTS raw public.json_document;
 
 COMMENT ON COLUMN public.trading_positions.identifier IS
 'What names the position for life, deals call it position_id; ticket may change. NULL in rows that

@@ -12,6 +12,8 @@ CREATE TABLE IF NOT EXISTS public.mt5_magic_strategies (
     valid_from timestamptz DEFAULT '-infinity' NOT NULL,
     strategy_id bigint,
     CONSTRAINT mt5_magic_strategies_pkey PRIMARY KEY (account_id, magic, valid_from),
+    -- -infinity: the row holds for all time before the next one
+    CONSTRAINT mt5_magic_strategies_valid_from_not_infinite_check CHECK (valid_from < 'infinity'),
     CONSTRAINT mt5_magic_strategies_account_id_user_id_fkey FOREIGN KEY (account_id, user_id)
     REFERENCES public.mt5_accounts (id, user_id) ON DELETE CASCADE,
     CONSTRAINT mt5_magic_strategies_strategy_id_user_id_fkey FOREIGN KEY (strategy_id, user_id)

@@ -7,10 +7,10 @@ CALL deploy.become_owner();
 CREATE TABLE IF NOT EXISTS public.mt5_rejects (
     id bigint GENERATED ALWAYS AS IDENTITY,
     account_id bigint NOT NULL,
-    rejected_at timestamptz DEFAULT now() NOT NULL,
+    rejected_at public.event_time DEFAULT now() NOT NULL,
     source text NOT NULL,
-    reason text NOT NULL,
-    element jsonb NOT NULL,
+    reason public.short_text NOT NULL,
+    element public.json_document NOT NULL,
     CONSTRAINT mt5_rejects_pkey PRIMARY KEY (id),
     CONSTRAINT mt5_rejects_account_id_fkey FOREIGN KEY (account_id)
     REFERENCES public.mt5_accounts (id) ON DELETE CASCADE,

@@ -7,17 +7,14 @@ CALL deploy.become_owner();
 -- bars is kept by folding internal.bar_changes into it: nobody scans market_data to count, and no
 -- two loaders wait for each other's row.
 CREATE TABLE IF NOT EXISTS public.market_series (
-    symbol text NOT NULL,
-    timeframe text NOT NULL,
-    source text,
-    clock text DEFAULT 'UTC' NOT NULL,
+    symbol public.key_text NOT NULL,
+    timeframe public.key_text NOT NULL,
+    source public.key_text,
+    clock public.clock_name DEFAULT 'UTC' NOT NULL,
     bars bigint DEFAULT 0 NOT NULL,
-    created_at timestamptz DEFAULT now() NOT NULL,
+    created_at public.event_time DEFAULT now() NOT NULL,
     CONSTRAINT market_series_pkey PRIMARY KEY (symbol, timeframe),
-    CONSTRAINT market_series_source_not_blank_check CHECK (source ~ '[^[:space:]]'),
-    CONSTRAINT market_series_clock_form_check CHECK (
-        clock ~ '^[A-Za-z][A-Za-z_]*(/[A-Za-z_-]+[A-Za-z_]){0,2}([+-][0-9]{1,2})?$'
-    )
+    CONSTRAINT market_series_source_not_blank_check CHECK (source ~ '[^[:space:]]')
 );
 COMMENT ON TABLE public.market_series IS
 'Series of bars: where they come from, by which clock their days begin, how many there are.';
@@ -32,11 +29,11 @@ COMMENT ON COLUMN public.market_series.bars IS
 COMMENT ON COLUMN public.market_series.created_at IS 'When the series was first seen, UTC.';
 
 CREATE TABLE IF NOT EXISTS internal.bar_changes (
-    symbol text NOT NULL,
-    timeframe text NOT NULL,
+    symbol public.key_text NOT NULL,
+    timeframe public.key_text NOT NULL,
     bars bigint NOT NULL,
-    first_timestamp timestamptz NOT NULL,
-    last_timestamp timestamptz NOT NULL
+    first_timestamp public.finite_time NOT NULL,
+    last_timestamp public.finite_time NOT NULL
 );
 -- A log without a key: a publication FOR ALL TABLES would refuse to let anybody delete from it.
 ALTER TABLE internal.bar_changes REPLICA IDENTITY FULL;
@@ -49,11 +46,11 @@ COMMENT ON COLUMN internal.bar_changes.first_timestamp IS 'Earliest bar that cha
 COMMENT ON COLUMN internal.bar_changes.last_timestamp IS 'Latest bar that changed, UTC.';
 
 CREATE TABLE IF NOT EXISTS public.market_rollups (
-    symbol text NOT NULL,
-    timeframe text NOT NULL,
-    from_timeframe text NOT NULL,
+    symbol public.key_text NOT NULL,
+    timeframe public.key_text NOT NULL,
+    from_timeframe public.key_text NOT NULL,
     pending tstzmultirange DEFAULT '{(,)}' NOT NULL,
-    refreshed_at timestamptz,
+    refreshed_at public.event_time,
     CONSTRAINT market_rollups_pkey PRIMARY KEY (symbol, timeframe)
 );
 COMMENT ON TABLE public.market_rollups IS
@@ -76,8 +73,8 @@ CREATE TABLE IF NOT EXISTS public.resampled_bars (
     low numeric(20, 8) NOT NULL,
     close numeric(20, 8) NOT NULL,
     real_volume numeric,
-    symbol text NOT NULL,
-    timeframe text NOT NULL,
+    symbol public.key_text NOT NULL,
+    timeframe public.key_text NOT NULL,
     CONSTRAINT resampled_bars_pkey PRIMARY KEY (symbol, timeframe, timestamp),
     -- as in market_data; a bar opens up to a month before the first bar that it is made of
     CONSTRAINT resampled_bars_timestamp_range_check CHECK (

@@ -5,8 +5,8 @@
 CALL deploy.become_owner();
 
 CREATE TABLE IF NOT EXISTS public.market_sessions (
-    calendar text NOT NULL,
-    clock text DEFAULT 'UTC' NOT NULL,
+    calendar public.filled_text NOT NULL,
+    clock public.clock_name DEFAULT 'UTC' NOT NULL,
     weekday smallint NOT NULL,
     opens interval NOT NULL,
     closes interval NOT NULL,
@@ -14,6 +14,13 @@ CREATE TABLE IF NOT EXISTS public.market_sessions (
     CONSTRAINT market_sessions_weekday_known_check CHECK (weekday BETWEEN 1 AND 7),
     CONSTRAINT market_sessions_closes_after_opening_check CHECK (
         opens >= interval '0' AND closes > opens AND closes <= interval '24 hours'
+    ),
+    -- an unknown zone raises invalid_parameter_value
+    CONSTRAINT market_sessions_clock_known_check CHECK (
+        (
+            timestamp '2000-01-01'
+            AT TIME ZONE regexp_replace(clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '')
+        ) IS NOT NULL
     )
 );
 COMMENT ON TABLE public.market_sessions IS
@@ -26,14 +33,19 @@ COMMENT ON COLUMN public.market_sessions.opens IS 'Time of day the market opens.
 COMMENT ON COLUMN public.market_sessions.closes IS 'Time of day the market closes, up to 24:00.';
 
 CREATE TABLE IF NOT EXISTS public.market_holidays (
-    calendar text NOT NULL,
+    calendar public.filled_text NOT NULL,
     day date NOT NULL,
-    name text NOT NULL,
+    name public.filled_text NOT NULL,
     opens interval,
     closes interval,
     CONSTRAINT market_holidays_pkey PRIMARY KEY (calendar, day),
+    CONSTRAINT market_holidays_day_finite_check CHECK (isfinite(day)),
     CONSTRAINT market_holidays_closes_after_opening_check CHECK (
-        (opens IS NULL) = (closes IS NULL) AND (opens IS NULL OR opens < closes)
+        (opens IS NULL) = (closes IS NULL)
+        AND (
+            opens IS NULL
+            OR (opens >= interval '0' AND opens < closes AND closes <= interval '24 hours')
+        )
     )
 );
 COMMENT ON TABLE public.market_holidays IS
@@ -45,8 +57,8 @@ COMMENT ON COLUMN public.market_holidays.opens IS 'Opening on that day; NULL whe
 COMMENT ON COLUMN public.market_holidays.closes IS 'Close on that day; NULL when closed all day.';
 
 CREATE TABLE IF NOT EXISTS public.market_calendars (
-    symbol text NOT NULL,
-    calendar text NOT NULL,
+    symbol public.symbol_name NOT NULL,
+    calendar public.filled_text NOT NULL,
     CONSTRAINT market_calendars_pkey PRIMARY KEY (symbol)
 );
 COMMENT ON TABLE public.market_calendars IS

@@ -5,8 +5,8 @@
 CALL deploy.become_owner();
 
 CREATE TABLE IF NOT EXISTS public.market_retention (
-    symbol text NOT NULL,
-    timeframe text NOT NULL,
+    symbol public.symbol_name NOT NULL,
+    timeframe public.timeframe NOT NULL,
     keep_for interval NOT NULL,
     archive boolean DEFAULT TRUE NOT NULL,
     CONSTRAINT market_retention_pkey PRIMARY KEY (symbol, timeframe),
@@ -22,18 +22,20 @@ COMMENT ON COLUMN public.market_retention.archive IS
 'Whether a month is dropped only after scripts/archive_bars.py proved a copy of it.';
 
 CREATE TABLE IF NOT EXISTS public.market_archives (
-    symbol text NOT NULL,
-    timeframe text NOT NULL,
+    symbol public.symbol_name NOT NULL,
+    timeframe public.timeframe NOT NULL,
     month date NOT NULL,
-    location text NOT NULL,
+    location public.short_text NOT NULL,
     sha256 text NOT NULL,
     bars bigint NOT NULL,
     price_sum numeric NOT NULL,
     volume_sum numeric NOT NULL,
-    archived_at timestamptz DEFAULT now() NOT NULL,
-    dropped_at timestamptz,
+    archived_at public.event_time DEFAULT now() NOT NULL,
+    dropped_at public.event_time,
     CONSTRAINT market_archives_pkey PRIMARY KEY (symbol, timeframe, month),
-    CONSTRAINT market_archives_month_begins_check CHECK (date_part('day', month) = 1),
+    CONSTRAINT market_archives_month_begins_check CHECK (
+        isfinite(month) AND date_part('day', month) = 1
+    ),
     CONSTRAINT market_archives_sha256_form_check CHECK (sha256 ~ '^[0-9a-f]{64}$'),
     CONSTRAINT market_archives_bars_positive_check CHECK (bars > 0)
 );

@@ -12,13 +12,14 @@ until they are archived again.';
 -- A month lies in two or three chunks, each dropped in a transaction of its own. What is left of it
 -- when a run is interrupted is no longer equal to its archive, so what may go is noted by chunk.
 CREATE TABLE IF NOT EXISTS internal.expired_bars (
-    symbol text NOT NULL,
-    timeframe text NOT NULL,
+    symbol public.key_text NOT NULL,
+    timeframe public.key_text NOT NULL,
     month date NOT NULL,
-    since timestamptz NOT NULL,
-    until timestamptz NOT NULL,
+    since public.finite_time NOT NULL,
+    until public.finite_time NOT NULL,
     row_hash numeric,
-    CONSTRAINT expired_bars_pkey PRIMARY KEY (symbol, timeframe, since)
+    CONSTRAINT expired_bars_pkey PRIMARY KEY (symbol, timeframe, since),
+    CONSTRAINT expired_bars_month_finite_check CHECK (isfinite(month))
 );
 COMMENT ON TABLE internal.expired_bars IS
 'Parts of months that drop_expired_bars() is about to drop, a row a series, month and chunk. Empty

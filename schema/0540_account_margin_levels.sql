@@ -8,8 +8,8 @@ CALL deploy.become_owner();
 -- gateway gets them from whoever knows them.
 ALTER TABLE public.mt5_accounts
 ADD COLUMN IF NOT EXISTS margin_so_mode smallint,
-ADD COLUMN IF NOT EXISTS margin_so_call numeric,
-ADD COLUMN IF NOT EXISTS margin_so_so numeric;
+ADD COLUMN IF NOT EXISTS margin_so_call public.margin_level,
+ADD COLUMN IF NOT EXISTS margin_so_so public.margin_level;
 
 COMMENT ON COLUMN public.mt5_accounts.margin_so_mode IS
 'ACCOUNT_STOPOUT_MODE of MT5: 0 levels in percent, 1 in money; NULL while unknown.';

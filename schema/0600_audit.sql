@@ -11,15 +11,19 @@ COMMENT ON SCHEMA audit IS 'The audit trail: append-only for everyone but the ow
 -- then on the changes do.
 CREATE TABLE IF NOT EXISTS audit.changes (
     id bigint GENERATED ALWAYS AS IDENTITY,
-    changed_at timestamptz DEFAULT clock_timestamp() NOT NULL,
-    login text DEFAULT session_user NOT NULL,
-    app_user_id text,
-    table_name text NOT NULL,
+    changed_at public.event_time DEFAULT clock_timestamp() NOT NULL,
+    login public.short_text DEFAULT session_user NOT NULL,
+    app_user_id public.short_text,
+    table_name public.short_text NOT NULL,
     row_id bigint NOT NULL,
     action text NOT NULL,
     old_values jsonb,
     new_values jsonb,
     CONSTRAINT changes_pkey PRIMARY KEY (id),
+    -- all columns of a row together, each of which has a bound
+    CONSTRAINT changes_values_size_check CHECK (
+        pg_column_size(old_values) <= 1048576 AND pg_column_size(new_values) <= 1048576
+    ),
     CONSTRAINT changes_action_known_check CHECK (action IN ('INSERT', 'UPDATE', 'DELETE'))
 );
 

@@ -5,13 +5,13 @@
 CALL deploy.become_owner();
 
 CREATE TABLE IF NOT EXISTS monitoring.thresholds (
-    name text NOT NULL,
+    name public.key_text NOT NULL,
     warning numeric,
     critical numeric,
     worse text DEFAULT 'above' NOT NULL,
-    unit text NOT NULL,
-    meaning text NOT NULL,
-    action text NOT NULL,
+    unit public.key_text NOT NULL,
+    meaning public.long_text NOT NULL,
+    action public.long_text NOT NULL,
     CONSTRAINT thresholds_pkey PRIMARY KEY (name),
     CONSTRAINT thresholds_worse_known_check CHECK (worse IN ('above', 'below')),
     CONSTRAINT thresholds_not_nan_check CHECK (warning <> 'NaN' AND critical <> 'NaN'),

@@ -5,10 +5,11 @@
 CALL deploy.become_owner();
 
 CREATE TABLE IF NOT EXISTS monitoring.size_readings (
-    relation text NOT NULL,
+    relation public.key_text NOT NULL,
     taken_on date NOT NULL,
     bytes bigint NOT NULL,
     CONSTRAINT size_readings_pkey PRIMARY KEY (relation, taken_on),
+    CONSTRAINT size_readings_taken_on_finite_check CHECK (isfinite(taken_on)),
     CONSTRAINT size_readings_bytes_not_negative_check CHECK (bytes >= 0)
 );
 COMMENT ON TABLE monitoring.size_readings IS
@@ -20,10 +21,10 @@ COMMENT ON COLUMN monitoring.size_readings.bytes IS 'Bytes with indexes and TOAS
 
 -- The proofs read every order and deal: too much for a view that is asked each minute.
 CREATE TABLE IF NOT EXISTS monitoring.proof_readings (
-    name text NOT NULL,
-    taken_at timestamptz DEFAULT now() NOT NULL,
+    name public.key_text NOT NULL,
+    taken_at public.event_time DEFAULT now() NOT NULL,
     violations bigint NOT NULL,
-    listed_by text NOT NULL,
+    listed_by public.key_text NOT NULL,
     CONSTRAINT proof_readings_pkey PRIMARY KEY (name, taken_at),
     CONSTRAINT proof_readings_violations_not_negative_check CHECK (violations >= 0)
 );

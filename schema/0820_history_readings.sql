@@ -6,11 +6,12 @@ CALL deploy.become_owner();
 
 -- A lost chunk leaves no trace of its own: what was there is known from here only.
 CREATE TABLE IF NOT EXISTS monitoring.day_readings (
-    relation text NOT NULL,
+    relation public.key_text NOT NULL,
     day date NOT NULL,
     row_count bigint NOT NULL,
-    read_at timestamptz NOT NULL,
-    gone_at timestamptz,
+    read_at public.event_time NOT NULL,
+    gone_at public.event_time,
+    CONSTRAINT day_readings_day_finite_check CHECK (isfinite(day)),
     CONSTRAINT day_readings_pkey PRIMARY KEY (relation, day),
     CONSTRAINT day_readings_row_count_positive_check CHECK (row_count > 0)
 );
@@ -26,9 +27,9 @@ COMMENT ON COLUMN monitoring.day_readings.gone_at IS
 
 -- Only what was written to since is read again.
 CREATE TABLE IF NOT EXISTS monitoring.chunk_readings (
-    chunk text NOT NULL,
+    chunk public.key_text NOT NULL,
     changes bigint NOT NULL,
-    read_at timestamptz NOT NULL,
+    read_at public.event_time NOT NULL,
     CONSTRAINT chunk_readings_pkey PRIMARY KEY (chunk)
 );
 COMMENT ON TABLE monitoring.chunk_readings IS
@@ -40,12 +41,12 @@ COMMENT ON COLUMN monitoring.chunk_readings.read_at IS 'When it was read, UTC.';
 
 CREATE TABLE IF NOT EXISTS monitoring.dropped_ranges (
     id bigint GENERATED ALWAYS AS IDENTITY,
-    relation text NOT NULL,
-    since timestamptz NOT NULL,
-    until timestamptz NOT NULL,
-    reason text NOT NULL,
-    dropped_at timestamptz DEFAULT clock_timestamp() NOT NULL,
-    dropped_by text DEFAULT session_user NOT NULL,
+    relation public.key_text NOT NULL,
+    since public.finite_time NOT NULL,
+    until public.finite_time NOT NULL,
+    reason public.short_text NOT NULL,
+    dropped_at public.event_time DEFAULT clock_timestamp() NOT NULL,
+    dropped_by public.key_text DEFAULT session_user NOT NULL,
     CONSTRAINT dropped_ranges_pkey PRIMARY KEY (id),
     CONSTRAINT dropped_ranges_until_after_since_check CHECK (until > since)
 );

@@ -7,9 +7,9 @@ CALL deploy.become_owner();
 -- TimescaleDB keeps no statistics of a job that a session runs.
 CREATE TABLE IF NOT EXISTS monitoring.policy_runs (
     job_id integer NOT NULL,
-    since timestamptz DEFAULT now() NOT NULL,
-    attempted_at timestamptz,
-    succeeded_at timestamptz,
+    since public.finite_time DEFAULT now() NOT NULL,
+    attempted_at public.event_time,
+    succeeded_at public.event_time,
     CONSTRAINT policy_runs_pkey PRIMARY KEY (job_id),
     CONSTRAINT policy_runs_success_was_attempted_check CHECK (succeeded_at <= attempted_at)
 );

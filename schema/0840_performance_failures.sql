@@ -7,11 +7,11 @@ CALL deploy.become_owner();
 CREATE TABLE IF NOT EXISTS monitoring.performance_failures (
     user_id bigint NOT NULL,
     strategy_id bigint,
-    period_start timestamptz NOT NULL,
-    period_end timestamptz NOT NULL,
-    failed_at timestamptz DEFAULT now() NOT NULL,
-    code text NOT NULL,
-    message text NOT NULL,
+    period_start public.finite_time NOT NULL,
+    period_end public.finite_time NOT NULL,
+    failed_at public.event_time DEFAULT now() NOT NULL,
+    code public.key_text NOT NULL,
+    message public.short_text NOT NULL,
     CONSTRAINT performance_failures_group_key
     UNIQUE NULLS NOT DISTINCT (user_id, strategy_id, period_start, period_end)
 );

@@ -13,8 +13,8 @@ CREATE TABLE IF NOT EXISTS migration.progress (
     table_name text NOT NULL,
     last_row bigint NOT NULL,
     moved bigint DEFAULT 0 NOT NULL,
-    started_at timestamptz DEFAULT now() NOT NULL,
-    finished_at timestamptz,
+    started_at public.event_time DEFAULT now() NOT NULL,
+    finished_at public.event_time,
     CONSTRAINT progress_pkey PRIMARY KEY (source, table_name),
     CONSTRAINT progress_moved_not_negative_check CHECK (moved >= 0)
 );
@@ -39,7 +39,7 @@ CREATE TABLE IF NOT EXISTS migration.rejects (
     rule text NOT NULL,
     detail text NOT NULL,
     row_values jsonb NOT NULL,
-    rejected_at timestamptz DEFAULT now() NOT NULL,
+    rejected_at public.event_time DEFAULT now() NOT NULL,
     CONSTRAINT rejects_pkey PRIMARY KEY (source, table_name, source_row)
 );
 CREATE INDEX IF NOT EXISTS idx_rejects_key
@@ -85,7 +85,7 @@ CREATE TABLE IF NOT EXISTS migration.proofs (
     source_value text,
     target_value text,
     holds boolean NOT NULL,
-    proven_at timestamptz DEFAULT now() NOT NULL,
+    proven_at public.event_time DEFAULT now() NOT NULL,
     CONSTRAINT proofs_pkey PRIMARY KEY (id)
 );
 COMMENT ON TABLE migration.proofs IS

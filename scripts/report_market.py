@@ -73,7 +73,7 @@ def read_series(connection: psycopg.Connection, scope: Scope) -> list[Row]:
         )
 
         SELECT n.symbol, n.trades, n.bar_symbol,
-            array_agg(c.timeframe) FILTER (WHERE c.last_timestamp IS NOT NULL) AS timeframes
+            array_agg(c.timeframe::text) FILTER (WHERE c.last_timestamp IS NOT NULL) AS timeframes
         FROM named AS n
         LEFT JOIN public.market_data_coverage AS c ON n.bar_symbol = c.symbol
         GROUP BY n.symbol, n.trades, n.bar_symbol, n.rank

@@ -174,8 +174,9 @@ def test_adopted_database_equals_a_fresh_install(
     assert "unlogged: 0 s" in done.stdout
     unlogged = base.execute(
         "SELECT oid::regclass::text FROM pg_class WHERE relpersistence = 'u' AND relkind = 'r'"
-    ).fetchall()
-    assert unlogged == [("internal.strategy_counter_deltas",)]  # ours, and empty
+        " ORDER BY 1"
+    ).fetchall()  # ours, and empty
+    assert unlogged == [("internal.order_claims",), ("internal.strategy_counter_deltas",)]
     counted = "SELECT count(*) FROM audit.changes WHERE table_name = 'trading_orders'"
     assert base.execute(counted).fetchone()[0] == counts(base)["trading_orders"]
     assert "7 rows in quarantine" not in done.stdout

@@ -51,6 +51,16 @@ BROKEN = [
     ("trading_orders", 0, {"closed_at": "2020-01-01"}, "trading_orders_closed_after_opened_check"),
     ("trading_orders", 0, {"opened_at": None}, "trading_orders_opened_at_not_null"),
     ("trading_orders", 1, {"open_price": 1e13}, "trading_orders_open_price_fits"),
+    ("trading_orders", 1, {"opened_at": "1970-01-01 00:00:00"}, "event_time_range_check"),
+    ("trading_orders", 1, {"mt5_position_id": "9" * 900}, "key_length_check"),
+    ("mt5_sessions", 1, {"last_ping": "2099-01-01 00:00:00"}, "event_time_range_check"),
+    ("trading_signals", 1, {"status_message": "x" * 70_000}, "long_text_length_check"),
+    ("account_snapshots", 0, {"timestamp": "1999-12-31 00:00:00"},
+     "account_snapshots_timestamp_range_check"),
+    ("account_snapshots", 0, {"timestamp": "2099-01-01 00:00:00"},
+     "account_snapshots_timestamp_range_check"),
+    ("market_data", 0, {"timestamp": "1699-12-31 00:00:00"}, "market_data_timestamp_range_check"),
+    ("market_data", 0, {"timestamp": "2099-01-01 00:00:00"}, "market_data_timestamp_range_check"),
     ("trading_positions", 0, {"session_id": str(uuid.UUID(int=99))},
      "trading_positions_session_id_fkey"),
     ("trading_positions", 0, {"type": "LONG"}, "position_type_known_check"),
@@ -82,7 +92,7 @@ def test_broken_rules_are_named_and_nothing_else_stops(
         if table == "trading_orders":
             row["signal_id"] = None
         if table in ("market_data", "account_snapshots"):
-            row["timestamp"] = row["timestamp"].replace(year=2030, minute=number % 60)
+            row["timestamp"] = row["timestamp"].replace(year=2020, minute=number % 60)
         rows[table].append(row | change)
         expected[table, number] = rule
     done = moving.run(db, moving.build(tmp_path / "a.db", rows))

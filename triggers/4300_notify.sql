@@ -72,7 +72,8 @@ BEGIN
         'event', TG_ARGV[0],
         'count', count(*),
         'accounts', to_jsonb((array_agg(DISTINCT r.account_id))[1:50]),
-        'tickets', to_jsonb((array_agg(r.ticket ORDER BY r.ticket))[1:50])
+        -- MT5's have at most 20 digits; a message has at most 8,000 bytes, quoted ones are longer
+        'tickets', to_jsonb((array_agg(left(r.ticket, 20) ORDER BY r.ticket))[1:50])
     )
     INTO v_message
     FROM changed_rows AS r

@@ -105,6 +105,7 @@ DECLARE
     v_why_equity text;
     v_why_equity_based text;
 BEGIN
+    PERFORM public.check_performance_period(p_period_start, p_period_end);
     -- The curves of equity (1) and balance (2), in the order of time: where each starts (kind 0),
     -- what was booked without a result (1), results (2). Curve 3 ends them and brings the sums.
     FOR v_event IN
@@ -444,7 +445,7 @@ COMMENT ON FUNCTION public.measure_performance(
 ) IS
 'One row of performance_metrics, not stored: the results of a user (strategy NULL) or strategy, of
 all accounts, one account, or (p_all_accounts FALSE, p_account_id NULL) the orders that name none.
-p_id becomes its id. Arguments are not checked: calculate_performance_metrics does that.';
+p_id becomes its id. Raises RB070; other arguments are checked by calculate_performance_metrics.';
 REVOKE ALL ON FUNCTION public.measure_performance(
     bigint, bigint, bigint, bigint, boolean, timestamptz, timestamptz, numeric, numeric, numeric
 ) FROM public;

@@ -16,17 +16,19 @@ PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    IF p_period_end > p_period_start AND isfinite(p_period_start) AND isfinite(p_period_end) THEN
+    -- returns are daily: 8,000 years of them held a connection for longer than its minute
+    IF p_period_end > p_period_start AND isfinite(p_period_start) AND isfinite(p_period_end)
+        AND p_period_end <= p_period_start + interval '876600 hours' THEN
         RETURN;
     END IF;
     RAISE EXCEPTION USING
         ERRCODE = 'RB070',
         MESSAGE = format('%s to %s is no period', p_period_start, p_period_end),
-        HINT = 'Give a finite start and a finite end after it.';
+        HINT = 'Give a finite start and a finite end after it, at most 100 years later.';
 END
 $$;
 COMMENT ON FUNCTION public.check_performance_period(timestamptz, timestamptz) IS
-'Raises RB070 unless both ends are finite and the end comes after the start.';
+'Raises RB070 unless both ends are finite and the end comes after the start, at most 100 years.';
 REVOKE ALL ON FUNCTION public.check_performance_period(timestamptz, timestamptz) FROM public;
 
 CREATE OR REPLACE FUNCTION public.calculate_performance_metrics(
