@@ -283,15 +283,20 @@ def test_start_that_was_interrupted_completes(server: Address, folder: Path) -> 
     chance = random.Random(seed)
     home = folder / "interrupted"
     environment = surroundings(server, home)
-    began = time.monotonic()
-    assert call(environment).returncode == 0
-    whole = time.monotonic() - began
+    whole = []  # seconds of a start from nothing, and of a later one
+    for _ in range(2):
+        began = time.monotonic()
+        assert call(environment).returncode == 0
+        whole.append(time.monotonic() - began)
     for number in range(20):
         if number % 2 == 0:
             assert call(environment, "clean").returncode == 0
         elif number % 4 == 1:
             assert call(environment, "stop").returncode == 0
-        how, after = chance.choice([signal.SIGINT, signal.SIGKILL]), chance.uniform(0, whole)
+        how, after = (
+            chance.choice([signal.SIGINT, signal.SIGKILL]),
+            chance.uniform(0, whole[number % 2]),
+        )
         process = subprocess.Popen(
             PROGRAM, env=environment, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
             # as demo.sh starts it: a Ctrl-C in the interpreter's first moments is not heard
@@ -300,7 +305,9 @@ def test_start_that_was_interrupted_completes(server: Address, folder: Path) -> 
         time.sleep(after)
         process.send_signal(how)
         out, err = process.communicate(timeout=120)
-        print(f"{how.name} after {after:.2f} s of {whole:.1f}: exit {process.returncode}")
+        print(
+            f"{how.name} after {after:.2f} s of {whole[number % 2]:.1f}: exit {process.returncode}"
+        )
         assert "Traceback" not in err, err
         if how == signal.SIGINT and process.returncode:
             assert (process.returncode, err) == (130, "interrupted\n"), out
