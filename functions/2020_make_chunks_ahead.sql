@@ -81,11 +81,14 @@ BEGIN
         COMMIT;
         SET LOCAL search_path = pg_catalog, pg_temp;
     END LOOP;
+    SET LOCAL lock_timeout = '2s';
+    PERFORM internal.fence_market();
+    COMMIT;
 END
 $$;
 COMMENT ON PROCEDURE monitoring.make_chunks_ahead (integer) IS
 'Makes the current and the next p_count chunks of account_snapshots, market_data and market_ticks
-where they are missing, and the fences of account_snapshots. Commits after each, so call it outside a
+where they are missing, and the fences of these. Commits after each, so call it outside a
 transaction, daily. Raises 55P03 when a lock is not had within 2 seconds: call again.';
 REVOKE ALL ON PROCEDURE monitoring.make_chunks_ahead(integer) FROM public;
 
@@ -105,8 +108,14 @@ load of history, which would lie in one large chunk without. Rows that are there
 REVOKE ALL ON PROCEDURE monitoring.make_snapshot_chunks(timestamptz, timestamptz) FROM public;
 
 -- One chunk for all before 1970: daily bars may be of 1700 and would make 3,000, and a row that no
--- CHECK allows makes none.
-DO $$
+-- CHECK allows makes none. TRUNCATE takes it away with all others.
+CREATE OR REPLACE FUNCTION internal.fence_market()
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
 DECLARE
     v_due record;
 BEGIN
@@ -134,3 +143,8 @@ BEGIN
     END LOOP;
 END
 $$;
+COMMENT ON FUNCTION internal.fence_market() IS
+'Makes the chunk of market_data, market_ticks and resampled_bars that holds all time before 1970,
+where it is missing.';
+REVOKE ALL ON FUNCTION internal.fence_market() FROM public;
+SELECT internal.fence_market();

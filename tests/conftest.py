@@ -314,6 +314,7 @@ def market(server: Address, shared_database: str) -> Iterator[psycopg.Connection
         yield connection
         connection.execute("TRUNCATE market_data, market_ticks, market_series, mt5_server_clocks")
         connection.execute("TRUNCATE internal.bar_changes")  # the triggers wrote of the first
+        connection.execute("SELECT internal.fence_market()")
 
 
 @pytest.fixture

@@ -587,7 +587,7 @@ def vanished_days(watched: Watched) -> Iterator[str]:
         yield status
     watched.run(
         "INSERT INTO monitoring.dropped_ranges (relation, since, until, reason)"
-        " VALUES ('public.market_data', '-infinity', 'infinity', 'a test')"
+        " VALUES ('public.market_data', '1970-01-01', '2100-01-01', 'a test')"
     )
     yield "ok"
     drop_bars(watched)

@@ -333,3 +333,15 @@ def test_staged_bar_out_of_range_is_a_reject_and_makes_no_chunk(
     assert len(bars.stored(shared)) == (reason is None)
     shared.execute("RESET ROLE")
     assert chunks_made(shared) == before
+
+
+def test_chunk_of_the_past_comes_back_after_a_truncate(db: psycopg.Connection) -> None:
+    """TRUNCATE drops it with all others; daily bars of 1700 would make 3,000 chunks."""
+    count = (
+        "SELECT count(*) FROM timescaledb_information.chunks"
+        " WHERE hypertable_name = 'market_data' AND range_end <= '1970-01-01 00:00+00'"
+    )
+    db.execute("TRUNCATE market_data")
+    assert db.execute(count).fetchone() == (0,)
+    db.execute("CALL monitoring.make_chunks_ahead()")
+    assert db.execute(count).fetchone() == (1,)
