@@ -255,8 +255,10 @@ SELECT
     count(*) AS value,
     coalesce(
         (array_agg(
-            format('user %s, strategy %s: %s', f.user_id, coalesce(f.strategy_id::text, 'all'),
-            f.message)
+            format(
+                'user %s, strategy %s: %s', f.user_id, coalesce(f.strategy_id::text, 'all'),
+                f.message
+            )
             ORDER BY f.failed_at DESC, f.user_id ASC, f.strategy_id ASC
         ))[1],
         'none'
