@@ -61,6 +61,14 @@ found AS (
             AND p.provolatile = 'v'
             AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
             AND p.proname !~ '(_size|_row_count|_stats|gapfill|^locf|^interpolate)$'
+            -- TimescaleDB's views call it as whoever reads them
+            AND NOT EXISTS (
+                SELECT FROM pg_catalog.pg_depend AS u
+                WHERE
+                    u.classid = 'pg_rewrite'::regclass
+                    AND u.refclassid = 'pg_proc'::regclass
+                    AND u.refobjid = p.oid
+            )
         )
     UNION ALL
     SELECT
