@@ -52,12 +52,16 @@ class Facts:
             f" {self.edition.capitalize()} edition"
         )
 
-    def lacks(self, postgresql: str = "", timescaledb: str = "", edition: str = "") -> bool:
-        """Whether the server is older than a test needs, or of the other edition."""
+    def lacks(
+        self, postgresql: str = "", timescaledb: str = "", edition: str = "", before: str = ""
+    ) -> bool:
+        """Whether the server is older than a test needs, of the other edition, or has a TimescaleDB
+        that is past what the test is about."""
         return bool(
             (postgresql and numbers(self.postgresql) < numbers(postgresql))
             or (timescaledb and numbers(self.timescaledb) < numbers(timescaledb))
             or (edition and self.edition != edition)
+            or (before and numbers(self.timescaledb) >= numbers(before))
         )
 
 
@@ -99,7 +103,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Settle the major version: what RUBI_SERVER_URL or RUBI_PG_BIN names, --pg, or the usual."""
     config.stash[TOLD] = {"server": "", "left out": Counter()}
     config.addinivalue_line(
-        "markers", "needs(postgresql, timescaledb, edition, why): see servers.py"
+        "markers", "needs(postgresql, timescaledb, edition, before, why): see servers.py"
     )
     asked, chosen = config.getoption("--pg"), os.environ.get("RUBI_PG_BIN")
     found, said = None, ""

@@ -25,6 +25,8 @@ OLD = servers.Facts("15.20 (Debian 15.20-0+deb12u1)", "2.11.2", "apache")
         ({"timescaledb": "2.18"}, True),
         ({"edition": "apache"}, False),
         ({"edition": "timescale"}, True),
+        ({"before": "2.29.1"}, False),
+        ({"before": "2.11.2"}, True),
         ({"postgresql": "15", "timescaledb": "2.18"}, True),
     ],
 )
