@@ -89,7 +89,8 @@ $$;
 COMMENT ON PROCEDURE monitoring.make_chunks_ahead (integer) IS
 'Makes the current and the next p_count chunks of account_snapshots, market_data and market_ticks
 where they are missing, and the fences of these. Commits after each, so call it outside a
-transaction, daily. Raises 55P03 when a lock is not had within 2 seconds: call again.';
+transaction, daily. Raises 55P03 when a lock is not had within 2 seconds, 40P01 when a client holds
+what it needs: call again.';
 REVOKE ALL ON PROCEDURE monitoring.make_chunks_ahead(integer) FROM public;
 
 CREATE OR REPLACE PROCEDURE monitoring.make_snapshot_chunks(p_from timestamptz, p_to timestamptz)

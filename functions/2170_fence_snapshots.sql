@@ -74,6 +74,14 @@ DECLARE
     v_starts timestamptz[];
     v_ends timestamptz[];
 BEGIN
+    -- a snapshot of before the lock would not see rows that others commit until it is had: they
+    -- would go with their chunk
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'active_sql_transaction',
+            MESSAGE = 'chunks of account_snapshots can''t be cut in a transaction of this isolation',
+            HINT = 'SET default_transaction_isolation = ''read committed'', and call again.';
+    END IF;
     SELECT array_agg(c.range_start), array_agg(c.range_end) INTO v_starts, v_ends
     FROM timescaledb_information.chunks AS c
     WHERE c.hypertable_schema = 'public'

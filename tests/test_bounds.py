@@ -321,3 +321,21 @@ def test_mistyped_value_is_refused_by_name(
     with pytest.raises(psycopg.Error) as caught, db_shared.transaction():
         db_shared.execute(statement)
     assert rule in (caught.value.diag.constraint_name, caught.value.sqlstate)
+
+
+def test_packed_document_of_another_table_is_measured_as_a_dump_writes_it(
+    db: psycopg.Connection,
+) -> None:
+    """A value that is stored compressed would come in by its few bytes, and no restore would take
+    it."""
+    user = rows.user(db)
+    db.execute("CREATE TEMPORARY TABLE packed (j jsonb)")
+    db.execute("INSERT INTO packed SELECT jsonb_build_object('a', repeat('x', 1000000))")
+    assert db.execute("SELECT pg_column_size(j) < 262144 FROM packed").fetchone() == (True,)
+    with pytest.raises(psycopg.errors.CheckViolation) as caught:
+        db.execute(
+            "INSERT INTO trading_signals (user_id, symbol, signal_type, volume, signal_time,"
+            " indicators) SELECT %s, 'EURUSD', 'BUY', 1, now(), j FROM packed",
+            [user],
+        )
+    assert caught.value.diag.constraint_name == "json_size_check"

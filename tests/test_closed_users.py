@@ -242,3 +242,14 @@ def test_login_can_be_used_by_another_user_after_closing(app: psycopg.Connection
     user = rows.user(app, email="a@x.org", username="a")
     app.execute("SELECT close_user(%s)", [user])
     assert rows.user(app, email="a@x.org", username="a") != user
+
+
+def test_row_of_another_is_not_given_to_a_closed_user(
+    app: psycopg.Connection, db: psycopg.Connection
+) -> None:
+    closed, other = rows.user(db), rows.user(db)
+    strategy = rows.strategy(db, other)
+    db.execute("SELECT close_user(%s)", [closed])
+    with pytest.raises(psycopg.Error) as caught:
+        app.execute("UPDATE trading_strategies SET user_id = %s WHERE id = %s", [closed, strategy])
+    assert caught.value.sqlstate == "RB024"

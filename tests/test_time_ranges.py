@@ -345,3 +345,12 @@ def test_chunk_of_the_past_comes_back_after_a_truncate(db: psycopg.Connection) -
     assert db.execute(count).fetchone() == (0,)
     db.execute("CALL monitoring.make_chunks_ahead()")
     assert db.execute(count).fetchone() == (1,)
+
+
+def test_chunks_are_not_cut_by_a_transaction_that_would_miss_rows(db: psycopg.Connection) -> None:
+    """Rows that others commit while it waits for its lock would go with their chunk."""
+    db.execute("SET default_transaction_isolation = 'repeatable read'")
+    with pytest.raises(psycopg.errors.ActiveSqlTransaction):
+        db.execute("CALL monitoring.make_snapshot_chunks('2020-01-01', '2020-06-01')")
+    db.execute("SET default_transaction_isolation = 'read committed'")
+    db.execute("CALL monitoring.make_snapshot_chunks('2020-01-01', '2020-06-01')")

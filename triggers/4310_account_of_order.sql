@@ -59,7 +59,13 @@ BEGIN
         RETURN NEW;
     END IF;
 
-    -- A row that the API has made its own, by a signal or a request id, is not given away.
+    -- A row that the API has made its own, by a signal or a request id, is not given away; the lock
+    -- has what it is about to say be seen.
+    PERFORM FROM public.trading_orders AS o
+    WHERE o.mt5_order_id = NEW.mt5_order_id
+        AND o.account_id = NEW.account_id
+        AND o.id <> NEW.id
+    FOR UPDATE;
     UPDATE public.mt5_trips AS t
     SET trading_order_id = NEW.id, order_made_here = FALSE
     FROM public.trading_orders AS o

@@ -24,9 +24,9 @@ BEGIN
         WHERE u.id = NEW.user_id
         FOR KEY SHARE;
     ELSE
-        SELECT u.closed_at INTO v_closed_at
+        SELECT max(u.closed_at) INTO v_closed_at
         FROM public.users AS u
-        WHERE u.id = OLD.user_id;
+        WHERE u.id IN (OLD.user_id, NEW.user_id);
     END IF;
     IF v_closed_at IS NULL OR has_table_privilege(TG_RELID, 'TRIGGER') THEN
         RETURN NEW;
