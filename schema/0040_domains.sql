@@ -12,8 +12,8 @@ CALL deploy.become_owner();
 -- Every text and JSON has a bound: a row of hundreds of megabytes can't be dumped, nor told of by a
 -- trigger. Lengths are of bytes, which the server knows of a text without unpacking it; JSON is
 -- measured as a dump writes it, because pg_column_size of a value out of another table is that of
--- its compressed form. Times have a bound, so that nothing counts the days of an eternity; 48 hours,
--- because server clocks run ahead of UTC.
+-- its compressed form. Times have a bound, so that nothing counts the days of an eternity; 48
+-- hours, because server clocks run ahead of UTC.
 -- NaN is above every number, and the sign of NaN is NaN. NULL passes: NOT NULL says otherwise.
 DO $$
 BEGIN
