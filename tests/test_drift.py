@@ -13,17 +13,10 @@ import pytest
 import catalog
 import deploying
 import measuring
+import servers
 import sqlfiles
 from conftest import Address
 
-# the Apache edition can't switch it on; where the catalog keeps it depends on the version
-COLUMNSTORE = (
-    "DO $$ BEGIN UPDATE _timescaledb_catalog.hypertable SET compression_state = 1"
-    " WHERE table_name = 'market_data';"
-    " BEGIN UPDATE _timescaledb_catalog.hypertable SET status = status | 4"
-    " WHERE table_name = 'market_data';"
-    " EXCEPTION WHEN undefined_column THEN NULL; END; END $$"
-)
 INJECTED = [
     ("CREATE TABLE public.surplus (id int PRIMARY KEY)", "extra", "table", "public.surplus"),
     ("CREATE VIEW public.surplus AS SELECT 1 AS n", "extra", "view", "public.surplus"),
@@ -183,7 +176,7 @@ INJECTED = [
         "SELECT set_chunk_time_interval('market_data', interval '1 day')",
         "changed", "dimension", 'public.market_data."timestamp"',
     ),
-    (COLUMNSTORE, "changed", "hypertable", "public.market_data"),
+    (servers.COLUMNSTORE, "changed", "hypertable", "public.market_data"),
     (
         "CREATE TABLE public.surplus (t timestamptz NOT NULL);"
         " SELECT create_hypertable('public.surplus', 't')",
