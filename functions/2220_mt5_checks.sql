@@ -224,7 +224,7 @@ AS $$
         UNION ALL
         SELECT e.n, 'more than 256 kB'
         FROM elements AS e
-        WHERE pg_column_size(e.value) > 262144
+        WHERE octet_length(e.value::text) > 262144
         UNION ALL
         SELECT e.n, f.name || ' is missing'
         FROM elements AS e
@@ -306,9 +306,10 @@ BEGIN
     FROM internal.mt5_fields AS f
     WHERE f.source = p_source;
 
-    IF pg_column_size(p_rows) > 262144 AND EXISTS (
+    -- as the domain json_document measures it: 1e130000 is a few bytes of JSON and a long text
+    IF EXISTS (
         SELECT FROM jsonb_array_elements(p_rows) AS e (value)
-        WHERE pg_column_size(e.value) > 262144
+        WHERE octet_length(e.value::text) > 262144
     ) THEN
         RETURN FALSE;
     END IF;
@@ -413,7 +414,7 @@ BEGIN
             p_source,
             b.reason,
             CASE
-                WHEN pg_column_size(p_rows -> (b.n - 1)::integer) <= 262144
+                WHEN octet_length((p_rows -> (b.n - 1)::integer)::text) <= 262144
                     THEN p_rows -> (b.n - 1)::integer
                 ELSE jsonb_build_object('cut', left(p_rows ->> (b.n - 1)::integer, 16000))
             END
