@@ -144,3 +144,23 @@ def test_an_order_of_the_api_and_its_deals_are_one_row_in_every_interleaving(
         ).fetchone()
         assert counters == (1, 1, D(7)), turns
     assert mt5.violations(db) == {}
+
+
+def test_row_that_gets_a_signal_meanwhile_is_not_given_away(
+    db: psycopg.Connection, connect_as: Connect
+) -> None:
+    """The API makes the row of the deals its own while another order is about to take its place."""
+    trade = Trade(db)
+    mt5.ingest(db, "deals", trade.account, trade.deals)
+    other = rows.order(db, trade.user, mt5_order_id=None)
+    sessions = [connect_as("rubi_app"), connect_as("rubi_app")]
+    own = "UPDATE trading_orders SET signal_id = %s WHERE user_id = %s AND mt5_order_id = '900'"
+    take = "UPDATE trading_orders SET mt5_order_id = '900' WHERE id = %s"
+    scripts = [[BEGIN, execute(own, trade.signal, trade.user), COMMIT], [execute(take, other)]]
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        walk(db, sessions, scripts, (0, 0, 1, 0))
+    found = db.execute(
+        "SELECT signal_id, profit FROM trading_orders WHERE user_id = %s AND mt5_order_id = '900'",
+        [trade.user],
+    ).fetchall()
+    assert found == [(trade.signal, D(8))]
