@@ -69,6 +69,8 @@ def running(folder: Path) -> Iterator[Store]:
              "server", f"-dir={folder}", "-ip=127.0.0.1",
              "-filer", "-s3", f"-s3.config={folder}/s3.json", "-volume.max=8",
              "-master.volumeSizeLimitMB=64", "-volume.preStopSeconds=0", "-debug.port=0",
+             # two servers would meet on the usual ports of these
+             "-s3.port.iceberg=0", "-s3.port.lance=0",
              *(f"-{name}={port}" for name, port in ports.items())],
             stdout=log, stderr=log, cwd=folder,
         )  # fmt: skip

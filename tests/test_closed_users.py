@@ -31,9 +31,9 @@ CLOSED_WRITES = {
     "order again": "UPDATE trading_orders SET stop_loss = 1 WHERE user_id = {user}",
     "account": "INSERT INTO mt5_accounts (user_id, server, account_number, broker)"
     " VALUES ({user}, 's', '1', 'b')",
-    "account again": "UPDATE mt5_accounts SET account_number = '4711' WHERE user_id = {user}",
+    "account again": "UPDATE mt5_accounts SET account_number = '471108150' WHERE user_id = {user}",
     "session": "INSERT INTO mt5_sessions (user_id, account_number, broker)"
-    " VALUES ({user}, '4711', 'b')",
+    " VALUES ({user}, '471108150', 'b')",
     "heartbeat": "UPDATE mt5_sessions SET last_ping = now() WHERE user_id = {user}",
     "position": "INSERT INTO trading_positions (session_id, ticket, symbol, type, volume,"
     " open_price, current_price, open_time)"
@@ -58,8 +58,8 @@ CLOSED_WRITES = {
 def lived(db: psycopg.Connection) -> dict[str, Any]:
     """A user with a row wherever one can be: the names for CLOSED_WRITES."""
     user = rows.user(db, email="jane@example.com", username="Jane")
-    info = mt5.account(login=4711, name="Jane Doe")
-    account = mt5.open_account(db, user, login=4711, name="Jane Doe")
+    info = mt5.account(login=471108150, name="Jane Doe")
+    account = mt5.open_account(db, user, login=471108150, name="Jane Doe")
     rows.strategy(db, user, name="Jane's best", description="of Jane")
     db.execute("UPDATE trading_strategies SET name = 'Jane''s very best'")
     gone = rows.strategy(db, user, name="Jane's worst")
@@ -97,7 +97,7 @@ def named(db: psycopg.Connection) -> list[str]:
     """Tables that name Jane or her login."""
     return [
         table for table in PERSONAL
-        if db.execute(f"SELECT FROM {table} AS t WHERE t::text ~* 'jane|4711'").rowcount
+        if db.execute(f"SELECT FROM {table} AS t WHERE t::text ~* 'jane|471108150'").rowcount
     ]  # fmt: skip
 
 
@@ -105,7 +105,7 @@ def test_closed_user_keeps_money_history_and_loses_its_name(app: psycopg.Connect
     user = rows.user(app, email="jane@example.com", username="Jane")
     strategy = rows.strategy(app, user)
     signal = rows.signal(app, user)
-    session = rows.session(app, user, account_number="4711")
+    session = rows.session(app, user, account_number="471108150")
     rows.snapshot(app, session)
     rows.closed_order(app, user, strategy_id=strategy)
     app.execute("UPDATE users SET email = 'jane.doe@example.com' WHERE id = %s", [user])
@@ -130,7 +130,7 @@ def test_closed_user_keeps_money_history_and_loses_its_name(app: psycopg.Connect
     for table in ("users", "mt5_accounts", "mt5_sessions", "audit.changes"):
         text = app.execute(f"SELECT string_agg(t::text, ' ') FROM {table} AS t").fetchone()[0]
         assert "jane" not in text.lower(), table
-        assert "4711" not in text, table
+        assert "471108150" not in text, table
 
 
 def test_nothing_names_a_closed_user(db: psycopg.Connection, app: psycopg.Connection) -> None:
