@@ -1,9 +1,10 @@
 """Files of bars as their makers write them, made of generated bars.
 
-Each form is made after a real file of its maker, quirks included: MT5's exports and scripts around
-them, MT4 and HistData without a header, Dukascopy (web and JForex), Yahoo (site, yfinance 2025),
-Stooq (Polish page, ascii bulk), Finam, TradingView, CryptoDataDownload, Binance (API, vision dumps
-in milli- and microseconds) and Kraken.
+Made after real files, quirks included: MT5's exports and scripts around them, MT4 and HistData
+without a header, Dukascopy (web), Yahoo (site, yfinance 2025), Stooq (Polish page, ascii bulk),
+Finam, CryptoDataDownload, Binance (API, vision dumps). No file was at hand of these, which follow
+descriptions only: Kraken (its support page on OHLCVT), TradingView, JForex, several symbols of
+yfinance, older files of CryptoDataDownload, days first and half days.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Headings and labels of the terminal's reports by language, for generated reports.
 
-mt5_languages.json has English, French and Japanese as in real reports, the others after the
-terminal's translations: heads are title, name, account, company, date, the lists and the results;
-state and results the labels below the lists.
+mt5_languages.json has English, French and Japanese as in real reports. The others are translations
+of our own, not the terminal's: a reader that goes by layout must not care. Heads are title, name,
+account, company, date, the lists and the results; state and results the labels below the lists.
 """
 
 from __future__ import annotations
