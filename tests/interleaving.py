@@ -25,6 +25,14 @@ def is_waiting(watcher: psycopg.Connection, pid: int) -> bool:
     return watcher.execute("SELECT cardinality(pg_blocking_pids(%s)) > 0", [pid]).fetchone()[0]
 
 
+def waits(watcher: psycopg.Connection, connection: psycopg.Connection) -> None:
+    """Returns when the session waits for another's lock; AssertionError after DEADLINE seconds."""
+    end = time.monotonic() + DEADLINE
+    while not is_waiting(watcher, connection.info.backend_pid):
+        assert time.monotonic() < end, "the session waits for no lock"
+        time.sleep(0.001)
+
+
 def walk(
     watcher: psycopg.Connection,
     connections: Sequence[psycopg.Connection],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from decimal import Decimal
 
 import psycopg
@@ -11,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 import mt5
 import rows
-from interleaving import Step, orders_of, walk
+from interleaving import Step, orders_of, walk, waits
 from mt5 import OUT, SELL, deal
 
 Connect = Callable[..., psycopg.Connection]
@@ -162,5 +163,31 @@ def test_row_that_gets_a_signal_meanwhile_is_not_given_away(
     found = db.execute(
         "SELECT signal_id, profit FROM trading_orders WHERE user_id = %s AND mt5_order_id = '900'",
         [trade.user],
+    ).fetchall()
+    assert found == [(trade.signal, D(8))]
+
+
+def test_order_that_takes_the_place_of_another_meets_new_deals_of_its_trip(
+    db: psycopg.Connection, connect_as: Connect
+) -> None:
+    """Both want the trip and its order; a third session has them meet where they can deadlock."""
+    trade = Trade(db)
+    mt5.ingest(db, "deals", trade.account, trade.deals[:1])
+    insert(trade)(db)
+    api, gateway = connect_as("rubi_app"), connect_as("rubi_ingest")
+    db.execute("BEGIN")
+    db.execute("SELECT FROM trading_orders WHERE mt5_order_id = '900' FOR UPDATE")
+    take = "UPDATE trading_orders SET mt5_order_id = '900', account_id = %s" + OF_SIGNAL
+    more = "SELECT ingest_mt5_deals(%s, %s)"
+    with ThreadPoolExecutor(2) as threads:
+        taken = threads.submit(api.execute, take, [trade.account, trade.signal])
+        waits(db, api)
+        told = threads.submit(gateway.execute, more, [trade.account, Jsonb(trade.deals)])
+        waits(db, gateway)
+        db.execute("ROLLBACK")
+        taken.result(timeout=20)
+        told.result(timeout=20)
+    found = db.execute(
+        "SELECT signal_id, profit FROM trading_orders WHERE user_id = %s", [trade.user]
     ).fetchall()
     assert found == [(trade.signal, D(8))]

@@ -59,8 +59,15 @@ BEGIN
         RETURN NEW;
     END IF;
 
-    -- A row that the API has made its own, by a signal or a request id, is not given away; the lock
-    -- has what it is about to say be seen.
+    -- The trip before its order: refresh_mt5_trips() locks them in this order, too. A row that the
+    -- API has made its own, by a signal or a request id, is not given away; the second lock has what
+    -- it is about to say be seen.
+    PERFORM FROM public.mt5_trips AS t
+    INNER JOIN public.trading_orders AS o ON t.trading_order_id = o.id
+    WHERE o.mt5_order_id = NEW.mt5_order_id
+        AND o.account_id = NEW.account_id
+        AND o.id <> NEW.id
+    FOR UPDATE OF t;
     PERFORM FROM public.trading_orders AS o
     WHERE o.mt5_order_id = NEW.mt5_order_id
         AND o.account_id = NEW.account_id
