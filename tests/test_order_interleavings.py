@@ -12,7 +12,7 @@ from psycopg.types.json import Jsonb
 
 import mt5
 import rows
-from interleaving import Step, orders_of, walk, waits
+from interleaving import Step, orders_of, waits, walk
 from mt5 import OUT, SELL, deal
 
 Connect = Callable[..., psycopg.Connection]
