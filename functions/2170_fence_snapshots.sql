@@ -1,6 +1,4 @@
 -- 2170_fence_snapshots.sql: chunks of account_snapshots over all time, so that no client makes one.
--- needs: schema/0170_account_snapshots.sql, schema/0030_schemas.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 
@@ -70,7 +68,7 @@ DECLARE
     );
     v_from timestamptz := greatest(p_from, '2000-01-01 00:00:00+00');
     v_nobody uuid := '00000000-0000-0000-0000-000000000000';
-    v_left_out bigint := -9223372036854775808; -- triggers/4170_chunk_rows.sql leaves such rows out
+    v_left_out bigint := -9223372036854775808; -- leave_chunk_row_out() leaves such rows out
     v_starts timestamptz[];
     v_ends timestamptz[];
 BEGIN

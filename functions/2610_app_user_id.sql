@@ -1,6 +1,4 @@
 -- 2610_app_user_id.sql: whose rows a tenant sees.
--- needs: schema/0100_users.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

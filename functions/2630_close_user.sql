@@ -1,8 +1,4 @@
 -- 2630_close_user.sql: ends a user's account and removes who it was.
--- needs: schema/0150_trading_orders.sql, schema/0320_mt5_account_states.sql,
---        schema/0390_mt5_rejects.sql, schema/0395_mt5_order_sends.sql, schema/0600_audit.sql,
---        schema/0910_migration.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

@@ -1,6 +1,4 @@
 -- 2820_read_history.sql: writes down of which days the hypertables have rows.
--- needs: schema/0820_history_readings.sql; TimescaleDB's views when it is called
--- transaction: yes
 
 CALL deploy.become_owner();
 

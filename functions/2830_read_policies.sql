@@ -1,6 +1,4 @@
 -- 2830_read_policies.sql: how TimescaleDB's policies fare.
--- needs: schema/0830_policy_runs.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

@@ -1,6 +1,4 @@
 -- 2910_insert_staged.sql: staged rows into their table; each that breaks a rule is named.
--- needs: schema/0910_migration.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

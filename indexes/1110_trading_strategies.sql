@@ -1,6 +1,4 @@
 -- 1110_trading_strategies.sql: indexes of trading_strategies.
--- needs: schema/0110_trading_strategies.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

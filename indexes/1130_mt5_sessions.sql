@@ -1,6 +1,4 @@
 -- 1130_mt5_sessions.sql: indexes of mt5_sessions. None holds what a heartbeat changes.
--- needs: schema/0130_mt5_sessions.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

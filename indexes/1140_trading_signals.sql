@@ -1,6 +1,4 @@
 -- 1140_trading_signals.sql: indexes of trading_signals.
--- needs: schema/0140_trading_signals.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

@@ -1,6 +1,4 @@
 -- 1150_trading_orders.sql: indexes of trading_orders.
--- needs: schema/0150_trading_orders.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 
@@ -25,3 +23,9 @@ COMMENT ON INDEX public.idx_orders_user_symbol_opened IS
 CREATE INDEX IF NOT EXISTS idx_open_orders ON public.trading_orders (user_id, opened_at DESC)
 WHERE closed_at IS NULL;
 COMMENT ON INDEX public.idx_open_orders IS 'Open orders of a user, latest first.';
+-- closed trades of a user, or of one of the user's accounts, over time; idx_orders_strategy_closed
+-- serves those of a strategy
+CREATE INDEX IF NOT EXISTS idx_orders_user_closed ON public.trading_orders (user_id, closed_at)
+WHERE close_price IS NOT NULL;
+COMMENT ON INDEX public.idx_orders_user_closed IS
+'Closed trades of a user, or of one of the user''s accounts, over time.';

@@ -1,6 +1,4 @@
 -- 1160_trading_positions.sql: index of trading_positions. None holds what a tick changes.
--- needs: schema/0160_trading_positions.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

@@ -1,6 +1,4 @@
 -- 1170_account_snapshots.sql: index of account_snapshots.
--- needs: schema/0170_account_snapshots.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

@@ -1,6 +1,4 @@
 -- 1330_trading_deals.sql: indexes of trading_deals.
--- needs: schema/0330_trading_deals.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

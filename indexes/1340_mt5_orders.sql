@@ -1,6 +1,4 @@
 -- 1340_mt5_orders.sql: index of mt5_orders.
--- needs: schema/0340_mt5_orders.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

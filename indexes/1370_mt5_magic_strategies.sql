@@ -1,6 +1,4 @@
 -- 1370_mt5_magic_strategies.sql: index of mt5_magic_strategies.
--- needs: schema/0370_mt5_magic_strategies.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

@@ -1,6 +1,4 @@
 -- 1380_mt5_trips.sql: indexes of mt5_trips.
--- needs: schema/0380_mt5_trips.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

@@ -1,6 +1,4 @@
 -- 1600_audit.sql: indexes of the audit trail.
--- needs: schema/0600_audit.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

@@ -1,6 +1,4 @@
 -- 0010_deploy.sql: the role that owns every object, and the record of which file ran when.
--- needs: a role with CREATEROLE, and CREATE on this database
--- transaction: yes
 
 -- rubi_owner has no login: people and tools become it. The deployer is granted membership by name,
 -- because some managed services refuse GRANT ... TO CURRENT_USER.

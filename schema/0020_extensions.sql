@@ -1,7 +1,6 @@
 -- 0020_extensions.sql: extensions the schema needs, and two that are welcome.
--- needs: schema/0010_deploy.sql; on a server where only its administrator may create extensions,
+-- Needs schema/0010_deploy.sql; on a server where only its administrator may create extensions,
 --        timescaledb and pg_stat_statements created beforehand
--- transaction: yes
 
 -- Extensions belong to who deploys: rubi_owner has no right to create them.
 RESET ROLE;

@@ -1,6 +1,4 @@
 -- 0030_schemas.sql: schemas beside public, where the API's tables live.
--- needs: schema/0010_deploy.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

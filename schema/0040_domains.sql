@@ -1,6 +1,4 @@
 -- 0040_domains.sql: what a single value must be, whichever column holds it.
--- needs: schema/0010_deploy.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

@@ -1,6 +1,4 @@
 -- 0100_users.sql: people who log in to the platform.
--- needs: schema/0020_extensions.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

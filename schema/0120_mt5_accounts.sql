@@ -1,6 +1,4 @@
 -- 0120_mt5_accounts.sql: trading accounts, the identity that ticket numbers belong to.
--- needs: schema/0040_domains.sql, schema/0100_users.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

@@ -1,6 +1,4 @@
 -- 0160_trading_positions.sql: positions that are open now.
--- needs: schema/0040_domains.sql, schema/0130_mt5_sessions.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 
@@ -24,8 +22,21 @@ CREATE TABLE IF NOT EXISTS public.trading_positions (
     commission public.trading_amount DEFAULT 0 NOT NULL,
     open_time public.event_time NOT NULL,
     updated_at public.event_time DEFAULT now() NOT NULL,
+    -- what MT5 says beyond the base's columns; the API's own rows lack it
+    identifier bigint,
+    time bigint,
+    time_msc bigint,
+    time_update bigint,
+    time_update_msc bigint,
+    magic bigint,
+    reason integer,
+    comment public.short_text,
+    external_id public.short_text,
+    raw public.json_document,
     CONSTRAINT trading_positions_pkey PRIMARY KEY (id),
     CONSTRAINT trading_positions_ticket_account_id_key UNIQUE (ticket, account_id),
+    -- a position of MT5 is stored once in an account, whatever its ticket became
+    CONSTRAINT trading_positions_account_id_identifier_key UNIQUE (account_id, identifier),
     CONSTRAINT trading_positions_session_id_fkey FOREIGN KEY (session_id)
     REFERENCES public.mt5_sessions (session_id) ON DELETE CASCADE,
     CONSTRAINT trading_positions_account_id_fkey FOREIGN KEY (account_id)
@@ -57,3 +68,19 @@ COMMENT ON COLUMN public.trading_positions.commission IS
 COMMENT ON COLUMN public.trading_positions.open_time IS 'When it was opened, UTC.';
 COMMENT ON COLUMN public.trading_positions.updated_at IS
 'When the row last changed, UTC; kept by a trigger.';
+COMMENT ON COLUMN public.trading_positions.identifier IS
+'What names the position for life, deals call it position_id; ticket may change. NULL in rows that
+the API wrote.';
+COMMENT ON COLUMN public.trading_positions.time IS
+'When it was opened, seconds since 1970 on the server''s clock.';
+COMMENT ON COLUMN public.trading_positions.time_msc IS
+'When it was opened, milliseconds since 1970 on the server''s clock.';
+COMMENT ON COLUMN public.trading_positions.time_update IS
+'When it last changed, seconds since 1970 on the server''s clock.';
+COMMENT ON COLUMN public.trading_positions.time_update_msc IS
+'When it last changed, milliseconds since 1970 on the server''s clock.';
+COMMENT ON COLUMN public.trading_positions.magic IS 'Number of the program that opened it.';
+COMMENT ON COLUMN public.trading_positions.reason IS 'Code, kind position_reason of mt5_codes.';
+COMMENT ON COLUMN public.trading_positions.comment IS 'Comment; brokers overwrite it.';
+COMMENT ON COLUMN public.trading_positions.external_id IS 'Number at the exchange.';
+COMMENT ON COLUMN public.trading_positions.raw IS 'The element as MT5 gave it.';

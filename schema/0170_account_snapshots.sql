@@ -1,6 +1,4 @@
 -- 0170_account_snapshots.sql: account state over time, a hypertable.
--- needs: schema/0040_domains.sql, schema/0130_mt5_sessions.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

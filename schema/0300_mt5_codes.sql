@@ -1,6 +1,4 @@
 -- 0300_mt5_codes.sql: names of MT5's codes, and the fields of its structures.
--- needs: schema/0030_schemas.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

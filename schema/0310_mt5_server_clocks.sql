@@ -1,6 +1,4 @@
 -- 0310_mt5_server_clocks.sql: how the clock of a trade server relates to UTC.
--- needs: schema/0030_schemas.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

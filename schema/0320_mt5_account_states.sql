@@ -1,6 +1,4 @@
 -- 0320_mt5_account_states.sql: latest state of each trading account, all that MT5 says of it.
--- needs: schema/0120_mt5_accounts.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

@@ -1,6 +1,4 @@
 -- 0330_trading_deals.sql: deals, where MT5's money comes from.
--- needs: schema/0120_mt5_accounts.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

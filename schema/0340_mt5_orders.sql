@@ -1,6 +1,4 @@
 -- 0340_mt5_orders.sql: order history of the accounts, those that never filled included.
--- needs: schema/0120_mt5_accounts.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

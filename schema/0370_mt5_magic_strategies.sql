@@ -1,6 +1,4 @@
 -- 0370_mt5_magic_strategies.sql: which strategy a magic number stands for.
--- needs: schema/0110_trading_strategies.sql, schema/0120_mt5_accounts.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

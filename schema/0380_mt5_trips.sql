@@ -1,6 +1,4 @@
 -- 0380_mt5_trips.sql: round trips, made from deals.
--- needs: schema/0330_trading_deals.sql, schema/0150_trading_orders.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

@@ -1,6 +1,4 @@
 -- 0390_mt5_rejects.sql: what could not be stored, and why.
--- needs: schema/0120_mt5_accounts.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

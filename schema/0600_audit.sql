@@ -1,6 +1,4 @@
 -- 0600_audit.sql: who changed what and when.
--- needs: schema/0010_deploy.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

@@ -1,6 +1,4 @@
 -- 0710_backup_runs.sql: what scripts/backup.sh, restore.sh and restore_drill.sh did and found.
--- needs: schema/0030_schemas.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

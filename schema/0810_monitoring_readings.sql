@@ -1,6 +1,4 @@
 -- 0810_monitoring_readings.sql: sizes and proofs as they were, to see growth and to ask cheaply.
--- needs: schema/0030_schemas.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

@@ -1,6 +1,4 @@
 -- 0820_history_readings.sql: which days the hypertables held, and what was dropped on purpose.
--- needs: schema/0030_schemas.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

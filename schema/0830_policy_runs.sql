@@ -1,6 +1,4 @@
 -- 0830_policy_runs.sql: when TimescaleDB's policies were run by run_timescale_policies().
--- needs: schema/0030_schemas.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

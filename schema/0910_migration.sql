@@ -1,6 +1,4 @@
 -- 0910_migration.sql: what moved in from other stores, what did not and why, and the proof.
--- needs: schema/0010_deploy.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 
@@ -102,3 +100,18 @@ COMMENT ON COLUMN migration.proofs.target_value IS
 'The measure of the rows here that came from the source; for rows, with the rejected ones.';
 COMMENT ON COLUMN migration.proofs.holds IS 'Whether both are equal.';
 COMMENT ON COLUMN migration.proofs.proven_at IS 'When, UTC.';
+
+CREATE TABLE IF NOT EXISTS migration.given_ids (
+    source text NOT NULL,
+    table_name text NOT NULL,
+    source_row bigint NOT NULL,
+    id bigint NOT NULL,
+    CONSTRAINT given_ids_pkey PRIMARY KEY (source, table_name, source_row)
+);
+COMMENT ON TABLE migration.given_ids IS
+'Ids from our sequences for rows of CSV files that have none: by them rows are told from others that
+the table has, by the proof and by a later run. A rejected row keeps its id until it comes in.';
+COMMENT ON COLUMN migration.given_ids.source IS 'Source, as in progress.';
+COMMENT ON COLUMN migration.given_ids.table_name IS 'Table of ours that the row goes to.';
+COMMENT ON COLUMN migration.given_ids.source_row IS 'Number of the row in the source.';
+COMMENT ON COLUMN migration.given_ids.id IS 'Its id here.';

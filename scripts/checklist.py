@@ -176,7 +176,7 @@ def public_rights(connection: psycopg.Connection) -> Line:
         "rights of PUBLIC", None,
         f"every role may use {open_rights[0]} objects that nobody needs"
         f"{f' ({open_rights[1]})' if open_rights[1] else ''}: have a superuser run"
-        " grants/6030_extensions.sql, docs/security.md has the words for the service's support",
+        " grants/6020_extensions.sql, docs/security.md has the words for the service's support",
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import psycopg
 
 from deploy import ROOT
 
-FILE = "grants/6030_extensions.sql"
+FILE = "grants/6020_extensions.sql"
 
 
 def close(connection: psycopg.Connection) -> bool:

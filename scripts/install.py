@@ -243,7 +243,7 @@ def set_administrator_password(
         "SELECT hashed_password LIKE '!%%' FROM public.users WHERE email = %s", [ADMINISTRATOR]
     ).fetchone()
     if not locked:
-        raise Failure(f"{ADMINISTRATOR} is missing: deploy seed/5010_administrator.sql")
+        raise Failure(f"{ADMINISTRATOR} is missing: deploy seed/5100_administrator.sql")
     name = "RUBI_ADMIN_PASSWORD"
     if not locked[0] and not again:
         return "has one already"

@@ -1,38 +1,42 @@
-"""The areas that docs/schema/ is cut into. A table that nobody placed goes by its schema."""
+"""The areas of the numbered files: the second digit of a file's number says its objects' area."""
 
 from __future__ import annotations
 
+import re
+from functools import cache
+
+from sqlfiles import ROOT
+
 AREAS = {
-    "users": "Users and accounts",
-    "trading": "Signals, orders and positions",
-    "mt5": "Ledger of MT5",
-    "results": "Results and account states",
+    "core": "Core",
+    "trading": "Trading",
     "market": "Market data",
-    "operations": "Operations",
-}
-NAMED = {
-    "users": "users", "mt5_accounts": "users", "mt5_sessions": "users", "my_session": "users",
-    "user_trading_stats": "results", "open_positions_with_session": "trading",
-    "trading_deals": "mt5", "resampled_bars": "market", "account_risk": "results",
-    "closed_trades": "results", "daily_equity": "results", "trade_series": "results",
-    "balance_operations": "results", "performance_metrics": "results",
-}  # fmt: skip
-# the first that fits
-ENDINGS = (("_results", "results"),)
-BEGINNINGS = (
-    ("trading_", "trading"), ("signal_", "trading"), ("execution_", "trading"),
-    ("exposure_", "results"), ("account_", "results"), ("my_account", "results"),
-    ("performance_", "results"), ("mt5_", "mt5"), ("market_", "market"),
-)  # fmt: skip
+    "mt5": "MT5 ledger",
+    "results": "Results",
+    "risk": "Rules and risk",
+    "tenants": "Tenants and audit",
+    "backups": "Backups, archives and scaling",
+    "monitoring": "Monitoring",
+    "moving": "Moving in",
+}  # in the order of their digits
+MADE = re.compile(
+    r"^CREATE (?:OR REPLACE )?(?:UNLOGGED )?(?:TABLE|VIEW) (?:IF NOT EXISTS )?(\w+\.\w+)",
+    re.MULTILINE,
+)
+
+
+@cache
+def areas() -> dict[str, str]:
+    """Area of each table and view, by the number of the file that makes it."""
+    names = list(AREAS)
+    return {
+        name: names[int(path.name[1])]
+        for folder in ("schema", "views")
+        for path in (ROOT / folder).glob("[0-9]*.sql")
+        for name in MADE.findall(path.read_text(encoding="utf-8"))
+    }
 
 
 def area_of(schema: str, name: str) -> str:
-    """The area of a table or view."""
-    if schema != "public":
-        return "operations"
-    if name in NAMED:
-        return NAMED[name]
-    for ending, area in ENDINGS:
-        if name.endswith(ending):
-            return area
-    return next((area for start, area in BEGINNINGS if name.startswith(start)), "operations")
+    """The area of a table or view; core for one that no numbered file makes."""
+    return areas().get(f"{schema}.{name}", "core")

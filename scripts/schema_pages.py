@@ -349,6 +349,8 @@ def pages(
         "functions.md": functions_page(catalog, written),
     }
     for name, title in AREAS.items():
+        if not any(area(table_) == name for table_ in by_oid.values()):
+            continue
         diagram = area_diagram(name, by_oid)
         made[f"area-{name}.md"] = f"# {title}\n\n{GENERATED}[All tables](README.md).\n\n{diagram}"
     for table_ in by_oid.values():

@@ -15,7 +15,7 @@ import bars
 import rows
 from deploy import ROOT
 
-TRIGGERS = (ROOT / "triggers/4400_bar_changes.sql").read_text()
+TRIGGERS = (ROOT / "triggers/4200_market_data.sql").read_text()
 BY_STATEMENT = pytest.param(
     "by statement",
     marks=pytest.mark.needs(timescaledb="2.18", why="hypertables hand no rows to triggers before"),
@@ -153,7 +153,7 @@ def test_bars_logged_by_row_are_marked_by_day(db: psycopg.Connection) -> None:
 def test_a_lost_column_does_not_end_the_server(db: psycopg.Connection) -> None:
     # TimescaleDB 2.19 did: COPY, a new chunk, and a trigger that is handed the rows
     db.execute("ALTER TABLE market_data DROP COLUMN id")
-    db.execute((ROOT / "triggers/4400_bar_changes.sql").read_text())
+    db.execute((ROOT / "triggers/4200_market_data.sql").read_text())
     copy = "COPY market_data (symbol, timeframe, timestamp, open, high, low, close, real_volume)"
     with db.cursor().copy(f"{copy} FROM STDIN") as lines:
         for minute in range(1400):

@@ -125,10 +125,10 @@ def test_bundle_for_another_state_is_refused(
 ) -> None:
     name = db.info.dbname
     folder = deploying.copy_files(tmp_path)
-    deploying.edit(folder, "views/3010_user_trading_stats.sql", add="-- one\n")
+    deploying.edit(folder, "views/3100_user_trading_stats.sql", add="-- one\n")
     script = tmp_path / "bundle.sql"
     deploying.run(server, name, "bundle", "--files", str(folder), "--output", str(script))
-    deploying.edit(folder, "views/3010_user_trading_stats.sql", add="-- two\n")
+    deploying.edit(folder, "views/3100_user_trading_stats.sql", add="-- two\n")
     deploying.run(server, name, "apply", "--files", str(folder))
     before = deploying.left(server, name)
     done = psql(name, "-v", "VERBOSITY=verbose", "-f", str(script))

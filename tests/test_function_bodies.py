@@ -12,12 +12,12 @@ import psycopg
 import deploy
 
 UNPARSED = (
-    "views/3520_measure_performance.sql",
-    "functions/2210_mt5_server_time.sql",
-    "functions/2455_last_bars.sql",
+    "functions/2471_measure_performance.sql",
+    "functions/2310_mt5_server_time.sql",
+    "functions/2213_last_bars.sql",
 )
 # names functions of TimescaleDB, which lie in public; nobody but the owner may create there
-IN_PUBLIC = ("functions/2480_enable_timescale_policies.sql",)
+IN_PUBLIC = ("functions/2730_enable_timescale_policies.sql",)
 OURS = ["public", "monitoring", "internal", "deploy", "audit", "migration"]
 
 

@@ -100,7 +100,7 @@ def test_changed_thresholds_outlive_a_deployment(watched: Watched, thresholds: N
     from deploy import ROOT
 
     watched.set("connections", 1, 2)
-    watched.admin.execute((ROOT / "seed/5800_thresholds.sql").read_text())
+    watched.admin.execute((ROOT / "seed/5890_monitoring_thresholds.sql").read_text())
     watched.admin.execute("RESET ROLE")
     kept = watched.admin.execute(
         "SELECT warning, critical FROM monitoring.thresholds WHERE name = 'connections'"

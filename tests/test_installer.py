@@ -147,7 +147,7 @@ def test_installation_that_was_killed_completes_with_every_check_ok(
     found = checks(done.stdout)
     assert found.pop("automatic backups") == "-"  # the service takes them
     assert found.pop("rights of PUBLIC") == "-"  # and only a superuser takes these
-    assert "have a superuser run grants/6030_extensions.sql" in done.stdout
+    assert "have a superuser run grants/6020_extensions.sql" in done.stdout
     assert set(found.values()) == {"ok"}, done.stdout
     assert sorted(found) == [
         "SQLite data", "connection as rubi_app", "extensions", "indexes", "initial data",

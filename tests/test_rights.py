@@ -36,7 +36,7 @@ def test_api_reads_and_writes_every_table(db: psycopg.Connection) -> None:
 
 
 def test_only_the_owner_may_correct_history(db: psycopg.Connection) -> None:
-    # triggers/4620_frozen_columns.sql takes the right to put triggers on a table for it
+    # functions/2151_order_guards.sql takes the right to put triggers on a table for it
     for role in [*ROLES, "rubi_tenant"]:
         for table in ("trading_orders", "trading_strategies"):
             assert has_rights(db, role, table, "TRIGGER") == [False], (role, table)

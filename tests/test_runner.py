@@ -56,13 +56,13 @@ def test_plan_needs_no_lock_and_apply_none_when_nothing_is_due(
 
 def test_status_says_when_by_whom_and_with_what(server: Address, live: str, copy: Path) -> None:
     deploying.run(server, live, "status")
-    deploying.edit(copy, "views/3010_user_trading_stats.sql", add="-- changed\n")
+    deploying.edit(copy, "views/3100_user_trading_stats.sql", add="-- changed\n")
     report = deploying.run(server, live, "status", "--files", str(copy), "--json", code=3).stdout
     rows = {row["path"]: row for row in json.loads(report)}
     assert rows["schema/0100_users.sql"]["state"] == "applied"
     assert rows["schema/0100_users.sql"]["tool"] == "runner"
     assert rows["schema/0100_users.sql"]["applied_by"] == "rubi_admin"
-    assert rows["views/3010_user_trading_stats.sql"]["state"] == "due: changed"
+    assert rows["views/3100_user_trading_stats.sql"]["state"] == "due: changed"
 
 
 def test_wrong_usage_ends_with_2(server: Address, live: str) -> None:
@@ -93,9 +93,9 @@ def test_changed_line_ends_are_no_change(server: Address, live: str, copy: Path)
 def test_changed_view_makes_all_later_files_run_again(
     server: Address, live: str, copy: Path
 ) -> None:
-    deploying.edit(copy, "views/3020_open_positions_with_session.sql", add="-- changed\n")
+    deploying.edit(copy, "views/3160_open_positions_with_session.sql", add="-- changed\n")
     done = deploying.run(server, live, "apply", "--files", str(copy), "--json").stdout
-    later = [f.path for f in FILES if not f.once and f.number >= "3020"]
+    later = [f.path for f in FILES if not f.once and f.number >= "3160"]
     assert [one["path"] for one in json.loads(done)["applied"]] == later
     deploying.run(server, live, "plan", "--files", str(copy))
     deploying.run(server, live, "plan", code=3)
@@ -119,16 +119,16 @@ def test_run_that_ended_between_reruns_goes_on_where_it_stopped(live: str, serve
 
 
 def test_database_newer_than_the_files_is_refused(server: Address, live: str, copy: Path) -> None:
-    (copy / "schema/0190_performance_metrics.sql").unlink()
+    (copy / "schema/0400_performance_metrics.sql").unlink()
     for command in ("plan", "apply", "status"):
         done = deploying.run(server, live, command, "--files", str(copy), code=1)
-        assert "0190_performance_metrics.sql" in done.stderr
+        assert "0400_performance_metrics.sql" in done.stderr
 
 
 def test_rerunnable_file_gone_from_disk_is_reported(server: Address, live: str, copy: Path) -> None:
-    (copy / "views/3020_open_positions_with_session.sql").unlink()
+    (copy / "views/3160_open_positions_with_session.sql").unlink()
     report = json.loads(deploying.run(server, live, "apply", "--files", str(copy), "--json").stdout)
-    assert report["gone"] == ["views/3020_open_positions_with_session.sql"]
+    assert report["gone"] == ["views/3160_open_positions_with_session.sql"]
 
 
 def test_two_files_with_one_number_are_refused(copy: Path) -> None:

@@ -168,7 +168,7 @@ def test_triggers_are_the_same_when_their_file_runs_again(
     db: psycopg.Connection, admin: psycopg.Connection, by_column: Callable[[], None]
 ) -> None:
     by_column()
-    admin.execute((conftest.ROOT / "triggers/4400_bar_changes.sql").read_text())
+    admin.execute((conftest.ROOT / "triggers/4200_market_data.sql").read_text())
     assert db.execute(
         "SELECT tgname FROM pg_trigger WHERE tgrelid = 'market_data'::regclass AND tgname ~ '_50_'"
         " ORDER BY 1"

@@ -1,6 +1,4 @@
 -- 3610_tenant_hypertables.sql: what a tenant sees of the hypertables.
--- needs: functions/2610_app_user_id.sql, schema/0170_account_snapshots.sql
--- transaction: yes
 
 CALL deploy.become_owner();
 

@@ -1,0 +1,294 @@
+-- 2250_merge_staged_bars.sql: bars of a file, staged in a temporary table, merged into market_data.
+
+CALL deploy.become_owner();
+
+-- Columns are wide: what does not fit market_data is to be found and named, not to stop COPY.
+CREATE OR REPLACE FUNCTION public.stage_bars()
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DROP TABLE IF EXISTS pg_temp.staged_bars, pg_temp.staged_ticks, pg_temp.staged_rejects;
+    DROP SEQUENCE IF EXISTS pg_temp.staged_line;
+    CREATE TEMPORARY SEQUENCE staged_line CACHE 10000;
+    CREATE TEMPORARY TABLE staged_bars (
+        line bigint DEFAULT nextval('pg_temp.staged_line') NOT NULL,
+        day date,
+        time_of_day time DEFAULT '00:00' NOT NULL,
+        moment timestamptz,
+        open numeric NOT NULL,
+        high numeric NOT NULL,
+        low numeric NOT NULL,
+        close numeric NOT NULL,
+        volume numeric DEFAULT 0 NOT NULL,
+        real_volume numeric,
+        spread numeric
+    );
+    CREATE TEMPORARY TABLE staged_rejects (line bigint NOT NULL, reason text NOT NULL);
+END
+$$;
+COMMENT ON FUNCTION public.stage_bars() IS
+'Makes the empty temporary tables staged_bars, to be filled by COPY, and staged_rejects. A bar has a
+day and time_of_day by the clock of its source, or a moment. line is its line in the file.';
+REVOKE ALL ON FUNCTION public.stage_bars() FROM public;
+
+CREATE OR REPLACE FUNCTION public.merge_staged_bars(
+    p_symbol text,
+    p_timeframe text,
+    p_source text DEFAULT NULL,
+    p_clock text DEFAULT NULL,
+    p_on_conflict text DEFAULT 'skip'
+)
+RETURNS TABLE (staged bigint, inserted bigint, updated bigint, unchanged bigint, rejected bigint)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_clock text := public.open_market_series(p_symbol, p_timeframe, p_source, p_clock);
+    v_zone text := regexp_replace(v_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '');
+    v_ahead interval := public.bar_clock_time(now(), v_clock) - (now() AT TIME ZONE v_zone);
+    v_step bigint := 1000000 * least(
+        date_part('epoch', public.timeframe_length(p_timeframe)), 86400
+    ); -- microseconds: a part of a second is not where a bar opens either
+    v_first_day date := CASE
+        WHEN p_timeframe IN ('D1', 'W1', 'MN1') THEN '1700-01-01' ELSE '1970-01-01'
+    END;
+    v_earliest timestamptz := v_first_day::timestamp AT TIME ZONE 'UTC';
+    v_earliest_time timestamp := public.bar_clock_time(v_earliest, v_clock);
+    v_latest timestamptz := now() + interval '24 hours';
+    v_latest_time timestamp := public.bar_clock_time(v_latest, v_clock);
+    v_staged bigint;
+    v_written bigint;
+    v_inserted bigint := 0;
+    v_rejected bigint;
+    v_range tstzrange; -- holds all of the file, by any clock
+    v_fresh boolean;
+BEGIN
+    IF p_on_conflict NOT IN ('skip', 'update', 'error') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB063',
+            MESSAGE = format('p_on_conflict is %s', p_on_conflict),
+            HINT = 'skip, update or error';
+    END IF;
+    PERFORM internal.lift_columnstore_limit();
+    SELECT
+        count(*),
+        tstzrange(
+            least(min(s.moment), min(s.day)::timestamptz - interval '2 days'),
+            greatest(max(s.moment), max(s.day)::timestamptz + interval '3 days'),
+            '[]'
+        )
+    INTO v_staged, v_range
+    FROM pg_temp.staged_bars AS s;
+
+    -- What the table's constraints would say of the first bad row, said of each. One cheap
+    -- condition finds them; NaN is greater than every number.
+    INSERT INTO pg_temp.staged_rejects (line, reason)
+    SELECT
+        s.line,
+        CASE
+            WHEN 'NaN' IN (s.open, s.high, s.low, s.close) THEN 'a price is NaN'
+            WHEN s.high >= 1000000000000 OR s.low <= -1000000000000 THEN 'a price is too large'
+            WHEN s.high < s.low THEN 'high is below low'
+            WHEN s.high < s.open OR s.high < s.close THEN 'high is not the highest price'
+            WHEN s.low > s.open OR s.low > s.close THEN 'low is not the lowest price'
+            WHEN s.volume NOT BETWEEN 0 AND 9223372036854775807
+                THEN 'volume is negative or too large'
+            WHEN s.real_volume NOT BETWEEN 0 AND 18446744073709551615
+                THEN 'real volume is negative or too large'
+            WHEN s.spread NOT BETWEEN 0 AND 2147483647 THEN 'spread is negative or too large'
+            WHEN s.volume <> trunc(s.volume) THEN 'volume is no whole number'
+            WHEN s.real_volume <> round(s.real_volume, 8)
+                THEN 'real volume has more than 8 decimals'
+            WHEN s.spread <> trunc(s.spread) THEN 'spread is no whole number'
+            WHEN s.moment > v_latest OR s.day + s.time_of_day > v_latest_time
+                THEN 'time is in the future'
+            WHEN s.moment < v_earliest OR s.day + s.time_of_day < v_earliest_time
+                THEN 'time is before ' || date_part('year', v_first_day)
+            ELSE 'time is not where a ' || p_timeframe || ' bar opens'
+        END
+    FROM pg_temp.staged_bars AS s
+    WHERE NOT (
+        s.high < 1000000000000 AND s.low > -1000000000000
+        AND s.high >= s.open AND s.high >= s.close AND s.low <= s.open AND s.low <= s.close
+        AND s.volume BETWEEN 0 AND 9223372036854775807
+        AND coalesce(s.real_volume BETWEEN 0 AND 18446744073709551615, TRUE)
+        AND coalesce(s.spread BETWEEN 0 AND 2147483647, TRUE)
+        AND s.volume = trunc(s.volume)
+        AND coalesce(s.real_volume = round(s.real_volume, 8), TRUE)
+        AND coalesce(s.spread = trunc(s.spread), TRUE)
+        AND CASE
+            WHEN s.moment IS NULL THEN
+                s.day + s.time_of_day BETWEEN v_earliest_time AND v_latest_time
+                AND (date_part('epoch', s.time_of_day) * 1000000)::bigint % v_step = 0
+            ELSE s.moment BETWEEN v_earliest AND v_latest
+                AND (
+                    date_part('epoch', public.bar_clock_time(s.moment, v_clock)) * 1000000
+                )::bigint % v_step = 0
+        END
+    );
+    GET DIAGNOSTICS v_rejected = ROW_COUNT;
+
+    -- The first line of a time counts. In the mode skip, which needs no order, the others are
+    -- looked for only when fewer bars were inserted than staged.
+    IF p_on_conflict = 'update' THEN
+        PERFORM internal.reject_staged_twins(v_zone, v_ahead);
+        SELECT count(*) INTO v_rejected FROM pg_temp.staged_rejects;
+    END IF;
+
+    -- Without ON CONFLICT the rows are inserted half again as fast: that is tried where the series
+    -- has no bar in the file's time yet. A time given twice in the file ends the attempt.
+    v_fresh := p_on_conflict = 'error' OR (
+        p_on_conflict = 'skip' AND NOT EXISTS (
+            SELECT FROM public.market_data AS m
+            WHERE m.symbol = p_symbol
+                AND m.timeframe = p_timeframe
+                AND m.timestamp >= lower(v_range)
+                AND m.timestamp <= upper(v_range)
+        )
+    );
+    PERFORM set_config('rubi.bars_logged', 'on', TRUE); -- below, and not row by row
+    IF v_fresh THEN
+        BEGIN
+            INSERT INTO public.market_data (
+                symbol, timeframe, timestamp, open, high, low, close, volume, real_volume, spread
+            )
+            SELECT
+                p_symbol, p_timeframe,
+                coalesce(s.moment, (s.day + s.time_of_day - v_ahead) AT TIME ZONE v_zone),
+                s.open, s.high, s.low, s.close, s.volume, s.real_volume, s.spread
+            FROM pg_temp.staged_bars AS s
+            WHERE v_rejected = 0
+                OR s.line NOT IN (SELECT r.line FROM pg_temp.staged_rejects AS r);
+            GET DIAGNOSTICS v_inserted = ROW_COUNT;
+            v_written := v_inserted;
+        EXCEPTION WHEN unique_violation THEN
+            IF p_on_conflict = 'error' THEN
+                RAISE;
+            END IF;
+            v_fresh := FALSE;
+        END;
+    END IF;
+
+    IF p_on_conflict = 'skip' AND NOT v_fresh THEN
+        INSERT INTO public.market_data (
+            symbol, timeframe, timestamp, open, high, low, close, volume, real_volume, spread
+        )
+        SELECT
+            p_symbol, p_timeframe,
+            coalesce(s.moment, (s.day + s.time_of_day - v_ahead) AT TIME ZONE v_zone),
+            s.open, s.high, s.low, s.close, s.volume, s.real_volume, s.spread
+        FROM pg_temp.staged_bars AS s
+        WHERE v_rejected = 0
+            OR s.line NOT IN (SELECT r.line FROM pg_temp.staged_rejects AS r)
+        ON CONFLICT (symbol, timeframe, timestamp) DO NOTHING;
+        GET DIAGNOSTICS v_inserted = ROW_COUNT;
+        v_written := v_inserted;
+    ELSIF p_on_conflict = 'update' THEN
+        WITH merged AS (
+            INSERT INTO public.market_data AS m (
+                symbol, timeframe, timestamp, open, high, low, close, volume, real_volume, spread
+            )
+            SELECT
+                p_symbol, p_timeframe,
+                coalesce(s.moment, (s.day + s.time_of_day - v_ahead) AT TIME ZONE v_zone),
+                s.open, s.high, s.low, s.close, s.volume, s.real_volume, s.spread
+            FROM pg_temp.staged_bars AS s
+            WHERE v_rejected = 0
+                OR s.line NOT IN (SELECT r.line FROM pg_temp.staged_rejects AS r)
+            ON CONFLICT (symbol, timeframe, timestamp) DO UPDATE SET
+                open = excluded.open, high = excluded.high, low = excluded.low,
+                close = excluded.close, volume = excluded.volume,
+                real_volume = excluded.real_volume, spread = excluded.spread
+            WHERE (m.open, m.high, m.low, m.close, m.volume, m.real_volume, m.spread)
+                IS DISTINCT FROM (
+                    excluded.open, excluded.high, excluded.low, excluded.close, excluded.volume,
+                    excluded.real_volume, excluded.spread
+                )
+            RETURNING m.xmax = 0 AS is_new
+        )
+        SELECT count(*), count(*) FILTER (WHERE is_new) INTO v_written, v_inserted FROM merged;
+    END IF;
+    PERFORM set_config('rubi.bars_logged', 'off', TRUE);
+
+    IF p_on_conflict = 'skip' AND v_written + v_rejected < v_staged THEN
+        PERFORM internal.reject_staged_twins(v_zone, v_ahead);
+        SELECT count(*) INTO v_rejected FROM pg_temp.staged_rejects;
+    END IF;
+
+    IF v_written > 0 THEN
+        PERFORM internal.log_bars_without_trigger(p_symbol, p_timeframe, v_inserted, v_range);
+    END IF;
+    RETURN QUERY SELECT
+        v_staged, v_inserted, v_written - v_inserted, v_staged - v_written - v_rejected, v_rejected;
+END
+$$;
+COMMENT ON FUNCTION public.merge_staged_bars(text, text, text, text, text) IS
+'Merges the bars staged by this session. p_on_conflict says what happens where a bar is already:
+skip keeps it, update replaces it, error raises 23505 and nothing is merged. Lines that break a rule
+are left in staged_rejects with the reason. staged = inserted + updated + unchanged + rejected.
+Raises RB060 for bars of another source, RB061 for another clock, RB063 for another p_on_conflict.';
+REVOKE ALL ON FUNCTION public.merge_staged_bars(text, text, text, text, text) FROM public;
+
+CREATE OR REPLACE FUNCTION internal.reject_staged_twins(p_zone text, p_ahead interval)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    INSERT INTO pg_temp.staged_rejects (line, reason)
+    SELECT t.line, format('time of line %s again', t.first_line)
+    FROM (
+        SELECT
+            s.line,
+            first_value(s.line) OVER (
+                PARTITION BY coalesce(
+                    s.moment, (s.day + s.time_of_day - p_ahead) AT TIME ZONE p_zone
+                )
+                ORDER BY s.line
+            ) AS first_line
+        FROM pg_temp.staged_bars AS s
+        WHERE NOT EXISTS (SELECT FROM pg_temp.staged_rejects AS r WHERE r.line = s.line)
+    ) AS t
+    WHERE t.line > t.first_line;
+END
+$$;
+COMMENT ON FUNCTION internal.reject_staged_twins(text, interval) IS
+'Rejects staged lines whose time an earlier line has.';
+REVOKE ALL ON FUNCTION internal.reject_staged_twins(text, interval) FROM public;
+
+-- SECURITY DEFINER: the log is nobody's.
+CREATE OR REPLACE FUNCTION internal.log_bars_without_trigger(
+    p_symbol text,
+    p_timeframe text,
+    p_bars bigint,
+    p_range tstzrange
+)
+RETURNS void
+LANGUAGE sql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the log of changes is the owner's alone
+SET search_path = pg_catalog, pg_temp
+AS $$
+    INSERT INTO internal.bar_changes (symbol, timeframe, bars, first_timestamp, last_timestamp)
+    SELECT p_symbol, p_timeframe, p_bars, lower(p_range), upper(p_range)
+    WHERE NOT EXISTS (
+        SELECT FROM pg_catalog.pg_trigger AS t
+        WHERE t.tgrelid = 'public.market_data'::regclass
+            AND t.tgname = 'market_data_50_inserted'
+            AND t.tgnewtable IS NOT NULL
+    )
+$$;
+COMMENT ON FUNCTION internal.log_bars_without_trigger(text, text, bigint, tstzrange) IS
+'Logs a change of bars where the trigger would log each row: see rubi.bars_logged in
+triggers/4200_market_data.sql.';
+REVOKE ALL ON FUNCTION internal.log_bars_without_trigger(text, text, bigint, tstzrange) FROM public;

@@ -1,0 +1,128 @@
+-- 2330_ingest_mt5_deals.sql: takes what history_deals_get returns.
+
+CALL deploy.become_owner();
+
+-- Of two versions of one deal the later wins, but a report never replaces what the API gave, and a
+-- cancelled deal stays cancelled when an old version arrives after it.
+CREATE OR REPLACE FUNCTION public.ingest_mt5_deals(
+    p_account_id bigint,
+    p_rows jsonb,
+    p_source text DEFAULT 'api'
+)
+RETURNS TABLE (inserted bigint, updated bigint, unchanged bigint, rejected bigint)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the gateway's role has no rights on tables
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_total bigint := internal.check_mt5_rows(p_rows);
+    v_account public.mt5_accounts;
+    v_sound jsonb;
+    v_positions bigint[];
+    v_first_msc bigint;
+BEGIN
+    PERFORM internal.check_mt5_source(p_source);
+    v_account := internal.lock_open_mt5_account(p_account_id);
+    SELECT
+        0,
+        0,
+        t.rejected,
+        t.sound
+    INTO inserted, updated, rejected, v_sound
+    FROM internal.take_mt5_rows(p_account_id, 'deals', p_rows, p_source) AS t;
+    IF v_sound IS NOT NULL THEN
+        WITH good AS MATERIALIZED (
+            SELECT DISTINCT ON (r.ticket)
+                r.*,
+                coalesce(nullif(r.time_msc, 0), r.time * 1000) AS msc
+            FROM ROWS FROM (
+                jsonb_to_recordset(v_sound) AS (
+                    ticket bigint, "order" bigint, time bigint, time_msc bigint, type integer,
+                    entry integer, magic bigint, position_id bigint, reason integer, volume numeric,
+                    price numeric, commission numeric, swap numeric, profit numeric, fee numeric,
+                    symbol text, comment text, external_id text
+                ),
+                jsonb_array_elements(v_sound)
+            ) WITH ORDINALITY AS r
+            ORDER BY r.ticket, r.type IN (13, 14) DESC, r.ordinality DESC
+        ),
+        before AS MATERIALIZED (
+            SELECT d.position_id
+            FROM good AS g
+            CROSS JOIN LATERAL (
+                SELECT d.position_id
+                FROM public.trading_deals AS d
+                WHERE d.account_id = p_account_id AND d.ticket = g.ticket
+                LIMIT 1
+            ) AS d
+        ),
+        stored AS (
+            INSERT INTO public.trading_deals AS d (
+                account_id, ticket, order_ticket, time, time_msc, position_id, magic, executed_at,
+                type, entry, reason, time_ambiguous, volume, price, commission, swap, profit, fee,
+                symbol, comment, external_id, source, raw
+            )
+            SELECT
+                p_account_id, g.ticket, g."order", g.time, g.msc, g.position_id, g.magic, t.utc,
+                g.type, g.entry, g.reason, t.is_ambiguous, g.volume, g.price,
+                coalesce(g.commission, 0), coalesce(g.swap, 0), g.profit, coalesce(g.fee, 0),
+                g.symbol, g.comment, g.external_id, p_source, g.value
+            FROM good AS g
+            CROSS JOIN LATERAL public.mt5_server_time(v_account.server, g.msc) AS t
+            ON CONFLICT ON CONSTRAINT trading_deals_pkey DO UPDATE
+            SET
+                (
+                    order_ticket, time, time_msc, position_id, magic, executed_at, type, entry,
+                    reason, time_ambiguous, volume, price, commission, swap, profit, fee, symbol,
+                    comment, external_id, source, raw
+                ) = (
+                    excluded.order_ticket, excluded.time, excluded.time_msc,
+                    -- a report names none, and what was told of an earlier one still holds
+                    coalesce(excluded.position_id, d.position_id), excluded.magic,
+                    excluded.executed_at, excluded.type, excluded.entry,
+                    excluded.reason, excluded.time_ambiguous, excluded.volume, excluded.price,
+                    excluded.commission, excluded.swap, excluded.profit, excluded.fee,
+                    excluded.symbol, excluded.comment, excluded.external_id, excluded.source,
+                    excluded.raw
+                )
+            WHERE (excluded.source = 'api' OR d.source = 'report')
+                AND NOT (d.type IN (13, 14) AND excluded.type IN (0, 1))
+                AND (d.raw, d.source) IS DISTINCT FROM (excluded.raw, excluded.source)
+            RETURNING d.position_id, d.time_msc, d.xmax = 0 AS is_new
+        )
+        SELECT
+            (SELECT count(*) FROM stored AS s WHERE s.is_new),
+            (SELECT count(*) FROM stored AS s WHERE NOT s.is_new),
+            (
+                SELECT array_agg(DISTINCT p.position_id)
+                FROM (
+                    SELECT s.position_id FROM stored AS s
+                    UNION ALL
+                    SELECT b.position_id FROM before AS b
+                ) AS p
+                WHERE p.position_id > 0
+            ),
+            (SELECT min(s.time_msc) FROM stored AS s WHERE s.is_new)
+        INTO inserted, updated, v_positions, v_first_msc;
+        IF EXISTS (
+            SELECT FROM public.mt5_reports AS r
+            WHERE r.account_id = p_account_id AND r.first_msc > v_first_msc
+        ) THEN
+            PERFORM internal.refresh_mt5_opening_balance(p_account_id);
+        END IF;
+        IF v_positions IS NOT NULL AND inserted + updated > 0 THEN
+            PERFORM internal.refresh_mt5_trips(p_account_id, v_positions);
+        END IF;
+    END IF;
+    unchanged := v_total - inserted - updated - rejected;
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION public.ingest_mt5_deals(bigint, jsonb, text) IS
+'Takes an array of deals as history_deals_get returned them, and makes trips and trading_orders
+follow. p_source is api, or report for rows of a trade history report, which never replace the
+API''s. Answers how many elements were inserted, updated, unchanged and rejected; the rejected are
+in mt5_rejects. Raises RB024, RB050, RB051, RB052 and RB054.';
+REVOKE ALL ON FUNCTION public.ingest_mt5_deals(bigint, jsonb, text) FROM public;

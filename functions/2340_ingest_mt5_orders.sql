@@ -1,0 +1,139 @@
+-- 2340_ingest_mt5_orders.sql: takes what history_orders_get and orders_get return.
+
+CALL deploy.become_owner();
+
+-- An order that is done stays done, and what was filled stays filled, when an older version arrives
+-- later. Of two versions that neither rule parts the later wins.
+CREATE OR REPLACE FUNCTION public.ingest_mt5_orders(
+    p_account_id bigint,
+    p_rows jsonb,
+    p_source text DEFAULT 'api'
+)
+RETURNS TABLE (inserted bigint, updated bigint, unchanged bigint, rejected bigint)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the gateway's role has no rights on tables
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    -- CANCELED, FILLED, REJECTED, EXPIRED
+    c_done CONSTANT integer[] := '{2, 4, 5, 6}';
+    v_total bigint := internal.check_mt5_rows(p_rows);
+    v_account public.mt5_accounts;
+    v_sound jsonb;
+    v_orders bigint[];
+    v_positions bigint[];
+BEGIN
+    PERFORM internal.check_mt5_source(p_source);
+    v_account := internal.lock_open_mt5_account(p_account_id);
+    SELECT
+        0,
+        0,
+        t.rejected,
+        t.sound
+    INTO inserted, updated, rejected, v_sound
+    FROM internal.take_mt5_rows(p_account_id, 'orders', p_rows, p_source) AS t;
+    IF v_sound IS NOT NULL THEN
+        WITH good AS MATERIALIZED (
+            SELECT DISTINCT ON (r.ticket)
+                r.*,
+                coalesce(nullif(r.time_setup_msc, 0), r.time_setup * 1000) AS setup_msc,
+                coalesce(nullif(r.time_done_msc, 0), nullif(r.time_done, 0) * 1000) AS done_msc
+            FROM ROWS FROM (
+                jsonb_to_recordset(v_sound) AS (
+                    ticket bigint, time_setup bigint, time_setup_msc bigint, time_done bigint,
+                    time_done_msc bigint, time_expiration bigint, type integer, type_time integer,
+                    type_filling integer, state integer, magic bigint, position_id bigint,
+                    position_by_id bigint, reason integer, volume_initial numeric,
+                    volume_current numeric, price_open numeric, sl numeric, tp numeric,
+                    price_current numeric, price_stoplimit numeric, symbol text, comment text,
+                    external_id text
+                ),
+                jsonb_array_elements(v_sound)
+            ) WITH ORDINALITY AS r
+            ORDER BY r.ticket, r.state = ANY (c_done) DESC, r.volume_current, r.ordinality DESC
+        ),
+        stored AS (
+            INSERT INTO public.mt5_orders AS o (
+                account_id, ticket, time_setup, time_setup_msc, time_done, time_done_msc,
+                time_expiration, magic, position_id, position_by_id, setup_at, done_at, expires_at,
+                type, type_time, type_filling, state, reason, time_ambiguous, volume_initial,
+                volume_current, price_open, sl, tp, price_current, price_stoplimit, symbol,
+                comment, external_id, source, raw
+            )
+            SELECT
+                p_account_id, g.ticket, g.time_setup, g.setup_msc, g.time_done,
+                coalesce(g.done_msc, g.time_done_msc), g.time_expiration, g.magic, g.position_id,
+                g.position_by_id, s.utc, d.utc, x.utc, g.type, g.type_time, g.type_filling,
+                g.state, g.reason, s.is_ambiguous OR coalesce(d.is_ambiguous, FALSE),
+                g.volume_initial, g.volume_current, g.price_open, g.sl, g.tp, g.price_current,
+                g.price_stoplimit, g.symbol, g.comment, g.external_id, p_source, g.value
+            FROM good AS g
+            CROSS JOIN LATERAL public.mt5_server_time(v_account.server, g.setup_msc) AS s
+            CROSS JOIN LATERAL public.mt5_server_time(v_account.server, g.done_msc) AS d
+            CROSS JOIN LATERAL public.mt5_server_time(
+                v_account.server, nullif(g.time_expiration, 0) * 1000
+            ) AS x
+            ON CONFLICT ON CONSTRAINT mt5_orders_pkey DO UPDATE
+            SET
+                (
+                    time_setup, time_setup_msc, time_done, time_done_msc, time_expiration, magic,
+                    position_id, position_by_id, setup_at, done_at, expires_at, type, type_time,
+                    type_filling, state, reason, time_ambiguous, volume_initial, volume_current,
+                    price_open, sl, tp, price_current, price_stoplimit, symbol, comment,
+                    external_id, source, raw
+                ) = (
+                    excluded.time_setup, excluded.time_setup_msc, excluded.time_done,
+                    excluded.time_done_msc, excluded.time_expiration, excluded.magic,
+                    excluded.position_id, excluded.position_by_id, excluded.setup_at,
+                    excluded.done_at, excluded.expires_at, excluded.type, excluded.type_time,
+                    excluded.type_filling, excluded.state, excluded.reason,
+                    excluded.time_ambiguous, excluded.volume_initial, excluded.volume_current,
+                    excluded.price_open, excluded.sl, excluded.tp, excluded.price_current,
+                    excluded.price_stoplimit, excluded.symbol, excluded.comment,
+                    excluded.external_id, excluded.source, excluded.raw
+                )
+            WHERE (excluded.source = 'api' OR o.source = 'report')
+                AND (
+                    o.source <> excluded.source
+                    OR excluded.state = ANY (c_done)
+                    OR (
+                        o.state <> ALL (c_done) AND excluded.volume_current <= o.volume_current
+                    )
+                )
+                AND (o.raw, o.source) IS DISTINCT FROM (excluded.raw, excluded.source)
+            RETURNING o.ticket, o.xmax = 0 AS is_new
+        )
+        SELECT
+            count(*) FILTER (WHERE s.is_new),
+            count(*) FILTER (WHERE NOT s.is_new),
+            array_agg(s.ticket)
+        INTO inserted, updated, v_orders
+        FROM stored AS s;
+        -- type, stop and target of a trip's order are its opening order's
+        SELECT array_agg(DISTINCT d.position_id) INTO v_positions
+        FROM unnest(v_orders) AS o (ticket)
+        CROSS JOIN LATERAL (
+            SELECT d.position_id
+            FROM public.trading_deals AS d
+            WHERE d.account_id = p_account_id
+                AND d.order_ticket = o.ticket
+                AND d.entry IN (0, 2)
+                AND d.position_id > 0
+            OFFSET 0
+        ) AS d;
+        IF v_positions IS NOT NULL THEN
+            PERFORM internal.sync_mt5_trading_orders(p_account_id, v_positions);
+        END IF;
+    END IF;
+    unchanged := v_total - inserted - updated - rejected;
+    RETURN NEXT;
+END
+$$;
+COMMENT ON FUNCTION public.ingest_mt5_orders(bigint, jsonb, text) IS
+'Takes an array of orders as history_orders_get or orders_get returned them. p_source is api, or
+report for rows of a trade history report, which never replace the API''s. Answers how many elements
+were inserted, updated, unchanged and rejected; the rejected are in mt5_rejects. Raises RB024,
+RB050, RB051, RB052 and RB054.';
+REVOKE ALL ON FUNCTION public.ingest_mt5_orders(bigint, jsonb, text) FROM public;

@@ -1,0 +1,34 @@
+-- 2500_find_server_day_start.sql: when the day of an account's trade server began.
+
+CALL deploy.become_owner();
+
+-- The rule of the server's clock that holds at the moment, as mt5_server_time reads them.
+CREATE OR REPLACE FUNCTION public.find_server_day_start(p_account_id bigint, p_at timestamptz)
+RETURNS timestamptz
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT (date_trunc('day', (p_at AT TIME ZONE r.zone) + r.shift) - r.shift) AT TIME ZONE r.zone
+    FROM (
+        SELECT
+            coalesce(c.zone, 'America/New_York') AS zone,
+            coalesce(c.shift, interval '7 hours') AS shift
+        FROM (SELECT p_account_id AS account_id) AS t
+        LEFT JOIN LATERAL (
+            SELECT
+                s.zone,
+                s.shift
+            FROM public.mt5_accounts AS a
+            INNER JOIN public.mt5_server_clocks AS s ON a.server = s.server
+            WHERE a.id = t.account_id AND s.valid_from <= (p_at AT TIME ZONE s.zone) + s.shift
+            ORDER BY s.valid_from DESC
+            LIMIT 1
+        ) AS c ON TRUE
+    ) AS r
+$$;
+COMMENT ON FUNCTION public.find_server_day_start(bigint, timestamptz) IS
+'When the day of an account''s trade server began that a moment falls in, by the rule of its clock
+in mt5_server_clocks; without one New York time + 7 hours: the day begins at 17:00 in New York.';
+REVOKE ALL ON FUNCTION public.find_server_day_start(bigint, timestamptz) FROM public;

@@ -1,0 +1,67 @@
+-- 2631_refuse_closed_users.sql: nothing is written for a user who is closed.
+
+CALL deploy.become_owner();
+
+-- Closed is final for the API as well; who may put triggers on a table, its owner, may correct. The
+-- gateway's functions look themselves, and a tenant who is closed is nobody (app_user_id). Runs as
+-- the caller.
+CREATE OR REPLACE FUNCTION internal.refuse_closed_user()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_closed_at timestamptz;
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        -- KEY SHARE, which the foreign key takes anyway, waits for the end of close_user
+        SELECT u.closed_at INTO v_closed_at
+        FROM public.users AS u
+        WHERE u.id = NEW.user_id
+        FOR KEY SHARE;
+    ELSE
+        SELECT max(u.closed_at) INTO v_closed_at
+        FROM public.users AS u
+        WHERE u.id IN (OLD.user_id, NEW.user_id);
+    END IF;
+    IF v_closed_at IS NULL OR has_table_privilege(TG_RELID, 'TRIGGER') THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'RB024',
+        MESSAGE = 'the user is closed: nothing is written for a closed user',
+        HINT = 'Stop sending for this user. A person who comes back is a new user.',
+        SCHEMA = TG_TABLE_SCHEMA,
+        TABLE = TG_TABLE_NAME,
+        CONSTRAINT = 'user_is_open';
+END
+$$;
+COMMENT ON FUNCTION internal.refuse_closed_user() IS
+'Trigger: raises RB024 when another role than the owner writes a row of a closed user.';
+REVOKE ALL ON FUNCTION internal.refuse_closed_user() FROM public;
+
+CREATE OR REPLACE FUNCTION internal.refuse_change_of_closed_user()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF has_table_privilege(TG_RELID, 'TRIGGER') THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'RB024',
+        MESSAGE = format('user %s is closed for good', OLD.id),
+        HINT = 'A person who comes back is a new user.',
+        SCHEMA = 'public',
+        TABLE = 'users',
+        CONSTRAINT = 'user_is_open';
+END
+$$;
+COMMENT ON FUNCTION internal.refuse_change_of_closed_user() IS
+'Trigger: raises RB024 when another role than the owner changes a closed user.';
+REVOKE ALL ON FUNCTION internal.refuse_change_of_closed_user() FROM public;

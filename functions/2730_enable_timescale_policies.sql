@@ -1,0 +1,218 @@
+-- 2730_enable_timescale_policies.sql: what TimescaleDB's own licence adds, and the schedules.
+
+CALL deploy.become_owner();
+
+CREATE OR REPLACE FUNCTION public.market_schedules()
+RETURNS TABLE (name text, schedule text, command text)
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    VALUES
+    ('rubi-fold-bar-changes', '* * * * *', 'SELECT public.fold_bar_changes()'),
+    ('rubi-refresh-resampled-bars', '*/5 * * * *', 'CALL public.refresh_resampled_bars()'),
+    ('rubi-cluster-closed-chunks', '30 2 * * 6', 'CALL public.cluster_closed_chunks()'),
+    ('rubi-drop-expired-bars', '30 4 * * 6', 'CALL public.drop_expired_bars()'),
+    ('rubi-make-chunks-ahead', '15 0 * * *', 'CALL monitoring.make_chunks_ahead()'),
+    ('rubi-run-policies', '*/10 * * * *', 'CALL public.run_timescale_policies()')
+$$;
+COMMENT ON FUNCTION public.market_schedules() IS
+'What is to run regularly for market data, as pg_cron takes it (GMT): SELECT cron.schedule(name,
+schedule, command), or cron.schedule_in_database(name, schedule, command, database).';
+REVOKE ALL ON FUNCTION public.market_schedules() FROM public;
+
+CREATE OR REPLACE FUNCTION internal.set_timescale_policy(
+    p_procedure text,
+    p_table text,
+    p_setting text,
+    p_after interval
+)
+RETURNS text
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_relation regclass := format('public.%I', p_table)::regclass;
+    v_job integer;
+    v_config jsonb;
+    v_before interval;
+BEGIN
+    SELECT j.job_id, j.config, (j.config ->> p_setting)::interval
+    INTO v_job, v_config, v_before
+    FROM timescaledb_information.jobs AS j
+    WHERE j.proc_name = p_procedure
+        AND j.hypertable_schema = 'public'
+        AND j.hypertable_name = p_table;
+    IF v_job IS NOT NULL AND p_after IS NULL THEN
+        PERFORM public.delete_job(v_job);
+        RETURN format('were dropped after %s', v_before);
+    ELSIF v_job IS NOT NULL AND v_before <> p_after THEN
+        PERFORM public.alter_job(
+            v_job, config => v_config || jsonb_build_object(p_setting, p_after::text)
+        );
+        RETURN format('was %s', v_before);
+    ELSIF v_job IS NOT NULL THEN
+        RETURN 'as before';
+    ELSIF p_procedure = 'policy_compression' THEN
+        PERFORM public.add_compression_policy(v_relation, p_after);
+    ELSIF p_after IS NOT NULL THEN
+        PERFORM public.add_retention_policy(v_relation, p_after);
+    END IF;
+    RETURN 'new';
+END
+$$;
+COMMENT ON FUNCTION internal.set_timescale_policy(text, text, text, interval) IS
+'Makes, changes or, where p_after is NULL, removes a policy of a table; says what the policy was.';
+REVOKE ALL ON FUNCTION internal.set_timescale_policy(text, text, text, interval) FROM public;
+
+-- A licensed policy can't follow the clock of each series, so the aggregate serves H1 in UTC.
+-- Statements are run as text where the Apache edition does not know them.
+CREATE OR REPLACE FUNCTION internal.make_market_data_h1()
+RETURNS text
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_made boolean := to_regclass('public.market_data_h1') IS NULL;
+    v_batches text;
+BEGIN
+    IF v_made THEN
+        EXECUTE
+            'CREATE MATERIALIZED VIEW public.market_data_h1'
+            ' WITH (timescaledb.continuous, timescaledb.materialized_only = FALSE) AS'
+            ' SELECT m.symbol,'
+            ' public.time_bucket(interval ''1 hour'', m.timestamp) AS timestamp,'
+            ' public.first(m.open, m.timestamp) AS open, max(m.high) AS high,'
+            ' min(m.low) AS low, public.last(m.close, m.timestamp) AS close,'
+            ' sum(m.volume)::bigint AS volume, sum(m.real_volume) AS real_volume,'
+            ' min(m.spread) AS spread, count(*)::integer AS bars FROM public.market_data AS m'
+            ' WHERE m.timeframe = ''M1'' GROUP BY 1, 2 WITH NO DATA';
+        EXECUTE
+            'COMMENT ON VIEW public.market_data_h1 IS ''H1 bars by UTC, made of all M1 series.''';
+    END IF;
+    -- a right on the view is one on the table behind, which pg_dump reads
+    EXECUTE 'REVOKE ALL ON public.market_data_h1 FROM rubi_app';
+    EXECUTE 'GRANT SELECT ON public.market_data_h1 TO rubi_app, rubi_readonly, rubi_backup';
+    IF NOT EXISTS (
+        SELECT FROM timescaledb_information.jobs AS j
+        WHERE j.proc_name = 'policy_refresh_continuous_aggregate'
+            AND j.hypertable_schema = 'public'
+            AND j.hypertable_name = 'market_data_h1'
+    ) THEN
+        -- where a refresh goes by batches, a month a transaction: of 2.22's single hours 13 years
+        -- made 115,000
+        SELECT ', buckets_per_batch => 720' INTO v_batches
+        FROM pg_proc AS p
+        WHERE p.proname = 'add_continuous_aggregate_policy'
+            AND 'buckets_per_batch' = ANY (p.proargnames);
+        EXECUTE
+            'SELECT public.add_continuous_aggregate_policy(''public.market_data_h1'','
+            ' start_offset => NULL::interval, end_offset => interval ''1 hour'','
+            ' schedule_interval => interval ''10 minutes''' || coalesce(v_batches, '') || ')';
+    END IF;
+    RETURN CASE WHEN v_made THEN 'new' ELSE 'as before' END;
+END
+$$;
+COMMENT ON FUNCTION internal.make_market_data_h1() IS
+'Makes the continuous aggregate market_data_h1 where there is none; says whether that was so.';
+REVOKE ALL ON FUNCTION internal.make_market_data_h1() FROM public;
+
+CREATE OR REPLACE FUNCTION public.enable_timescale_policies(
+    p_compress_after interval DEFAULT '60 days',
+    p_keep_ticks interval DEFAULT NULL
+)
+RETURNS TABLE (feature text, done boolean, note text)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the aggregate and the jobs are to belong to the owner of the tables
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_said text;
+    v_table text;
+BEGIN
+    IF monitoring.timescaledb_edition() <> 'timescale' THEN
+        RETURN QUERY VALUES
+        ('columnstore', FALSE, 'skipped, Apache edition: call cluster_closed_chunks() regularly'),
+        ('retention', FALSE, 'skipped, Apache edition: call drop_expired_bars() regularly'),
+        ('aggregates', FALSE, 'skipped, Apache edition: call refresh_resampled_bars() regularly');
+        RETURN;
+    END IF;
+    -- policies are jobs that log in as the owner of their table
+    IF NOT (SELECT r.rolcanlogin FROM pg_roles AS r WHERE r.rolname = current_user) THEN
+        RETURN QUERY SELECT
+            f.feature,
+            FALSE,
+            format('skipped, its owner can''t log in: ALTER ROLE %I LOGIN', current_user)
+        FROM unnest(ARRAY['columnstore', 'retention', 'aggregates']) AS f (feature);
+        RETURN;
+    END IF;
+    -- columnstore refuses a DELETE trigger that is handed all rows of a statement (ran on 2.30):
+    -- deleting by hand is then followed by count_bars()
+    IF EXISTS (
+        SELECT FROM pg_trigger AS t
+        WHERE t.tgrelid = 'public.market_data'::regclass
+            AND t.tgname = 'market_data_50_deleted'
+            AND t.tgoldtable IS NOT NULL
+    ) THEN
+        DROP TRIGGER market_data_50_deleted ON public.market_data;
+    END IF;
+    FOREACH v_table IN ARRAY ARRAY['market_ticks', 'market_data'] LOOP
+        IF NOT monitoring.has_columnstore(v_table) THEN
+            -- TimescaleDB renamed compression to columnstore in 2.18; old names work everywhere
+            EXECUTE format(
+                'ALTER TABLE public.%I SET (timescaledb.compress,'
+                ' timescaledb.compress_segmentby = %L, timescaledb.compress_orderby = %L)',
+                v_table,
+                CASE v_table WHEN 'market_data' THEN 'symbol, timeframe' ELSE 'symbol' END,
+                CASE v_table WHEN 'market_data' THEN 'timestamp' ELSE 'timestamp, seq' END
+            );
+        END IF;
+        v_said := internal.set_timescale_policy(
+            'policy_compression', v_table, 'compress_after', p_compress_after
+        );
+    END LOOP;
+    RETURN QUERY VALUES (
+        'columnstore', TRUE, format('chunks older than %s (%s)', p_compress_after, v_said)
+    );
+    v_said := internal.set_timescale_policy(
+        'policy_retention', 'market_ticks', 'drop_after', p_keep_ticks
+    );
+    RETURN QUERY SELECT
+        'retention',
+        p_keep_ticks IS NOT NULL,
+        CASE
+            WHEN p_keep_ticks IS NOT NULL THEN format(
+                'ticks older than %s (%s); bars: CALL drop_expired_bars()', p_keep_ticks, v_said
+            )
+            WHEN v_said = 'new' THEN 'ticks are kept: give p_keep_ticks'
+            ELSE format('ticks are kept (%s)', v_said)
+        END;
+    v_said := internal.make_market_data_h1();
+    RETURN QUERY VALUES (
+        'aggregates', TRUE, format('market_data_h1: H1 bars of all M1 series, UTC (%s)', v_said)
+    );
+    -- from now on a policy that never succeeds is overdue
+    DELETE FROM monitoring.policy_runs AS r
+    WHERE NOT EXISTS (
+        SELECT FROM timescaledb_information.jobs AS j WHERE j.job_id = r.job_id
+    );
+    INSERT INTO monitoring.policy_runs (job_id)
+    SELECT j.job_id
+    FROM timescaledb_information.jobs AS j
+    WHERE j.job_id >= 1000 AND pg_has_role(j.owner, 'USAGE')
+    ON CONFLICT (job_id) DO NOTHING;
+END
+$$;
+COMMENT ON FUNCTION public.enable_timescale_policies(interval, interval) IS
+'With the Timescale licence: columnstore for bars and ticks older than p_compress_after, retention
+of ticks where p_keep_ticks is given, and the continuous aggregate market_data_h1. Says what it did;
+called again, it sets what its arguments say, and without p_keep_ticks ticks are kept again. On the
+Apache edition it does nothing and says what serves instead. To be called by the owner.';
+REVOKE ALL ON FUNCTION public.enable_timescale_policies(interval, interval) FROM public;

@@ -1,0 +1,44 @@
+-- 2810_take_readings.sql: writes down sizes, proofs and days of history, once an hour or a day.
+
+CALL deploy.become_owner();
+
+CREATE OR REPLACE FUNCTION monitoring.take_readings()
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- rubi_monitor neither reads users' rows nor writes
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM monitoring.size_readings WHERE taken_on < current_date - 800;
+    DELETE FROM monitoring.proof_readings WHERE taken_at < now() - interval '90 days';
+    INSERT INTO monitoring.size_readings (relation, taken_on, bytes)
+    SELECT
+        s.table_schema || '.' || s.table_name,
+        (now() AT TIME ZONE 'UTC')::date,
+        s.total_bytes
+    FROM monitoring.table_sizes AS s
+    UNION ALL
+    SELECT
+        'database',
+        (now() AT TIME ZONE 'UTC')::date,
+        d.bytes
+    FROM monitoring.database_size AS d
+    ON CONFLICT (relation, taken_on) DO UPDATE SET bytes = excluded.bytes;
+    INSERT INTO monitoring.proof_readings (name, violations, listed_by)
+    SELECT
+        p.name,
+        p.violations,
+        p.listed_by
+    FROM monitoring.proofs AS p
+    ON CONFLICT (name, taken_at) DO NOTHING;
+    PERFORM monitoring.read_history();
+    RETURN (SELECT sum(p.violations) FROM monitoring.latest_proofs AS p);
+END
+$$;
+COMMENT ON FUNCTION monitoring.take_readings() IS
+'Records today''s sizes, what the proofs say now and of which days there is history; answers the
+number of violations. Keeps sizes for 800 days, proofs for 90. scripts/health.py record and a timer
+call it.';
+REVOKE ALL ON FUNCTION monitoring.take_readings() FROM public;

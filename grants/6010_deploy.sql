@@ -1,0 +1,6 @@
+-- 6010_deploy.sql: who may do what with the history of deployments.
+
+CALL deploy.become_owner();
+
+GRANT SELECT ON deploy.history TO rubi_backup;
+GRANT SELECT ON SEQUENCE deploy.history_id_seq TO rubi_backup;

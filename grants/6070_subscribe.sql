@@ -1,0 +1,7 @@
+-- 6070_subscribe.sql: who may do what with subscriptions.
+
+CALL deploy.become_owner();
+
+-- Triggers of whoever writes signals and positions ask for subscribers.
+GRANT EXECUTE ON FUNCTION public.has_subscribers(text) TO rubi_app, rubi_tenant, rubi_ingest;
+GRANT EXECUTE ON FUNCTION public.subscribe(text) TO rubi_app, rubi_ingest, rubi_readonly;

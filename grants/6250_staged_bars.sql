@@ -1,0 +1,12 @@
+-- 6250_staged_bars.sql: who may do what with staged bars.
+
+CALL deploy.become_owner();
+
+GRANT EXECUTE ON FUNCTION
+internal.log_bars_without_trigger(text, text, bigint, tstzrange),
+internal.reject_staged_twins(text, interval),
+public.merge_staged_bars(text, text, text, text, text), public.stage_bars()
+TO rubi_app;
+GRANT EXECUTE ON FUNCTION
+public.ingest_bars(text, text, jsonb, text, text)
+TO rubi_app, rubi_ingest;

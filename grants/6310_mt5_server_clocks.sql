@@ -1,0 +1,12 @@
+-- 6310_mt5_server_clocks.sql: who may do what with MT5 server clocks.
+
+CALL deploy.become_owner();
+
+-- A tenant's day begins by its server's clock; the rules name servers and nobody's data.
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.mt5_server_clocks TO rubi_app;
+GRANT SELECT ON public.mt5_server_clocks TO rubi_tenant, rubi_readonly, rubi_backup;
+
+GRANT EXECUTE ON FUNCTION
+public.find_mt5_clock_shift(bigint), public.mt5_server_time(text, bigint)
+TO rubi_app, rubi_readonly;
+GRANT EXECUTE ON FUNCTION public.rederive_mt5_times(text) TO rubi_app;

@@ -1,0 +1,13 @@
+-- 6380_mt5_trips.sql: who may do what with MT5 trips.
+
+CALL deploy.become_owner();
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON
+public.mt5_trip_links, public.mt5_trip_results, public.mt5_trips
+TO rubi_app;
+GRANT SELECT ON public.mt5_trip_links, public.mt5_trip_results TO rubi_readonly, rubi_backup;
+GRANT SELECT ON public.mt5_trips TO rubi_tenant, rubi_readonly, rubi_backup;
+
+CALL deploy.set_tenant_policies('public.mt5_trips', 'account_id');
+
+GRANT EXECUTE ON FUNCTION public.rebuild_mt5_trips(bigint) TO rubi_app;

@@ -1,0 +1,10 @@
+-- 6410_balance_operations.sql: who may do what with balance operations.
+
+CALL deploy.become_owner();
+
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.balance_operations TO rubi_app;
+GRANT SELECT ON public.balance_operations TO rubi_tenant, rubi_readonly, rubi_backup;
+GRANT USAGE, SELECT ON SEQUENCE public.balance_operations_id_seq TO rubi_app;
+GRANT SELECT ON SEQUENCE public.balance_operations_id_seq TO rubi_backup;
+
+CALL deploy.set_tenant_policies('public.balance_operations', 'user_id');

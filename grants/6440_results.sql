@@ -1,0 +1,12 @@
+-- 6440_results.sql: who may do what with results.
+
+CALL deploy.become_owner();
+
+REVOKE INSERT, UPDATE, DELETE ON
+public.daily_results, public.hour_results, public.monthly_results, public.session_results,
+public.strategy_results, public.symbol_results, public.weekday_results
+FROM rubi_app;
+GRANT SELECT ON
+public.daily_results, public.hour_results, public.monthly_results, public.session_results,
+public.strategy_results, public.symbol_results, public.weekday_results
+TO rubi_app, rubi_tenant, rubi_readonly, rubi_backup;

@@ -1,0 +1,5 @@
+-- 6630_close_user.sql: who may close a user.
+
+CALL deploy.become_owner();
+
+GRANT EXECUTE ON FUNCTION public.close_user(bigint) TO rubi_app;

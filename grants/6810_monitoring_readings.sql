@@ -1,0 +1,7 @@
+-- 6810_monitoring_readings.sql: who may take and see readings.
+
+CALL deploy.become_owner();
+
+GRANT SELECT ON monitoring.proof_readings, monitoring.size_readings TO rubi_monitor, rubi_backup;
+
+GRANT EXECUTE ON FUNCTION monitoring.take_readings() TO rubi_monitor;

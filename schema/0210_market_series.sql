@@ -1,0 +1,146 @@
+-- 0210_market_series.sql: what is known of each series of bars, and the log of its changes.
+
+CALL deploy.become_owner();
+
+-- bars is kept by folding internal.bar_changes into it: nobody scans market_data to count, and no
+-- two loaders wait for each other's row.
+CREATE TABLE IF NOT EXISTS public.market_series (
+    symbol public.key_text NOT NULL,
+    timeframe public.key_text NOT NULL,
+    source public.key_text,
+    clock public.clock_name DEFAULT 'UTC' NOT NULL,
+    bars bigint DEFAULT 0 NOT NULL,
+    created_at public.event_time DEFAULT now() NOT NULL,
+    CONSTRAINT market_series_pkey PRIMARY KEY (symbol, timeframe),
+    -- a mistyped timeframe would be a series that never gets a bar
+    CONSTRAINT market_series_timeframe_known_check CHECK (
+        timeframe IN (
+            'M1', 'M2', 'M3', 'M4', 'M5', 'M6', 'M10', 'M12', 'M15', 'M20', 'M30',
+            'H1', 'H2', 'H3', 'H4', 'H6', 'H8', 'H12', 'D1', 'W1', 'MN1', 'TICK'
+        )
+    ),
+    CONSTRAINT market_series_source_not_blank_check CHECK (source ~ '[^[:space:]]')
+);
+COMMENT ON TABLE public.market_series IS
+'Series of bars: where they come from, by which clock their days begin, how many there are.';
+COMMENT ON COLUMN public.market_series.symbol IS 'Symbol, as in market_data.';
+COMMENT ON COLUMN public.market_series.timeframe IS 'MT5 timeframe; TICK for ticks.';
+COMMENT ON COLUMN public.market_series.source IS
+'Who delivered the bars, such as a broker''s server; NULL while nobody said. A series has one.';
+COMMENT ON COLUMN public.market_series.clock IS
+'Clock of the source: a time zone, then the hours it is ahead of it. America/New_York+7, UTC.';
+COMMENT ON COLUMN public.market_series.bars IS
+'Bars counted so far; changes not folded yet are in internal.bar_changes.';
+COMMENT ON COLUMN public.market_series.created_at IS 'When the series was first seen, UTC.';
+
+CREATE TABLE IF NOT EXISTS internal.bar_changes (
+    symbol public.key_text NOT NULL,
+    timeframe public.key_text NOT NULL,
+    bars bigint NOT NULL,
+    first_timestamp public.finite_time NOT NULL,
+    last_timestamp public.finite_time NOT NULL
+);
+-- A log without a key: a publication FOR ALL TABLES would refuse to let anybody delete from it.
+ALTER TABLE internal.bar_changes REPLICA IDENTITY FULL;
+COMMENT ON TABLE internal.bar_changes IS
+'One row a statement and series that changed bars, until fold_bar_changes() takes it up.';
+COMMENT ON COLUMN internal.bar_changes.symbol IS 'Symbol of the series.';
+COMMENT ON COLUMN internal.bar_changes.timeframe IS 'Timeframe of the series.';
+COMMENT ON COLUMN internal.bar_changes.bars IS 'Bars added, less bars removed; 0 for updates.';
+COMMENT ON COLUMN internal.bar_changes.first_timestamp IS 'Earliest bar that changed, UTC.';
+COMMENT ON COLUMN internal.bar_changes.last_timestamp IS 'Latest bar that changed, UTC.';
+
+CREATE TABLE IF NOT EXISTS public.market_rollups (
+    symbol public.key_text NOT NULL,
+    timeframe public.key_text NOT NULL,
+    from_timeframe public.key_text NOT NULL,
+    pending tstzmultirange DEFAULT '{(,)}' NOT NULL,
+    refreshed_at public.event_time,
+    CONSTRAINT market_rollups_pkey PRIMARY KEY (symbol, timeframe),
+    -- What resample_bars() refuses with RB064 would stop the refresh of all series behind it. Bars
+    -- of minutes and hours are made of those whose length divides theirs, days of all below.
+    CONSTRAINT market_rollups_of_whole_bars_check CHECK (
+        CASE
+            WHEN timeframe IN ('M2', 'M3', 'M5') THEN from_timeframe = 'M1'
+            WHEN timeframe = 'M4' THEN from_timeframe IN ('M1', 'M2')
+            WHEN timeframe = 'M6' THEN from_timeframe IN ('M1', 'M2', 'M3')
+            WHEN timeframe = 'M10' THEN from_timeframe IN ('M1', 'M2', 'M5')
+            WHEN timeframe = 'M12' THEN from_timeframe IN ('M1', 'M2', 'M3', 'M4', 'M6')
+            WHEN timeframe = 'M15' THEN from_timeframe IN ('M1', 'M3', 'M5')
+            WHEN timeframe = 'M20' THEN from_timeframe IN ('M1', 'M2', 'M4', 'M5', 'M10')
+            WHEN timeframe = 'M30'
+                THEN from_timeframe IN ('M1', 'M2', 'M3', 'M5', 'M6', 'M10', 'M15')
+            WHEN timeframe NOT IN ('H1', 'H2', 'H3', 'H4', 'H6', 'H8', 'H12', 'D1', 'W1', 'MN1')
+                THEN FALSE
+            WHEN
+                from_timeframe IN (
+                    'M1', 'M2', 'M3', 'M4', 'M5', 'M6', 'M10', 'M12', 'M15', 'M20', 'M30'
+                )
+                THEN TRUE
+            WHEN timeframe = 'H1' THEN FALSE
+            WHEN timeframe IN ('H2', 'H3') THEN from_timeframe = 'H1'
+            WHEN timeframe = 'H4' THEN from_timeframe IN ('H1', 'H2')
+            WHEN timeframe = 'H6' THEN from_timeframe IN ('H1', 'H2', 'H3')
+            WHEN timeframe = 'H8' THEN from_timeframe IN ('H1', 'H2', 'H4')
+            WHEN timeframe = 'H12' THEN from_timeframe IN ('H1', 'H2', 'H3', 'H4', 'H6')
+            WHEN from_timeframe IN ('H1', 'H2', 'H3', 'H4', 'H6', 'H8', 'H12') THEN TRUE
+            ELSE timeframe IN ('W1', 'MN1') AND from_timeframe = 'D1'
+        END
+    )
+);
+COMMENT ON TABLE public.market_rollups IS
+'Series that refresh_resampled_bars() keeps in resampled_bars. Insert a row to have one kept.';
+COMMENT ON COLUMN public.market_rollups.symbol IS 'Symbol, as in market_data.';
+COMMENT ON COLUMN public.market_rollups.timeframe IS 'Timeframe to make.';
+COMMENT ON COLUMN public.market_rollups.from_timeframe IS 'Timeframe of the bars it is made of.';
+COMMENT ON COLUMN public.market_rollups.pending IS
+'Time in which bars changed since the last refresh; all time for a new row.';
+COMMENT ON COLUMN public.market_rollups.refreshed_at IS 'When it was last refreshed, UTC.';
+
+-- The same columns as market_data where they mean something.
+CREATE TABLE IF NOT EXISTS public.resampled_bars (
+    timestamp timestamptz NOT NULL,
+    volume bigint NOT NULL,
+    bars integer NOT NULL,
+    spread integer,
+    open numeric(20, 8) NOT NULL,
+    high numeric(20, 8) NOT NULL,
+    low numeric(20, 8) NOT NULL,
+    close numeric(20, 8) NOT NULL,
+    real_volume numeric,
+    symbol public.key_text NOT NULL,
+    timeframe public.key_text NOT NULL,
+    CONSTRAINT resampled_bars_pkey PRIMARY KEY (symbol, timeframe, timestamp),
+    -- as in market_data; a bar opens up to a month before the first bar that it is made of
+    CONSTRAINT resampled_bars_timestamp_range_check CHECK (
+        timestamp BETWEEN '1969-12-01 00:00:00+00' AND now() + interval '24 hours'
+        OR (
+            timestamp >= '1699-12-01 00:00:00+00'
+            AND timestamp <= '1970-01-01 00:00:00+00'
+            AND timeframe IN ('D1', 'W1', 'MN1')
+        )
+        OR (
+            current_setting('rubi.makes_chunks', TRUE) IS NOT DISTINCT FROM 'on'
+            AND pg_has_role('rubi_owner', 'MEMBER')
+        )
+    )
+);
+SELECT create_hypertable(
+    'public.resampled_bars', 'timestamp',
+    chunk_time_interval => interval '360 days',
+    if_not_exists => TRUE,
+    create_default_indexes => FALSE
+);
+COMMENT ON TABLE public.resampled_bars IS
+'Bars of market_rollups, made of bars of a lower timeframe. Hypertable, 360 days each.';
+COMMENT ON COLUMN public.resampled_bars.symbol IS 'Symbol of the series.';
+COMMENT ON COLUMN public.resampled_bars.timeframe IS 'Timeframe of this bar.';
+COMMENT ON COLUMN public.resampled_bars.timestamp IS 'When the bar opened, UTC.';
+COMMENT ON COLUMN public.resampled_bars.open IS 'Open of the first bar, quote currency.';
+COMMENT ON COLUMN public.resampled_bars.high IS 'Highest price, quote currency.';
+COMMENT ON COLUMN public.resampled_bars.low IS 'Lowest price, quote currency.';
+COMMENT ON COLUMN public.resampled_bars.close IS 'Close of the last bar, quote currency.';
+COMMENT ON COLUMN public.resampled_bars.volume IS 'Sum of the tick volumes.';
+COMMENT ON COLUMN public.resampled_bars.real_volume IS 'Sum of the real volumes; NULL without any.';
+COMMENT ON COLUMN public.resampled_bars.spread IS 'Smallest spread in points; NULL without any.';
+COMMENT ON COLUMN public.resampled_bars.bars IS 'How many bars it is made of.';

@@ -1,0 +1,65 @@
+-- 0220_market_calendar.sql: when a market is open, so that a gap in its bars means something.
+
+CALL deploy.become_owner();
+
+CREATE TABLE IF NOT EXISTS public.market_sessions (
+    calendar public.filled_text NOT NULL,
+    clock public.clock_name DEFAULT 'UTC' NOT NULL,
+    weekday smallint NOT NULL,
+    opens interval NOT NULL,
+    closes interval NOT NULL,
+    CONSTRAINT market_sessions_pkey PRIMARY KEY (calendar, weekday, opens),
+    CONSTRAINT market_sessions_weekday_known_check CHECK (weekday BETWEEN 1 AND 7),
+    CONSTRAINT market_sessions_closes_after_opening_check CHECK (
+        opens >= interval '0' AND closes > opens AND closes <= interval '24 hours'
+    ),
+    -- an unknown zone raises invalid_parameter_value
+    CONSTRAINT market_sessions_clock_known_check CHECK (
+        (
+            timestamp '2000-01-01'
+            AT TIME ZONE regexp_replace(clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '')
+        ) IS NOT NULL
+    )
+);
+COMMENT ON TABLE public.market_sessions IS
+'Trading hours of a calendar, week by week. A weekday without a row is closed.';
+COMMENT ON COLUMN public.market_sessions.calendar IS 'Name of the calendar, such as forex.';
+COMMENT ON COLUMN public.market_sessions.clock IS
+'Clock of opens and closes: a time zone, then the hours it is ahead of it.';
+COMMENT ON COLUMN public.market_sessions.weekday IS '1 Monday to 7 Sunday.';
+COMMENT ON COLUMN public.market_sessions.opens IS 'Time of day the market opens.';
+COMMENT ON COLUMN public.market_sessions.closes IS 'Time of day the market closes, up to 24:00.';
+
+CREATE TABLE IF NOT EXISTS public.market_holidays (
+    calendar public.filled_text NOT NULL,
+    day date NOT NULL,
+    name public.filled_text NOT NULL,
+    opens interval,
+    closes interval,
+    CONSTRAINT market_holidays_pkey PRIMARY KEY (calendar, day),
+    CONSTRAINT market_holidays_day_finite_check CHECK (isfinite(day)),
+    CONSTRAINT market_holidays_closes_after_opening_check CHECK (
+        (opens IS NULL) = (closes IS NULL)
+        AND (
+            opens IS NULL
+            OR (opens >= interval '0' AND opens < closes AND closes <= interval '24 hours')
+        )
+    )
+);
+COMMENT ON TABLE public.market_holidays IS
+'Days on which a calendar is closed, or open for shorter hours.';
+COMMENT ON COLUMN public.market_holidays.calendar IS 'Name of the calendar.';
+COMMENT ON COLUMN public.market_holidays.day IS 'The day, by the clock of the calendar.';
+COMMENT ON COLUMN public.market_holidays.name IS 'What the day is called.';
+COMMENT ON COLUMN public.market_holidays.opens IS 'Opening on that day; NULL when closed all day.';
+COMMENT ON COLUMN public.market_holidays.closes IS 'Close on that day; NULL when closed all day.';
+
+CREATE TABLE IF NOT EXISTS public.market_calendars (
+    symbol public.symbol_name NOT NULL,
+    calendar public.filled_text NOT NULL,
+    CONSTRAINT market_calendars_pkey PRIMARY KEY (symbol)
+);
+COMMENT ON TABLE public.market_calendars IS
+'Which calendar a symbol follows; a symbol without a row follows forex.';
+COMMENT ON COLUMN public.market_calendars.symbol IS 'Symbol, as in market_data.';
+COMMENT ON COLUMN public.market_calendars.calendar IS 'Name of the calendar.';

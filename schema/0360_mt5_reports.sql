@@ -1,0 +1,49 @@
+-- 0360_mt5_reports.sql: trade history reports that were loaded, with the terminal's own results.
+
+CALL deploy.become_owner();
+
+-- The rows of a report are in trading_deals and mt5_orders; here is what stands around them. The
+-- figures stay as they are printed, so that the digits tell what equality means. The name of the
+-- file is not kept: it has the account's number, which closing a user takes away.
+CREATE TABLE IF NOT EXISTS public.mt5_reports (
+    id bigint GENERATED ALWAYS AS IDENTITY,
+    account_id bigint NOT NULL,
+    first_msc bigint NOT NULL,
+    last_msc bigint NOT NULL,
+    made_msc bigint,
+    loaded_at public.event_time DEFAULT now() NOT NULL,
+    deals integer NOT NULL,
+    opening_balance public.trading_amount,
+    closing_balance public.trading_amount,
+    figures public.json_document NOT NULL,
+    CONSTRAINT mt5_reports_pkey PRIMARY KEY (id),
+    CONSTRAINT mt5_reports_report_key
+    UNIQUE NULLS NOT DISTINCT (account_id, first_msc, last_msc, deals, made_msc),
+    CONSTRAINT mt5_reports_account_id_fkey FOREIGN KEY (account_id)
+    REFERENCES public.mt5_accounts (id) ON DELETE CASCADE,
+    CONSTRAINT mt5_reports_period_ordered_check CHECK (last_msc >= first_msc),
+    CONSTRAINT mt5_reports_deals_positive_check CHECK (deals > 0),
+    CONSTRAINT mt5_reports_balances_not_nan_check CHECK (
+        opening_balance <> 'NaN' AND closing_balance <> 'NaN'
+    ),
+    CONSTRAINT mt5_reports_figures_object_check CHECK (jsonb_typeof(figures) = 'object')
+);
+COMMENT ON TABLE public.mt5_reports IS
+'Trade history reports of the terminal that were loaded: period, balances, and its own results.';
+COMMENT ON COLUMN public.mt5_reports.id IS 'Surrogate key.';
+COMMENT ON COLUMN public.mt5_reports.account_id IS 'Trading account.';
+COMMENT ON COLUMN public.mt5_reports.first_msc IS
+'First deal, milliseconds since 1970 on the server''s clock.';
+COMMENT ON COLUMN public.mt5_reports.last_msc IS
+'Last millisecond of the last deal''s second, since 1970 on the server''s clock.';
+COMMENT ON COLUMN public.mt5_reports.made_msc IS
+'When it was made, milliseconds since 1970 on the clock of the terminal''s computer, whose zone is
+not known; NULL when it doesn''t say.';
+COMMENT ON COLUMN public.mt5_reports.loaded_at IS 'When it was loaded, UTC.';
+COMMENT ON COLUMN public.mt5_reports.deals IS 'Number of deals in it.';
+COMMENT ON COLUMN public.mt5_reports.opening_balance IS
+'Balance before its first deal, account currency; NULL when it has no balances.';
+COMMENT ON COLUMN public.mt5_reports.closing_balance IS
+'Balance after its last deal, account currency; NULL when it has no balances.';
+COMMENT ON COLUMN public.mt5_reports.figures IS
+'The figures below its lists as they are printed, by name: balance, net_profit and so on.';

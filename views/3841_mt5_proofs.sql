@@ -1,0 +1,274 @@
+-- 3841_mt5_proofs.sql: proofs that deals, balances, positions, orders and trips agree.
+
+CALL deploy.become_owner();
+
+-- None of them is security_invoker: they count over all users for rubi_monitor, who may not read
+-- their rows.
+
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
+CREATE OR REPLACE VIEW monitoring.balance_states AS
+WITH moved AS (
+    SELECT
+        d.account_id,
+        sum(d.profit + d.commission + d.swap + d.fee)
+        FILTER (WHERE coalesce(t.effect, 'balance') <> 'credit') AS money,
+        sum(d.profit + d.commission + d.swap + d.fee)
+        FILTER (WHERE t.effect = 'credit') AS credit,
+        max(d.executed_at) AS latest
+    FROM public.trading_deals AS d
+    LEFT JOIN public.mt5_deal_types AS t ON d.type = t.code
+    GROUP BY d.account_id
+)
+
+SELECT
+    s.account_id,
+    s.balance,
+    round(s.opening_balance + coalesce(m.money, 0), s.currency_digits) AS balance_by_deals,
+    s.credit,
+    coalesce(m.credit, 0) AS credit_by_deals,
+    s.taken_at,
+    m.latest AS latest_deal_at,
+    CASE
+        WHEN m.latest > s.taken_at THEN 'pending'
+        WHEN
+            round(s.opening_balance + coalesce(m.money, 0), s.currency_digits)
+            = round(s.balance, s.currency_digits)
+            THEN 'holds'
+        ELSE 'violated'
+    END AS state
+FROM public.mt5_account_states AS s
+INNER JOIN moved AS m ON s.account_id = m.account_id
+WHERE s.balance IS NOT NULL;
+
+COMMENT ON VIEW monitoring.balance_states IS
+'Each account with deals: the balance MT5 gave against opening balance + deals, credit apart.';
+COMMENT ON COLUMN monitoring.balance_states.account_id IS 'Trading account.';
+COMMENT ON COLUMN monitoring.balance_states.balance IS 'Balance as MT5 gave it.';
+COMMENT ON COLUMN monitoring.balance_states.balance_by_deals IS
+'Opening balance + profit + commission + swap + fee of all deals that move the balance, rounded to
+the digits of the currency.';
+COMMENT ON COLUMN monitoring.balance_states.credit IS 'Credit as MT5 gave it.';
+COMMENT ON COLUMN monitoring.balance_states.credit_by_deals IS 'Sum of deals that move the credit.';
+COMMENT ON COLUMN monitoring.balance_states.taken_at IS 'When the account was seen, UTC.';
+COMMENT ON COLUMN monitoring.balance_states.latest_deal_at IS 'Latest deal, UTC.';
+COMMENT ON COLUMN monitoring.balance_states.state IS
+'holds, violated, or pending while a deal is newer than the account''s picture.';
+
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
+CREATE OR REPLACE VIEW monitoring.balance_violations AS
+SELECT
+    b.account_id,
+    b.balance,
+    b.balance_by_deals,
+    b.balance_by_deals - b.balance AS difference,
+    b.taken_at,
+    b.latest_deal_at
+FROM monitoring.balance_states AS b
+WHERE b.state = 'violated';
+
+COMMENT ON VIEW monitoring.balance_violations IS
+'Accounts whose balance is not the sum of their deals. No row when all is well.';
+COMMENT ON COLUMN monitoring.balance_violations.account_id IS 'Trading account.';
+COMMENT ON COLUMN monitoring.balance_violations.balance IS 'Balance as MT5 gave it.';
+COMMENT ON COLUMN monitoring.balance_violations.balance_by_deals IS
+'Balance by opening balance and deals.';
+COMMENT ON COLUMN monitoring.balance_violations.difference IS 'balance_by_deals less balance.';
+COMMENT ON COLUMN monitoring.balance_violations.taken_at IS 'When the account was seen, UTC.';
+COMMENT ON COLUMN monitoring.balance_violations.latest_deal_at IS 'Latest deal, UTC.';
+
+-- Rollover and variation margin move no volume. A split or corporate action changes the volume
+-- without a deal that says so: such positions can't be proved.
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
+CREATE OR REPLACE VIEW monitoring.position_volumes AS
+SELECT
+    d.account_id,
+    d.position_id,
+    sum(CASE d.type WHEN 0 THEN d.volume ELSE -d.volume END)
+    FILTER (WHERE d.type IN (0, 1) AND coalesce(d.reason, 0) NOT IN (7, 8)) AS volume,
+    max(d.executed_at) AS latest_deal_at,
+    bool_or(d.type IN (0, 1) AND d.entry = 0) AS has_opening,
+    bool_or(coalesce(d.reason IN (9, 10), FALSE)) AS is_split
+FROM public.trading_deals AS d
+WHERE d.position_id > 0
+GROUP BY d.account_id, d.position_id;
+
+COMMENT ON VIEW monitoring.position_volumes IS
+'Volume of each position by its deals, bought less sold.';
+COMMENT ON COLUMN monitoring.position_volumes.account_id IS 'Trading account.';
+COMMENT ON COLUMN monitoring.position_volumes.position_id IS 'Position, for life.';
+COMMENT ON COLUMN monitoring.position_volumes.volume IS 'Volume in lots; sold is negative.';
+COMMENT ON COLUMN monitoring.position_volumes.latest_deal_at IS 'Latest deal, UTC.';
+COMMENT ON COLUMN monitoring.position_volumes.has_opening IS
+'TRUE when a deal of type IN is there.';
+COMMENT ON COLUMN monitoring.position_volumes.is_split IS
+'TRUE when a split or corporate action changed it.';
+
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
+CREATE OR REPLACE VIEW monitoring.open_volume_violations AS
+SELECT
+    p.account_id,
+    p.identifier AS position_id,
+    CASE p.type WHEN 'BUY' THEN p.volume ELSE -p.volume END AS volume,
+    coalesce(v.volume, 0) AS volume_by_deals
+FROM public.trading_positions AS p
+INNER JOIN public.mt5_account_states AS s ON p.account_id = s.account_id
+LEFT JOIN monitoring.position_volumes AS v
+    ON p.account_id = v.account_id AND p.identifier = v.position_id
+WHERE
+    p.identifier IS NOT NULL
+    AND coalesce(v.volume, 0) <> CASE p.type WHEN 'BUY' THEN p.volume ELSE -p.volume END
+    -- pending while the picture is older than the deals, or the deals older than the position
+    AND coalesce(v.latest_deal_at <= s.positions_taken_at, TRUE)
+    AND EXISTS (
+        SELECT 1
+        FROM public.trading_deals AS d
+        WHERE d.account_id = p.account_id AND d.executed_at >= p.open_time
+    )
+    AND coalesce(p.open_time >= s.history_from, TRUE)
+    AND coalesce(NOT v.is_split, TRUE);
+
+COMMENT ON VIEW monitoring.open_volume_violations IS
+'Open positions whose volume is not the sum of their deals. No row when all is well.';
+COMMENT ON COLUMN monitoring.open_volume_violations.account_id IS 'Trading account.';
+COMMENT ON COLUMN monitoring.open_volume_violations.position_id IS 'Position, for life.';
+COMMENT ON COLUMN monitoring.open_volume_violations.volume IS 'Volume in lots; sold is negative.';
+COMMENT ON COLUMN monitoring.open_volume_violations.volume_by_deals IS
+'Bought less sold by deals, lots.';
+
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
+CREATE OR REPLACE VIEW monitoring.vanished_position_violations AS
+SELECT
+    v.account_id,
+    v.position_id,
+    v.volume AS volume_by_deals,
+    v.latest_deal_at
+FROM monitoring.position_volumes AS v
+INNER JOIN public.mt5_account_states AS s ON v.account_id = s.account_id
+WHERE
+    v.volume <> 0
+    AND v.latest_deal_at <= s.positions_taken_at
+    AND NOT v.is_split
+    AND (v.has_opening OR s.history_from IS NULL)
+    AND NOT EXISTS (
+        SELECT 1
+        FROM public.trading_positions AS p
+        WHERE p.account_id = v.account_id AND p.identifier = v.position_id
+    );
+
+COMMENT ON VIEW monitoring.vanished_position_violations IS
+'Positions that are no longer open and whose deals leave a volume: deals are missing. No row when
+all is well.';
+COMMENT ON COLUMN monitoring.vanished_position_violations.account_id IS 'Trading account.';
+COMMENT ON COLUMN monitoring.vanished_position_violations.position_id IS 'Position, for life.';
+COMMENT ON COLUMN monitoring.vanished_position_violations.volume_by_deals IS
+'Bought less sold by deals, lots.';
+COMMENT ON COLUMN monitoring.vanished_position_violations.latest_deal_at IS 'Latest deal, UTC.';
+
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
+CREATE OR REPLACE VIEW monitoring.order_without_deal_violations AS
+SELECT
+    o.account_id,
+    o.ticket,
+    o.state,
+    o.volume_initial,
+    o.volume_current,
+    o.done_at
+FROM public.mt5_orders AS o
+LEFT JOIN public.mt5_account_states AS s ON o.account_id = s.account_id
+WHERE
+    -- 4 FILLED; any other order with less left than asked for was filled in part
+    (o.state = 4 OR o.volume_current < o.volume_initial)
+    AND coalesce(coalesce(o.done_at, o.setup_at) >= s.history_from, TRUE)
+    AND NOT EXISTS (
+        SELECT 1
+        FROM public.trading_deals AS d
+        WHERE d.account_id = o.account_id AND d.order_ticket = o.ticket
+    );
+
+COMMENT ON VIEW monitoring.order_without_deal_violations IS
+'Orders that were filled and have no deal. No row when all is well.';
+COMMENT ON COLUMN monitoring.order_without_deal_violations.account_id IS 'Trading account.';
+COMMENT ON COLUMN monitoring.order_without_deal_violations.ticket IS 'Order ticket.';
+COMMENT ON COLUMN monitoring.order_without_deal_violations.state IS
+'Code, kind order_state of mt5_codes.';
+COMMENT ON COLUMN monitoring.order_without_deal_violations.volume_initial IS
+'Volume asked for, lots.';
+COMMENT ON COLUMN monitoring.order_without_deal_violations.volume_current IS
+'Volume not filled, lots.';
+COMMENT ON COLUMN monitoring.order_without_deal_violations.done_at IS 'When it was done with, UTC.';
+
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
+CREATE OR REPLACE VIEW monitoring.double_order_violations AS
+SELECT
+    o.id,
+    x.id AS other_id,
+    o.user_id,
+    o.mt5_order_id
+FROM public.trading_orders AS o
+INNER JOIN public.trading_orders AS x
+    ON o.mt5_order_id = x.mt5_order_id AND o.user_id = x.user_id AND o.symbol = x.symbol
+WHERE o.account_id IS NULL AND x.account_id IS NOT NULL;
+
+COMMENT ON VIEW monitoring.double_order_violations IS
+'Orders stored twice: once without an account, once with one. No row when all is well.';
+COMMENT ON COLUMN monitoring.double_order_violations.id IS
+'Row of trading_orders without an account.';
+COMMENT ON COLUMN monitoring.double_order_violations.other_id IS 'Row of trading_orders with one.';
+COMMENT ON COLUMN monitoring.double_order_violations.user_id IS 'Owner of both.';
+COMMENT ON COLUMN monitoring.double_order_violations.mt5_order_id IS 'Order ticket of both.';
+
+-- Not security_invoker: rubi_monitor counts rows that it may not read.
+CREATE OR REPLACE VIEW monitoring.trip_violations AS
+WITH by_deals AS (
+    SELECT
+        d.account_id,
+        d.position_id,
+        sum(d.profit + d.commission + d.swap + d.fee) AS money
+    FROM public.trading_deals AS d
+    LEFT JOIN public.mt5_deal_types AS t ON d.type = t.code
+    WHERE d.position_id > 0 AND coalesce(t.effect, 'balance') IN ('trade', 'balance')
+    GROUP BY d.account_id, d.position_id
+),
+
+by_trips AS (
+    SELECT
+        t.account_id,
+        t.position_id,
+        sum(t.net_result) AS money
+    FROM public.mt5_trips AS t
+    GROUP BY t.account_id, t.position_id
+)
+
+SELECT
+    coalesce(d.account_id, t.account_id) AS account_id,
+    coalesce(d.position_id, t.position_id) AS position_id,
+    'trips differ from deals' AS problem,
+    t.money AS money_by_trips,
+    d.money AS money_by_source
+FROM by_deals AS d
+FULL JOIN by_trips AS t ON d.account_id = t.account_id AND d.position_id = t.position_id
+WHERE t.money IS DISTINCT FROM d.money
+UNION ALL
+SELECT
+    t.account_id,
+    t.position_id,
+    'order differs from trip' AS problem,
+    t.net_result AS money_by_trips,
+    o.profit + o.commission + o.swap AS money_by_source
+FROM public.mt5_trips AS t
+LEFT JOIN public.trading_orders AS o ON t.trading_order_id = o.id
+WHERE
+    t.side IS NOT NULL
+    AND (o.profit + o.commission + o.swap, o.closed_at)
+    IS DISTINCT FROM (t.net_result, t.closed_at);
+
+COMMENT ON VIEW monitoring.trip_violations IS
+'Positions whose trips differ in money from their deals, or from trading_orders. No row when all is
+well.';
+COMMENT ON COLUMN monitoring.trip_violations.account_id IS 'Trading account.';
+COMMENT ON COLUMN monitoring.trip_violations.position_id IS 'Position, for life.';
+COMMENT ON COLUMN monitoring.trip_violations.problem IS 'Which two figures differ.';
+COMMENT ON COLUMN monitoring.trip_violations.money_by_trips IS
+'Net result by trips, account currency.';
+COMMENT ON COLUMN monitoring.trip_violations.money_by_source IS
+'The same by deals, or by trading_orders.';

@@ -1,0 +1,125 @@
+-- 3870_monitoring_server.sql: replication, checkpoints, WAL and temporary files.
+
+CALL deploy.become_owner();
+
+CREATE OR REPLACE VIEW monitoring.replication
+WITH (security_invoker = TRUE) AS
+SELECT
+    r.application_name,
+    r.client_addr,
+    r.state,
+    r.sync_state,
+    pg_wal_lsn_diff(
+        CASE
+            WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
+            ELSE pg_current_wal_lsn()
+        END,
+        coalesce(r.replay_lsn, r.flush_lsn, r.write_lsn, r.sent_lsn)
+    )::bigint AS lag_bytes,
+    coalesce(r.replay_lag, r.flush_lag) AS lag
+FROM pg_catalog.pg_stat_replication AS r;
+
+COMMENT ON VIEW monitoring.replication IS
+'Standbys of this server and how far they lag. Details need pg_monitor.';
+COMMENT ON COLUMN monitoring.replication.application_name IS 'Name of the standby.';
+COMMENT ON COLUMN monitoring.replication.client_addr IS 'Its address; NULL for a local socket.';
+COMMENT ON COLUMN monitoring.replication.state IS 'streaming, catchup ...; NULL when out of sight.';
+COMMENT ON COLUMN monitoring.replication.sync_state IS 'async, sync, quorum or potential.';
+COMMENT ON COLUMN monitoring.replication.lag_bytes IS
+'WAL that it has not replayed, or not written when it replays none; NULL when out of sight.';
+COMMENT ON COLUMN monitoring.replication.lag IS
+'Time until it had replayed; NULL when there was nothing to do.';
+
+CREATE OR REPLACE VIEW monitoring.replication_slots
+WITH (security_invoker = TRUE) AS
+SELECT
+    s.slot_name,
+    s.slot_type,
+    s.active,
+    pg_wal_lsn_diff(
+        CASE
+            WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
+            ELSE pg_current_wal_lsn()
+        END,
+        s.restart_lsn
+    )::bigint AS retained_bytes,
+    s.wal_status
+FROM pg_catalog.pg_replication_slots AS s;
+
+COMMENT ON VIEW monitoring.replication_slots IS
+'Replication slots and the WAL that each keeps from being removed.';
+COMMENT ON COLUMN monitoring.replication_slots.slot_name IS 'Slot.';
+COMMENT ON COLUMN monitoring.replication_slots.slot_type IS 'physical or logical.';
+COMMENT ON COLUMN monitoring.replication_slots.active IS 'TRUE when somebody reads from it.';
+COMMENT ON COLUMN monitoring.replication_slots.retained_bytes IS 'WAL kept for it.';
+COMMENT ON COLUMN monitoring.replication_slots.wal_status IS
+'reserved, extended, unreserved or lost.';
+
+CREATE OR REPLACE VIEW monitoring.checkpoints
+WITH (security_invoker = TRUE) AS
+SELECT
+    c.timed,
+    c.requested,
+    round(100.0 * c.requested / nullif(c.timed + c.requested, 0), 1) AS percent_requested,
+    round(c.write_ms::numeric) AS write_ms,
+    round(c.sync_ms::numeric) AS sync_ms,
+    c.buffers_written,
+    c.stats_reset
+FROM monitoring.read_checkpoints() AS c;
+
+COMMENT ON VIEW monitoring.checkpoints IS 'Checkpoints since the statistics were reset, one row.';
+COMMENT ON COLUMN monitoring.checkpoints.timed IS 'Begun because checkpoint_timeout had passed.';
+COMMENT ON COLUMN monitoring.checkpoints.requested IS
+'Begun because max_wal_size was reached, or by command.';
+COMMENT ON COLUMN monitoring.checkpoints.percent_requested IS 'requested in percent of all.';
+COMMENT ON COLUMN monitoring.checkpoints.write_ms IS 'Time of writing, milliseconds.';
+COMMENT ON COLUMN monitoring.checkpoints.sync_ms IS 'Time of syncing, milliseconds.';
+COMMENT ON COLUMN monitoring.checkpoints.buffers_written IS 'Blocks written by checkpoints.';
+COMMENT ON COLUMN monitoring.checkpoints.stats_reset IS 'Since when it is counted, UTC.';
+
+CREATE OR REPLACE VIEW monitoring.wal
+WITH (security_invoker = TRUE) AS
+SELECT
+    w.wal_records AS records,
+    w.wal_fpi AS full_pages,
+    w.wal_bytes AS bytes,
+    round(w.wal_bytes / greatest(date_part('epoch', now() - w.stats_reset)::numeric / 3600, 1))
+        AS bytes_an_hour,
+    w.wal_buffers_full AS buffers_full,
+    w.stats_reset
+FROM pg_catalog.pg_stat_wal AS w;
+
+COMMENT ON VIEW monitoring.wal IS 'WAL written since the statistics were reset, one row.';
+COMMENT ON COLUMN monitoring.wal.records IS 'WAL records.';
+COMMENT ON COLUMN monitoring.wal.full_pages IS
+'Whole pages written because a checkpoint had begun.';
+COMMENT ON COLUMN monitoring.wal.bytes IS 'Bytes of WAL.';
+COMMENT ON COLUMN monitoring.wal.bytes_an_hour IS 'The same an hour.';
+COMMENT ON COLUMN monitoring.wal.buffers_full IS 'How often wal_buffers were full.';
+COMMENT ON COLUMN monitoring.wal.stats_reset IS 'Since when it is counted, UTC.';
+
+CREATE OR REPLACE VIEW monitoring.temporary_files
+WITH (security_invoker = TRUE) AS
+SELECT
+    d.datname AS database,
+    d.temp_files AS files,
+    d.temp_bytes AS bytes,
+    round(
+        d.temp_bytes / greatest(
+            date_part('epoch', now() - coalesce(d.stats_reset, pg_postmaster_start_time()))::numeric
+            / 3600, 1
+        )
+    ) AS bytes_an_hour,
+    coalesce(d.stats_reset, pg_postmaster_start_time()) AS counted_since
+FROM pg_catalog.pg_stat_database AS d
+WHERE d.datname IS NOT NULL;
+
+COMMENT ON VIEW monitoring.temporary_files IS
+'Sorts and hashes that did not fit work_mem, by database.';
+COMMENT ON COLUMN monitoring.temporary_files.database IS 'Database.';
+COMMENT ON COLUMN monitoring.temporary_files.files IS
+'Files written since the statistics were reset.';
+COMMENT ON COLUMN monitoring.temporary_files.bytes IS 'Their bytes.';
+COMMENT ON COLUMN monitoring.temporary_files.bytes_an_hour IS
+'The same an hour, since the statistics were reset or the server started.';
+COMMENT ON COLUMN monitoring.temporary_files.counted_since IS 'Since when it is counted, UTC.';

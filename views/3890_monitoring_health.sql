@@ -1,0 +1,340 @@
+-- 3890_monitoring_health.sql: one row a check: ok, warning, critical or unknown, and what to do.
+
+CALL deploy.become_owner();
+
+-- A value of NULL is unknown: the reader lacks a right, or nobody has looked yet. detail says so.
+CREATE OR REPLACE VIEW monitoring.health_values
+WITH (security_invoker = TRUE) AS
+SELECT
+    'connections' AS name,
+    c.percent::numeric AS value,
+    format('%s of %s in use', c.used, c.usable) AS detail
+FROM monitoring.connection_usage AS c
+UNION ALL
+SELECT
+    'blocked_sessions' AS name,
+    coalesce(round(date_part('epoch', max(b.waited))::numeric, 1), 0) AS value,
+    format(
+        '%s waiting%s', count(DISTINCT b.pid),
+        coalesce(' for pid ' || string_agg(DISTINCT b.root_pid::text, ', '), '')
+    ) AS detail
+FROM monitoring.blocking AS b
+WHERE b.depth > 0
+UNION ALL
+SELECT
+    'idle_transactions' AS name,
+    CASE
+        WHEN monitoring.can_see_all()
+            THEN coalesce(round(date_part('epoch', max(t.state_age))::numeric, 1), 0)
+    END AS value,
+    CASE
+        WHEN NOT monitoring.can_see_all() THEN 'not visible without pg_monitor'
+        ELSE format('%s sessions', count(*))
+    END AS detail
+FROM monitoring.long_transactions AS t
+WHERE t.state LIKE 'idle in transaction%'
+UNION ALL
+SELECT
+    'long_transactions' AS name,
+    CASE
+        WHEN monitoring.can_see_all()
+            THEN coalesce(round(date_part('epoch', max(t.transaction_age))::numeric, 1), 0)
+    END AS value,
+    CASE
+        WHEN NOT monitoring.can_see_all() THEN 'not visible without pg_monitor'
+        ELSE format('%s open', count(*))
+    END AS detail
+FROM monitoring.long_transactions AS t
+UNION ALL
+SELECT
+    'slow_statements' AS name,
+    CASE
+        WHEN NOT bool_or(s.calls IS NULL)
+            THEN round(coalesce(max(s.mean_ms) FILTER (WHERE s.calls >= 5), 0)::numeric, 1)
+        WHEN count(*) = 0 THEN 0
+    END AS value,
+    coalesce(
+        max(s.query) FILTER (WHERE s.calls IS NULL),
+        left(
+            regexp_replace(
+                (array_agg(s.query ORDER BY s.mean_ms DESC) FILTER (WHERE s.calls >= 5))[1],
+                '\s+', ' ', 'g'
+            ), 60
+        ),
+        'nothing ran five times'
+    ) AS detail
+FROM monitoring.slow_statements AS s
+UNION ALL
+SELECT
+    'unused_indexes' AS name,
+    coalesce(sum(i.bytes), 0) AS value,
+    format('%s indexes without a scan', count(*)) AS detail
+FROM monitoring.unused_indexes AS i
+UNION ALL
+SELECT
+    'duplicate_indexes' AS name,
+    count(*) AS value,
+    coalesce(string_agg(i.index_name, ', ' ORDER BY i.index_name), 'none') AS detail
+FROM monitoring.duplicate_indexes AS i
+UNION ALL
+SELECT
+    'invalid_indexes' AS name,
+    count(*) AS value,
+    coalesce(string_agg(i.index_name, ', ' ORDER BY i.index_name), 'none') AS detail
+FROM monitoring.invalid_indexes AS i
+UNION ALL
+-- reading a small table as a whole costs nothing
+SELECT
+    'missing_indexes' AS name,
+    count(*) AS value,
+    coalesce(string_agg(k.constraint_name, ', ' ORDER BY k.constraint_name), 'none') AS detail
+FROM monitoring.foreign_keys_without_index AS k
+WHERE k.bytes >= 1048576
+UNION ALL
+SELECT
+    'cache_hits' AS name,
+    CASE WHEN c.hits + c.reads >= 10000 THEN c.percent ELSE 100 END AS value,
+    CASE
+        WHEN c.hits + c.reads >= 10000 THEN format('%s blocks read', c.reads)
+        ELSE 'fewer than 10000 blocks so far: too few to judge'
+    END AS detail
+FROM monitoring.cache_hits AS c
+WHERE c.relation = 'database'
+UNION ALL
+SELECT
+    'bloat' AS name,
+    coalesce(max(b.percent), 0) AS value,
+    coalesce(
+        (array_agg(
+            b.table_name || ' wastes ' || pg_size_pretty(b.wasted_bytes)
+            ORDER BY b.percent DESC
+        ))[1],
+        'no table over 10 MB'
+    ) AS detail
+FROM monitoring.bloat AS b
+WHERE b.bytes >= 10485760
+UNION ALL
+SELECT
+    'dead_rows' AS name,
+    coalesce(max(d.ratio), 0) AS value,
+    coalesce(
+        (array_agg(format('%s has %s', d.relation, d.dead_rows) ORDER BY d.ratio DESC))[1],
+        'no table with 1000'
+    ) AS detail
+FROM monitoring.dead_rows AS d
+WHERE d.dead_rows >= 1000
+UNION ALL
+SELECT
+    'wraparound' AS name,
+    max(greatest(w.transactions, w.multixacts)) AS value,
+    format(
+        'oldest is %s',
+        (array_agg(w.database ORDER BY greatest(w.transactions, w.multixacts) DESC))[1]
+    ) AS detail
+FROM monitoring.wraparound AS w
+UNION ALL
+SELECT
+    'sequences' AS name,
+    coalesce(max(s.percent), 0) AS value,
+    coalesce((array_agg(s.sequence_name ORDER BY s.percent DESC))[1]::text, 'none') AS detail
+FROM monitoring.sequences AS s
+UNION ALL
+SELECT
+    'replication_lag' AS name,
+    CASE
+        WHEN NOT coalesce(bool_or(r.lag_bytes IS NULL), FALSE)
+            THEN coalesce(max(r.lag_bytes), 0)
+    END AS value,
+    CASE
+        WHEN bool_or(r.lag_bytes IS NULL) THEN 'not visible without pg_monitor'
+        ELSE format('%s standbys', count(*))
+    END AS detail
+FROM monitoring.replication AS r
+UNION ALL
+SELECT
+    'replication_slots' AS name,
+    coalesce(max(s.retained_bytes), 0) AS value,
+    format('%s slots, %s not read', count(*), count(*) FILTER (WHERE NOT s.active)) AS detail
+FROM monitoring.replication_slots AS s
+UNION ALL
+SELECT
+    'checkpoints' AS name,
+    CASE WHEN c.timed + c.requested >= 10 THEN c.percent_requested ELSE 0 END AS value,
+    format('%s by time, %s requested', c.timed, c.requested) AS detail
+FROM monitoring.checkpoints AS c
+UNION ALL
+SELECT
+    'temporary_files' AS name,
+    t.bytes_an_hour AS value,
+    format('%s files', t.files) AS detail
+FROM monitoring.temporary_files AS t
+WHERE t.database = current_database()
+UNION ALL
+SELECT
+    'database_size' AS name,
+    d.bytes AS value,
+    d.size AS detail
+FROM monitoring.database_size AS d
+UNION ALL
+SELECT
+    'chunk_count' AS name,
+    coalesce(max(h.chunks), 0) AS value,
+    coalesce((array_agg(h.table_name ORDER BY h.chunks DESC))[1]::text, 'none') AS detail
+FROM monitoring.hypertables AS h
+UNION ALL
+SELECT
+    'chunk_memory' AS name,
+    coalesce(sum(h.percent_of_cache), 0) AS value,
+    format('indexes of the chunks being written: %s', pg_size_pretty(sum(h.index_bytes)))
+        AS detail
+FROM monitoring.hypertables AS h
+UNION ALL
+-- a hypertable without any chunk waits for its first row
+SELECT
+    'chunks_ahead' AS name,
+    coalesce(round(date_part('epoch', min(h.ahead))::numeric / 3600, 1), 9999) AS value,
+    coalesce(
+        (array_agg(format('%s until %s', h.table_name, h.last_end) ORDER BY h.last_end))[1],
+        'nothing stored yet'
+    ) AS detail
+FROM monitoring.hypertables AS h
+WHERE h.chunks > 0
+UNION ALL
+SELECT
+    'policies' AS name,
+    coalesce(round(date_part('epoch', max(p.overdue))::numeric / 3600, 1), 0) AS value,
+    coalesce(
+        (array_agg(
+            p.policy || ' of ' || p.table_name || coalesce(', last ' || p.last_success, ', never')
+            || coalesce(': ' || CASE WHEN p.overdue > '0' THEN p.last_error END, '')
+            ORDER BY p.overdue DESC
+        ))[1],
+        'none'
+    ) AS detail
+FROM monitoring.policies AS p
+UNION ALL
+SELECT
+    'backup_age' AS name,
+    round(date_part('epoch', min(b.age))::numeric / 3600, 1) AS value,
+    coalesce('last ' || max(b.last_success), 'none yet')
+    || coalesce(', ' || nullif(min(b.failures_since), 0) || ' failed since', '') AS detail
+FROM monitoring.backups AS b
+WHERE b.kind IN ('backup', 'physical')
+UNION ALL
+SELECT
+    'drill_age' AS name,
+    round(date_part('epoch', b.age)::numeric / 3600, 1) AS value,
+    coalesce('last ' || b.last_success, 'none yet')
+    || coalesce(', ' || nullif(b.failures_since, 0) || ' failed since', '') AS detail
+FROM monitoring.backups AS b
+WHERE b.kind = 'drill'
+UNION ALL
+SELECT
+    k.name,
+    coalesce(round(date_part('epoch', max(i.overdue))::numeric), 0) AS value,
+    coalesce(
+        (
+            array_agg(
+                i.source || coalesce(', last ' || i.last_at, ', none') ORDER BY i.overdue DESC
+            )
+        )[1],
+        'no live source'
+    ) AS detail
+FROM (
+    VALUES ('market_lag', ARRAY['bar', 'tick']), ('snapshot_lag', ARRAY['snapshot']),
+    ('ping_lag', ARRAY['ping'])
+) AS k (name, kinds)
+LEFT JOIN monitoring.ingest_lag AS i ON i.kind = any(k.kinds)
+WHERE i.source IS NULL OR i.overdue IS NOT NULL
+GROUP BY k.name
+UNION ALL
+SELECT
+    'performance_failures' AS name,
+    count(*) AS value,
+    coalesce(
+        (array_agg(
+            format(
+                'user %s, strategy %s: %s', f.user_id, coalesce(f.strategy_id::text, 'all'),
+                f.message
+            )
+            ORDER BY f.failed_at DESC, f.user_id ASC, f.strategy_id ASC
+        ))[1],
+        'none'
+    ) AS detail
+FROM monitoring.performance_failures AS f
+UNION ALL
+SELECT
+    'proofs' AS name,
+    sum(p.violations) AS value,
+    CASE
+        WHEN count(*) = 0 THEN 'not looked at yet'
+        ELSE coalesce(
+            string_agg(format('%s: %s', p.name, p.violations), ', ' ORDER BY p.name)
+            FILTER (WHERE p.violations > 0),
+            'all hold'
+        )
+    END AS detail
+FROM monitoring.latest_proofs AS p
+UNION ALL
+SELECT
+    'proof_age' AS name,
+    round(date_part('epoch', now() - min(p.taken_at))::numeric / 3600, 1) AS value,
+    coalesce('last ' || min(p.taken_at), 'not looked at yet') AS detail
+FROM monitoring.latest_proofs AS p
+UNION ALL
+SELECT
+    'vanished_days' AS name,
+    count(*) AS value,
+    coalesce(
+        string_agg(DISTINCT v.relation, ', ') || ' from ' || min(v.day) || ' to ' || max(v.day),
+        'all there'
+    ) AS detail
+FROM monitoring.vanished_days AS v
+UNION ALL
+SELECT
+    'known_holes' AS name,
+    count(DISTINCT o.hole) AS value,
+    coalesce(string_agg(DISTINCT o.hole, '; '), 'none is open') AS detail
+FROM monitoring.open_rights AS o;
+
+COMMENT ON VIEW monitoring.health_values IS
+'What monitoring.health compares with its thresholds.';
+COMMENT ON COLUMN monitoring.health_values.name IS 'Check.';
+COMMENT ON COLUMN monitoring.health_values.value IS
+'Worst value now, in the unit of monitoring.thresholds; NULL when it can''t be known.';
+COMMENT ON COLUMN monitoring.health_values.detail IS 'Where it is, or why it can''t be known.';
+
+CREATE OR REPLACE VIEW monitoring.health
+WITH (security_invoker = TRUE) AS
+SELECT
+    v.name,
+    CASE
+        WHEN v.value IS NULL OR t.name IS NULL THEN 'unknown'
+        WHEN t.worse = 'above' AND v.value >= t.critical THEN 'critical'
+        WHEN t.worse = 'below' AND v.value <= t.critical THEN 'critical'
+        WHEN t.worse = 'above' AND v.value >= t.warning THEN 'warning'
+        WHEN t.worse = 'below' AND v.value <= t.warning THEN 'warning'
+        ELSE 'ok'
+    END AS status,
+    v.value,
+    t.unit,
+    t.warning,
+    t.critical,
+    v.detail,
+    t.meaning,
+    t.action
+FROM monitoring.health_values AS v
+LEFT JOIN monitoring.thresholds AS t ON v.name = t.name;
+
+COMMENT ON VIEW monitoring.health IS
+'One row a check, with its status and what to do. Thresholds are in monitoring.thresholds.';
+COMMENT ON COLUMN monitoring.health.name IS 'Check.';
+COMMENT ON COLUMN monitoring.health.status IS
+'ok, warning, critical, or unknown when the value can''t be known; detail says why.';
+COMMENT ON COLUMN monitoring.health.value IS 'Worst value now, in unit.';
+COMMENT ON COLUMN monitoring.health.unit IS 'Unit of value, warning and critical.';
+COMMENT ON COLUMN monitoring.health.warning IS 'Value from which on it is a warning.';
+COMMENT ON COLUMN monitoring.health.critical IS 'Value from which on it is critical.';
+COMMENT ON COLUMN monitoring.health.detail IS 'Where it is, or why it can''t be known.';
+COMMENT ON COLUMN monitoring.health.meaning IS 'What the value says.';
+COMMENT ON COLUMN monitoring.health.action IS 'What to do when it is bad.';
