@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import re
+import shutil
+import subprocess
 from collections import defaultdict
+from pathlib import Path
 
 import pglast
 import pytest
@@ -134,3 +137,32 @@ def test_readme_and_install_sql_name_the_areas() -> None:
             listed.append((area, (found[1], table[int(found[2])][1])))
     assert [(a, b) for a, b in listed if a != b] == []
     assert len(listed) == len(FILES)
+
+
+def test_released_files_stay_as_they_were(tmp_path: Path) -> None:
+    """A release lists the hashes of schema/ and indexes/; from then on a change is a new file."""
+    for folder in ("schema", "indexes", "scripts"):
+        (tmp_path / folder).mkdir()
+    shutil.copy(ROOT / "scripts/release.sh", tmp_path / "scripts")
+    (tmp_path / "schema/0100_a.sql").write_text("CREATE TABLE a ();\n")
+    (tmp_path / "indexes/1100_a.sql").write_text("SELECT 1;\n")
+    assert release(tmp_path, "--check") == (0, "")
+    assert release(tmp_path) == (0, "schema/released.sha256: 2 files\n")
+    (tmp_path / "schema/0101_b.sql").write_text("CREATE TABLE b ();\n")
+    assert release(tmp_path) == (0, "schema/released.sha256: 3 files\n")
+    (tmp_path / "schema/0100_a.sql").write_text("CREATE TABLE a (id int);\n")
+    said = "error: schema/0100_a.sql was released and has changed: undo it and make a new file\n"
+    assert release(tmp_path, "--check") == release(tmp_path) == (1, said)
+
+
+def test_files_that_were_released_here_are_as_they_were() -> None:
+    assert release(ROOT, "--check") == (0, "")
+
+
+def release(folder: Path, *arguments: str) -> tuple[int, str]:
+    """Exit code of scripts/release.sh and what it said."""
+    done = subprocess.run(
+        ["bash", folder / "scripts/release.sh", *arguments],
+        text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    )  # fmt: skip
+    return done.returncode, done.stdout
