@@ -216,6 +216,7 @@ SET lock_timeout = '5s';
 \set file views/3871_replicas.sql \ir scripts/apply.psql
 \set file views/3880_monitoring_data.sql \ir scripts/apply.psql
 \set file views/3890_monitoring_health.sql \ir scripts/apply.psql
+\set file views/3891_installation.sql \ir scripts/apply.psql
 
 -- triggers: trading
 \set file triggers/4100_users.sql \ir scripts/apply.psql

@@ -1,0 +1,52 @@
+"""monitoring.installation: whether all that the files make is there, for a DBA without Python."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+
+def not_well(db: psycopg.Connection) -> list[tuple[str, str]]:
+    return db.execute(
+        "SELECT point, detail FROM monitoring.installation WHERE NOT is_well"
+    ).fetchall()
+
+
+def test_installation_as_the_files_made_it_is_well(db: psycopg.Connection) -> None:
+    assert not_well(db) == []
+    points = [row[0] for row in db.execute("SELECT point FROM monitoring.installation")]
+    assert points == [
+        "instance", "automatic backups", "extensions", "tables", "indexes", "triggers", "views",
+        "functions", "initial data", "rights of rubi_app", "logins", "rights of PUBLIC",
+        "manual backups",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("break_it", "point", "missing"),
+    [
+        ("DROP TABLE migration.given_ids", "tables", "migration.given_ids"),
+        ("DROP INDEX idx_open_orders", "indexes", "idx_open_orders"),
+        ("ALTER TABLE users DISABLE TRIGGER users_70_audit", "triggers", "users_70_audit"),
+        ("DROP VIEW signal_funnel", "views", "public.signal_funnel"),
+        ("DROP FUNCTION close_user(bigint)", "functions", "public.close_user"),
+        ("REVOKE DELETE ON users FROM rubi_app", "rights of rubi_app", "DELETE on public.users"),
+        (
+            "REVOKE SELECT ON audit.changes FROM rubi_backup",
+            "manual backups",
+            "SELECT on audit.changes for rubi_backup",
+        ),
+    ],
+)
+def test_what_is_missing_is_named(
+    db: psycopg.Connection, break_it: str, point: str, missing: str
+) -> None:
+    with db.transaction(force_rollback=True):
+        db.execute(break_it)
+        assert not_well(db) == [(point, f"missing: {missing}")]
+
+
+def test_installation_without_its_administrator_is_not_well(db: psycopg.Connection) -> None:
+    with db.transaction(force_rollback=True):
+        db.execute("UPDATE users SET is_superuser = FALSE WHERE username = 'admin'")
+        assert not_well(db) == [("initial data", "the administrator is missing")]
