@@ -22,7 +22,6 @@ SET lock_timeout = '5s';
 \set file schema/0100_users.sql \ir scripts/apply.psql
 \set file schema/0110_trading_strategies.sql \ir scripts/apply.psql
 \set file schema/0120_mt5_accounts.sql \ir scripts/apply.psql
-\set file schema/0121_account_margin_levels.sql \ir scripts/apply.psql
 \set file schema/0130_mt5_sessions.sql \ir scripts/apply.psql
 \set file schema/0140_trading_signals.sql \ir scripts/apply.psql
 \set file schema/0150_trading_orders.sql \ir scripts/apply.psql
@@ -51,8 +50,6 @@ SET lock_timeout = '5s';
 -- schema: results
 \set file schema/0400_performance_metrics.sql \ir scripts/apply.psql
 \set file schema/0401_performance_failures.sql \ir scripts/apply.psql
-\set file schema/0402_performance_measures.sql \ir scripts/apply.psql
-\set file schema/0403_performance_drawdowns.sql \ir scripts/apply.psql
 \set file schema/0410_balance_operations.sql \ir scripts/apply.psql
 
 -- schema: tenants and audit

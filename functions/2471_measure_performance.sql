@@ -352,13 +352,10 @@ BEGIN
         ('win_rate', v_why_counted, to_jsonb(100 * round(v_m.won, 30) / nullif(v_m.trades, 0))),
         ('average_holding_time', v_why_counted, to_jsonb(v_m.held)),
         ('average_profit', v_why_traded, to_jsonb(round(v_m.net, 30) / nullif(v_m.trades, 0))),
-        ('expectancy', v_why_traded, to_jsonb(round(v_m.net, 30) / nullif(v_m.trades, 0))),
         ('max_profit', v_why_traded, to_jsonb(v_m.best)),
         ('max_loss', v_why_traded, to_jsonb(v_m.worst)),
-        ('largest_win', v_why_won, to_jsonb(v_m.best)),
         ('average_win', v_why_won, to_jsonb(round(v_m.gross_profit, 30) / nullif(v_m.won, 0))),
         ('longest_winning_series_profit', v_why_won, to_jsonb(v_balance.won_money)),
-        ('largest_loss', v_why_lost, to_jsonb(v_m.worst)),
         ('average_loss', v_why_lost, to_jsonb(round(v_m.gross_loss, 30) / nullif(v_m.lost, 0))),
         ('longest_losing_series_loss', v_why_lost, to_jsonb(v_balance.lost_money)),
         (

@@ -14,6 +14,11 @@ CREATE TABLE IF NOT EXISTS public.mt5_accounts (
     margin_mode smallint,
     trade_mode smallint,
     leverage integer,
+    -- named as in MT5's account_info(), from which ingest_mt5_account fills them; an account
+    -- without a gateway gets them from whoever knows them
+    margin_so_mode smallint,
+    margin_so_call public.margin_level,
+    margin_so_so public.margin_level,
     created_at public.event_time DEFAULT now() NOT NULL,
     closed_at public.event_time,
     CONSTRAINT mt5_accounts_pkey PRIMARY KEY (id),
@@ -40,6 +45,12 @@ COMMENT ON COLUMN public.mt5_accounts.margin_mode IS
 COMMENT ON COLUMN public.mt5_accounts.trade_mode IS
 'ACCOUNT_TRADE_MODE of MT5: 0 demo, 1 contest, 2 real; NULL while unknown.';
 COMMENT ON COLUMN public.mt5_accounts.leverage IS 'Leverage, 100 for 1:100; NULL while unknown.';
+COMMENT ON COLUMN public.mt5_accounts.margin_so_mode IS
+'ACCOUNT_STOPOUT_MODE of MT5: 0 levels in percent, 1 in money; NULL while unknown.';
+COMMENT ON COLUMN public.mt5_accounts.margin_so_call IS
+'Level of the margin call, percent or account currency by margin_so_mode; NULL while unknown.';
+COMMENT ON COLUMN public.mt5_accounts.margin_so_so IS
+'Level of the stop-out, percent or account currency by margin_so_mode; NULL while unknown.';
 COMMENT ON COLUMN public.mt5_accounts.created_at IS 'When the row was made, UTC.';
 COMMENT ON COLUMN public.mt5_accounts.closed_at IS
 'When its owner was closed, UTC: nothing is ingested for it any more; NULL for a living account.';

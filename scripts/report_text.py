@@ -31,7 +31,6 @@ METRICS = {
         ("gross_profit", "Gross profit", "money"),
         ("gross_loss", "Gross loss", "money"),
         ("profit_factor", "Profit factor", "ratio"),
-        ("expectancy", "Expectancy", "money"),
         ("commission", "Commission", "money"),
         ("swap", "Swap", "money"),
         ("fees", "Fees", "money"),
@@ -42,12 +41,10 @@ METRICS = {
         ("losing_trades", "Losing trades", "count"),
         ("break_even_trades", "Break-even trades", "count"),
         ("win_rate", "Win rate", "percent"),
-        ("average_profit", "Average result", "money"),
+        ("average_profit", "Expectancy", "money"),
         ("average_win", "Average win", "money"),
         ("average_loss", "Average loss", "money"),
         ("payoff_ratio", "Payoff ratio", "ratio"),
-        ("largest_win", "Largest win", "money"),
-        ("largest_loss", "Largest loss", "money"),
         ("max_profit", "Best trade", "money"),
         ("max_loss", "Worst trade", "money"),
         ("longest_winning_series", "Longest winning series", "count"),
@@ -91,15 +88,15 @@ CARDS = (
     ("total_trades", "Trades", "count"),
     ("win_rate", "Win rate", "percent"),
     ("profit_factor", "Profit factor", "ratio"),
-    ("expectancy", "Expectancy", "money"),
+    ("average_profit", "Expectancy", "money"),
     ("max_drawdown", "Maximal drawdown", "money"),
     ("sharpe_ratio", "Sharpe ratio", "ratio"),
     ("annual_return", "Annual return", "share"),
 )
 # green or red by their sign
 SIGNED = {
-    "total_profit", "gross_profit", "gross_loss", "expectancy", "average_profit", "average_win",
-    "average_loss", "largest_win", "largest_loss", "max_profit", "max_loss", "annual_return",
+    "total_profit", "gross_profit", "gross_loss", "average_profit", "average_win",
+    "average_loss", "max_profit", "max_loss", "annual_return",
     "longest_winning_series_profit", "longest_losing_series_loss",
 }  # fmt: skip
 WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")

@@ -166,11 +166,8 @@ def restate(trades: list[Trade]) -> dict[str, object]:
         "gross_loss": sum(lost, ZERO),
         "win_rate": Decimal(100 * len(won)) / len(nets) if nets else None,
         "average_profit": sum(nets) / len(nets) if nets else None,
-        "expectancy": sum(nets) / len(nets) if nets else None,
         "max_profit": max(nets, default=None),
         "max_loss": min(nets, default=None),
-        "largest_win": max(won, default=None),
-        "largest_loss": min(lost, default=None),
         "average_win": sum(won) / len(won) if won else None,
         "average_loss": sum(lost) / len(lost) if lost else None,
         "payoff_ratio": (
