@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import os
 import pwd
+import random
 import re
 import shutil
 import socket
 import subprocess
+from contextlib import suppress
 from pathlib import Path
 
 from cli import Failure, new_app, run
@@ -79,10 +81,16 @@ def check_reach(path: Path) -> None:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody uses now."""
-    with socket.socket() as sock:
-        sock.bind(("127.0.0.1", 0))
-        return sock.getsockname()[1]
+    """A TCP port of 127.0.0.1 that nobody uses now.
+
+    Taken from below those that systems give to outgoing connections: one of them would take the
+    port before its server listens.
+    """
+    for port in random.SystemRandom().sample(range(20000, 32000), 100):
+        with socket.socket() as sock, suppress(OSError):
+            sock.bind(("127.0.0.1", port))
+            return port
+    raise Failure("no free port between 20000 and 32000 of 127.0.0.1: end what listens there")
 
 
 def major_of(binaries: Path) -> int:

@@ -198,6 +198,15 @@ def test_script_of_perl_runs_without_the_machines_perl(
     subprocess.check_call([*programs.pgbadger(), "--version"], stdout=subprocess.DEVNULL)
 
 
+def test_free_port_is_none_that_an_outgoing_connection_takes_meanwhile() -> None:
+    said = Path("/proc/sys/net/ipv4/ip_local_port_range")
+    first = int(said.read_text().split()[0]) if said.exists() else 49152
+    port = embedded.free_port()
+    assert 1024 < port < first
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", port))
+
+
 def test_port_in_use_is_said_before_anything_is_fetched(folder: Path, run_script: Script) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
