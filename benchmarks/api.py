@@ -22,10 +22,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
 import api_reads
-import deploy
-import embedded
 import pages
-from cli import new_app, run, step
 from loads import (
     MIX,
     in_turn,
@@ -37,6 +34,10 @@ from loads import (
     run_mix,
 )
 from pages import Lines, heading
+from rubi import ROOT
+from rubi.cli import new_app, run, step
+from rubi.deploying import sqlfiles
+from rubi.servers import embedded
 from server import Server, running
 
 PAIR = ("base", "ours")
@@ -197,7 +198,7 @@ def latencies_of_a_round(server: Server, db: str, seconds: int, through_pool: bo
 
 def deploying(server: Server, quick: bool, rounds: int, seconds: int) -> Lines:
     """(i): the whole installation by psql and by the runner, each as a process of its own."""
-    runner = [sys.executable, str(deploy.ROOT / "scripts/deploy.py"), "apply", "--dsn"]
+    runner = [sys.executable, str(ROOT / "scripts/deploy.py"), "apply", "--dsn"]
     psql = [str(server.programs / "psql"), "-X", "-q", "-v", "ON_ERROR_STOP=1", "-f",
             "install.sql", "-d"]  # fmt: skip
     taken: dict[str, list[float]] = {"psql": [], "runner": [], "nothing due": []}
@@ -210,14 +211,14 @@ def deploying(server: Server, quick: bool, rounds: int, seconds: int) -> Lines:
                 start = perf_counter()
                 subprocess.run(
                     [*command, server.dsn(db, "rubi_admin")],
-                    check=True, capture_output=True, cwd=deploy.ROOT,
+                    check=True, capture_output=True, cwd=ROOT,
                 )  # fmt: skip
                 taken[name].append(perf_counter() - start)
             with server.connect() as connection:
                 for name in ("psql", "runner"):
                     connection.execute(f'DROP DATABASE "deploy_{name}_{number}"')
     lines = heading(
-        f"Deploying {len(deploy.read_files())} files", "by", "seconds, median", "to psql"
+        f"Deploying {len(sqlfiles.read_files())} files", "by", "seconds, median", "to psql"
     )
     for name, times in taken.items():
         to_psql = statistics.median(a / b for a, b in zip(times, taken["psql"], strict=True))

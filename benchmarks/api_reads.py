@@ -13,9 +13,9 @@ import psycopg
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
-from cli import step
 from loads import copy_database, install_ours, make_empty, vacuum
 from pages import Lines, heading
+from rubi.cli import step
 from server import Server
 
 PAIR = ("base", "ours")

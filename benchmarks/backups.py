@@ -16,14 +16,11 @@ import typer
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
-import backup
-import backups
-import clusters
-import deploy
-import embedded
-import pgtools
-import restore
-from cli import console, new_app, run, step
+from rubi import connecting
+from rubi.backups import places, restoring, taking
+from rubi.cli import console, new_app, run, step
+from rubi.deploying import applying, sqlfiles
+from rubi.servers import clusters, embedded, pgtools
 from server import Server, running
 
 app = new_app(__doc__)
@@ -57,9 +54,9 @@ def build(server: Server, bars: int) -> None:
         connection.execute("SET client_min_messages = error")
         connection.execute("CREATE EXTENSION timescaledb")
         connection.execute("CREATE EXTENSION pg_stat_statements")
-        with deploy.connect(server.dsn("bench")) as owner:
-            for file in deploy.read_files():
-                deploy.apply_file(owner, file)
+        with connecting.connect(server.dsn("bench")) as owner:
+            for file in sqlfiles.read_files():
+                applying.apply_file(owner, file)
         connection.execute(BARS, [bars])
         connection.execute("VACUUM ANALYZE market_data")
         connection.execute("CHECKPOINT")
@@ -118,12 +115,12 @@ def measure_restores(server: Server, folder: Path, ways: list[str]) -> None:
         place = folder / compress
         if not place.exists():
             place.mkdir()
-            backup.take(place, "", server.dsn("bench"), compress, [])
-        name = backups.Place(place).names()[0]
+            taking.take(place, "", server.dsn("bench"), compress, [])
+        name = places.Place(place).names()[0]
         target = f"back_{jobs}"
-        with restore.fetched(str(place / name), "", "", None) as fetched:
+        with restoring.fetched(str(place / name), "", "", None) as fetched:
             began = monotonic()
-            restore.restore_into(fetched, server.dsn(target), jobs=jobs)
+            restoring.restore_into(fetched, server.dsn(target), jobs=jobs)
             seconds = monotonic() - began
         console.print(f"| {compress} | {jobs} | {seconds:.1f} |")
         with server.connect() as connection:

@@ -29,9 +29,9 @@ import typer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts")]
 
-import embedded
-from cli import Failure, console, new_app, run
-from ha_cluster import Cluster, Node, running, wait
+from rubi.cli import Failure, console, new_app, run
+from rubi.servers import embedded
+from rubi.servers.patroni import Cluster, Node, running, wait
 
 # it says each time that it gives up on a paused server
 logging.getLogger("psycopg").setLevel(logging.ERROR)

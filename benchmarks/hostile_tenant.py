@@ -24,10 +24,10 @@ import typer
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
-import doors
-import embedded
-from cli import Failure, console, new_app, run, step
 from loads import execute_file, install_ours, make_empty, mix_scripts, vacuum
+from rubi.cli import Failure, console, new_app, run, step
+from rubi.deploying import open_rights
+from rubi.servers import embedded
 from server import Server, running
 
 USER = 2001
@@ -131,7 +131,7 @@ def main(
             make_empty(server, "ours")
             install_ours(server, "ours")
             with server.connect("ours") as connection:
-                doors.close(connection)
+                open_rights.close(connection)
             execute_file(server, "ours", HERE / "data.sql")
             execute_file(server, "ours", HERE / "hostile_tenant.sql")
             vacuum(server, "ours")

@@ -23,11 +23,11 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 import conftest
-import embedded
 import mt5
 import pages
 import rows
-from cli import new_app, run, step
+from rubi.cli import new_app, run, step
+from rubi.servers import embedded
 
 BATCH = 1000
 INSERTS = 500

@@ -32,15 +32,16 @@ import typer
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "scripts")]
 
-import archive_bars
-import bar_tables
-import deploy
-import embedded
-import lake
-import lake_spark
-import spark_cluster
-from archive_bars import Store
-from cli import Failure, console, new_app, run, step
+from rubi import connecting
+from rubi.bars import archive, arrow
+from rubi.bars.archive import Store
+from rubi.cli import Failure, console, new_app, run, step
+from rubi.deploying import applying, history, sqlfiles
+from rubi.lake import spark as lake_spark
+from rubi.lake.files import files_of
+from rubi.lake.questions import parameters
+from rubi.servers import embedded
+from rubi.servers import spark as spark_cluster
 from server import Server, running
 
 app = new_app(__doc__)
@@ -91,13 +92,13 @@ def fill(
             if not connection.execute("SELECT FROM pg_database WHERE datname = 'lake'").rowcount:
                 connection.execute("CREATE ROLE rubi_admin LOGIN SUPERUSER")
                 connection.execute("CREATE DATABASE lake OWNER rubi_admin")
-                with deploy.connect(server.dsn("lake", "rubi_admin")) as deployed:
-                    for file, _ in deploy.due(deploy.read_files(), deploy.applied(deployed)):
-                        deploy.apply_file(deployed, file)
+                with connecting.connect(server.dsn("lake", "rubi_admin")) as deployed:
+                    for file, _ in history.due(sqlfiles.read_files(), history.applied(deployed)):
+                        applying.apply_file(deployed, file)
         store = Store(str(folder / "lake"))
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda item: add(server, store, *item), enumerate(symbols(series))))
-        with archive_bars.connect(server.dsn("lake")) as connection:
+        with archive.connect(server.dsn("lake")) as connection:
             connection.execute("SELECT fold_bar_changes()")
             connection.execute("VACUUM ANALYZE market_data")
             total, size = connection.execute(
@@ -113,7 +114,7 @@ def fill(
 def add(server: Server, store: Store, number: int, symbol: str) -> None:
     """A year of one series, to the lake and, by COPY, to the hypertable; nothing if it is there."""
     with (
-        archive_bars.connect(server.dsn("lake")) as connection,
+        archive.connect(server.dsn("lake")) as connection,
         duckdb.connect() as maker,
         connection.transaction(),
     ):
@@ -129,19 +130,19 @@ def add(server: Server, store: Store, number: int, symbol: str) -> None:
             ).to_arrow_table()  # fmt: skip
             for place, value in enumerate((symbol, "M1")):
                 column = pa.array([value]).take(pa.array([0] * table.num_rows, pa.int32()))
-                table = table.add_column(place, bar_tables.SCHEMA.field(place).name, column)
-            table = table.cast(bar_tables.SCHEMA)
+                table = table.add_column(place, arrow.SCHEMA.field(place).name, column)
+            table = table.cast(arrow.SCHEMA)
             location = store.location(symbol, "M1", begin.date())
             store.write(location, table)
             again, sha256 = store.read(location, symbol, "M1")
             connection.execute(
                 "INSERT INTO market_archives (symbol, timeframe, month, location, sha256, bars,"
                 " price_sum, volume_sum) VALUES (%s, 'M1', %s, %s, %s, %s, %s, %s)",
-                [symbol, begin.date(), location, sha256, *bar_tables.sums(again)],
+                [symbol, begin.date(), location, sha256, *arrow.sums(again)],
             )
             text = io.BytesIO()
             pacsv.write_csv(table, text, pacsv.WriteOptions(include_header=False))
-            query = f"COPY market_data ({bar_tables.COLUMNS}) FROM STDIN (FORMAT csv)"
+            query = f"COPY market_data ({arrow.COLUMNS}) FROM STDIN (FORMAT csv)"
             with connection.cursor() as cursor, cursor.copy(query) as copy:
                 copy.write(text.getbuffer())
 
@@ -213,22 +214,22 @@ def measure(
 
     with (
         running(pg, SETTINGS, folder / "server") as server,
-        archive_bars.connect(server.dsn("lake")) as connection,
+        archive.connect(server.dsn("lake")) as connection,
     ):
         connection.execute("SELECT fold_bar_changes()")
         connection.execute("ANALYZE market_data")
         names = noted(connection)
-        files = lake.files_of(connection, "M1", SINCE, UNTIL, names)
+        files = files_of(connection, "M1", SINCE, UNTIL, names)
         console.print(f"{sum(file.bars for file in files):,} bars in {len(files)} files")
-        values = {to: lake.parameters(names, "M1", SINCE, UNTIL, to=to) for to in ("H1", "D1")}
+        values = {to: parameters(names, "M1", SINCE, UNTIL, to=to) for to in ("H1", "D1")}
         store = Store(str(folder / "lake"))
         if "postgresql" in engines:
             for to in values:
-                ask("PostgreSQL", [server.pid], to, lambda to=to: lake.ask_postgresql(
+                ask("PostgreSQL", [server.pid], to, lambda to=to: engines.ask_postgresql(
                     connection, "resample", values[to]))  # fmt: skip
     if "duckdb" in engines:
         for to in values:
-            ask("DuckDB", [os.getpid()], to, lambda to=to: lake.ask_duckdb(
+            ask("DuckDB", [os.getpid()], to, lambda to=to: engines.ask_duckdb(
                 store, files, "resample", values[to]))  # fmt: skip
     if "spark" in engines:
         with spark_cluster.running() as cluster, lake_spark.session(cluster.url) as spark:

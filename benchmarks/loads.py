@@ -15,9 +15,10 @@ from typing import NamedTuple
 HERE = Path(__file__).resolve().parent
 sys.path.insert(0, str(HERE.parent / "scripts"))
 
-import deploy
-from cli import Failure
 from pooler import pooling
+from rubi import connecting
+from rubi.cli import Failure
+from rubi.deploying import applying, history, sqlfiles
 from server import Server
 
 # The API's mix: script and its share in percent.
@@ -79,9 +80,9 @@ def make_empty(server: Server, name: str) -> None:
 
 def install_ours(server: Server, name: str) -> None:
     """Deploy the repository's files."""
-    with deploy.connect(server.dsn(name, "rubi_admin")) as connection:
-        for file, _ in deploy.due(deploy.read_files(), deploy.applied(connection)):
-            deploy.apply_file(connection, file)
+    with connecting.connect(server.dsn(name, "rubi_admin")) as connection:
+        for file, _ in history.due(sqlfiles.read_files(), history.applied(connection)):
+            applying.apply_file(connection, file)
 
 
 def vacuum(server: Server, name: str) -> None:

@@ -34,9 +34,9 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 import conftest
-import embedded
 import pages
-from cli import console, new_app, run
+from rubi.cli import console, new_app, run
+from rubi.servers import embedded
 
 START = datetime(2024, 1, 1, tzinfo=UTC)
 SYMBOLS = {

@@ -31,11 +31,10 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 import conftest
-import embedded
 import pages
-import programs
 import server as servers
-from cli import Failure, console, new_app, run
+from rubi.cli import Failure, console, new_app, run
+from rubi.servers import embedded, programs
 
 SYMBOLS = {
     "EURUSD": (1.1, 5), "GBPUSD": (1.27, 5), "USDJPY": (151.2, 3), "AUDUSD": (0.66, 5),

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "scripts"))
 
 import psycopg
 
-from cli import console
+from rubi.cli import console
 
 ROOT = Path(__file__).resolve().parent.parent
 TIME = re.compile(r"\d{4}\.\d\d\.\d\d \d\d:\d\d:\d\d")

@@ -14,7 +14,7 @@ import psycopg
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-from cli import console
+from rubi.cli import console
 
 RESULTS = ROOT / "benchmarks/results"
 

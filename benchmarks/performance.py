@@ -24,10 +24,11 @@ from psycopg import sql
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
-import demo
-import deploy
 import pages
-from cli import Failure, new_app, run, step
+from rubi import connecting
+from rubi.cli import Failure, new_app, run, step
+from rubi.demo.server import Demo
+from rubi.deploying import applying, history, sqlfiles
 
 DATABASE = "rubi_bench_performance"
 START, END = "2025-01-01", "2026-01-01"
@@ -52,9 +53,9 @@ app.info.no_args_is_help = False
 
 
 @contextmanager
-def database() -> Iterator[demo.Demo]:
+def database() -> Iterator[Demo]:
     """A deployed database that nobody else uses."""
-    server = demo.Demo()
+    server = Demo()
     was_running = server.given or server.running()
     if not server.given:
         server.start()
@@ -66,9 +67,9 @@ def database() -> Iterator[demo.Demo]:
             with psycopg.connect(server.dsn("postgres", DATABASE), autocommit=True) as inner:
                 inner.execute("SET client_min_messages = error")
                 inner.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
-            with deploy.connect(server.dsn("postgres", DATABASE)) as inner:
-                for file, _ in deploy.due(deploy.read_files(), {}):
-                    deploy.apply_file(inner, file)
+            with connecting.connect(server.dsn("postgres", DATABASE)) as inner:
+                for file, _ in history.due(sqlfiles.read_files(), {}):
+                    applying.apply_file(inner, file)
             yield server
         finally:
             connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))

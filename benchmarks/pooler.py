@@ -15,9 +15,7 @@ import psycopg
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "scripts"))
 
-import clusters
-import embedded
-import programs
+from rubi.servers import clusters, embedded, programs
 
 PASSWORD = "The-password-of-the-api-1"
 

@@ -22,11 +22,11 @@ import typer
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "scripts")]
 
-import clusters
-import deploy
-import embedded
-from cli import Failure, console, new_app, run
 from loads import MIX, copy_database, execute_file
+from rubi import connecting
+from rubi.cli import Failure, console, new_app, run
+from rubi.deploying import applying, history, sqlfiles
+from rubi.servers import clusters, embedded
 from server import Server, running
 
 app = new_app(__doc__)
@@ -110,9 +110,9 @@ def measure(
         with primary.connect() as connection:
             connection.execute("CREATE ROLE rubi_admin LOGIN SUPERUSER")
         copy_database(primary, "ours", "template0")
-        with deploy.connect(primary.dsn("ours", "rubi_admin")) as connection:
-            for file, _ in deploy.due(deploy.read_files(), deploy.applied(connection)):
-                deploy.apply_file(connection, file)
+        with connecting.connect(primary.dsn("ours", "rubi_admin")) as connection:
+            for file, _ in history.due(sqlfiles.read_files(), history.applied(connection)):
+                applying.apply_file(connection, file)
         execute_file(primary, "ours", HERE / "data.sql")
         with primary.connect("ours") as connection:
             connection.execute("VACUUM ANALYZE")

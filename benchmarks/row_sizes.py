@@ -17,8 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests")]
 
 import conftest
-import embedded
-from cli import console, new_app, run
+from rubi.cli import console, new_app, run
+from rubi.servers import embedded
 
 app = new_app(__doc__)
 SYMBOL = "'SYM' || lpad((n %% %(series)s)::text, 4, '0')"

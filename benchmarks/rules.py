@@ -16,9 +16,7 @@ import typer
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
-import embedded
 import pages
-from cli import new_app, run, step
 from loads import (
     Figures,
     copy_database,
@@ -30,6 +28,8 @@ from loads import (
     run_mix,
     vacuum,
 )
+from rubi.cli import new_app, run, step
+from rubi.servers import embedded
 from server import Server, running
 
 KINDS = ("checks", "audit", "counters", "ownership", "status", "notify")

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import clusters
-import embedded
+from rubi.servers import clusters, embedded
 
 
 class Server(clusters.Cluster):

@@ -19,10 +19,10 @@ import typer
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
-import embedded
 import pages
-from cli import new_app, run, step
 from loads import Figures, copy_database, in_turn, make_pair, pgbench, ratio, run_mix, vacuum
+from rubi.cli import new_app, run, step
+from rubi.servers import embedded
 from server import Server, running
 
 # Change: what it does to a copy of ours, and the load that shows it.

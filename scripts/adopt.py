@@ -23,18 +23,19 @@ import typer
 from psycopg import sql
 from psycopg.rows import tuple_row
 
-import locks
-import pgtools
-from cli import Failure, console, new_app, run, step
-from deploy import Dsn, LockTimeout, connect
-from history import record_file
-from migrate.copy import Mover
-from migrate.proof import Measure
-from migrate.run import Zone, begun_at, run_moves, show_proofs
-from migrate.sources import Base, safe_name
-from migrate.tables import ADMINISTRATOR, TABLES, Options
-from migrate.tables import plan as plan_moves
-from sqlfiles import read_files, run_statements
+from rubi.cli import Failure, console, new_app, run, step
+from rubi.connecting import Dsn, connect
+from rubi.deploying import locks
+from rubi.deploying.history import record_file
+from rubi.deploying.locks import LockTimeout
+from rubi.deploying.sqlfiles import read_files, run_statements
+from rubi.moving.command import Zone, begun_at, run_moves, show_proofs
+from rubi.moving.mapping import ADMINISTRATOR, TABLES, Options
+from rubi.moving.mapping import plan as plan_moves
+from rubi.moving.pipeline import Mover
+from rubi.moving.proof import Measure
+from rubi.moving.sources import Base, safe_name
+from rubi.servers import pgtools
 
 SCHEMA = "base_3_0_0"
 LATER = ("account_snapshots", "market_data")  # they have the most rows, and nothing hangs on them

@@ -14,11 +14,10 @@ from typing import Annotated
 
 import typer
 
-import backup_runs
-import backups
-import pgtools
-from cli import Failure, console, new_app, run, step
-from deploy import Dsn
+from rubi.backups import places, runs
+from rubi.cli import Failure, console, new_app, run, step
+from rubi.connecting import Dsn
+from rubi.servers import pgtools
 
 app = new_app(__doc__)
 app.info.no_args_is_help = False
@@ -41,7 +40,7 @@ def physical(
     config: Annotated[Path, typer.Option(help="pgbackrest.conf")] = Path("/etc/pgbackrest.conf"),
     program: Annotated[str, typer.Option(help="pgbackrest's path")] = "pgbackrest",
     status: Annotated[Path, typer.Option(help="file that says how the last run ended")] = (
-        backups.DEFAULT_FOLDER / "physical.status.json"
+        places.DEFAULT_FOLDER / "physical.status.json"
     ),
     dsn: Dsn = "",
 ) -> None:
@@ -57,7 +56,7 @@ def physical(
     def call(command: str, *arguments: str) -> str:
         return pgtools.run(Path(found), *common, *arguments, command, as_server=True)
 
-    with backup_runs.recorded("physical", status, dsn) as done:
+    with runs.recorded("physical", status, dsn) as done:
         with step("WAL archiving checked"):
             call("check")
         with step(f"backup ({kind})"):

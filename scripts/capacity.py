@@ -13,7 +13,7 @@ from typing import Annotated, NamedTuple
 import typer
 from rich.table import Table
 
-from cli import console, new_app, print_table, run
+from rubi.cli import console, new_app, print_table, run
 
 app = new_app(__doc__)
 GIB = 2**30

@@ -14,8 +14,8 @@ import psycopg
 import typer
 from psycopg import sql
 
-import measuring
-from cli import Failure, console, new_app, run, step
+from rubi.backups import measuring
+from rubi.cli import Failure, console, new_app, run, step
 
 app = new_app(__doc__)
 app.info.no_args_is_help = False

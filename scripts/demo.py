@@ -6,7 +6,7 @@ of the embedded one, RUBI_DEMO_PORT the embedded one's port.
 
 from __future__ import annotations
 
-import early  # noqa: F401  # isort: skip
+from rubi import early  # noqa: F401  # isort: skip
 
 import os
 import shutil
@@ -20,14 +20,12 @@ import typer
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-import debian
-import demo_database
-import embedded
-import pgtools
-import replay
-import report
-from cli import console, new_app, print_table, run, step
-from demo_server import DATABASE, Demo, check_port, wanted_port
+from rubi.bars import replay
+from rubi.cli import console, new_app, print_table, run, step
+from rubi.demo import database
+from rubi.demo.server import DATABASE, Demo, check_port, wanted_port
+from rubi.reporting import writing
+from rubi.servers import debian, embedded, pgtools
 
 
 @contextmanager
@@ -132,9 +130,9 @@ def make_ready(demo: Demo) -> None:
         with step("server started") as notes:
             notes.append(demo.start())
     with step(f"database {DATABASE} and its administrator") as notes:
-        notes.append(demo_database.prepare(demo))
+        notes.append(database.prepare(demo))
     with step("schema deployed as rubi_admin") as notes:
-        notes.append(demo_database.deploy_files(demo))
+        notes.append(database.deploy_files(demo))
     with psycopg.connect(demo.dsn("rubi_app"), autocommit=True) as connection:
         with step("real bars loaded as rubi_app") as notes:
             series = [replay.read_bars(market) for market in replay.MARKETS]
@@ -147,7 +145,9 @@ def make_ready(demo: Demo) -> None:
             notes.append(f"{total} bars")
             watch(replay.replay(connection, series), total)
     with step("report of the replayed strategy"):
-        demo.page.write_text(report.make_page(demo.dsn("rubi_app"), replay.EMAIL), encoding="utf-8")
+        demo.page.write_text(
+            writing.make_page(demo.dsn("rubi_app"), replay.EMAIL), encoding="utf-8"
+        )
 
 
 def say_how_to_connect(demo: Demo, seconds: float) -> None:

@@ -4,5 +4,5 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 . scripts/setup.sh
 rubi_setup embedded,demo,load,report
-trap '' INT # until Python can end without a traceback: scripts/early.py
+trap '' INT # until Python can end without a traceback: scripts/rubi/early.py
 exec .venv/bin/python scripts/demo.py "$@"

@@ -12,35 +12,33 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from time import monotonic, sleep
 from typing import Annotated
 
 import psycopg
 import typer
-from psycopg.rows import namedtuple_row
 
-import locks
-from cli import Failure, console, new_app, one_line, run
-from history import VERSION, Changed, Record, applied, due, gone, record_file, recorded
-from sqlfiles import ROOT, File, SqlFailure, read_files, run_statements
+from rubi import ROOT
+from rubi.cli import Failure, console, new_app, one_line, run
+from rubi.connecting import Dsn, Json, connect
+from rubi.deploying import locks
+from rubi.deploying.applying import apply_file
+from rubi.deploying.history import (
+    VERSION,
+    Changed,
+    Record,
+    applied,
+    due,
+    gone,
+    record_file,
+    recorded,
+)
+from rubi.deploying.locks import LockTimeout, Wait
+from rubi.deploying.sqlfiles import File, read_files
 
-# "already exists, skipping" of relations, objects, columns and schemas: what re-running says
-EXPECTED_NOTICES = {"42P07", "42710", "42701", "42P06", "00000"}
 PENDING = 3
 DRIFT = 4
 
-Dsn = Annotated[
-    str, typer.Option(help="libpq connection string or URL; else PG* variables or a service file")
-]
 Files = Annotated[Path, typer.Option(help="Folder that holds schema/, indexes/ and so on")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
-Wait = Annotated[
-    float,
-    typer.Option(min=0, help="Seconds to go on trying for a lock, and for another runner to end"),
-]
-LockTimeout = Annotated[
-    float, typer.Option(min=0.1, help="Seconds that one try may queue for a lock, others behind it")
-]
 Scratch = Annotated[
     str,
     typer.Option(
@@ -48,95 +46,6 @@ Scratch = Annotated[
         "one is created and dropped"
     ),
 ]
-
-
-@contextmanager
-def connect(dsn: str = "") -> Iterator[psycopg.Connection]:
-    """A connection in UTC that reports what is worth reading of a file's notices."""
-    connection = psycopg.connect(
-        dsn,
-        autocommit=True,
-        application_name="rubi deploy",
-        row_factory=namedtuple_row,
-        prepare_threshold=None,
-    )
-    with connection:
-        if connection.info.server_version < 150000:
-            major = connection.info.server_version // 10000
-            raise Failure(f"PostgreSQL {major} is too old: 15 or newer needed")
-        # a role's defaults are for its other work
-        connection.execute(
-            "SET timezone = 'UTC'; SET statement_timeout = 0;"
-            " SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = off;"
-            " SET datestyle = 'ISO, MDY'; SET intervalstyle = postgres; SET bytea_output = hex"
-        )
-        connection.add_notice_handler(show_notice)
-        yield connection
-
-
-def show_notice(diagnostic: psycopg.errors.Diagnostic) -> None:
-    """Print a server's notice unless it only says that an object exists already."""
-    if diagnostic.sqlstate not in EXPECTED_NOTICES or diagnostic.severity_nonlocalized == "WARNING":
-        console.print(
-            f"  {diagnostic.severity_nonlocalized}: {diagnostic.message_primary}",
-            markup=False,
-            soft_wrap=True,
-        )
-
-
-def apply_file(
-    connection: psycopg.Connection,
-    file: File,
-    wait: float = 60,
-    lock_timeout: float = 5,
-    watch: locks.Watch | None = None,
-) -> None:
-    """Run one file and record it, in one transaction unless the file can't run in one.
-
-    A try that gets no lock within lock_timeout seconds, or a deadlock, is repeated until wait
-    seconds have passed. Raises Failure with file, line and cause.
-    """
-    end = monotonic() + wait
-    pauses = iter(locks.PAUSES)
-    while True:
-        left = max(0.1, end - monotonic())
-        if watch:
-            watch.begin()
-        try:
-            run_and_record(connection, file, lock_timeout, left)
-            return
-        except SqlFailure as failure:
-            if not locks.is_passing(failure.error):
-                raise
-            why = f"{failure}, {watch.blockers}" if watch and watch.blockers else str(failure)
-            left = end - monotonic()
-            if left <= 0:
-                raise Failure(f"{why}: given up after {wait:g} s, not applied") from failure
-        pause = min(next(pauses, locks.PAUSES[-1]), left)
-        console.print(f"  {why}: again in {pause:.1f} s", markup=False, soft_wrap=True)
-        sleep(pause)
-
-
-def run_and_record(
-    connection: psycopg.Connection, file: File, lock_timeout: float, left: float
-) -> None:
-    """One try at a file."""
-    try:
-        connection.execute(f"SET lock_timeout = {int(min(lock_timeout, left) * 1000)}")
-        if not file.alone:
-            with connection.transaction():
-                run_statements(connection, file)
-                record_file(connection, file, "runner")
-                connection.execute("RESET ROLE")
-            return
-        started = connection.execute("SELECT clock_timestamp()").fetchone()[0]
-        connection.execute("CALL deploy.drop_invalid_indexes(%s)", [file.text])
-        # a concurrent build waits for old transactions, which holds up nobody
-        connection.execute(f"SET lock_timeout = {int(left * 1000)}")
-        run_statements(connection, file)
-        record_file(connection, file, "runner", started)
-    except psycopg.Error as error:  # not in one of its statements: at commit, or the connection's
-        raise SqlFailure(file, None, error) from error
 
 
 app = new_app(__doc__)
@@ -221,7 +130,7 @@ def rehearsal(
     connection: psycopg.Connection, history: dict[str, Record], todo: list[File], name: str
 ) -> list[dict[str, str]]:
     """Apply what is due in a scratch database; answers what that does to the catalog."""
-    import catalog
+    from rubi.deploying import catalog
 
     connection.execute("SET default_transaction_read_only = off")
     with catalog.scratch(connection, name) as inside:
@@ -298,7 +207,7 @@ def drift(dsn: Dsn = "", files: Files = ROOT, scratch: Scratch = "", as_json: Js
 
     Run it as the role that deploys. Roles are made anew in a transaction that is rolled back.
     """
-    import catalog
+    from rubi.deploying import catalog
 
     on_disk = {file.path: file for file in read_files(files)}
     with session(dsn, as_json) as connection:
@@ -341,7 +250,7 @@ def baseline(
 
     For files that were run by hand. Rows of tables, such as reference data, are not compared.
     """
-    import catalog
+    from rubi.deploying import catalog
 
     on_disk = read_files(files)
     with session(dsn, as_json) as connection:
@@ -368,7 +277,7 @@ def bundle(
     as_json: Json = False,
 ) -> None:
     """Write everything that is due as one SQL script for psql, history rows included."""
-    import bundling
+    from rubi.deploying import bundling
 
     on_disk = read_files(files)
     with session(dsn, as_json, read_only=True) as connection:
@@ -388,7 +297,7 @@ def bundle(
 @app.command()
 def catalog(dsn: Dsn = "", as_json: Json = False) -> None:
     """Print the catalog as text: two databases with the same text have the same objects."""
-    from catalog import snapshot, text_of
+    from rubi.deploying.catalog import snapshot, text_of
 
     with session(dsn, as_json, read_only=True) as connection:
         found = snapshot(connection)

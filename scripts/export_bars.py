@@ -18,9 +18,9 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 import typer
 
-import bar_tables
-from cli import Failure, errors, new_app, run
-from deploy import Dsn
+from rubi.bars import arrow
+from rubi.cli import Failure, errors, new_app, run
+from rubi.connecting import Dsn
 
 STEP = timedelta(days=30)
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".arrow": "arrow", ".arrows": "arrow"}
@@ -39,9 +39,7 @@ def parts(
             [since, first, until, last],
         ).fetchone()
         while begin < end:
-            table = bar_tables.read_range(
-                connection, symbol, timeframe, begin, min(begin + STEP, end)
-            )
+            table = arrow.read_range(connection, symbol, timeframe, begin, min(begin + STEP, end))
             if table.num_rows:
                 yield table
             begin += STEP
@@ -106,10 +104,10 @@ def export(
 def open_writer(format: str, stream):
     """The writer of a format; all have write_table."""
     if format == "parquet":
-        return pq.ParquetWriter(stream, bar_tables.SCHEMA, compression="zstd")
+        return pq.ParquetWriter(stream, arrow.SCHEMA, compression="zstd")
     if format == "csv":
-        return pacsv.CSVWriter(stream, bar_tables.SCHEMA)
-    return pa.ipc.new_stream(stream, bar_tables.SCHEMA)
+        return pacsv.CSVWriter(stream, arrow.SCHEMA)
+    return pa.ipc.new_stream(stream, arrow.SCHEMA)
 
 
 if __name__ == "__main__":

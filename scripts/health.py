@@ -17,8 +17,8 @@ import typer
 from psycopg.rows import dict_row
 from rich.table import Table
 
-from cli import Failure, console, new_app, print_table, run
-from deploy import Dsn
+from rubi.cli import Failure, console, new_app, print_table, run
+from rubi.connecting import Dsn
 
 CODES = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
 # what is worst comes first; unknown is no reason to wake somebody

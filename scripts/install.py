@@ -8,7 +8,7 @@ file that only you read, and the server is sent their hashes only.
 
 from __future__ import annotations
 
-import early  # noqa: F401  # isort: skip
+from rubi import early  # noqa: F401  # isort: skip
 
 import os
 import secrets
@@ -23,11 +23,10 @@ import typer
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-import checklist
-import deploy
-import doors
-import locks
-from cli import Failure, console, new_app, run, step
+from rubi import connecting
+from rubi.cli import Failure, console, new_app, run, step
+from rubi.connecting import Dsn
+from rubi.deploying import applying, checklist, history, locks, open_rights, sqlfiles
 
 DATABASE = "rubi_trading"
 # extension and whether the service's administrator may have to create it
@@ -112,15 +111,15 @@ def create_extensions(connection: psycopg.Connection) -> str:
 
 def deploy_files(dsn: str, database: str) -> str:
     """Apply what is due, one runner at a time."""
-    files = deploy.read_files()
-    with deploy.connect(make_conninfo(dsn, dbname=database)) as connection:
-        if not deploy.due(files, deploy.applied(connection)):
+    files = sqlfiles.read_files()
+    with connecting.connect(make_conninfo(dsn, dbname=database)) as connection:
+        if not history.due(files, history.applied(connection)):
             return "nothing to do"
         make_app_role(connection)
         with locks.only_runner(connection, wait=60):
-            todo = deploy.due(files, deploy.applied(connection))
+            todo = history.due(files, history.applied(connection))
             for file, _ in todo:
-                deploy.apply_file(connection, file)
+                applying.apply_file(connection, file)
     return f"{len(todo)} of {len(files)} files applied"
 
 
@@ -268,7 +267,7 @@ def first_readings(connection: psycopg.Connection) -> str:
 
 @app.callback(invoke_without_command=True)
 def main(
-    dsn: deploy.Dsn = "",
+    dsn: Dsn = "",
     database: Annotated[str, typer.Option(help="Database to install into")] = DATABASE,
     password_file: Annotated[
         Path | None, typer.Option(help="File of mode 600 for the passwords; else shown once")
@@ -294,8 +293,8 @@ def main(
             notes.append(create_extensions(connection))
         with step("schema") as notes:
             notes.append(deploy_files(dsn, database))
-            if not doors.close(connection):
-                notes.append(f"a superuser is to run {doors.FILE}")
+            if not open_rights.close(connection):
+                notes.append(f"a superuser is to run {open_rights.FILE}")
         with step("password of rubi_app") as notes:
             notes.append(set_app_password(connection, dsn, passwords, again=new_passwords))
         with step(f"password of {ADMINISTRATOR}") as notes:

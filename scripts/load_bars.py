@@ -22,14 +22,14 @@ from psycopg import sql
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Column
 
-import server_clock
-from bar_clocks import Asked, Plan
-from bar_files import TICKS, TIMEFRAMES, BarFile, is_zip, members
-from bar_plan import Planner
-from bar_shapes import Options
-from bar_values import RawForm, Reader
-from cli import Failure, console, errors, new_app, one_line, run
-from deploy import Dsn
+from rubi import server_clock
+from rubi.bars.clocks import Asked, Plan
+from rubi.bars.files import TICKS, TIMEFRAMES, BarFile, is_zip, members
+from rubi.bars.plan import Planner
+from rubi.bars.shapes import Options
+from rubi.bars.values import RawForm, Reader
+from rubi.cli import Failure, console, errors, new_app, one_line, run
+from rubi.connecting import Dsn
 
 # What COPY says of a line it can't read; anything else is no matter of the line.
 LINE_ERRORS = (psycopg.errors.DataError, psycopg.errors.IntegrityError)

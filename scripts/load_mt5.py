@@ -22,16 +22,15 @@ from psycopg.types.json import Jsonb
 from rich.markup import escape
 from rich.progress import Progress
 
-import mt5_booking
-import mt5_ingest
-import server_clock
-from cli import Failure, console, errors, new_app, run
-from deploy import Dsn
-from mt5_cells import decode
-from mt5_ingest import COUNTS, Load, send
-from mt5_json import ORDER, read_json
-from mt5_report import Report, read_report
-from mt5_words import Words
+from rubi import server_clock
+from rubi.cli import Failure, console, errors, new_app, run
+from rubi.connecting import Dsn
+from rubi.mt5 import booking, ingest
+from rubi.mt5.cells import decode
+from rubi.mt5.dumps import ORDER, read_json
+from rubi.mt5.ingest import COUNTS, Load, send
+from rubi.mt5.report import Report, read_report
+from rubi.mt5.words import Words
 
 app = new_app(__doc__)
 
@@ -94,17 +93,15 @@ class Loader:
 
     def keep(self, account: int, name: str, loads: list[Load]) -> None:
         """Raise Failure where rows were set aside and none was stored: then nothing is kept."""
-        self.rejected += mt5_ingest.rejected(loads)
-        if mt5_ingest.rejected(loads) and not mt5_ingest.stored(loads):
-            said = "; ".join(mt5_ingest.reasons(self.connection, account))
+        self.rejected += ingest.rejected(loads)
+        if ingest.rejected(loads) and not ingest.stored(loads):
+            said = "; ".join(ingest.reasons(self.connection, account))
             raise Failure(f"{name}: no row could be stored, nothing of it is kept: {said}")
 
     def book(self, report: Report) -> None:
         """Store a report and say what was found."""
         with self.connection.transaction():
-            outcome = mt5_booking.book(
-                self.connection, report, self.owner, self.account, self.clock
-            )
+            outcome = booking.book(self.connection, report, self.owner, self.account, self.clock)
             self.keep(outcome.account, report.name, outcome.loads)
             clock = server_clock.look_at_bars(
                 self.connection, outcome.account, report.account["server"]
@@ -133,7 +130,7 @@ class Loader:
             if any(load.kind == "deals" for load in rows):
                 server_clock.look_at_bars(self.connection, account, "the server")
         show(loads)
-        if mt5_ingest.rejected(loads):
+        if ingest.rejected(loads):
             console.print(f"the reasons are in mt5_rejects, account_id {account}")
 
     def settle(self, account: int) -> None:
@@ -157,7 +154,7 @@ def show(loads: list[Load]) -> None:
         console.print(f"{found.name}: {found.kind}: {counts}", markup=False, soft_wrap=True)
 
 
-def tell(report: Report, outcome: mt5_booking.Outcome, clock: str) -> None:
+def tell(report: Report, outcome: booking.Outcome, clock: str) -> None:
     """What a report held and whether it adds up, a fact a line."""
     first, last = (
         f"{datetime.fromtimestamp(pick(deal['time'] for deal in report.deals), UTC):%Y-%m-%d %H:%M}"
@@ -166,7 +163,7 @@ def tell(report: Report, outcome: mt5_booking.Outcome, clock: str) -> None:
     head = report.account
 
     def spell(money: Decimal | None) -> str:
-        text = "unknown" if money is None else f"{money:,.{mt5_booking.digits(report)}f}"
+        text = "unknown" if money is None else f"{money:,.{booking.digits(report)}f}"
         return f"{text} {head['currency']}"
 
     kinds = Counter(deal["type"] in (0, 1) for deal in report.deals)
@@ -176,7 +173,7 @@ def tell(report: Report, outcome: mt5_booking.Outcome, clock: str) -> None:
         f"period {first} to {last} on the server's clock, which is {outcome.clock}",
         f"{kinds[True]:,} deals of trades, {kinds[False]:,} other movements,"
         f" {len(report.positions):,} positions closed, {len(report.open_positions):,} open",
-        f"net {spell(mt5_booking.net(report))}, balance {spell(mt5_booking.balances(report)[1])}",
+        f"net {spell(booking.net(report))}, balance {spell(booking.balances(report)[1])}",
     ]
     if clock:
         lines.append(clock)
@@ -194,7 +191,7 @@ def tell(report: Report, outcome: mt5_booking.Outcome, clock: str) -> None:
 
 
 def tell_next(
-    connection: psycopg.Connection, outcome: mt5_booking.Outcome, report: Report, dsn: str
+    connection: psycopg.Connection, outcome: booking.Outcome, report: Report, dsn: str
 ) -> None:
     """The next command to type; a connection string may hold a password and isn't repeated."""
     owner = connection.execute(

@@ -8,10 +8,11 @@ from typing import Annotated
 import psycopg
 import typer
 
-import schema_catalog
-import schema_pages
-from cli import Failure, console, new_app, run
-from deploy import ROOT, Dsn
+from rubi import ROOT
+from rubi.cli import Failure, console, new_app, run
+from rubi.connecting import Dsn
+from rubi.pages import catalog as schema_catalog
+from rubi.pages import markdown
 
 ROLES = ("rubi_app", "rubi_tenant", "rubi_ingest", "rubi_readonly", "rubi_monitor", "rubi_backup")
 ACTIONS = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -101,7 +102,7 @@ def all_pages(connection: psycopg.Connection) -> dict[str, str]:
     if gaps := schema_catalog.comment_gaps(catalog):
         raise Failure(f"without a comment: {'; '.join(gaps)}")
     examples = ROOT / "docs/schema/examples.sql"
-    schema = schema_pages.pages(catalog, rights(connection), ROLES, examples)
+    schema = markdown.pages(catalog, rights(connection), ROLES, examples)
     return {"docs/rights.md": rights_page(connection), **schema}
 
 

@@ -10,9 +10,9 @@ from typing import Annotated
 
 import typer
 
-from cli import Failure, new_app, run
-from deploy import Dsn
-from migrate.run import (
+from rubi.cli import Failure, new_app, run
+from rubi.connecting import Dsn
+from rubi.moving.command import (
     DryRun,
     LockPasswords,
     Map,
@@ -23,8 +23,8 @@ from migrate.run import (
     Zone,
     run_source,
 )
-from migrate.sources import Csv, safe_name
-from migrate.tables import TABLES, Options
+from rubi.moving.mapping import TABLES, Options
+from rubi.moving.sources import Csv, safe_name
 
 app = new_app(__doc__)
 

@@ -13,9 +13,9 @@ from typing import Annotated
 
 import typer
 
-from cli import new_app, run
-from deploy import Dsn
-from migrate.run import (
+from rubi.cli import new_app, run
+from rubi.connecting import Dsn
+from rubi.moving.command import (
     DryRun,
     LockPasswords,
     Map,
@@ -26,8 +26,8 @@ from migrate.run import (
     Zone,
     run_source,
 )
-from migrate.sources import Sqlite
-from migrate.tables import Options
+from rubi.moving.mapping import Options
+from rubi.moving.sources import Sqlite
 
 app = new_app(__doc__)
 

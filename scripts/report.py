@@ -6,148 +6,16 @@ png and pdf need the extra `pictures` and a Chromium (scripts/chromium.py gets o
 
 from __future__ import annotations
 
-import base64
-import hashlib
-import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import psycopg
 import typer
 
-import report_plots
-import report_text
-from cli import Failure, console, new_app, run
-from deploy import Dsn
-from report_data import Report, find_scope, read
-from report_market import read_market
-
-FOLDER = Path(__file__).with_name("report")
-ECHARTS = "6.1.0"
-PARTS = {
-    "curves": "Equity", "result": "Result", "months": "Months", "distribution": "Distribution",
-    "symbols": "Symbols", "hours": "Hours", "candles": "Candles", "exposure": "Open now",
-    "trades": "Last trades", "metrics": "All figures", "drawdowns": "Drawdowns",
-    "quality": "Quality",
-}  # fmt: skip
-LISTED_SYMBOLS = 40
-
-
-class Format(StrEnum):
-    """What is written."""
-
-    html = "html"
-    png = "png"
-    pdf = "pdf"
-
-
-def sha256(text: str) -> str:
-    """As a content security policy names a script."""
-    return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
-
-
-def money_digits(metrics: dict[str, Any]) -> int:
-    """Two digits, or eight for an account whose whole money is a few units (bitcoin)."""
-    names = ("gross_profit", "gross_loss", "opening_balance", "max_drawdown")
-    largest = max((abs(metrics[name] or 0) for name in names), default=0)
-    return 2 if largest >= 10 or not largest else 8
-
-
-def years(months: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Rows of the heat map; the colour's depth is relative to the largest month."""
-    largest = max((abs(row["net_profit"]) for row in months), default=0)
-    by_key = {(row["key"].year, row["key"].month): row for row in months}
-    result = []
-    for year in sorted({year for year, _ in by_key}, reverse=True):
-        cells = [by_key.get((year, month)) for month in range(1, 13)]
-        for cell in filter(None, cells):
-            level = int(1 + 3 * abs(cell["net_profit"]) / largest) if cell["net_profit"] else 0
-            cell["heat"] = f"{'up' if cell['net_profit'] > 0 else 'down'}{level}" if level else ""
-        total = sum(cell["net_profit"] for cell in cells if cell)
-        result.append({"year": year, "months": cells, "total": total})
-    return result
-
-
-def as_page(report: Report) -> str:
-    """The report as one HTML page."""
-    try:
-        import jinja2
-        from markupsafe import Markup
-    except ModuleNotFoundError as error:
-        raise Failure("the report needs jinja2: pip install -e '.[report]'") from error
-    scope = report.scope
-    write = report_text.Writer(scope.currency, money_digits(report.metrics))
-    plots = report_plots.plots(report, write)
-    library, script, style = (
-        (FOLDER / name).read_text(encoding="utf-8")
-        for name in ("echarts.min.js", "page.js", "style.css")
-    )
-    # nothing in the data may end the script element
-    data = json.dumps(plots, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(FOLDER),
-        autoescape=True,
-        trim_blocks=False,
-        undefined=jinja2.StrictUndefined,
-    )
-    month_ends = {(row["day"].year, row["day"].month): row for row in report.equity}
-    return environment.get_template("page.html.j2").render(
-        r=report, m=report.metrics, s=scope, write=write, plots=plots,
-        sign=report_text.sign, moment=report_text.moment, day=lambda at: f"{at:%Y-%m-%d}",
-        last_day=f"{scope.end - timedelta(microseconds=1):%Y-%m-%d}",
-        reasons=report_text.REASONS, cards=report_text.CARDS, signed=report_text.SIGNED,
-        metrics=report_text.METRICS,
-        drawdowns=report_text.DRAWDOWNS,
-        drawdown_parts=[(part, "percent" if part == "_percent" else "moment")
-                        for part in report_text.DRAWDOWN_PARTS[1:]],
-        parts=PARTS.items(), years=years(report.months), month_names=report_text.MONTHS,
-        month_ends=list(month_ends.values()), bin_label=report_plots.bin_label,
-        curve_note=report_plots.curve_note(report, write), shown_symbols=report_plots.BARS,
-        symbol_rows=report_plots.extremes(report.symbols, LISTED_SYMBOLS),
-        echarts_version=ECHARTS, hashes=f"{sha256(library)} {sha256(script)}",
-        style=Markup(style), library=Markup(library), script=Markup(script), data=Markup(data),
-    )  # fmt: skip
-
-
-def as_picture(page: str, kind: Format, out: Path, width: int, dark: bool) -> None:
-    """The page as Chromium shows or prints it."""
-    import tempfile
-
-    import chromium
-
-    try:
-        from playwright.sync_api import Error, sync_playwright
-    except ModuleNotFoundError as error:
-        raise Failure("png and pdf need playwright: pip install -e '.[pictures]'") from error
-    program = chromium.found()
-    if program is None:
-        raise Failure(
-            "no Chromium here for png and pdf: install it, name it with RUBI_CHROMIUM, or get one "
-            "with .venv/bin/python scripts/chromium.py"
-        )
-    chromium.make_driver_run(chromium.playwright_node())
-    with tempfile.TemporaryDirectory() as folder:
-        source = Path(folder, "report.html")
-        source.write_text(page, encoding="utf-8")
-        try:
-            with sync_playwright() as driver:
-                browser = driver.chromium.launch(executable_path=program)
-                shown = browser.new_page(
-                    viewport={"width": width, "height": 900},
-                    color_scheme="dark" if dark else "light",
-                )
-                shown.goto(source.as_uri())
-                if kind == Format.png:
-                    shown.screenshot(path=out, full_page=True)
-                else:
-                    shown.emulate_media(media="print")  # the plots are drawn for paper
-                    shown.pdf(path=out, prefer_css_page_size=True, print_background=True)
-                browser.close()
-        except Error as error:
-            raise Failure(f"Chromium made no {kind}: {error.message.splitlines()[0]}") from error
+from rubi.cli import Failure, console, new_app, run
+from rubi.connecting import Dsn
+from rubi.reporting.writing import Format, as_picture, make_page
 
 
 def moment(text: str | None, option: str) -> datetime | None:
@@ -159,35 +27,6 @@ def moment(text: str | None, option: str) -> datetime | None:
     except ValueError as error:
         raise typer.BadParameter(f"{text} is no date: 2026-01-31", param_hint=option) from error
     return value.replace(tzinfo=value.tzinfo or UTC)
-
-
-def make(
-    connection: psycopg.Connection,
-    user: str,
-    strategy: str | None = None,
-    account: str | None = None,
-    start: datetime | None = None,
-    end: datetime | None = None,
-    symbol: str | None = None,
-    risk_free: Decimal = Decimal(0),
-) -> Report:
-    """Read a report in one read-only transaction, so that all figures are of one moment."""
-    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-    connection.read_only = True
-    with connection.transaction():
-        connection.execute("SET LOCAL timezone = 'UTC'; SET LOCAL search_path = public")
-        scope = find_scope(connection, user, strategy, account, start, end)
-        report = read(connection, scope, risk_free)
-        if symbol and symbol not in {row["key"] for row in report.symbols}:
-            raise Failure(f"no trade of {symbol} in the period")
-        read_market(connection, report, symbol)
-    return report
-
-
-def make_page(dsn: str, user: str, **scope: Any) -> str:
-    """The page of a user's report; scope as `make` takes it."""
-    with psycopg.connect(dsn, application_name="rubi report") as connection:
-        return as_page(make(connection, user, **scope))
 
 
 app = new_app(__doc__)

@@ -16,13 +16,10 @@ from typing import Annotated
 import psycopg
 import typer
 
-import backup_runs
-import backups
-import clusters
-import embedded
-import restore
-from cli import Failure, console, new_app, run, step
-from deploy import Dsn
+from rubi.backups import places, restoring, runs
+from rubi.cli import Failure, console, new_app, run, step
+from rubi.connecting import Dsn
+from rubi.servers import clusters, embedded
 
 app = new_app(__doc__)
 DATABASE = "rubi_drill"
@@ -62,38 +59,38 @@ SMOKE_RESULT = (
 
 @app.command()
 def drill(
-    source: restore.Source = str(backups.DEFAULT_FOLDER),
-    at: restore.At = "",
+    source: restoring.Source = str(places.DEFAULT_FOLDER),
+    at: restoring.At = "",
     database: Annotated[str, typer.Option(help="backups of this database only")] = "",
-    identity: restore.Identity = None,
-    jobs: restore.Jobs = 2,
+    identity: restoring.Identity = None,
+    jobs: restoring.Jobs = 2,
     status: Annotated[
         Path, typer.Option(help="file that says how the last drill ended")
-    ] = backups.DEFAULT_FOLDER / "drill.status.json",
+    ] = places.DEFAULT_FOLDER / "drill.status.json",
     dsn: Dsn = "",
 ) -> None:
     """Restore the newest backup, compare and use it; exit code 1 when anything is wrong."""
     recorded_in = dsn if dsn or {"PGHOST", "PGSERVICE", "PGDATABASE"} & os.environ.keys() else None
-    with backup_runs.recorded("drill", status, recorded_in) as done:
-        place, name = restore.find(source, at, database)
+    with runs.recorded("drill", status, recorded_in) as done:
+        place, name = restoring.find(source, at, database)
         done.location = f"{place}/{name}".rstrip("/")
-        with restore.fetched(source, at, database, identity) as backup:
+        with restoring.fetched(source, at, database, identity) as backup:
             done.bytes = backup.dump.stat().st_size
-            done.sha256 = backups.hashed(backup.dump)["sha256"]
+            done.sha256 = places.hashed(backup.dump)["sha256"]
             seconds = prove(backup, jobs)
         rows = sum(table["rows"] for table in backup.manifest["tables"].values())
         done.message = f"{rows:,} rows restored and proved in {seconds:.1f} s"
     console.print(f"backup {backup.name} is good: {done.message}", soft_wrap=True)
 
 
-def prove(backup: restore.Fetched, jobs: int) -> float:
+def prove(backup: restoring.Fetched, jobs: int) -> float:
     """Restore and try a backup on a server of its own; seconds that the restore took."""
     major = int(backup.manifest["postgresql"].split(".")[0])
     with step(f"PostgreSQL {major} with TimescaleDB"):
         programs = embedded.binaries(major)
     with clusters.temporary(programs, kind="drill") as cluster:
         began = monotonic()
-        restore.restore_into(backup, cluster.dsn(DATABASE), jobs=jobs)
+        restoring.restore_into(backup, cluster.dsn(DATABASE), jobs=jobs)
         seconds = monotonic() - began
         with step("proofs"), cluster.connect(DATABASE) as connection:
             check_proofs(connection)

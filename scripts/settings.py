@@ -9,8 +9,8 @@ from typing import Annotated
 import psycopg
 import typer
 
-from cli import Failure, console, new_app, run
-from deploy import Dsn
+from rubi.cli import Failure, console, new_app, run
+from rubi.connecting import Dsn
 
 DIFFERENT = 3
 Memory = Annotated[str, typer.Option(help="Memory of the machine, such as 16GB")]

@@ -15,9 +15,8 @@ import typer
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
-import embedded
-import pgtools
-from cli import Failure, console, new_app, run, step
+from rubi.cli import Failure, console, new_app, run, step
+from rubi.servers import embedded, pgtools
 
 app = new_app(__doc__)
 Folder = Annotated[Path, typer.Argument(help="data folder of the standby")]

@@ -22,13 +22,13 @@ from unittest import mock
 import psycopg
 from psycopg import pq
 
-import backups
 import bars
-import cli
-import embedded
-import replay
+from rubi import cli
+from rubi.backups import places
+from rubi.bars import replay
+from rubi.servers import embedded
 
-SCRIPTS = Path(backups.__file__).parent
+SCRIPTS = Path(places.__file__).parent
 
 
 @dataclass
@@ -201,18 +201,18 @@ def fill(connection: psycopg.Connection, markets: Sequence[replay.Market]) -> in
 
 def newest(folder: Path) -> Path:
     """The newest backup of a folder."""
-    place = backups.Place(folder)
+    place = places.Place(folder)
     return folder / place.names()[-1]
 
 
 def rename(backup: Path, seconds: float) -> Path:
     """Make a backup older, or later, by its name and its files' names."""
-    match = backups.NAME.fullmatch(backup.name)
-    name = backups.name_of(match[1], backups.time_of(backup.name) + timedelta(seconds=seconds))
+    match = places.NAME.fullmatch(backup.name)
+    name = places.name_of(match[1], places.time_of(backup.name) + timedelta(seconds=seconds))
     target = backup.with_name(name)
     backup.rename(target)
-    text = (target / backups.MANIFEST).read_text()
-    (target / backups.MANIFEST).write_text(text.replace(backup.name, name))
+    text = (target / places.MANIFEST).read_text()
+    (target / places.MANIFEST).write_text(text.replace(backup.name, name))
     for path in list(target.iterdir()):
         path.rename(path.with_name(path.name.replace(backup.name, name)))
     return target

@@ -13,7 +13,7 @@ from unittest import mock
 
 import psycopg
 
-import cli
+from rubi import cli
 
 HEADER = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>\n"
 LINES = (

@@ -22,12 +22,13 @@ from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 
 import backing
-import deploy
-import doors
-import embedded
 import servers
+from rubi import ROOT, connecting
+from rubi.cli import console
+from rubi.deploying import applying, history, open_rights, sqlfiles
+from rubi.servers import embedded
 
-ROOT = deploy.ROOT
+ROOT = ROOT
 SETTINGS = {
     "logging_collector": "off",
     "shared_preload_libraries": "timescaledb,pg_stat_statements",
@@ -129,7 +130,7 @@ class Address:
 @pytest.fixture(autouse=True)
 def loud() -> None:
     """Scripts that run in this process may print, though one with --json was here before."""
-    deploy.console.quiet = False
+    console.quiet = False
 
 
 @pytest.fixture(scope="session")
@@ -183,17 +184,17 @@ def prepare_database(dsn: str, owner: str | None = "rubi_admin") -> None:
         connection.execute("SET client_min_messages = error")
         connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
         connection.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
-        doors.close(connection)
+        open_rights.close(connection)
         if owner:
             connection.execute(f"ALTER DATABASE {connection.info.dbname} OWNER TO {owner}")
 
 
 def deploy_all(dsn: str) -> None:
     """Apply every file with the runner's own functions."""
-    files = deploy.read_files()
-    with deploy.connect(dsn) as connection:
-        for file, _ in deploy.due(files, deploy.applied(connection)):
-            deploy.apply_file(connection, file)
+    files = sqlfiles.read_files()
+    with connecting.connect(dsn) as connection:
+        for file, _ in history.due(files, history.applied(connection)):
+            applying.apply_file(connection, file)
 
 
 def load_template(
@@ -206,7 +207,7 @@ def load_template(
     prepare_database(psycopg.conninfo.make_conninfo(user=user, **parts))
     deploy_all(psycopg.conninfo.make_conninfo(user="rubi_admin", **parts))
     with psycopg.connect(psycopg.conninfo.make_conninfo(user=user, **parts)) as connection:
-        doors.close(connection)
+        open_rights.close(connection)
 
 
 template = factories.postgresql_noproc(

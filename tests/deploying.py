@@ -16,13 +16,12 @@ from unittest import mock
 
 import psycopg
 
-import catalog
-import cli
 import deploy
-import sqlfiles
 from conftest import Address, prepare_database
+from rubi import ROOT, cli
+from rubi.deploying import catalog, sqlfiles
 
-PROGRAM = [sys.executable, str(deploy.ROOT / "scripts/deploy.py")]
+PROGRAM = [sys.executable, str(ROOT / "scripts/deploy.py")]
 INDEX = "indexes/1999_test.sql"
 INDEX_TEXT = """-- 1999_test.sql: a file of the tests that can't run in a transaction.
 -- no-transaction: CREATE INDEX CONCURRENTLY
@@ -100,7 +99,7 @@ def checked(done: Done, ended: int, code: int) -> Done:
 def copy_files(folder: Path) -> Path:
     """A copy of the repository's files to be changed by a test."""
     for name in (*sqlfiles.ONCE, *sqlfiles.CHANGED):
-        shutil.copytree(deploy.ROOT / name, folder / name)
+        shutil.copytree(ROOT / name, folder / name)
     return folder
 
 

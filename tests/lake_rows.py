@@ -9,7 +9,8 @@ import psycopg
 
 import archive_bars
 import bars
-import lake
+from rubi.lake.files import File, files_of
+from rubi.lake.questions import parameters
 
 SINCE, UNTIL = datetime(2024, 2, 1, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC)
 SYMBOLS = ["EURUSD", "Vol 75 (1s)/x", "ÆØÅ"]
@@ -34,14 +35,14 @@ def fill(connection: psycopg.Connection, target: object) -> None:
         assert (done.returncode, done.stderr) == (0, "")
 
 
-def files(connection: psycopg.Connection) -> list[lake.File]:
+def files(connection: psycopg.Connection) -> list[File]:
     """The files of that lake."""
-    return lake.files_of(connection, "M5", SINCE, UNTIL, SYMBOLS)
+    return files_of(connection, "M5", SINCE, UNTIL, SYMBOLS)
 
 
 def values(to: str, clock: str = "UTC", minimum: int = 0) -> dict[str, object]:
     """Values for a question about it."""
-    return lake.parameters(SYMBOLS, "M5", SINCE, UNTIL, clock=clock, to=to, minimum=minimum)
+    return parameters(SYMBOLS, "M5", SINCE, UNTIL, clock=clock, to=to, minimum=minimum)
 
 
 QUESTIONS = [

@@ -19,10 +19,10 @@ from unittest import mock
 
 import psycopg
 
-import cli
 import migrate_csv
 import migrate_sqlite
 from rows import HASH
+from rubi import cli
 
 Form = Callable[[Any], Any]
 SESSIONS = [uuid.UUID(int=0xA1B2C3D4 << 64 | n) for n in (1, 2)]

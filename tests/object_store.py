@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pyarrow.fs as pafs
 
-import embedded
+from rubi.servers import embedded
 
 KEY, SECRET = "tester", "not-a-secret"
 

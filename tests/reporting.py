@@ -12,8 +12,8 @@ from pathlib import Path
 import psycopg
 from playwright.sync_api import Browser, Page, sync_playwright
 
-import chromium
 import rows
+from rubi.servers import chromium
 
 STRATEGY = "Trend </script><script>alert(1)</script>"
 ODD_SYMBOL = "<img src=x onerror=alert(1)>"

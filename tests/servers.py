@@ -20,7 +20,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import embedded
+from rubi.servers import embedded
 
 # the oldest of what CI runs on: no version that a test needs may be newer
 CI = {"postgresql": (17,), "timescaledb": (2, 19)}

@@ -16,13 +16,12 @@ import pytest
 
 import adopt
 import deploying
-import migrate.run
-import migrate.sources
 import moving
-import pgtools
-import sqlfiles
 from conftest import ROOT, Address
 from rows import HASH
+from rubi.deploying import sqlfiles
+from rubi.moving import command, sources
+from rubi.servers import pgtools
 
 ROWS = """
 INSERT INTO users (id, email, username, hashed_password)
@@ -389,7 +388,7 @@ def while_bars_are_proven(
     server: Address, base: psycopg.Connection, monkeypatch: pytest.MonkeyPatch, statement: str
 ) -> None:
     """The API's statement, once, after the bars were moved and before they are proven."""
-    prove, told = migrate.run.prove, []
+    prove, told = command.prove, []
 
     def after_the_api(connection, source, move, side=None):
         if move.table == "market_data" and not told:
@@ -398,7 +397,7 @@ def while_bars_are_proven(
                 assert api.execute(statement).rowcount == 1
         return prove(connection, source, move, side)
 
-    monkeypatch.setattr(migrate.run, "prove", after_the_api)
+    monkeypatch.setattr(command, "prove", after_the_api)
 
 
 def test_bar_the_api_changed_meanwhile_can_be_accepted(
@@ -420,7 +419,7 @@ def test_bar_the_api_changed_meanwhile_can_be_accepted(
 def test_batch_of_impossible_rows_is_proven_beside_the_apis(
     base: psycopg.Connection, server: Address, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(migrate.sources, "ROWS", 10)  # the last batch is one impossible bar
+    monkeypatch.setattr(sources, "ROWS", 10)  # the last batch is one impossible bar
     while_bars_are_proven(
         server, base, monkeypatch,
         "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"

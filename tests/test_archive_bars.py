@@ -20,7 +20,7 @@ import backing
 import bars
 import export_bars
 import servers
-from deploy import ROOT
+from rubi import ROOT
 
 ALL = (
     "SELECT symbol, timeframe, timestamp, open, high, low, close, volume, real_volume, spread"

@@ -22,11 +22,11 @@ import pytest
 from pytest_postgresql.executors import NoopExecutor
 
 import backing
-import backups
-import clusters
-import deploy
 from backing import S3, refused
 from conftest import Address, copy_rights
+from rubi import ROOT
+from rubi.backups import places
+from rubi.servers import clusters
 
 # minutes in all; the short ones of their kind run by default
 pytestmark = pytest.mark.slow
@@ -69,9 +69,9 @@ def earlier(original: Path, tmp_path: Path) -> Iterator[Path]:
 
 def assert_whole(backup: Path) -> None:
     """Every file is the one of the manifest."""
-    manifest = backups.Place(backup.parent).manifest(backup.name)
+    manifest = places.Place(backup.parent).manifest(backup.name)
     for file, expected in manifest["files"].items():
-        assert backups.hashed(backup / file) == expected
+        assert places.hashed(backup / file) == expected
 
 
 @pytest.fixture
@@ -159,7 +159,7 @@ def test_server_killed_during_the_dump(server: Address, tmp_path: Path, earlier:
     assert "error: pg_dump failed:" in err and "server closed the connection" in err, err
     assert len(err.splitlines()) == 2, err  # and that it could not be recorded
     assert "Traceback" not in err
-    assert backups.Place(folder).names() == [earlier.name]
+    assert places.Place(folder).names() == [earlier.name]
     assert not list(folder.glob(".*partial"))
     assert not json.loads((folder / "backup.status.json").read_text())["succeeded"]
 
@@ -176,7 +176,7 @@ def test_upload_cut_off(
     new = backing.newest(earlier.parent)
     assert new != earlier
     assert_whole(new)  # it is there, but here only
-    assert backups.Place(s3.folder / bucket / "database").names() == [earlier.name]
+    assert places.Place(s3.folder / bucket / "database").names() == [earlier.name]
     well, message = source.execute(
         "SELECT succeeded, message FROM monitoring.backup_runs ORDER BY id DESC LIMIT 1"
     ).fetchone()
@@ -290,7 +290,7 @@ def test_two_backups_at_once(
             blocker.rollback()
             out, err = first.communicate(timeout=60)
     assert (first.returncode, err) == (0, ""), out
-    assert len(backups.Place(earlier.parent).names()) == 2
+    assert len(places.Place(earlier.parent).names()) == 2
 
 
 def test_clock_set_back(earlier: Path, back_up: Run, s3: S3) -> None:
@@ -300,8 +300,8 @@ def test_clock_set_back(earlier: Path, back_up: Run, s3: S3) -> None:
     backing.rename(later, 10 * 86400)
     refused(back_up("--s3", s3.url(bucket), "--keep-local-days", 0, env=s3.env),
             "the server's clock says", "set the clock, or move that backup away")  # fmt: skip
-    assert backups.Place(earlier.parent).names() == [earlier.name]
-    assert len(backups.Place(s3.folder / bucket / "database").names()) == 1
+    assert places.Place(earlier.parent).names() == [earlier.name]
+    assert len(places.Place(s3.folder / bucket / "database").names()) == 1
 
 
 def test_stopped_by_a_signal(
@@ -326,7 +326,7 @@ def test_stopped_by_a_signal(
         assert process.returncode == (130 if left == 0 else -number)
         assert left or err == "error: stopped by a signal\n"
         assert len(list(folder.glob(".*partial"))) == left
-        assert backups.Place(folder).names() == [earlier.name]
+        assert places.Place(folder).names() == [earlier.name]
     time.sleep(1)  # names are of the second
     while source.execute(
         "SELECT FROM pg_stat_activity WHERE application_name = 'rubi backup'"
@@ -345,11 +345,11 @@ def test_run_that_can_not_be_recorded(
         refused(back_up(), "the run could not be recorded: permission denied")
     finally:
         source.execute("GRANT INSERT ON monitoring.backup_runs TO rubi_backup")
-    assert len(backups.Place(earlier.parent).names()) == 2
+    assert len(places.Place(earlier.parent).names()) == 2
 
 
 def test_page_has_a_row_for_each_fault() -> None:
-    page = (deploy.ROOT / "docs/backups.md").read_text()
+    page = (ROOT / "docs/backups.md").read_text()
     listed = re.findall(r"^\| .* \| `(test_\w+)` \|$", page, flags=re.MULTILINE)
     here = [name for name in globals() if name.startswith("test_") and "page_has" not in name]
     assert listed == here

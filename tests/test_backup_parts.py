@@ -14,14 +14,12 @@ import pytest
 import typer
 
 import backing
-import backups
 import bars
-import cli
-import deploy
-import measuring
-import pgtools
 from backing import refused
 from conftest import Address
+from rubi import ROOT, cli
+from rubi.backups import measuring, places
+from rubi.servers import pgtools
 
 Connect = Callable[..., psycopg.Connection]
 
@@ -73,7 +71,7 @@ def test_rows_that_only_a_superuser_reads_are_left_out_and_named(
     done = backing.run("backup", "--dir", tmp_path, database=db.info.dbname, server=server)
     assert (done.returncode, done.stderr) == (0, "")
     assert f"without the rows of {name}" in done.stdout
-    manifest = backups.Place(tmp_path).manifest(backing.newest(tmp_path).name)
+    manifest = places.Place(tmp_path).manifest(backing.newest(tmp_path).name)
     assert manifest["left_out"] == [name]
     target = new_database()
     done = backing.run("restore", tmp_path, database=target, server=server, user="postgres")
@@ -87,26 +85,26 @@ def test_rows_hidden_by_row_security_fail_the_backup(
     db.execute("ALTER POLICY trading_orders_others ON trading_orders USING (user_id = 1)")
     done = backing.run("backup", "--dir", tmp_path, database=db.info.dbname, server=server)
     refused(done, "row security hides rows of public.trading_orders from rubi_backup")
-    assert backups.Place(tmp_path).names() == []
+    assert places.Place(tmp_path).names() == []
 
 
 def test_retention_keeps_days_weeks_and_months_and_never_loses_the_newest() -> None:
-    start = backups.time_of("x_20260101_030000")
-    names = [backups.name_of("x", start + timedelta(days=n)) for n in range(400)]
-    gone = backups.expired(names, days=7, weeks=5, months=12)
+    start = places.time_of("x_20260101_030000")
+    names = [places.name_of("x", start + timedelta(days=n)) for n in range(400)]
+    gone = places.expired(names, days=7, weeks=5, months=12)
     kept = [name for name in names if name not in gone]
     assert kept[-7:] == names[-7:]
     # 7 days, of which the last ends a week and a month, 4 Sundays, 11 ends of months
-    assert backups.time_of(names[-1]).isoformat() == "2027-02-04T03:00:00+00:00"
-    sundays = [name for name in kept if backups.time_of(name).weekday() == 6]
-    ends = [n for n in kept if (backups.time_of(n) + timedelta(days=1)).day == 1]
+    assert places.time_of(names[-1]).isoformat() == "2027-02-04T03:00:00+00:00"
+    sundays = [name for name in kept if places.time_of(name).weekday() == 6]
+    ends = [n for n in kept if (places.time_of(n) + timedelta(days=1)).day == 1]
     assert (len(sundays), len(ends)) == (4 + 1, 11)
     assert [name for name in kept if name.startswith("x_202604")] == ["x_20260430_030000"]
-    assert backups.expired(names, 0, 0, 0) == names[:-1]
-    assert backups.expired(names[:1], 0, 0, 0) == []
+    assert places.expired(names, 0, 0, 0) == names[:-1]
+    assert places.expired(names[:1], 0, 0, 0) == []
     now = start + timedelta(days=1000)
-    assert backups.older(names, now, 3) == names[:-1]  # a pause removes not the last good one
-    assert backups.older(names[:1], now, 0) == []
+    assert places.older(names, now, 3) == names[:-1]  # a pause removes not the last good one
+    assert places.older(names[:1], now, 0) == []
 
 
 def test_programs_of_another_major_are_not_used(server: Address, tmp_path: Path) -> None:
@@ -123,7 +121,7 @@ def test_programs_of_another_major_are_not_used(server: Address, tmp_path: Path)
 
 def test_schedules_call_what_is_there_with_options_that_exist() -> None:
     """Services and cron lines name the same commands; the backup runs daily at 03:00."""
-    folder = deploy.ROOT / "operations/schedules"
+    folder = ROOT / "operations/schedules"
     services = "".join(path.read_text() for path in sorted(folder.glob("*.service")))
     called = re.findall(r"^ExecStart=/opt/rubi/(\S+\.sh) ?(.*)$", services, flags=re.MULTILINE)
     crontab = (folder / "crontab").read_text()
@@ -132,7 +130,7 @@ def test_schedules_call_what_is_there_with_options_that_exist() -> None:
     assert {(script, text.replace("%i", kind)) for script, text in called
             for kind in ("full", "diff")} == set(lines)  # fmt: skip
     for script, arguments in called:
-        shell = deploy.ROOT / script
+        shell = ROOT / script
         assert shell.stat().st_mode & 0o111
         program = shell.with_suffix(".py")
         assert f"scripts/{program.name}" in shell.read_text()

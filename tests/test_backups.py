@@ -15,17 +15,16 @@ import pyrage
 import pytest
 
 import backing
-import backups
 import bars
-import catalog
-import measuring
-import replay
 import restore_drill
 import rows
 import servers
 from backing import S3, refused
-from backup import upload
 from conftest import Address, deploy_all
+from rubi.backups import measuring, places
+from rubi.backups.taking import upload
+from rubi.bars import replay
+from rubi.deploying import catalog
 
 Connect = Callable[..., psycopg.Connection]
 
@@ -295,7 +294,7 @@ def test_newest_backup_or_that_of_a_date_is_taken(
     old = backing.rename(backup(server, db, tmp_path), -3 * 86400)
     rows.user(db)
     backup(server, db, tmp_path)
-    day = f"{backups.time_of(old.name):%Y-%m-%d}"
+    day = f"{places.time_of(old.name):%Y-%m-%d}"
     for arguments, users in ((["--at", day], 1), ([], 2)):
         target = new_database()
         done = backing.run(
@@ -322,10 +321,10 @@ def test_old_copies_go_after_the_upload_only(
     # the bucket is changed by its server only: behind its back that shows what is gone
     for name, value in s3.env.items():
         monkeypatch.setenv(name, value)
-    remote = backups.Place(s3.url(bucket))
+    remote = places.Place(s3.url(bucket))
     remote.remove(first.name)
     old = backing.rename(first, -4 * 86400)
-    upload(remote, old, backups.Place(tmp_path).manifest(old.name))
+    upload(remote, old, places.Place(tmp_path).manifest(old.name))
     (tmp_path / "half").write_text("x")  # an upload that was cut off
     remote.store.put(f"{db.info.dbname}_20200101_000000/half.dump", tmp_path / "half")
     alien = tmp_path / "other_db_20200101_000000"

@@ -13,7 +13,7 @@ import pytest
 import archive_bars
 import bars
 import rows
-from deploy import ROOT
+from rubi import ROOT
 
 TRIGGERS = (ROOT / "triggers/4200_market_data.sql").read_text()
 BY_STATEMENT = pytest.param(

@@ -14,13 +14,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import bar_files
 import bars
 import load_bars
 from bar_makers import MAKERS, Bar, Maker
-from bar_shapes import Options, recognise
-from bar_times import Times, Votes
-from bar_values import RawForm, Reader
+from rubi.bars import files
+from rubi.bars.shapes import Options, recognise
+from rubi.bars.times import Times, Votes
+from rubi.bars.values import RawForm, Reader
 
 
 def generated(maker: Maker, count: int = 40, seed: int = 1) -> list[Bar]:
@@ -292,7 +292,7 @@ def workbook(path: Path) -> None:
 def test_archive_that_holds_no_bars_is_refused(
     market: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make, said: str
 ) -> None:
-    monkeypatch.setattr(bar_files, "MOST_UNPACKED", 1 << 20)  # instead of 16 GB
+    monkeypatch.setattr(files, "MOST_UNPACKED", 1 << 20)  # instead of 16 GB
     path = tmp_path / "A_M1.zip"
     make(path)
     done = bars.script(market, load_bars, path, "--clock", "UTC")
@@ -319,7 +319,7 @@ def test_archive_that_holds_no_bars_is_refused(
     ],
 )
 def test_names_of_makers_tell_symbol_and_timeframe(name: str, series: tuple) -> None:
-    assert bar_files.guess(name) == series
+    assert files.guess(name) == series
 
 
 @given(

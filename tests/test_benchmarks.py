@@ -12,10 +12,10 @@ from types import ModuleType
 import psycopg
 import pytest
 
-import deploy
 from conftest import Address
+from rubi import ROOT
 
-FOLDER = deploy.ROOT / "benchmarks"
+FOLDER = ROOT / "benchmarks"
 SCRIPTS = (
     "position_update", "open_positions", "pending_signals", "signal_insert", "snapshot_insert",
     "order_close",

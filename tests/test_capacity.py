@@ -11,10 +11,10 @@ import pytest
 
 import bars
 import capacity
-import deploy
 from capacity import Platform
+from rubi import ROOT
 
-sys.path.append(str(deploy.ROOT / "benchmarks"))
+sys.path.append(str(ROOT / "benchmarks"))
 import row_sizes
 
 

@@ -7,7 +7,7 @@ import re
 import psycopg
 import pytest
 
-import deploy
+from rubi.deploying import sqlfiles
 
 # name of the table, columns of the base (SPEC part 1)
 BASE = {
@@ -203,7 +203,7 @@ def test_definer_functions_pin_their_path_and_say_why(catalog: psycopg.Connectio
         f" AND p.pronamespace::regnamespace::text IN {OURS}"
     ).fetchall()
     assert found
-    text = "\n".join(file.text for file in deploy.read_files())
+    text = "\n".join(file.text for file in sqlfiles.read_files())
     for name, settings in found:
         assert any(setting.startswith("search_path=pg_catalog") for setting in settings), name
     assert len(re.findall(r"SECURITY DEFINER -- \w", text)) == len(found)
@@ -226,7 +226,7 @@ def test_views_run_as_their_invoker_or_say_why_not(catalog: psycopg.Connection) 
         f" AND c.relnamespace::regnamespace::text IN {OURS}"
         " AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')"
     ).fetchall()
-    text = "\n".join(file.text for file in deploy.read_files())
+    text = "\n".join(file.text for file in sqlfiles.read_files())
     as_owner = [name for name, invoker in found if not invoker]
     assert 0 < len(as_owner) < len(found)
     said = r"-- Not security_invoker: (?:(?!\nCREATE )[\s\S])*\nCREATE [^\n]*VIEW \w+\.{}\b"

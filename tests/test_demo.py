@@ -16,10 +16,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import embedded
 import machine
 from conftest import ROOT, Address
 from machine import Script, fake_server, refused
+from rubi.servers import embedded
 
 PROGRAM = [sys.executable, str(ROOT / "scripts/demo.py")]
 Surroundings = Callable[..., dict[str, str]]

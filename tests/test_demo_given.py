@@ -10,12 +10,11 @@ from pathlib import Path
 
 import pytest
 
-import clusters
-import demo_database
-import embedded
 import machine
 from conftest import Address
 from machine import Script, refused
+from rubi.demo import database
+from rubi.servers import clusters, embedded
 
 TIMESCALE = {"shared_preload_libraries": "timescaledb,pg_stat_statements"}
 
@@ -89,7 +88,7 @@ def test_database_of_the_demo_is_taken_up_again_until_its_mark_is_gone(
     with cluster.connect() as connection:
         connection.execute("COMMENT ON DATABASE rubi_trading IS 'production'")
         refused(demo(**given), "a database rubi_trading that the demo did not make")
-        connection.execute(f"COMMENT ON DATABASE rubi_trading IS '{demo_database.MARK}'")
+        connection.execute(f"COMMENT ON DATABASE rubi_trading IS '{database.MARK}'")
     assert secrets(cluster) == before
 
 

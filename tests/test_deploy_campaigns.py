@@ -13,8 +13,8 @@ import psycopg
 import pytest
 
 import deploying
-import embedded
 from conftest import Address, Server, make_administrator
+from rubi.servers import embedded
 
 
 @pytest.fixture(scope="module")

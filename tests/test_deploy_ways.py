@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 import deploying
-import sqlfiles
 from conftest import Address
+from rubi import ROOT
+from rubi.deploying import sqlfiles
 
 FILES = sqlfiles.read_files()
 
@@ -101,9 +102,9 @@ def test_install_sql_runs_a_file_that_cannot_run_in_a_transaction(
     db: psycopg.Connection, psql: Callable, tmp_path: Path
 ) -> None:
     folder = deploying.copy_files(tmp_path)
-    shutil.copytree(sqlfiles.ROOT / "scripts", folder / "scripts")
+    shutil.copytree(ROOT / "scripts", folder / "scripts")
     (folder / deploying.INDEX).write_text(deploying.INDEX_TEXT)
-    lines = (sqlfiles.ROOT / "install.sql").read_text().splitlines(keepends=True)
+    lines = (ROOT / "install.sql").read_text().splitlines(keepends=True)
     head = [line for line in lines if "/0" in line or not line.startswith("\\set file ")]
     (folder / "install.sql").write_text(
         "".join(head) + f"\\set file {deploying.INDEX} \\ir scripts/apply.psql\n"

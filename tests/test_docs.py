@@ -8,16 +8,16 @@ from fnmatch import fnmatch
 import psycopg
 import yaml
 
-import deploy
-import sqlfiles
+from rubi import ROOT
+from rubi.deploying import sqlfiles
 
-ERRORS = (deploy.ROOT / "docs/errors.md").read_text()
+ERRORS = (ROOT / "docs/errors.md").read_text()
 
 
 def test_errors_page_lists_exactly_what_the_sql_raises() -> None:
-    text = "\n".join(file.text for file in deploy.read_files())
-    for script in ("lock.sql", "bundling.py"):
-        text += (deploy.ROOT / "scripts" / script).read_text()
+    text = "\n".join(file.text for file in sqlfiles.read_files())
+    for script in ("lock.sql", "rubi/deploying/bundling.py"):
+        text += (ROOT / "scripts" / script).read_text()
     raised = set(re.findall(r"ERRCODE = '(RB\w{3})'", text))
     listed = re.findall(r"^\| (RB\w{3}) \|", ERRORS, flags=re.MULTILINE)
     assert sorted(raised) == listed
@@ -42,23 +42,21 @@ def test_errors_page_names_who_raises_each(catalog: psycopg.Connection) -> None:
 
 
 def test_readme_names_every_folder() -> None:
-    readme = (deploy.ROOT / "README.md").read_text()
+    readme = (ROOT / "README.md").read_text()
     for folder in (*sqlfiles.ONCE, *sqlfiles.CHANGED, "scripts", "tests", "docs"):
         assert f"[{folder}/]({folder}/)" in readme, folder
 
 
 def test_links_between_pages_lead_somewhere() -> None:
-    for page in [*deploy.ROOT.glob("*.md"), *deploy.ROOT.glob("docs/**/*.md")]:
+    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
         for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name}: {target}"
 
 
 def test_workflow_runs_the_tests_on_both_majors() -> None:
-    workflow = yaml.safe_load((deploy.ROOT / ".github/workflows/test.yml").read_text())
+    workflow = yaml.safe_load((ROOT / ".github/workflows/test.yml").read_text())
     job = workflow["jobs"]["test"]
     assert job["strategy"]["matrix"]["pg"] == [17, 18]
     assert any("scripts/test.sh" in step.get("run", "") for step in job["steps"])
-    hooks = yaml.safe_load((deploy.ROOT / ".pre-commit-config.yaml").read_text())["repos"][0][
-        "hooks"
-    ]
+    hooks = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())["repos"][0]["hooks"]
     assert {hook["id"] for hook in hooks} >= {"sqlfluff", "ruff"}

@@ -10,12 +10,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import catalog
 import deploying
-import measuring
 import servers
-import sqlfiles
 from conftest import Address
+from rubi.backups import measuring
+from rubi.deploying import catalog, sqlfiles
 
 INJECTED = [
     ("CREATE TABLE public.surplus (id int PRIMARY KEY)", "extra", "table", "public.surplus"),

@@ -9,9 +9,9 @@ import psycopg
 import pytest
 from psycopg import errors
 
-import doors
 from conftest import Address, deploy_all
-from sqlfiles import ROOT
+from rubi import ROOT
+from rubi.deploying import open_rights
 
 Connect = Callable[..., psycopg.Connection]
 Psql = Callable[..., subprocess.CompletedProcess[str]]
@@ -120,7 +120,7 @@ def test_everybody_buckets_and_asks_for_sizes(connect_as: Connect) -> None:
 @NAMED
 def test_somebody_else_changes_nothing_and_says_so(db: psycopg.Connection, psql: Psql) -> None:
     db.execute("GRANT EXECUTE ON FUNCTION _timescaledb_functions.drop_chunk TO public")
-    done = psql(db.info.dbname, "-f", doors.FILE)
+    done = psql(db.info.dbname, "-f", open_rights.FILE)
     assert done.returncode == 0
     assert "PUBLIC keeps 1 objects (_timescaledb_functions.drop_chunk(regclass)" in done.stderr
     assert "have a superuser run this file" in done.stderr
@@ -133,10 +133,10 @@ def test_superuser_closes_with_plain_psql_what_was_opened(
 ) -> None:
     db.execute("GRANT EXECUTE ON FUNCTION _timescaledb_functions.drop_chunk TO public")
     db.execute("GRANT EXECUTE ON FUNCTION lo_create TO public")
-    done = psql(db.info.dbname, "-f", doors.FILE, user=server.user)
+    done = psql(db.info.dbname, "-f", open_rights.FILE, user=server.user)
     assert (done.returncode, "2 objects taken from PUBLIC" in done.stderr) == (0, True)
     assert "_timescaledb_functions.drop_chunk(regclass)" not in open_functions(db, "timescaledb")
-    done = psql(db.info.dbname, "-f", doors.FILE, user=server.user)
+    done = psql(db.info.dbname, "-f", open_rights.FILE, user=server.user)
     assert (done.returncode, done.stderr) == (0, "")
 
 
@@ -148,7 +148,7 @@ def test_before_the_installation_what_it_needs_stays(
         before = open_functions(admin, "timescaledb", "create_hypertable|drop_chunk")
         assert {text.split("(")[0] for text in before} == {"create_hypertable", "drop_chunks"}
         deploy_all(server.dsn(name, "rubi_admin"))
-        assert doors.close(admin)
+        assert open_rights.close(admin)
         assert open_functions(admin, "timescaledb", "create_hypertable|drop_chunk") == set()
     # closed, it can be deployed into again
     deploy_all(server.dsn(name, "rubi_admin"))
@@ -159,11 +159,11 @@ def test_update_of_an_extension_opens_again(db: psycopg.Connection) -> None:
     asked = "SELECT has_table_privilege('rubi_readonly', 'pg_stat_statements', 'SELECT')"
     db.execute("DROP EXTENSION pg_stat_statements")
     db.execute("CREATE EXTENSION pg_stat_statements VERSION '1.6'")
-    doors.close(db)
+    open_rights.close(db)
     assert db.execute(asked).fetchone() == (False,)
     db.execute("ALTER EXTENSION pg_stat_statements UPDATE")
     assert db.execute(asked).fetchone() == (True,)
-    doors.close(db)
+    open_rights.close(db)
     assert db.execute(asked).fetchone() == (False,)
 
 
@@ -190,7 +190,7 @@ def test_file_finds_nothing_that_a_role_put_in_its_way(
         " LANGUAGE plpgsql AS $$ BEGIN RAISE EXCEPTION 'hijacked as %', current_user; END $$"
     )
     db.execute("SET search_path = public, pg_catalog")
-    doors.close(db)
+    open_rights.close(db)
 
 
 @pytest.mark.parametrize("role", [*ROLES, "rubi_app"])
@@ -222,5 +222,5 @@ def test_no_role_drops_chunks_ends_the_server_or_stops_dumps(
 
 
 def test_file_is_plain_sql() -> None:
-    text = (ROOT / doors.FILE).read_text()
+    text = (ROOT / open_rights.FILE).read_text()
     assert not any(line.startswith("\\") for line in text.splitlines())

@@ -11,21 +11,20 @@ from pathlib import Path
 
 import pytest
 
-import deploy
-import embedded
-import ha_cluster
-from cli import Failure
+from rubi import ROOT
+from rubi.cli import Failure
+from rubi.servers import embedded, patroni
 
-sys.path.append(str(deploy.ROOT / "benchmarks"))
+sys.path.append(str(ROOT / "benchmarks"))
 import failover
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def cluster(request: pytest.FixtureRequest) -> Iterator[tuple[ha_cluster.Cluster, int]]:
+def cluster(request: pytest.FixtureRequest) -> Iterator[tuple[patroni.Cluster, int]]:
     """Three nodes with our schema, and a user's id."""
-    with ha_cluster.running(3, request.config.getoption("--pg")) as running:
+    with patroni.running(3, request.config.getoption("--pg")) as running:
         yield running, failover.deploy(running)
 
 
@@ -35,7 +34,7 @@ def etcd() -> Iterator[list[int]]:
     members: list[subprocess.Popen] = []
     folder = embedded.hand_over(Path(tempfile.mkdtemp(prefix="rubi-etcd-", dir="/var/tmp")))
     try:
-        yield ha_cluster.start_etcd(folder, 3, members)
+        yield patroni.start_etcd(folder, 3, members)
     finally:
         for member in members:
             member.kill()
@@ -45,26 +44,26 @@ def etcd() -> Iterator[list[int]]:
 
 def test_patroni_meets_an_etcd_that_has_agreed(etcd: list[int]) -> None:
     # a Patroni that is told not_decided ends, and nobody starts it again
-    assert all(ha_cluster.is_decided(port) for port in etcd)
+    assert all(patroni.is_decided(port) for port in etcd)
 
 
 def test_a_patroni_that_ends_at_once_is_named(tmp_path: Path) -> None:
     (tmp_path / "patroni.log").write_text("Traceback:\nValueError: no etcd\n")
     with subprocess.Popen(["false"]) as process:
         process.wait()
-    node = ha_cluster.Node("node1", tmp_path, 1, 2, None, process)
+    node = patroni.Node("node1", tmp_path, 1, 2, None, process)
     with pytest.raises(Failure, match=r"^Patroni of node1 has ended: ValueError: no etcd$"):
-        ha_cluster.Cluster(tmp_path, [node]).has_come_up()
+        patroni.Cluster(tmp_path, [node]).has_come_up()
 
 
 @pytest.mark.parametrize("fault", ["killed", "paused", "cut"])
 def test_another_leader_takes_over_and_no_acknowledged_write_is_lost(
-    cluster: tuple[ha_cluster.Cluster, int], fault: str
+    cluster: tuple[patroni.Cluster, int], fault: str
 ) -> None:
     nodes, user = cluster
     load = failover.Load(nodes)
     with load.running(user):
-        ha_cluster.wait("the first write", lambda: load.acknowledged)
+        patroni.wait("the first write", lambda: load.acknowledged)
         found = failover.drill(nodes, load, fault, 0)
     assert (found["lost"], found["twice"]) == (0, 0)
     # all that was ever acknowledged, by the old leader and the new one

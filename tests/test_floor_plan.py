@@ -12,9 +12,9 @@ import pglast
 import pytest
 from pglast import ast
 
-import sqlfiles
 from conftest import ROOT
-from schema_areas import AREAS
+from rubi.deploying import sqlfiles
+from rubi.pages.areas import AREAS
 
 FILES = sqlfiles.read_files()
 KINDS = dict(zip([*sqlfiles.ONCE, *sqlfiles.CHANGED], "0123456", strict=True))

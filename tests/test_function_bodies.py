@@ -9,7 +9,7 @@ from pathlib import Path
 
 import psycopg
 
-import deploy
+from rubi.deploying import sqlfiles
 
 UNPARSED = (
     "functions/2471_measure_performance.sql",
@@ -103,7 +103,7 @@ def test_pgspot_finds_nothing(tmp_path: Path) -> None:
         "SET search_path = pg_catalog, pg_temp;\n"
         + "\n".join(
             f"{BARE.sub(PATH, file.text)}\n"
-            for file in deploy.read_files()
+            for file in sqlfiles.read_files()
             if not re.search(r"^\s+COMMIT;$", file.text, flags=re.MULTILINE)
             and file.path not in UNPARSED + IN_PUBLIC
         )

@@ -14,9 +14,9 @@ import pytest
 from psycopg import errors, sql
 from pytest_postgresql.executors import NoopExecutor
 
-import measuring
 import rows
 from conftest import Address, copy_rights
+from rubi.backups import measuring
 
 pytestmark = pytest.mark.slow
 

@@ -97,7 +97,7 @@ def test_every_check_has_a_cause_a_threshold_and_words(watched: Watched) -> None
 
 
 def test_changed_thresholds_outlive_a_deployment(watched: Watched, thresholds: None) -> None:
-    from deploy import ROOT
+    from rubi import ROOT
 
     watched.set("connections", 1, 2)
     watched.admin.execute((ROOT / "seed/5890_monitoring_thresholds.sql").read_text())
@@ -309,7 +309,7 @@ def test_script_watches_until_interrupted(watched: Watched) -> None:
     import signal
     import sys
 
-    from deploy import ROOT
+    from rubi import ROOT
 
     process = subprocess.Popen(
         [sys.executable, ROOT / "scripts/health.py", "--json", "--check", "proofs",

@@ -10,8 +10,10 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-import deploy
 from conftest import Address, deploy_all
+from rubi import connecting
+from rubi.cli import Failure
+from rubi.deploying import applying, sqlfiles
 
 Psql = Callable[..., subprocess.CompletedProcess[str]]
 MakeDatabase = Callable[..., str]
@@ -43,7 +45,7 @@ def test_psql_and_runner_leave_the_same(
     deploy_all(server.dsn(by_runner, "rubi_admin"))
     assert dump(server, by_psql) == dump(server, by_runner)
     assert history(server, by_psql) == history(server, by_runner)
-    assert len(history(server, by_psql)) == len(deploy.read_files())
+    assert len(history(server, by_psql)) == len(sqlfiles.read_files())
 
 
 def test_second_run_changes_nothing(
@@ -110,14 +112,14 @@ def test_file_that_fails_halfway_leaves_nothing(
 ) -> None:
     name = empty_database()
     deploy_all(server.dsn(name, "rubi_admin"))
-    broken = deploy.File(
+    broken = sqlfiles.File(
         "schema/9999_broken.sql", "CREATE TABLE public.half (id int);\nSELECT\n    nonsense;"
     )
     with (
-        deploy.connect(server.dsn(name, "rubi_admin")) as connection,
-        pytest.raises(deploy.Failure, match=r"schema/9999_broken\.sql:3: column \"nonsense\""),
+        connecting.connect(server.dsn(name, "rubi_admin")) as connection,
+        pytest.raises(Failure, match=r"schema/9999_broken\.sql:3: column \"nonsense\""),
     ):
-        deploy.apply_file(connection, broken)
+        applying.apply_file(connection, broken)
     with psycopg.connect(server.dsn(name)) as connection:
         assert connection.execute("SELECT to_regclass('public.half')").fetchone() == (None,)
         assert connection.execute(
@@ -136,13 +138,13 @@ def test_wrong_file_names_are_refused(tmp_path, names: list[str], said: str) -> 
     for name in names:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).write_text("SELECT 1;")
-    with pytest.raises(deploy.Failure, match=said):
-        deploy.read_files(tmp_path)
+    with pytest.raises(Failure, match=said):
+        sqlfiles.read_files(tmp_path)
 
 
 def test_numbered_files_hold_plain_sql() -> None:
     """No psql meta-commands, no transaction control, no cascade, header in the first lines."""
-    for file in deploy.read_files():
+    for file in sqlfiles.read_files():
         lines = file.text.splitlines()
         assert lines[0].startswith(f"-- {file.path.split('/')[1]}: "), file.path
         assert not re.search(r"^\s*\\", file.text, flags=re.MULTILINE), file.path
@@ -154,7 +156,7 @@ def test_missing_extension_is_named(server: Address, empty_database: MakeDatabas
     name = empty_database(extensions=False)
     with psycopg.connect(server.dsn(name), autocommit=True) as connection:
         connection.execute(f"ALTER DATABASE {name} OWNER TO rubi_admin")
-    with pytest.raises(deploy.Failure, match=r"schema/0020_extensions\.sql:\d+: .*permission"):
+    with pytest.raises(Failure, match=r"schema/0020_extensions\.sql:\d+: .*permission"):
         deploy_all(server.dsn(name, "rubi_admin"))
 
 
@@ -166,7 +168,7 @@ def test_any_file_run_again_alone_leaves_the_same(
     name = empty_database()
     deploy_all(server.dsn(name, "rubi_admin"))
     before = dump(server, name)
-    paths = [file.path for file in reversed(deploy.read_files())]
+    paths = [file.path for file in reversed(sqlfiles.read_files())]
     if order == "shuffled":
         random.Random(23).shuffle(paths)
     arguments = [word for path in paths for word in ("-f", path, "-c", "RESET ROLE")]

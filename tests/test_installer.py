@@ -14,9 +14,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import doors
 from conftest import ROOT, Address, Server
 from deploying import left_in_catalog
+from rubi.deploying import open_rights
 
 DATABASE = "rubi_trading"
 ADMIN_PASSWORD = "Admin-of-the-instance-1"
@@ -293,7 +293,7 @@ def test_service_takes_from_public_and_the_administrator_goes_on(
     address = installed[0]
     done = subprocess.run(
         [address.binaries / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d",
-         address.dsn(DATABASE), "-f", ROOT / doors.FILE],
+         address.dsn(DATABASE), "-f", ROOT / open_rights.FILE],
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -17,8 +17,10 @@ import bars
 import lake
 import lake_rows
 import object_store
-from archive_bars import Store
-from cli import Failure
+from rubi.bars.archive import Store
+from rubi.cli import Failure
+from rubi.lake import engines, questions
+from rubi.lake import files as lake_files
 
 
 @pytest.fixture
@@ -29,7 +31,7 @@ def filled(db: psycopg.Connection, tmp_path: Path) -> psycopg.Connection:
 
 
 def duck(connection: psycopg.Connection, target: object, question: str, *chosen: str):
-    return lake.ask_duckdb(
+    return engines.ask_duckdb(
         Store(str(target)), lake_rows.files(connection), question, lake_rows.values(*chosen)
     )
 
@@ -39,7 +41,7 @@ def test_duckdb_answers_from_the_lake_as_postgresql_from_the_hypertable(
 ) -> None:
     for question, to, clock in lake_rows.QUESTIONS:
         table = duck(filled, tmp_path, question, to, clock)
-        ours = lake.ask_postgresql(filled, question, lake_rows.values(to, clock))
+        ours = engines.ask_postgresql(filled, question, lake_rows.values(to, clock))
         assert table.num_rows > 0, question
         assert table.equals(ours), (question, to, clock)
 
@@ -48,7 +50,7 @@ def test_the_shared_text_makes_the_bars_that_resample_bars_makes(
     filled: psycopg.Connection,
 ) -> None:
     for to, clock in (("H1", "UTC"), ("H4", "UTC"), ("D1", lake_rows.CLOCK), ("W1", "UTC")):
-        found = lake.ask_postgresql(filled, "resample", lake_rows.values(to, clock))
+        found = engines.ask_postgresql(filled, "resample", lake_rows.values(to, clock))
         shown = "timestamp" if to == "H1" else "bar_clock_time(timestamp, %(clock)s)"
         expected = filled.execute(
             f"SELECT s.symbol, extract(epoch FROM {shown})::bigint, open, high, low, close, volume,"
@@ -71,7 +73,7 @@ def test_the_shared_text_makes_the_bars_that_resample_bars_makes(
     ],
 )
 def test_clock_is_cut_into_zone_and_hours_as_in_sql(clock: str, parts: tuple[str, int]) -> None:
-    assert lake.clock_parts(clock) == parts
+    assert questions.clock_parts(clock) == parts
 
 
 def test_gaps_tell_the_hole_from_the_weekend(filled: psycopg.Connection, tmp_path: Path) -> None:
@@ -115,11 +117,11 @@ def test_a_month_that_is_not_in_the_lake_is_no_part_of_an_answer(
     bars.make(filled, "2024-04-02", "2024-04-03", "5 minutes", "EURUSD", "M5")
     assert len(lake_rows.files(filled)) == 6  # April was not asked for
     with pytest.raises(psycopg.Error) as caught:
-        lake.files_of(filled, "M5", lake_rows.SINCE, datetime(2024, 5, 1, tzinfo=UTC), None)
+        lake_files.files_of(filled, "M5", lake_rows.SINCE, datetime(2024, 5, 1, tzinfo=UTC), None)
     assert caught.value.sqlstate == "RB130"
     assert "EURUSD 2024-04" in caught.value.diag.message_primary
     with pytest.raises(psycopg.Error) as caught:
-        lake.files_of(filled, "M5", lake_rows.SINCE, lake_rows.UNTIL, ["NONE"])
+        lake_files.files_of(filled, "M5", lake_rows.SINCE, lake_rows.UNTIL, ["NONE"])
     assert caught.value.sqlstate == "RB131"
 
 
@@ -144,7 +146,7 @@ def test_a_lost_or_damaged_file_is_named_and_nothing_is_answered(
 def test_a_file_that_changes_while_it_is_read_is_named(
     filled: psycopg.Connection, tmp_path: Path
 ) -> None:
-    proved = lake.fingerprints
+    proved = engines.fingerprints
 
     def then_changed(*arguments: object) -> list[tuple]:
         found = proved(*arguments)
@@ -153,7 +155,7 @@ def test_a_file_that_changes_while_it_is_read_is_named(
         return found
 
     with (
-        mock.patch.object(lake, "fingerprints", then_changed),
+        mock.patch.object(engines, "fingerprints", then_changed),
         pytest.raises(Failure, match=r"symbol=EURUSD.*changed while"),
     ):
         duck(filled, tmp_path, "coverage", "D1", "UTC")
@@ -173,7 +175,7 @@ def test_the_lake_on_an_object_store_answers_or_its_error_is_named(
     db: psycopg.Connection, store: object_store.Store
 ) -> None:
     lake_rows.fill(db, store.uri("bars"))
-    expected = lake.ask_postgresql(db, "resample", lake_rows.values("H1"))
+    expected = engines.ask_postgresql(db, "resample", lake_rows.values("H1"))
     with object_store.door(store.port) as door:
         target = store.uri("bars", door.server_port)
         assert duck(db, target, "resample", "H1").equals(expected)

@@ -15,10 +15,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import bar_files
 import bars
-import deploy
 import load_bars
+from rubi import ROOT
+from rubi.bars import files
 
 
 def load(db: psycopg.Connection, *arguments: object):
@@ -322,7 +322,7 @@ def test_loading_works_under_the_limits_of_the_role(db: psycopg.Connection, tmp_
     ],
 )
 def test_symbol_and_timeframe_are_read_from_the_name(name: str, expected: tuple) -> None:
-    assert bar_files.guess(Path(name)) == expected
+    assert files.guess(Path(name)) == expected
 
 
 def test_name_that_does_not_tell_needs_options(db: psycopg.Connection, tmp_path: Path) -> None:
@@ -343,7 +343,7 @@ def test_interrupted_load_leaves_nothing_and_can_be_repeated(
     db.execute("BEGIN")
     db.execute("LOCK TABLE market_data IN SHARE MODE")  # readers pass, the merge waits
     process = subprocess.Popen(
-        [sys.executable, deploy.ROOT / "scripts/load_bars.py", path, "--clock", "UTC"],
+        [sys.executable, ROOT / "scripts/load_bars.py", path, "--clock", "UTC"],
         env={"PGHOST": db.info.host, "PGPORT": str(db.info.port), "PGUSER": "rubi_app",
              "PGDATABASE": db.info.dbname, "PATH": ""},
         stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True,

@@ -8,8 +8,8 @@ import sys
 import psycopg
 import pytest
 
-import deploy
-import programs
+from rubi import ROOT
+from rubi.servers import programs
 
 pytestmark = pytest.mark.slow
 
@@ -17,7 +17,7 @@ pytestmark = pytest.mark.slow
 @pytest.mark.parametrize("script", ["ha_cluster.py", "spark_cluster.py"])
 def test_a_cluster_says_its_address_and_ends_when_told(script: str) -> None:
     process = subprocess.Popen(
-        [sys.executable, deploy.ROOT / "scripts" / script],
+        [sys.executable, ROOT / "scripts" / script],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
     address = process.stdout.readline().strip()

@@ -8,9 +8,9 @@ import psycopg
 import pytest
 
 import bars
-import deploy
-import replay
 import rows
+from rubi import ROOT
+from rubi.bars import replay
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def filled(db: psycopg.Connection) -> psycopg.Connection:
 
 def shapes() -> list[str]:
     """The SELECT statements of the chapter on reading."""
-    text = (deploy.ROOT / "docs/market-data.md").read_text()
+    text = (ROOT / "docs/market-data.md").read_text()
     chapter = text.split("## Reading")[1].split("\n## ")[0]
     return re.findall(r"^```sql\n(SELECT.*?);\n```$", chapter, re.DOTALL | re.MULTILINE)
 

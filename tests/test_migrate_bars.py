@@ -10,11 +10,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import migrate.fast
 import moving
 from moving import D
+from rubi.moving import sqlite_lines
 
-ROWS = migrate.fast.ROWS
+ROWS = sqlite_lines.ROWS
 
 
 def make(path: Path, more: list[tuple]) -> Path:
@@ -76,7 +76,7 @@ def test_long_values_do_not_fill_the_memory(
     db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A batch whose lines are too long for SQLite goes the careful way, by its size."""
-    monkeypatch.setattr(migrate.fast, "LONGEST", 2 * 2**20)
+    monkeypatch.setattr(sqlite_lines, "LONGEST", 2 * 2**20)
     file = make(tmp_path / "a.db", [(secrets.token_hex(50_000), 1.5, 7)] * 30)
     done = moving.run(db, file)
     assert (done.code, "DIFFERS" in done.stdout) == (1, False), done
@@ -95,9 +95,9 @@ def test_plain_bars_go_the_fast_way(
     db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     found = []
-    add = migrate.fast.add_measures
+    add = sqlite_lines.add_measures
     monkeypatch.setattr(
-        migrate.fast, "add_measures", lambda *args: found.append(args) or add(*args)
+        sqlite_lines, "add_measures", lambda *args: found.append(args) or add(*args)
     )
     assert moving.run(db, make(tmp_path / "a.db", [])).code == 0
     assert len(found) == 2

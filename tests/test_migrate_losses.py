@@ -11,12 +11,11 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import migrate.fast
-import migrate.proof
 import moving
 import rows
-from migrate.sources import START, Rows, Sqlite
-from migrate.tables import Move
+from rubi.moving import proof, sqlite_lines
+from rubi.moving.mapping import Move
+from rubi.moving.sources import START, Rows, Sqlite
 from test_migrate_bars import make
 
 BARS = "symbol, timeframe, timestamp, open, high, low, close"
@@ -109,14 +108,14 @@ def test_row_that_its_reader_loses_is_seen_by_the_proof(
 def test_row_that_others_commit_during_the_proof_is_not_the_sources(
     db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read_target = migrate.proof.read_target
+    read_target = proof.read_target
 
     def beside_the_feed(connection: psycopg.Connection, move: Move, only: bool) -> tuple[int, dict]:
         if move.table == "market_data" and not only:
             rows.bar(db, symbol="LIVE")
         return read_target(connection, move, only)
 
-    monkeypatch.setattr(migrate.proof, "read_target", beside_the_feed)
+    monkeypatch.setattr(proof, "read_target", beside_the_feed)
     done = moving.run(db, moving.build(tmp_path / "a.db", moving.truth()), "--resume")
     assert (done.code, "DIFFERS" in done.stdout) == (0, False), done
     assert db.execute("SELECT FROM market_data WHERE symbol = 'LIVE'").rowcount == 1
@@ -159,7 +158,7 @@ def test_row_that_was_misread_when_it_was_moved_is_seen_by_the_proof(
 def test_bars_that_were_misread_when_they_were_moved_are_seen_by_the_proof(
     db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    row_of, seen = migrate.fast.row_of, []
+    row_of, seen = sqlite_lines.row_of, []
 
     def misreading(*arguments: object) -> tuple:
         last, count, lines, *rest = row_of(*arguments)
@@ -168,7 +167,7 @@ def test_bars_that_were_misread_when_they_were_moved_are_seen_by_the_proof(
             lines = lines.replace(b"EURUSD", b"GBPUSD", 1)
         return last, count, lines, *rest
 
-    monkeypatch.setattr(migrate.fast, "row_of", misreading)
+    monkeypatch.setattr(sqlite_lines, "row_of", misreading)
     done = moving.run(db, make(tmp_path / "a.db", []))
     assert done.code == 1
     assert "market_data hash: source" in done.stdout

@@ -19,13 +19,10 @@ import pytest
 from psycopg import sql
 
 import deploying
-import migrate.fast
-import migrate.key
-import migrate.plain
-import migrate.ready
 import moving
 import servers
 from conftest import Address
+from rubi.moving import late_key, sqlite_lines, sqlite_lines_check, staged_batches
 from test_migrate_bars import ROWS, make
 
 LATER = "built at the end"
@@ -46,7 +43,7 @@ KEYS = (
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch counts as many."""
-    monkeypatch.setattr(migrate.fast, "MANY", ROWS)
+    monkeypatch.setattr(sqlite_lines, "MANY", ROWS)
 
 
 @pytest.mark.usefixtures("many")
@@ -115,7 +112,7 @@ def test_catalog_is_as_before(
     assert db.execute("SELECT current_setting('lock_timeout')").fetchone() == ("0",)
     # chunks have what they have when the key is there from the beginning
     db.execute("SELECT drop_chunks('market_data', newer_than => timestamptz '1971-01-01')")
-    monkeypatch.setattr(migrate.fast, "MANY", ROWS * 9)
+    monkeypatch.setattr(sqlite_lines, "MANY", ROWS * 9)
     db.execute("DELETE FROM migration.progress")
     done = moving.run(db, file)
     assert (done.code, LATER in done.stdout) == (0, False), done
@@ -156,7 +153,7 @@ def test_lock_that_is_not_to_be_had_is_done_without(
     db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch,
     connect_as: Callable[..., psycopg.Connection],
 ) -> None:  # fmt: skip
-    monkeypatch.setattr(migrate.key, "WAIT", "50ms")
+    monkeypatch.setattr(late_key, "WAIT", "50ms")
     reader = connect_as("rubi_app")
     with reader.transaction():
         reader.execute("SELECT FROM market_data")
@@ -178,17 +175,17 @@ def test_reader_of_bars_waits_and_then_reads(
         " AND timestamp >= '2024-02-28'"
     )
     assert reader.execute(query, prepare=True).fetchone() == (0,)
-    build = migrate.key.Key.build
+    build = late_key.Key.build
     waited = []
 
-    def try_to_read(key: migrate.key.Key, connection: psycopg.Connection) -> None:
+    def try_to_read(key: late_key.Key, connection: psycopg.Connection) -> None:
         reader.execute("SET lock_timeout = '50ms'")
         with pytest.raises(psycopg.errors.LockNotAvailable):
             reader.execute(query, prepare=True)
         waited.append(key.name)
         build(key, connection)
 
-    monkeypatch.setattr(migrate.key.Key, "build", try_to_read)
+    monkeypatch.setattr(late_key.Key, "build", try_to_read)
     assert moving.run(db, make(tmp_path / "a.db", [])).code == 0
     assert waited == ["market_data_pkey"]
     assert reader.execute(query, prepare=True).fetchone() == (ROWS + 10,)
@@ -203,7 +200,7 @@ def test_process_that_fails_is_one_line(
 ) -> None:
     script = tmp_path / "fails.py"
     script.write_text(program)
-    monkeypatch.setattr(migrate.plain, "__file__", str(script))
+    monkeypatch.setattr(sqlite_lines_check, "__file__", str(script))
     done = moving.run(db, make(tmp_path / "a.db", []))
     assert done.code == 1
     assert done.stderr == "error: the process that checks bars ended with 3\n"
@@ -215,7 +212,7 @@ def checks(pid: int) -> list[int]:
     found = []
     for path in Path(f"/proc/{pid}/task").glob("*/children"):
         for child in path.read_text().split():
-            if b"migrate/plain.py" in Path(f"/proc/{child}/cmdline").read_bytes():
+            if b"moving/sqlite_lines_check.py" in Path(f"/proc/{child}/cmdline").read_bytes():
                 found.append(int(child))
     return found
 
@@ -241,7 +238,7 @@ def until(done: Callable[[], object]) -> object:
 def test_process_ends_with_the_one_that_started_it(
     db: psycopg.Connection, tmp_path: Path, sent: signal.Signals
 ) -> None:
-    file = make(tmp_path / "a.db", [("A", 1.5, 7)] * migrate.fast.MANY)
+    file = make(tmp_path / "a.db", [("A", 1.5, 7)] * sqlite_lines.MANY)
     info = db.info
     variables = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": "rubi_admin",
                  "PGDATABASE": info.dbname, "PYTHONFAULTHANDLER": "1"}  # fmt: skip
@@ -284,5 +281,5 @@ def test_ctrl_c_while_the_reading_thread_starts_leaves_nobody_reading() -> None:
         mock.patch.object(threading.Thread, "start", interrupted),
         pytest.raises(KeyboardInterrupt),
     ):
-        list(migrate.ready.ahead(items()))
+        list(staged_batches.ahead(items()))
     assert not begun

@@ -1,4 +1,4 @@
-"""scripts/mt5_json.py: JSON of the package's calls in the forms that people have."""
+"""scripts/load_mt5.py: JSON of the package's calls in the forms that people have."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import pandas
 import pytest
 
 import mt5
-from cli import Failure
-from mt5_json import FIELDS, kind_of, read_json
+from rubi.cli import Failure
+from rubi.mt5.dumps import FIELDS, kind_of, read_json
 
 DEALS = [
     mt5.money(10000.0, "2026-01-05 09:00:00.250", ticket=1),

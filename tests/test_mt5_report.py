@@ -1,4 +1,4 @@
-"""Reading reports: scripts/mt5_report.py and what it is made of."""
+"""Reading reports: rubi.mt5.report and what stands on it."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from openpyxl import Workbook
 
 import mt5_files
 import mt5_history
-from cli import Failure
-from mt5_cells import decode
-from mt5_numbers import moment, number, ticket
-from mt5_report import read_report
-from mt5_words import Words
+from rubi.cli import Failure
+from rubi.mt5.cells import decode
+from rubi.mt5.numbers import moment, number, ticket
+from rubi.mt5.report import read_report
+from rubi.mt5.words import Words
 
 # the sections of a French report whose words a user translated, as its cells
 TRANSLATED = [

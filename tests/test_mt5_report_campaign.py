@@ -16,13 +16,13 @@ import psycopg
 import pytest
 
 import mt5
-import mt5_booking
 import mt5_files
 import mt5_history
 import rows
 from mt5_history import History
 from mt5_languages import LANGUAGES
-from mt5_report import Report, read_report
+from rubi.mt5 import booking
+from rubi.mt5.report import Report, read_report
 
 SIDES = {"buy": 0, "sell": 1}
 ENTRIES = {"in": 0, "out": 1, "in/out": 2, "out by": 3}
@@ -99,7 +99,7 @@ def check_reading(drawn: Drawn) -> Report:
     assert [row["ticket"] for row in report.open_positions] == [
         row["ticket"] for row in history.open
     ]
-    assert mt5_booking.differences(report) == []
+    assert booking.differences(report) == []
     assert report.account["margin_mode"] == (2 if history.hedging else 0)
     assert report.account["company"] == quirks.company
     return report
@@ -116,7 +116,7 @@ def check_booking(
 ) -> tuple[int, int]:
     """Book it; answers how many deals there are, and how many have no position."""
     history = drawn[0]
-    outcome = mt5_booking.book(connection, report, user, 0, "NY+7")
+    outcome = booking.book(connection, report, user, 0, "NY+7")
     assert outcome.differences == []
     assert outcome.given >= 30
     assigned = dict(connection.execute(

@@ -16,10 +16,9 @@ import psycopg
 import pytest
 import yaml
 
-import embedded
-import programs
 from conftest import ROOT, Address
 from health_causes import CAUSES
+from rubi.servers import embedded, programs
 
 FOLDER = ROOT / "operations"
 

@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import programs
 from conftest import ROOT, Address
+from rubi.servers import programs
 from test_function_bodies import checked_functions
 
 PAGE = (ROOT / "docs/tools.md").read_text()

@@ -12,9 +12,9 @@ import pytest
 from psycopg.rows import dict_row
 
 import performance_reference as reference
-import replay
 import rows
 from performance_reference import Trade
+from rubi.bars import replay
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 HISTORIES = 320

@@ -17,11 +17,11 @@ import psycopg
 import pytest
 
 import backing
-import clusters
-import deploy
-import embedded
 from backing import refused
 from conftest import Address, prepare_database
+from rubi import ROOT, connecting
+from rubi.deploying import applying, sqlfiles
+from rubi.servers import clusters, embedded
 
 # minutes in all; the short ones of their kind run by default
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ def script(cluster: clusters.Cluster, name: str, *arguments: object) -> backing.
 def configured(folder: Path, cluster: clusters.Cluster) -> Path:
     """The repository's pgbackrest.conf with its repository in a folder instead of a bucket."""
     settings = ConfigParser()
-    settings.read(deploy.ROOT / "operations/pgbackrest.conf")
+    settings.read(ROOT / "operations/pgbackrest.conf")
     common = settings["global"]
     for name in [name for name in common if name.startswith("repo1-s3")]:
         del common[name]
@@ -91,10 +91,10 @@ def archived(server: Address) -> Iterator[tuple[clusters.Cluster, list[object]]]
         with cluster.connect() as connection:
             connection.execute("CREATE DATABASE rubi")
         prepare_database(cluster.dsn("rubi"), owner=None)
-        with deploy.connect(cluster.dsn("rubi")) as connection:
-            for file in deploy.read_files():
+        with connecting.connect(cluster.dsn("rubi")) as connection:
+            for file in sqlfiles.read_files():
                 if file.number in NEEDED:
-                    deploy.apply_file(connection, file)
+                    applying.apply_file(connection, file)
         done = as_server_user(*call, "stanza-create")
         assert done.returncode == 0, done.stdout + done.stderr
         yield cluster, call

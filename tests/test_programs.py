@@ -10,13 +10,10 @@ from pathlib import Path
 
 import pytest
 
-import chromium
-import debian
-import embedded
 import machine
-import programs
 from conftest import ROOT
 from machine import Script, fake_bin, fake_server, path_of, refused
+from rubi.servers import chromium, debian, embedded, programs
 
 
 @pytest.fixture(scope="module")

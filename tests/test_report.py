@@ -22,14 +22,12 @@ from playwright.sync_api import Browser
 from psycopg.rows import dict_row
 from pytest_postgresql.executors import NoopExecutor
 
-import report
-import report_data
-import report_market
-import report_plots
-import report_text
 import reporting
 import rows
 from conftest import ROOT, Address, copy_rights
+from rubi.reporting import candles as report_market
+from rubi.reporting import figures, wording, writing
+from rubi.reporting import plots as report_plots
 
 ARTEFACTS = ROOT / "build/report"
 Script = Callable[..., subprocess.CompletedProcess[str]]
@@ -92,7 +90,7 @@ def page_of(
         key = json.dumps([user, scope], default=str)
         if key not in made:
             path = folder / f"{len(made)}.html"
-            page = report.make_page(server.dsn(database, "rubi_readonly"), user, **scope)
+            page = writing.make_page(server.dsn(database, "rubi_readonly"), user, **scope)
             path.write_text(page, encoding="utf-8")
             made[key] = path
         return made[key]
@@ -150,7 +148,7 @@ def numeral(text: str) -> Decimal:
 def equal(shown: str, value: Decimal | int | None, digits: int, factor: int = 1) -> bool:
     """Whether a figure shows SQL's value, rounded to its digits."""
     if value is None:
-        return shown == report_text.NONE
+        return shown == wording.NONE
     return abs(numeral(shown) - factor * value) <= Decimal(1).scaleb(-digits) / 2
 
 
@@ -174,31 +172,31 @@ def test_figures_of_the_page_equal_those_of_sql(
             [user, last.date().replace(day=last.day + 1)],
         ).fetchone()
         digits = {"money": 2, "percent": 2, "share": 2, "ratio": 3, "count": 0, "lots": 8}
-        for group in report_text.METRICS.values():
+        for group in wording.METRICS.values():
             for column, _, kind in group:
                 name = f"metrics.{column}"
                 if metrics[column] is None:
-                    reason = report_text.REASONS[metrics["reasons"][column]]
+                    reason = wording.REASONS[metrics["reasons"][column]]
                     assert shown[name] == reason, name
                     checked.add(name)
                 elif kind in digits:
                     check(name, metrics[column], digits[kind], 100 if kind == "share" else 1)
                 elif kind == "time":
-                    assert shown[name] == report_text.duration(metrics[column])
+                    assert shown[name] == wording.duration(metrics[column])
                     checked.add(name)
                 else:
                     assert shown[name] == str(metrics[column])
                     checked.add(name)
-        for column, _, kind in report_text.CARDS:
+        for column, _, kind in wording.CARDS:
             check(f"cards.{column}", metrics[column], digits[kind], 100 if kind == "share" else 1)
-        for column, _ in report_text.DRAWDOWNS:
+        for column, _ in wording.DRAWDOWNS:
             check(f"metrics.{column}", metrics[column], 2)
             check(f"metrics.{column}_percent", metrics[f"{column}_percent"], 2)
             for part in ("_started_at", "_trough_at", "_recovered_at"):
                 at = metrics[column + part]
                 name = f"metrics.{column}{part}"
                 if at is None:
-                    assert shown[name] == report_text.REASONS[metrics["reasons"][column + part]]
+                    assert shown[name] == wording.REASONS[metrics["reasons"][column + part]]
                 else:
                     assert shown[name] == f"{at:%Y-%m-%d %H:%M}"
                 checked.add(name)
@@ -381,14 +379,14 @@ def test_period_and_strategy_limit_what_counts(page_of: Callable[..., Path]) -> 
 def test_drawing_fewer_points_loses_no_peak_and_no_fall(
     server: Address, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def curve(points: int) -> report_data.Report:
-        monkeypatch.setattr(report_data, "POINTS", points)
+    def curve(points: int) -> figures.Report:
+        monkeypatch.setattr(figures, "POINTS", points)
         monkeypatch.setattr(report_plots, "POINTS", points)
         with psycopg.connect(server.dsn(database, "rubi_app")) as connection:
-            return report.make(connection, "trader")
+            return writing.make(connection, "trader")
 
     every, few = curve(1000), curve(7)
-    write = report_text.Writer("USD")
+    write = wording.Writer("USD")
     assert len(every.curve) == 120
     assert len(few.curve) == 7
     for name, ends in (("low", min), ("high", max), ("fall", max)):
@@ -406,11 +404,9 @@ def test_every_figure_of_the_metrics_is_on_the_page(catalog: psycopg.Connection)
         "SELECT attname FROM pg_attribute WHERE attrelid = 'performance_metrics'::regclass"
         " AND attnum > 0 AND NOT attisdropped"
     ).fetchall()
-    listed = {column for group in report_text.METRICS.values() for column, *_ in group}
-    listed |= {
-        column + part for column, _ in report_text.DRAWDOWNS for part in report_text.DRAWDOWN_PARTS
-    }
-    assert {name for (name,) in columns} == listed | report_text.UNLISTED
+    listed = {column for group in wording.METRICS.values() for column, *_ in group}
+    listed |= {column + part for column, _ in wording.DRAWDOWNS for part in wording.DRAWDOWN_PARTS}
+    assert {name for (name,) in columns} == listed | wording.UNLISTED
 
 
 def test_reasons_are_those_of_the_performance_page() -> None:
@@ -422,16 +418,16 @@ def test_reasons_are_those_of_the_performance_page() -> None:
         for cell in re.findall(r"^\| ([a-z_, ]+) \|", page, re.MULTILINE)
         for code in cell.split(",")
     }
-    assert listed == set(report_text.REASONS)
+    assert listed == set(wording.REASONS)
 
 
 def test_the_plot_library_is_the_one_that_was_released() -> None:
-    """Taken as it is from the package echarts; scripts/report/README.md says how to renew it."""
-    library = ROOT / "scripts/report/echarts.min.js"
-    read_me = (ROOT / "scripts/report/README.md").read_text()
+    """Taken as it is from the package echarts; README.md beside it says how to renew it."""
+    library = ROOT / "scripts/rubi/reporting/page/echarts.min.js"
+    read_me = (ROOT / "scripts/rubi/reporting/page/README.md").read_text()
     assert hashlib.sha256(library.read_bytes()).hexdigest() in read_me
-    assert f'"{report.ECHARTS}"' in library.read_text()
-    assert f"echarts@{report.ECHARTS}" in read_me
+    assert f'"{writing.ECHARTS}"' in library.read_text()
+    assert f"echarts@{writing.ECHARTS}" in read_me
 
 
 @pytest.mark.slow

@@ -8,10 +8,10 @@ from time import monotonic
 import psycopg
 import pytest
 
-import report
 import reporting
 import rows
 from conftest import Address
+from rubi.reporting import writing
 
 
 @pytest.mark.slow
@@ -54,7 +54,7 @@ def test_100000_trades_take_10_seconds_and_5_megabytes(
     db.execute("ANALYZE")
     out = tmp_path / "report.html"
     began = monotonic()
-    page = report.make_page(server.dsn(db.info.dbname, "rubi_readonly"), "busy")
+    page = writing.make_page(server.dsn(db.info.dbname, "rubi_readonly"), "busy")
     out.write_text(page, encoding="utf-8")
     took, size = monotonic() - began, out.stat().st_size
     print(f"\n100,000 trades: {took:.1f} s, {size / 1e6:.2f} MB")

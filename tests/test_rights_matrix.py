@@ -7,7 +7,7 @@ import pytest
 from psycopg import errors, sql
 
 import make_docs
-from deploy import ROOT
+from rubi import ROOT
 
 
 def test_rights_page_is_not_stale(catalog: psycopg.Connection) -> None:

@@ -10,11 +10,11 @@ import pglast
 import psycopg
 import pytest
 
-import deploy
 import deploying
-import sqlfiles
-from cli import Failure
 from conftest import Address
+from rubi import ROOT, connecting
+from rubi.cli import Failure
+from rubi.deploying import applying, history, sqlfiles
 
 FILES = sqlfiles.read_files()
 
@@ -105,17 +105,17 @@ def test_run_that_ended_between_reruns_goes_on_where_it_stopped(live: str, serve
     files = [
         sqlfiles.File(f.path, f.text + "\n-- changed") if f.number == "3100" else f for f in FILES
     ]
-    with deploy.connect(server.dsn(live, "rubi_admin")) as connection:
-        first, second, *later = deploy.due(files, deploy.applied(connection))
+    with connecting.connect(server.dsn(live, "rubi_admin")) as connection:
+        first, second, *later = history.due(files, history.applied(connection))
         assert first[0].number == "3100"
-        deploy.apply_file(connection, first[0])
-        deploy.apply_file(connection, second[0])
-        assert [f for f, _ in deploy.due(files, deploy.applied(connection))] == [
+        applying.apply_file(connection, first[0])
+        applying.apply_file(connection, second[0])
+        assert [f for f, _ in history.due(files, history.applied(connection))] == [
             f for f, _ in later
         ]
         for file, _ in later:
-            deploy.apply_file(connection, file)
-        assert deploy.due(files, deploy.applied(connection)) == []
+            applying.apply_file(connection, file)
+        assert history.due(files, history.applied(connection)) == []
 
 
 def test_database_newer_than_the_files_is_refused(server: Address, live: str, copy: Path) -> None:
@@ -139,7 +139,7 @@ def test_two_files_with_one_number_are_refused(copy: Path) -> None:
 
 
 def test_install_sql_names_every_file_in_order() -> None:
-    lines = (deploy.ROOT / "install.sql").read_text().splitlines()
+    lines = (ROOT / "install.sql").read_text().splitlines()
     named = [line.split()[2] for line in lines if line.startswith("\\set file ")]
     assert named == [file.path for file in FILES]
 

@@ -9,10 +9,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import deploy
 import deploying
-import sqlfiles
 from conftest import Address
+from rubi.deploying import sqlfiles
 
 Connect = Callable[..., psycopg.Connection]
 
@@ -179,4 +178,4 @@ def test_two_databases_of_one_server_are_deployed_at_once(
     with ThreadPoolExecutor(len(names)) as pool:
         list(pool.map(lambda name: deploying.run_program(server, name, "apply"), names))
     for name in names:
-        assert deploying.count(server, name) == len(deploy.read_files())
+        assert deploying.count(server, name) == len(sqlfiles.read_files())

@@ -14,19 +14,19 @@ import psycopg
 import pytest
 import yaml
 
-import deploy
-import embedded
-import programs
+from rubi import ROOT, connecting
+from rubi.deploying import applying, history, sqlfiles
+from rubi.servers import embedded, programs
 
-sys.path.append(str(deploy.ROOT / "benchmarks"))
-import clusters
+sys.path.append(str(ROOT / "benchmarks"))
 import replicas
 import server as scratch
+from rubi.servers import clusters
 
 # minutes in all; the short ones of their kind run by default
 pytestmark = pytest.mark.slow
 
-PAGE = deploy.ROOT / "docs/scaling.md"
+PAGE = ROOT / "docs/scaling.md"
 # The tables that hang on users, and what of each a table distributed by user could not keep.
 KEYS = """
 WITH RECURSIVE tenant (oid) AS (
@@ -85,9 +85,9 @@ def test_the_page_lists_the_keys_that_stand_in_the_way_of_shards(
 
 def test_patroni_has_the_settings_of_postgresql_conf() -> None:
     """Patroni takes these from its own store and ignores the file, with smaller defaults."""
-    text = (deploy.ROOT / "postgresql.conf").read_text()
+    text = (ROOT / "postgresql.conf").read_text()
     ours = dict(re.findall(r"^(\w+) = ([^#\s]+)", text, flags=re.MULTILINE))
-    dcs = yaml.safe_load((deploy.ROOT / "operations/patroni.yml").read_text())["bootstrap"]["dcs"]
+    dcs = yaml.safe_load((ROOT / "operations/patroni.yml").read_text())["bootstrap"]["dcs"]
     chosen = dcs["postgresql"]["parameters"]
     for name in ("max_connections", "max_locks_per_transaction", "max_worker_processes"):
         assert str(chosen[name]) == ours[name]
@@ -132,9 +132,9 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[scratch.Server, scrat
         with primary.connect() as connection:
             connection.execute("CREATE ROLE rubi_admin LOGIN SUPERUSER")
             connection.execute("CREATE DATABASE ours OWNER rubi_admin")
-        with deploy.connect(primary.dsn("ours", "rubi_admin")) as connection:
-            for file, _ in deploy.due(deploy.read_files(), deploy.applied(connection)):
-                deploy.apply_file(connection, file)
+        with connecting.connect(primary.dsn("ours", "rubi_admin")) as connection:
+            for file, _ in history.due(sqlfiles.read_files(), history.applied(connection)):
+                applying.apply_file(connection, file)
         with replicas.replica(primary, primary.folder / "replica") as second:
             yield primary, second
 

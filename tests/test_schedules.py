@@ -15,12 +15,10 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 import bars
-import clusters
 import conftest
-import doors
-import embedded
-import programs
 import servers
+from rubi.deploying import open_rights
+from rubi.servers import clusters, embedded, programs
 
 DATABASE = "rubi_trading"
 SCHEDULES = conftest.ROOT / "operations/schedules"
@@ -54,7 +52,7 @@ def scheduled(request: pytest.FixtureRequest) -> Iterator[clusters.Cluster]:
         conftest.prepare_database(cluster.dsn(DATABASE))
         conftest.deploy_all(cluster.dsn(DATABASE, "rubi_admin"))
         with cluster.connect(DATABASE) as connection:
-            doors.close(connection)
+            open_rights.close(connection)
             connection.execute("CREATE EXTENSION pg_cron")
             connection.execute("GRANT USAGE ON SCHEMA cron TO rubi_admin")
             connection.execute(

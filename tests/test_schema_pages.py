@@ -10,9 +10,9 @@ import psycopg
 import pytest
 
 import make_docs
-import schema_catalog
-import schema_pages
 from conftest import ROOT, Address
+from rubi.pages import catalog as schema_catalog
+from rubi.pages import markdown
 
 REFRESH = "scripts/test.sh tests/test_schema_pages.py --refresh"
 EXAMPLES = ROOT / "docs/schema/examples.sql"
@@ -58,7 +58,7 @@ def test_every_table_has_its_page_and_everything_on_it(
     for view in found.of_kind("view"):
         assert f"### {view.name}\n" in views
     for function in found.functions:
-        name = schema_pages.qualified(function["schema"], function["name"])
+        name = markdown.qualified(function["schema"], function["name"])
         said = f"`{name}`" if function["is_trigger"] else f"### {name}\n"
         assert said in functions, name
 
@@ -115,7 +115,7 @@ def test_diagrams_name_tables_and_columns_that_exist(
     pages: dict[str, str], catalog: psycopg.Connection
 ) -> None:
     found = schema_catalog.read_catalog(catalog, make_docs.ROLES)
-    names = {schema_pages.entity(table.name) for table in found.of_kind("table")}
+    names = {markdown.entity(table.name) for table in found.of_kind("table")}
     keys = sum(c["kind"] == "f" for table in found.of_kind("table") for c in table.constraints)
     drawn, boxes = 0, set()
     for path, text in pages.items():
@@ -165,4 +165,4 @@ def test_every_example_runs(pages: dict[str, str], db: psycopg.Connection) -> No
 
 def test_examples_written_by_hand_belong_to_something(pages: dict[str, str]) -> None:
     shown = {name for name, _ in examples_of(pages)}
-    assert set(schema_pages.read_examples(EXAMPLES)) <= shown
+    assert set(markdown.read_examples(EXAMPLES)) <= shown

@@ -10,9 +10,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import embedded
 import machine
 from conftest import ROOT, Address
+from rubi.servers import embedded
 
 CONF = (ROOT / "postgresql.conf").read_text()
 SETTINGS = dict(re.findall(r"^(\w[\w.]*) = (.*)$", CONF, flags=re.MULTILINE))

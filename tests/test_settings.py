@@ -10,8 +10,8 @@ from collections.abc import Callable
 import pytest
 
 import settings
-from cli import Failure
 from conftest import ROOT, Address
+from rubi.cli import Failure
 
 Script = Callable[..., subprocess.CompletedProcess[str]]
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import hcl2
 import pytest
 
-from deploy import ROOT
+from rubi import ROOT
 
 FOLDER = ROOT / "terraform"
 # source, version and commit are in the file

@@ -8,11 +8,11 @@ import psycopg
 import pytest
 
 import bars
-import checklist
 import conftest
 import deploying
 import servers
 from conftest import Address
+from rubi.deploying import checklist
 
 pytestmark = servers.LICENSED
 Connect = Callable[..., psycopg.Connection]

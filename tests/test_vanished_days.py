@@ -8,8 +8,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
-import doors
 import rows
+from rubi.deploying import open_rights
 
 Connect = Callable[..., psycopg.Connection]
 VANISHED = "SELECT relation, day::text FROM monitoring.vanished_days ORDER BY 1, 2"
@@ -169,7 +169,7 @@ def test_open_rights_are_those_that_the_superuser_takes(db: psycopg.Connection) 
     found = {name for (name,) in db.execute("SELECT object FROM monitoring.open_rights")}
     said: list[str] = []
     db.add_notice_handler(lambda note: said.append(note.message_primary))
-    doors.close(db)
+    open_rights.close(db)
     assert db.execute("SELECT * FROM monitoring.open_rights").fetchall() == []
     assert said == [f"{len(found)} objects taken from PUBLIC"]
 

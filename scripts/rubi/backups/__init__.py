@@ -1,0 +1,1 @@
+"""Backups: what they hold, where they lie, how they are proved."""

@@ -1,0 +1,316 @@
+"""Restores a backup: fetched, checked, made under another name, compared, then renamed."""
+
+from __future__ import annotations
+
+import re
+import secrets
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Annotated, Any, NamedTuple
+
+import psycopg
+import pyrage
+import typer
+from psycopg import sql
+from psycopg.conninfo import make_conninfo
+
+from rubi.backups import measuring, places
+from rubi.backups import roles as restore_roles
+from rubi.backups.places import Place
+from rubi.cli import Failure, console, step
+from rubi.deploying import open_rights
+from rubi.servers import pgtools
+
+Source = Annotated[str, typer.Argument(help="backup, folder of backups, or s3://bucket/path")]
+At = Annotated[str, typer.Option(help="the newest backup until then: 2026-11-20, or with a time")]
+Identity = Annotated[Path | None, typer.Option(help="file with the age or SSH private key")]
+Jobs = Annotated[int, typer.Option(min=1, help="connections that restore at once")]
+
+
+class Fetched(NamedTuple):
+    """A backup that lies here, its files whole and in plain text."""
+
+    name: str
+    manifest: dict[str, Any]
+    dump: Path
+    roles: Path
+
+
+def moment(text: str) -> datetime | None:
+    """A date, meaning its end, or a time; UTC unless it says otherwise."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--at {text}: give 2026-11-20 or 2026-11-20T03:00") from error
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    return found + timedelta(days=1, microseconds=-1) if len(text) == 10 else found
+
+
+def find(source: str, at: str, database: str = "") -> tuple[Place, str]:
+    """The place and name of the backup that is meant; the name is empty when the place is it."""
+    if source.endswith((".dump", ".dump.age")):
+        source = str(Path(source).parent)
+    place = Place(source)
+    if place.itself:
+        return place, ""
+    limit = moment(at)
+    names = place.names(database)
+    if len({places.NAME.fullmatch(name)[1] for name in names}) > 1:
+        raise Failure(f"{place} has backups of several databases: name one with --database")
+    wanted = [name for name in names if limit is None or places.time_of(name) <= limit]
+    if not wanted:
+        partial = len(place.names(database, complete=False))
+        raise Failure(
+            f"{place}: no complete backup{f' until {at}' if at else ''}"
+            + (f", {partial} without a manifest" if partial else "")
+        )
+    return place, wanted[-1]
+
+
+@contextmanager
+def fetched(source: str, at: str, database: str, identity: Path | None) -> Iterator[Fetched]:
+    """Bring a backup here, check it against its manifest, decrypt it. Removed afterwards."""
+    place, name = find(source, at, database)
+    manifest = place.manifest(name)
+    called = name or place.itself
+    folder = Path(tempfile.mkdtemp(prefix="rubi-restore-", dir=None))
+    try:
+        with step(f"backup {called} read from {place}, checksums right"):
+            for file, expected in manifest["files"].items():
+                if ".sql.gz" not in file:  # the same once more, for people
+                    place.fetch(name, file, folder / file, expected)
+        if any(path.suffix == ".age" for path in folder.iterdir()):
+            decrypt(folder, identity)
+        yield Fetched(
+            called, manifest, next(folder.glob("*.dump")), next(folder.glob("*.roles.sql"))
+        )
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def decrypt(folder: Path, identity: Path | None) -> None:
+    """Decrypt the files of a backup."""
+    if identity is None:
+        raise Failure("the backup is encrypted: name the file of the private key with --identity")
+    text = identity.read_text()
+    try:
+        if "PRIVATE KEY" in text:
+            key: Any = pyrage.ssh.Identity.from_buffer(text.encode())
+        else:
+            line = re.search(r"^AGE-SECRET-KEY-\S+", text, flags=re.MULTILINE)
+            key = pyrage.x25519.Identity.from_str(line[0] if line else "")
+        for path in list(folder.glob("*.age")):
+            pyrage.decrypt_file(str(path), str(path.with_suffix("")), [key])
+            path.unlink()
+    except (pyrage.IdentityError, pyrage.DecryptError) as error:
+        raise Failure(f"{identity} does not open this backup: {error}") from error
+
+
+def restore_into(backup: Fetched, dsn: str, *, jobs: int = 1, force: bool = False) -> str:
+    """Restore a backup into the database a connection string names; its name.
+
+    It is made under another name, and renamed when its contents equal the manifest. A database that
+    has the name already must be empty or force be given; then it keeps its data under a new name.
+    """
+    manifest = backup.manifest
+    with psycopg.connect(
+        make_conninfo(dsn, dbname="postgres"), autocommit=True, application_name="rubi restore"
+    ) as server:
+        target = database_of(dsn)
+        check_versions(server, manifest)
+        keep = check_target(server, dsn, target, force)
+        made = f"{target[:40]}_restoring_{secrets.token_hex(4)}"
+        try:
+            with step("roles") as notes:
+                notes.append(restore_roles.restore(server, backup.roles.read_text()))
+            create(server, made, manifest["database"])
+            fill(backup, make_conninfo(dsn, dbname=made), jobs)
+            with step("every table compared with the manifest") as notes:
+                notes.append(compare(make_conninfo(dsn, dbname=made), manifest))
+        except BaseException:
+            server.execute(
+                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(made))
+            )
+            raise
+        kept = swap(server, made, target, backup.name if keep else "")
+    console.print(
+        f"database {target} is equal to backup {backup.name}"
+        + (f"; what was there before is now {kept}" if kept else ""),
+        soft_wrap=True,
+    )
+    return target
+
+
+def database_of(dsn: str) -> str:
+    """The database that libpq would connect to."""
+    found = psycopg.pq.Conninfo.get_defaults() if not dsn else None
+    parsed = {
+        option.keyword: option.val or option.compiled
+        for option in (found or psycopg.pq.Conninfo.parse(dsn.encode()))
+    }
+    name = (parsed.get(b"dbname") or b"").decode() or pgtools.environment(dsn).get("PGDATABASE", "")
+    if not name:
+        raise Failure("name the database to restore into: PGDATABASE, or dbname in --dsn")
+    return name
+
+
+def check_versions(server: psycopg.Connection, manifest: dict[str, Any]) -> None:
+    """Raise Failure where the dump can't be restored on this server."""
+    found, wanted = server.info.server_version // 10000, int(manifest["postgresql"].split(".")[0])
+    if found < wanted:
+        raise Failure(f"the dump is of PostgreSQL {wanted}, this server is {found}")
+    if not measuring.one(server, "SELECT usesuper FROM pg_user WHERE usename = current_user")[0]:
+        raise Failure(
+            "restoring hypertables needs a superuser: on a managed service use its snapshot, or "
+            "restore elsewhere and copy the tables (docs/backups.md)"
+        )
+    version = manifest["timescaledb"]
+    versions = [
+        name
+        for (name,) in server.execute(
+            "SELECT version FROM pg_available_extension_versions WHERE name = 'timescaledb'"
+        )
+    ]
+    if version and version not in versions:
+        here = ", ".join(sorted(versions)) or "none"
+        raise Failure(
+            f"the dump needs TimescaleDB {version}, this server has {here}: install {version}, "
+            "restore, then ALTER EXTENSION timescaledb UPDATE"
+        )
+
+
+def check_target(server: psycopg.Connection, dsn: str, target: str, force: bool) -> bool:
+    """Whether the target holds something. Raises Failure when nobody said it may be replaced."""
+    if not server.execute("SELECT FROM pg_database WHERE datname = %s", [target]).rowcount:
+        return False
+    with psycopg.connect(make_conninfo(dsn, dbname=target), autocommit=True) as connection:
+        tables = len(connection.execute(measuring.TABLES).fetchall())
+    if tables and not force:
+        raise Failure(
+            f"database {target} has {tables} tables: restore into another one, or with --force"
+        )
+    return tables > 0
+
+
+def create(server: psycopg.Connection, name: str, like: dict[str, Any]) -> None:
+    """A new database with the owner, rights and settings of the one that was dumped."""
+    provider = {"i": "icu", "b": "builtin"}.get(like["provider"])
+    server.execute(
+        sql.SQL(
+            "CREATE DATABASE {} TEMPLATE template0 ENCODING {} LC_COLLATE {} LC_CTYPE {} {}"
+            " OWNER {}"
+        ).format(
+            sql.Identifier(name), sql.Literal(like["encoding"]), sql.Literal(like["collate"]),
+            sql.Literal(like["ctype"]),
+            sql.SQL(f"LOCALE_PROVIDER {provider} {provider}_LOCALE {{}}").format(like["locale"])
+            if provider else sql.SQL("LOCALE_PROVIDER libc"),
+            sql.Identifier(like["owner"]),
+        )
+    )  # fmt: skip
+    on = sql.Identifier(name)
+    server.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM public").format(on))
+    for role, right in like["rights"]:
+        server.execute(
+            sql.SQL("GRANT {} ON DATABASE {} TO {}").format(
+                sql.SQL(right), on, sql.SQL("public") if role == "public" else sql.Identifier(role)
+            )
+        )
+    for setting in like["settings"]:
+        key, _, value = setting.partition("=")
+        server.execute(
+            sql.SQL("ALTER DATABASE {} SET {} = {}").format(on, sql.Identifier(key), value)
+        )
+
+
+def fill(backup: Fetched, dsn: str, jobs: int) -> None:
+    """TimescaleDB's way: pre_restore, the dump, post_restore; then ANALYZE."""
+    with psycopg.connect(dsn, autocommit=True, application_name="rubi restore") as connection:
+        major = connection.info.server_version // 10000
+        programs, env = pgtools.programs_for(major), pgtools.environment(dsn)
+        if backup.manifest["timescaledb"]:
+            connection.execute("SET client_min_messages = error")
+            connection.execute(
+                sql.SQL("CREATE EXTENSION IF NOT EXISTS timescaledb VERSION {}").format(
+                    sql.Literal(backup.manifest["timescaledb"])
+                )
+            )
+            connection.execute("SELECT public.timescaledb_pre_restore()")
+        common = (programs / "pg_restore", f"--dbname={connection.info.dbname}", "--exit-on-error")
+        with step("dump restored") as notes:
+            for part in parts(jobs):
+                pgtools.run(*common, *part, backup.dump, env=env)
+            if jobs > 1:
+                notes.append(f"{jobs} at once")
+        if backup.manifest["timescaledb"]:
+            connection.execute("SELECT public.timescaledb_post_restore()")
+    with (
+        step("ANALYZE"),
+        psycopg.connect(dsn, autocommit=True, application_name="rubi restore") as connection,
+    ):
+        if connection.execute(
+            "SELECT current_setting('timescaledb.restoring', TRUE) = 'on'"
+        ).fetchone()[0]:
+            raise Failure("timescaledb.restoring is still on: SELECT timescaledb_post_restore()")
+        open_rights.close(connection)
+        connection.execute("ANALYZE")
+
+
+def parts(jobs: int) -> list[list[str]]:
+    """How pg_restore is called: at once, or TimescaleDB's catalog first and then in parallel."""
+    if jobs == 1:
+        return [[]]
+    own = ("_timescaledb_catalog", "_timescaledb_config")
+    return [
+        ["--section=pre-data"],
+        ["--section=data", *(f"--schema={name}" for name in own)],
+        ["--section=data", *(f"--exclude-schema={name}" for name in own), f"--jobs={jobs}"],
+        ["--section=post-data", f"--jobs={jobs}"],
+    ]
+
+
+def compare(dsn: str, manifest: dict[str, Any]) -> str:
+    """Measure a database; raise Failure where it is not what the manifest says."""
+    with psycopg.connect(dsn, application_name="rubi restore") as connection:
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+        found = measuring.measure(connection)
+        behind = measuring.sequences_behind(connection)
+    differs = measuring.differences(manifest, found) + behind
+    if differs:
+        raise Failure(
+            f"not equal to the manifest: {'; '.join(differs[:5])} ({len(differs)} in all)"
+        )
+    rows = sum(table["rows"] for table in found["tables"].values())
+    return f"{len(found['tables'])} tables, {rows:,} rows equal"
+
+
+def swap(server: psycopg.Connection, made: str, target: str, name: str) -> str:
+    """Give the restored database its name.
+
+    What had it before gets another, made of the backup's, which is answered; or goes without one.
+    """
+    kept = ""
+    old = sql.Identifier(target)
+    if not name:
+        server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(old))
+    else:
+        kept = f"{target[:30]}_before_{name[-15:]}_{secrets.token_hex(2)}"
+        server.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
+            [target],
+        )
+        rename(server, target, kept)
+    rename(server, made, target)
+    return kept
+
+
+def rename(server: psycopg.Connection, old: str, new: str) -> None:
+    """Rename a database."""
+    server.execute(
+        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new))
+    )

@@ -1,0 +1,1 @@
+"""Bars and ticks: files in the forms people have, the archive, the lake."""

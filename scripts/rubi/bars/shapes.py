@@ -1,0 +1,354 @@
+"""Which maker's file of bars or ticks this is, told from its first lines.
+
+Headers go by their names, files without one by the shape of their first line. What can't be told
+is refused with the option that tells it.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+import unicodedata
+from dataclasses import dataclass, field
+
+from rubi.bars.times import EPOCH, FORMS
+from rubi.cli import Failure
+
+PRICES = ("open", "high", "low", "close")
+# Names in headers, lower case, letters and digits only.
+DATES = {"date", "data", "day", "datum", "dtyyyymmdd", "fecha", "dato"}
+CLOCKS = {"time", "hour", "timeofday", "uhrzeit", "czas", "hora"}
+WHENS = {"", "when", "datetime", "timestamp", "opentime", "opentimestamp", "gmttime", "localtime",
+         "timeutc", "utctime", "dateutc", "dategmt", "unix", "unixtimestamp", "unixtime", "epoch",
+         "opendatetime", "dateandtime", "ts", "timestampms"}  # fmt: skip
+NAMES = {
+    "open": "open", "o": "open", "otwarcie": "open", "high": "high", "h": "high",
+    "najwyzszy": "high", "low": "low", "l": "low", "najnizszy": "low", "close": "close",
+    "c": "close", "zamkniecie": "close", "bid": "bid", "ask": "ask", "spread": "spread",
+    "flags": "flags", "ticker": "ticker", "symbol": "ticker", "per": "per", "last": "last",
+    "tickvol": "volume", "tickvolume": "volume", "ticks": "volume", "tradecount": "volume",
+    "numberoftrades": "volume", "nooftrades": "volume", "trades": "volume", "count": "volume",
+    "realvolume": "real_volume", "vol": "traded", "volume": "traded", "v": "traded",
+    "wolumen": "traded", "traded": "traded",
+}  # fmt: skip
+ZONES = {"utc": "UTC", "gmt": "UTC", "eet": "Europe/Athens", "msk": "Europe/Moscow"}
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
+COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+DAY = re.compile(r"\d{4}[./-]\d\d?[./-]\d\d?T?|\d\d?[./-]\d\d?[./-](\d{4}|\d\d)|\d{8}T?", re.ASCII)
+OF_DAY = re.compile(r"\d\d?:\d\d(:\d\d([.,]\d+)?)?|\d{4}|\d{6}|\d{9}", re.ASCII)
+DUKASCOPY_TIME = re.compile(r"\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d\.\d{3}( GMT[+-]\d{4})?", re.ASCII)
+
+
+@dataclass
+class Options:
+    """What the caller says of the files."""
+
+    columns: list[str] | None = None
+    dates: str | None = None
+    volume: str | None = None
+    ticker: str | None = None
+    decimal_comma: bool = False
+
+
+@dataclass
+class Layout:
+    """How a file is to be read."""
+
+    form: str  # what the file is, for the reader
+    columns: list[str]  # the role of each column
+    delimiter: str
+    skip: int = 1  # lines before the first bar
+    clock: str | None = None  # of the maker
+    server: bool = False  # by the clock of a trade server, even seconds since 1970
+    zero_is_none: bool = False  # a price of 0 says that there is none
+    bare: bool = True  # dates without a time may stand for the day they name
+    volume: str = ""  # where `traded` goes: volume, real, round; empty while nothing tells it
+    order: str = ""  # of day and month; empty while nothing tells it
+    symbol: str | None = None
+    ticker: str | None = None  # lines of others are left out
+    decimal_comma: bool = False
+    short: bool = False  # years of two digits were asked for
+    ignored: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    sample: list[str] = field(default_factory=list)  # the first line of values
+
+    @property
+    def ticks(self) -> bool:
+        """Whether the file holds ticks."""
+        return "bid" in self.columns
+
+    @property
+    def as_clock(self) -> bool:
+        """Whether seconds since 1970 count by the server's clock."""
+        return self.server
+
+
+def cells_of(line: str, delimiter: str) -> list[str]:
+    """The fields of a line without blanks around them."""
+    if '"' not in line:
+        return [cell.strip() for cell in line.split(delimiter)]
+    try:
+        return [cell.strip() for cell in next(csv.reader([line], delimiter=delimiter), [])]
+    except csv.Error:
+        return [line]
+
+
+def canonical(name: str) -> str:
+    """A name of a header without case, accents, brackets, blanks and the zone behind it."""
+    name = unicodedata.normalize("NFKD", re.sub(r"\(.*?\)", "", name))
+    return re.sub(r"[^0-9a-z]", "", name.lower())
+
+
+def recognise(lines: list[str], options: Options) -> Layout:
+    """The layout of a file with these first lines. Raises Failure where nothing tells it."""
+    first = next((n for n, line in enumerate(lines) if line.strip()), 0)
+    start = first
+    # a maker's address, or Excel's sep=, before the header
+    while start < min(first + 5, len(lines) - 1) and (
+        not lines[start].strip() or max(map(lines[start].count, "\t;,")) == 0
+        or re.match(r"https?://|sep=", lines[start])
+    ):  # fmt: skip
+        start += 1
+    if options.columns:
+        layout = given_columns(lines, start, options.columns)
+    else:
+        delimiter = max("\t;,", key=lines[start].count)
+        rows = [cells_of(line, delimiter) for line in lines[start : start + 4]]
+        if table := pandas_header(rows, options):
+            layout, depth = table
+        elif moments_in(rows[0]):
+            layout, depth = headless(rows[0], delimiter), 0
+        else:
+            following = next((row for row in rows[1:] if any(row)), [])
+            layout, depth = with_header(rows[0], following, delimiter, lines[first]), 1
+        layout.skip, layout.delimiter = start + depth, delimiter
+        if "cryptodatadownload" in lines[first].lower():
+            layout.form, layout.clock = "CryptoDataDownload", "UTC"
+            layout.volume = layout.volume or "real"
+    rest = (cells_of(line, layout.delimiter) for line in lines[layout.skip :] if line.strip())
+    layout.sample = next(rest, [])
+    return settle(layout, options)
+
+
+def settle(layout: Layout, options: Options) -> Layout:
+    """Take in what the options say and the first line of values shows."""
+    layout.ticker = options.ticker if "ticker" in layout.columns else None
+    layout.decimal_comma = options.decimal_comma
+    layout.order, layout.short = options.dates or layout.order, bool(options.dates)
+    if options.volume:
+        layout.volume = options.volume
+    if {"volume", "traded"} <= set(layout.columns) and not layout.ticks:
+        # price changes or trades are counted beside it
+        layout.columns[layout.columns.index("traded")] = "real_volume"
+    when = moment_of(layout, layout.sample)
+    if not layout.order and (EPOCH.fullmatch(when) or FORMS["ymd"].fullmatch(when)):
+        layout.order = "ymd"
+    fields = dict(zip(layout.columns, layout.sample, strict=False))
+    prices = [fields[name] for name in (*PRICES, "bid", "ask") if fields.get(name)]
+    if not layout.decimal_comma and prices and all(map(COMMA_NUMBER.fullmatch, prices)):
+        raise Failure(f"prices such as {prices[0]} have a decimal comma: give --decimal-comma")
+    return layout
+
+
+def moment_of(layout: Layout, cells: list[str]) -> str:
+    """The text of date and time in a line."""
+    fields = dict(zip(layout.columns, cells, strict=False))
+    return f"{fields.get('when', '')} {fields.get('clock', '')}".strip()
+
+
+def roles_of(names: list[str], sample: list[str]) -> list[str]:
+    """The role of each column of a header; two of a kind are left to the caller."""
+    plain = [canonical(name) for name in names]
+    roles = [NAMES.get(name, "") for name in plain]
+    if "close" not in roles and "bid" not in roles:
+        roles = ["close" if role == "last" else role for role in roles]
+    elif "bid" not in roles:
+        roles = ["" if role == "last" else role for role in roles]
+    if "bid" in roles:
+        roles = ["volume" if role == "traded" else role for role in roles]
+    elif "traded" not in roles:  # CryptoDataDownload: one column each for both sides of the pair
+        coins = [n for n, name in enumerate(names) if re.fullmatch(r"Volume [A-Z0-9]+", name)]
+        pair = sample[roles.index("ticker")] if "ticker" in roles[: len(sample)] else ""
+        for n in sorted(coins, key=lambda n: not pair.startswith(names[n][7:]))[:1]:
+            roles[n] = "traded"
+    dates = [n for n, name in enumerate(plain) if name in DATES]
+    clocks = [n for n, name in enumerate(plain) if name in CLOCKS]
+    wholes = [n for n, name in enumerate(plain) if name in WHENS]
+
+    def shown(n: int) -> str:
+        return sample[n] if n < len(sample) else ""
+
+    def rank(n: int) -> tuple:  # seconds since 1970 say most, an index without a name least
+        return (not EPOCH.fullmatch(shown(n)), plain[n] == "", n)
+
+    def whole(text: str) -> bool:
+        epoch = EPOCH.fullmatch(text) and len(text) > 9
+        return bool(epoch or any(form.fullmatch(text) for form in FORMS.values()))
+
+    if "timemsc" in plain:  # the MetaTrader5 package has the seconds beside it
+        roles[plain.index("timemsc")] = "when"
+    elif dates and clocks and not wholes and not whole(shown(clocks[0])):
+        roles[dates[0]], roles[clocks[0]] = "when", "clock"
+    elif found := sorted([*wholes, *dates, *clocks], key=rank):
+        roles[found[0]] = "when"
+    return roles
+
+
+def with_header(names: list[str], sample: list[str], delimiter: str, line: str) -> Layout:
+    """The layout that a header's names tell. Raises Failure where they do not."""
+    names = [name.strip('"') for name in names]
+    roles = roles_of(names, sample)
+    ticks = "bid" in roles
+    missing = [
+        name for name in ("when", *(("bid", "ask") if ticks else PRICES)) if name not in roles
+    ]
+    if missing:
+        raise Failure(
+            f"the first line is no header with {'date and ' if 'when' in missing else ''}"
+            f"{'bid, ask' if ticks else ', '.join(PRICES)}: {line!r:.80}; give --columns"
+        )
+    twice = [role for role in roles if role and roles.count(role) > 1]
+    if twice:
+        raise Failure(f"two columns mean {twice[0]}: {line!r:.80}; give --columns")
+    layout = Layout("CSV with a header", roles, delimiter)
+    layout.ignored = [name for name, role in zip(names, roles, strict=True) if name and not role]
+    name_maker(layout, names, sample)
+    return layout
+
+
+def name_maker(layout: Layout, names: list[str], sample: list[str]) -> None:
+    """Who writes such a header, and by which clock."""
+    plain = [canonical(name) for name in names]
+    held = set(plain)
+    brackets = all(re.fullmatch(r"<\w+>", name) for name in names)
+    when = moment_of(layout, sample)
+    zone = re.search(r"\((\w+)\)", names[layout.columns.index("when")])
+    if held & {"tickvol", "tickvolume", "flags"}:
+        kind = "ticks" if layout.ticks else "bars"
+        layout.form = f"MT5's {kind}" if brackets else f"MT5's {kind}, names without brackets"
+        layout.server, layout.bare = True, False
+        layout.zero_is_none = "timemsc" in held
+    elif "gmttime" in held or DUKASCOPY_TIME.fullmatch(when):
+        layout.form, layout.volume = "Dukascopy", "real"
+        layout.clock, layout.order = None if "localtime" in held else "UTC", "dmy"
+    elif "closetime" in held and held & {"ignore", "takerbuyvolume", "quoteassetvolume"}:
+        layout.form, layout.clock, layout.volume = "Binance", "UTC", "real"
+    elif brackets and {"ticker", "per"} <= held:
+        layout.form = "Stooq" if "openint" in held else "Finam"
+        layout.clock = None if "openint" in held else "Europe/Moscow"
+    elif "zamkniecie" in held:
+        layout.form = "Stooq"
+    elif held & {"adjclose", "dividends"}:
+        layout.form = "Yahoo"
+    elif plain[0] == "time" and names[0] == "time" and (EPOCH.fullmatch(when) or "-" in when[:5]):
+        layout.form = "TradingView"
+    if zone and zone[1].lower() in ZONES:
+        layout.clock = ZONES[zone[1].lower()]
+    elif held & {"timeutc", "utctime", "dateutc", "dategmt"}:
+        layout.clock = "UTC"
+    if "adjclose" in held:
+        layout.notes.append("adjusted closes are not loaded")
+
+
+def pandas_header(rows: list[list[str]], options: Options) -> tuple[Layout, int] | None:
+    """yfinance as pandas writes it: names, tickers and Date in three rows."""
+    if len(rows) < 3 or rows[2][0] not in ("Date", "Datetime") or any(rows[2][1:]):
+        return None
+    names, tickers = (rows[1], rows[0]) if rows[0][0] == "Ticker" else (rows[0], rows[1])
+    held = list(dict.fromkeys(tickers[1:]))
+    chosen = options.ticker or held[0]
+    if len(held) > 1 and not options.ticker:
+        raise Failure(f"holds {len(held)} symbols ({', '.join(held[:5])} …): give --ticker")
+    if chosen not in held:
+        raise Failure(f"holds no {chosen}, but {', '.join(held[:5])}")
+    roles, ignored = ["when"], []
+    for name, ticker in zip(names[1:], tickers[1:], strict=True):
+        roles.append(NAMES.get(canonical(name), "") if ticker == chosen else "")
+        if ticker == chosen and not roles[-1]:
+            ignored.append(name)
+    missing = [name for name in PRICES if name not in roles]
+    if missing:
+        raise Failure(f"no {missing[0]} among the columns of {chosen}")
+    layout = Layout("Yahoo (yfinance)", roles, ",", symbol=chosen, ignored=ignored)
+    if "Adj Close" in ignored:
+        layout.notes.append("adjusted closes are not loaded")
+    return layout, 3
+
+
+def moments_in(cells: list[str]) -> int:
+    """How many cells at the start of a line are its time: 0 where none is."""
+    if not cells or not all(NUMBER.fullmatch(cell) or not cell for cell in cells[3:]):
+        return 0
+    if len(cells) > 2 and DAY.fullmatch(cells[0]) and OF_DAY.fullmatch(cells[1]) and (
+        ":" in cells[1] or len(cells) > 6
+    ):  # fmt: skip
+        return 2
+    known = any(form.fullmatch(cells[0]) for form in FORMS.values()) or EPOCH.fullmatch(cells[0])
+    return 1 if known else 0
+
+
+def headless(cells: list[str], delimiter: str) -> Layout:
+    """The layout of a file without a header. Raises Failure where its shape is none known."""
+    shape = ["when", "clock"][: moments_in(cells)]
+    cells = cells[:-1] if cells[-1] == "" else cells
+    rest = len(cells) - len(shape)
+    layout = Layout("no header, date and prices", [], delimiter, bare=False)
+    if EPOCH.fullmatch(cells[0]) and not DAY.fullmatch(cells[0]):
+        if rest in (10, 11):
+            layout.form, layout.clock, layout.volume = "no header, Binance", "UTC", "real"
+            shape += [*PRICES, "traded", "", "", "volume", "", "", ""][:rest]
+        elif rest in (4, 5, 6):  # Kraken counts trades in the sixth
+            shape += [*PRICES, "traded", "volume"][:rest]
+        layout.form = layout.form.replace("date", "seconds since 1970")
+    elif re.fullmatch(r"\d{8} \d{6}", cells[0]) and delimiter == ";" and rest == 5:
+        layout.form, layout.clock = "no header, HistData", "UTC-5"
+        shape += [*PRICES, "volume"]
+    elif re.fullmatch(r"\d{8} \d{9}", cells[0]) and rest == 3:
+        layout.form, layout.clock = "no header, HistData's ticks", "UTC-5"
+        shape += ["bid", "ask", ""]
+    elif len(shape) == 2 and rest in (4, 5):
+        layout.form, layout.server = "no header, MT4's form", True
+        shape += [*PRICES, "volume"][:rest]
+    elif rest == 7:
+        layout.form, layout.server = "no header, MT5's bars", True
+        shape += [*PRICES, "volume", "real_volume", "spread"]
+    elif rest in (4, 5):
+        shape += [*PRICES, "traded"][:rest]
+    if len(shape) < 5 and "bid" not in shape:
+        raise Failure(
+            f"no header, and {len(cells)} fields whose meaning nothing tells: give --columns, such"
+            " as date,time,open,high,low,close,volume (- leaves one out)"
+        )
+    layout.columns = shape
+    shown = [name for name in shape if name]
+    layout.notes.append(f"columns by their shape: {', '.join(shown)}; --columns tells others")
+    return layout
+
+
+def given_columns(lines: list[str], start: int, names: list[str]) -> Layout:
+    """The layout of --columns; a header is what stands before the first line with a time."""
+    for skip in range(start, min(start + 6, len(lines))):
+        for delimiter in "\t;,":
+            cells = cells_of(lines[skip], delimiter)
+            cells = cells[:-1] if len(cells) == len(names) + 1 and not cells[-1] else cells
+            if len(cells) != len(names):
+                continue
+            roles = roles_of(["" if name == "-" else name for name in names], cells)
+            roles = ["" if name == "-" else role for name, role in zip(names, roles, strict=True)]
+            layout = Layout("columns as given", roles, delimiter, skip=skip, bare=False)
+            when = moment_of(layout, cells)
+            if EPOCH.fullmatch(when) or any(form.fullmatch(when) for form in FORMS.values()):
+                return check_given(layout)
+    raise Failure(f"no line has the {len(names)} fields of --columns with a time among them")
+
+
+def check_given(layout: Layout) -> Layout:
+    """Whether --columns is enough. Raises Failure where something is missing or there twice."""
+    needed = ("bid", "ask") if layout.ticks else PRICES
+    missing = [name for name in needed if name not in layout.columns]
+    twice = [role for role in layout.columns if role and layout.columns.count(role) > 1]
+    if missing or twice:
+        raise Failure(
+            f"--columns: {'no ' + missing[0] if missing else 'two columns mean ' + twice[0]}"
+        )
+    return layout

@@ -1,0 +1,54 @@
+"""How commands reach a database: the options they have in common, and the connection."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import psycopg
+import typer
+from psycopg.rows import namedtuple_row
+
+from rubi.cli import Failure, console
+
+# "already exists, skipping" of relations, objects, columns and schemas: what re-running says
+EXPECTED_NOTICES = {"42P07", "42710", "42701", "42P06", "00000"}
+Dsn = Annotated[
+    str, typer.Option(help="libpq connection string or URL; else PG* variables or a service file")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
+
+
+@contextmanager
+def connect(dsn: str = "") -> Iterator[psycopg.Connection]:
+    """A connection in UTC that reports what is worth reading of a file's notices."""
+    connection = psycopg.connect(
+        dsn,
+        autocommit=True,
+        application_name="rubi deploy",
+        row_factory=namedtuple_row,
+        prepare_threshold=None,
+    )
+    with connection:
+        if connection.info.server_version < 150000:
+            major = connection.info.server_version // 10000
+            raise Failure(f"PostgreSQL {major} is too old: 15 or newer needed")
+        # a role's defaults are for its other work
+        connection.execute(
+            "SET timezone = 'UTC'; SET statement_timeout = 0;"
+            " SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = off;"
+            " SET datestyle = 'ISO, MDY'; SET intervalstyle = postgres; SET bytea_output = hex"
+        )
+        connection.add_notice_handler(show_notice)
+        yield connection
+
+
+def show_notice(diagnostic: psycopg.errors.Diagnostic) -> None:
+    """Print a server's notice unless it only says that an object exists already."""
+    if diagnostic.sqlstate not in EXPECTED_NOTICES or diagnostic.severity_nonlocalized == "WARNING":
+        console.print(
+            f"  {diagnostic.severity_nonlocalized}: {diagnostic.message_primary}",
+            markup=False,
+            soft_wrap=True,
+        )

@@ -1,0 +1,1 @@
+"""The demo's server and what fills it."""

@@ -1,0 +1,1 @@
+"""Carrying the numbered SQL files to a database."""

@@ -1,0 +1,95 @@
+"""Writes what is due as one script that psql runs: for reviewers, and for who may only run psql."""
+
+from __future__ import annotations
+
+from rubi import ROOT
+from rubi.deploying.sqlfiles import File
+
+LOCK = ROOT / "scripts/lock.sql"
+
+GUARD = """DO $guard$
+DECLARE
+    v_other text;
+BEGIN
+    IF to_regclass('deploy.history') IS NOT NULL THEN
+        SELECT string_agg(f.path, ', ' ORDER BY f.path) INTO v_other
+        FROM (
+            VALUES
+%(rows)s
+        ) AS f (path, was, becomes)
+        WHERE coalesce((
+            SELECT h.sha256 FROM deploy.history AS h
+            WHERE h.path = f.path
+            ORDER BY h.id DESC
+            LIMIT 1
+        ), '') NOT IN (f.was, f.becomes);
+    ELSIF %(history)s THEN
+        v_other := 'deploy.history is missing';
+    END IF;
+    IF v_other IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB003',
+            MESSAGE = format('this script was written for another state: %%s', v_other),
+            HINT = 'Write the bundle again from this database.';
+    END IF;
+END
+$guard$;
+"""
+
+
+def literal(text: str) -> str:
+    """A text as an SQL literal."""
+    return "'" + text.replace("'", "''") + "'"
+
+
+def dollars(text: str) -> str:
+    """A long text as a dollar-quoted literal."""
+    tag = "$body$"
+    while tag in text:
+        tag = tag[:-1] + "_$"
+    return tag + text + tag
+
+
+def script(
+    todo: list[tuple[File, str]], before: dict[str, str], database: str, version: str
+) -> str:
+    """The script. before: SHA-256 of each file as last applied, which the script insists on."""
+    parts = [
+        f"-- {len(todo)} files for the database {database}, written by deploy.py {version}.\n"
+        "-- Run it with psql; a second run is harmless:\n"
+        f"--     psql -X -v ON_ERROR_STOP=1 -d {database} -f THIS_FILE\n"
+        "-- Each file runs in a transaction of its own together with its history row.\n"
+        + "".join(f"--   {file.path} ({reason}) {file.sha256[:12]}\n" for file, reason in todo),
+        "\\set ON_ERROR_STOP on\n\\set QUIET on\n\\encoding UTF8\n"
+        "SET client_min_messages = warning;\nSET timezone = 'UTC';\nSET statement_timeout = 0;\n"
+        "SET lock_timeout = '5s';\n",
+        LOCK.read_text(encoding="utf-8"),
+    ]
+    if todo:
+        parts.append(guard([file for file, _ in todo], before))
+    for file, reason in todo:
+        record = (
+            f"SELECT deploy.record_file({literal(file.path)}, {dollars(file.text)},"
+            " 'psql', :'VERSION_NAME', :'started') \\g (tuples_only) /dev/null\n"
+        )
+        head = f"\\echo {file.path}\n-- {file.path} ({reason})\n"
+        started = "SELECT clock_timestamp() AS started \\gset\n"
+        if file.alone:
+            parts.append(
+                f"{head}{started}CALL deploy.drop_invalid_indexes({dollars(file.text)});\n"
+                "-- a concurrent build waits for old transactions, which holds up nobody\n"
+                f"SET lock_timeout = 0;\n{file.text}\n{record}SET lock_timeout = '5s';\n"
+            )
+        else:
+            parts.append(f"{head}{started}BEGIN;\n{file.text}\n{record}RESET ROLE;\nCOMMIT;\n")
+    return "\n".join(parts)
+
+
+def guard(files: list[File], before: dict[str, str]) -> str:
+    """Stops the script in a database whose files are neither as they were nor as they will be."""
+    rows = ",\n".join(
+        f"{' ' * 12}({literal(file.path)},"
+        f" {literal(before.get(file.path, ''))}, {literal(file.sha256)})"
+        for file in files
+    )
+    return GUARD % {"rows": rows, "history": "TRUE" if before else "FALSE"}

@@ -1,0 +1,124 @@
+"""deploy.history: what was applied, and so what is due."""
+
+from __future__ import annotations
+
+import re
+from datetime import datetime
+from typing import NamedTuple
+
+import psycopg
+from psycopg.rows import class_row
+
+from rubi import ROOT
+from rubi.cli import Failure
+from rubi.deploying.sqlfiles import File
+
+# a full reader of TOML would take longer than all of "nothing to do"
+VERSION = re.search(r'(?m)^version = "(.+)"$', (ROOT / "pyproject.toml").read_text("utf-8"))[1]
+
+
+class Record(NamedTuple):
+    """The last row of a file in deploy.history."""
+
+    path: str
+    id: int
+    kind: str
+    sha256: str
+    tool: str
+    tool_version: str
+    applied_by: str
+    applied_at: datetime
+    duration_ms: int
+
+
+class Changed(Failure):
+    """Run-once files that were applied with a different text."""
+
+    def __init__(self, files: list[File]) -> None:
+        others = f" (and {len(files) - 1} more)" if len(files) > 1 else ""
+        super().__init__(
+            f"{files[0].path}{others} was applied with a different text: restore it and put the "
+            "change into a new numbered file"
+        )
+        self.files = files
+
+
+def applied(connection: psycopg.Connection) -> dict[str, Record]:
+    """The last record of each file; empty on a new database."""
+    if not connection.execute("SELECT to_regclass('deploy.history') IS NOT NULL").fetchone()[0]:
+        return {}
+    with connection.cursor(row_factory=class_row(Record)) as cursor:
+        cursor.execute(
+            "SELECT DISTINCT ON (h.path) h.path, h.id, h.kind, h.sha256, h.tool, h.tool_version,"
+            " h.applied_by, h.applied_at, h.duration_ms"
+            " FROM deploy.history AS h ORDER BY h.path, h.id DESC"
+        )
+        return {record.path: record for record in cursor}
+
+
+def recorded(connection: psycopg.Connection, history: dict[str, Record]) -> dict[str, File]:
+    """The files as they were last applied, in order."""
+    if not history:
+        return {}
+    rows = connection.execute(
+        "SELECT h.path, h.body FROM deploy.history AS h WHERE h.id = ANY (%s)",
+        [[record.id for record in history.values()]],
+    ).fetchall()
+    return {
+        file.path: file for file in sorted((File(*row) for row in rows), key=lambda f: f.number)
+    }
+
+
+def gone(files: list[File], history: dict[str, Record]) -> list[str]:
+    """Files that were applied and are not on disk any more."""
+    return sorted(history.keys() - {file.path for file in files})
+
+
+def due(files: list[File], history: dict[str, Record]) -> list[tuple[File, str]]:
+    """What has to run and why.
+
+    Raises Failure when the database is newer than the files, Changed when a run-once file is not
+    the one that was applied.
+    """
+    for path in gone(files, history):
+        if history[path].kind == "once":
+            raise Failure(
+                f"{path} was applied here on {history[path].applied_at:%Y-%m-%d} and is not among "
+                "these files: the database is newer than they are, use a newer checkout"
+            )
+    known = {file.path: history[file.path] for file in files if file.path in history}
+    if changed := [
+        f for f in files if f.once and f.path in known and f.sha256 != known[f.path].sha256
+    ]:
+        raise Changed(changed)
+
+    result = []
+    before = None  # the changed file that makes the later ones run again
+    last, last_path = 0, ""
+    for file in files:
+        record = known.get(file.path)
+        if file.once:
+            if record is None:
+                result.append((file, "new"))
+            continue
+        if record is None or record.sha256 != file.sha256:
+            result.append((file, "changed" if record else "new"))
+            before = before or file.path
+        elif before:
+            result.append((file, f"after {before}"))
+        elif record.id < last:  # a run that ended early did not come to this one
+            result.append((file, f"after {last_path}"))
+            before = last_path
+        if record and record.id > last:
+            last, last_path = record.id, file.path
+    return result
+
+
+def record_file(
+    connection: psycopg.Connection, file: File, tool: str, started: datetime | None = None
+) -> None:
+    """Write a file's history row; it began when the transaction did, unless started is given."""
+    connection.execute(
+        "SELECT deploy.record_file(%s, %s, %s, %s, coalesce(%s, now()))",
+        (file.path, file.text, tool, VERSION, started),
+    )

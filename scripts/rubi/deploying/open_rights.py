@@ -1,0 +1,23 @@
+"""What a superuser closes after the installation: rights of PUBLIC that nobody here needs."""
+
+from __future__ import annotations
+
+import psycopg
+
+from rubi import ROOT
+
+FILE = "grants/6020_extensions.sql"
+
+
+def close(connection: psycopg.Connection) -> bool:
+    """Run the file of a superuser's rights again; answers whether who asks is a superuser.
+
+    An update of an extension, and a restored dump of a server where nobody could close them, bring
+    rights of PUBLIC back, while the history says that the file ran.
+    """
+    (may,) = connection.execute(
+        "SELECT rolsuper FROM pg_roles WHERE rolname = session_user"
+    ).fetchone()
+    if may:
+        connection.execute((ROOT / FILE).read_text(encoding="utf-8"))
+    return may

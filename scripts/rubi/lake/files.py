@@ -1,0 +1,69 @@
+"""Files of the lake: which belong to an answer, and whether each is the one that was archived."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, datetime
+from typing import NamedTuple
+
+import psycopg
+import pyarrow as pa
+
+from rubi.bars.archive import Store
+from rubi.cli import Failure, one_line
+
+
+class File(NamedTuple):
+    """A file of the lake as the database noted it."""
+
+    symbol: str
+    month: date
+    location: str
+    sha256: str
+    bars: int
+
+
+def files_of(
+    connection: psycopg.Connection, timeframe: str, since: datetime, until: datetime,
+    symbols: list[str] | None,
+) -> list[File]:  # fmt: skip
+    """The files that make the answer. Raises RB130 or RB131 when it would be a part."""
+    last = date(until.year, until.month, until.day)
+    if until.timetz().replace(tzinfo=None) != datetime.min.time():
+        last = date.fromordinal(last.toordinal() + 1)
+    rows = connection.execute(
+        "SELECT symbol, month, location, sha256, bars FROM lake_files(%s, %s, %s, %s)",
+        [timeframe, since.date(), last, symbols],
+    )
+    return [File(*row) for row in rows]
+
+
+def fingerprint(store: Store, file: File) -> tuple:
+    """Size and time of a file that was read and found to be the one noted.
+
+    Raises Failure that names a file that is missing, damaged or not to be had.
+    """
+    path = f"{store.root}/{file.location}"
+    digest = hashlib.sha256()
+    try:
+        with store.files.open_input_stream(path) as stream:
+            while block := stream.read(1 << 22):
+                digest.update(block)
+        info = store.files.get_file_info(path)
+    except (pa.ArrowException, OSError, ValueError) as error:
+        raise Failure(f"{file.location}: damaged or missing ({one_line(error)})") from error
+    if digest.hexdigest() != file.sha256:
+        raise Failure(f"{file.location}: damaged (is not the file that was archived)")
+    return info.size, info.mtime_ns
+
+
+def fingerprints(store: Store, files: Iterable[File]) -> list[tuple]:
+    """All files read and compared, eight at a time; the first bad one is named."""
+    with ThreadPoolExecutor(8) as pool:
+        try:
+            return list(pool.map(lambda file: fingerprint(store, file), files))
+        except Failure:
+            pool.shutdown(cancel_futures=True)
+            raise

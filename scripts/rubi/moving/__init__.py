@@ -1,0 +1,8 @@
+"""What migrate_sqlite.py, migrate_csv.py and adopt.py share: a source's rows into our tables.
+
+sources reads rows; numbers_and_times and conversions say what a value means; mapping says which
+column goes where; staged_batches and sqlite_lines make batches, sqlite_lines_check looks at the
+latter in a process of its own; row_batches and pipeline write them; late_key builds the key
+afterwards; checksums and proof compare both sides; same_source knows a source that came before;
+command puts the parts together.
+"""

@@ -1,0 +1,249 @@
+"""One run of a move, as SQLite and CSV share it: plan, move, prove, report."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
+from time import monotonic
+from typing import Annotated
+
+import psycopg
+import typer
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from rubi.cli import Failure, console, print_table
+from rubi.deploying import locks
+from rubi.moving.mapping import Move, Options, plan
+from rubi.moving.pipeline import Mover
+from rubi.moving.proof import Measure, prove
+from rubi.moving.row_batches import Count
+from rubi.moving.same_source import check_same_source
+from rubi.moving.sources import Source
+
+Zone = Annotated[
+    str, typer.Option(help="Zone of times that name none: UTC, Europe/Athens, NY+7 for brokers")
+]
+Map = Annotated[
+    Path | None, typer.Option("--map", help="TOML: names of tables, columns, values, zones")
+]
+Only = Annotated[list[str] | None, typer.Option(help="Only this table; may be given repeatedly")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Move and prove, then take all of it back")]
+Resume = Annotated[
+    bool,
+    typer.Option("--resume", help="Commit each batch, and go on where an earlier run ended"),
+]
+Merge = Annotated[
+    bool, typer.Option("--merge", help="Into a database that has other users; no id may be shared")
+]
+LockPasswords = Annotated[
+    bool,
+    typer.Option(help="Lock users whose password hash is of no known form, instead of rejecting"),
+]
+Rejects = Annotated[
+    Path | None, typer.Option(help="File for rejected rows; else NAME.rejected.jsonl")
+]
+
+
+@contextmanager
+def connect(dsn: str) -> Iterator[psycopg.Connection]:
+    """A connection in UTC that may take its time, of a role that is a member of rubi_owner."""
+    with psycopg.connect(
+        dsn, autocommit=True, application_name="rubi migrate", prepare_threshold=None
+    ) as connection:
+        connection.execute(
+            "SET timezone = 'UTC'; SET datestyle = ISO; SET statement_timeout = 0;"
+            " SET idle_in_transaction_session_timeout = 0; SET client_min_messages = warning;"
+            " SET default_transaction_read_only = off"
+        )
+        if not connection.execute("SELECT to_regclass('migration.progress')").fetchone()[0]:
+            raise Failure(
+                "this database lacks our tables: run python scripts/deploy.py apply first"
+            )
+        yield connection
+
+
+def begun_at(connection: psycopg.Connection, source: Source) -> str:
+    """When the first run of this source began, as text in UTC."""
+    return connection.execute(
+        "SELECT coalesce(min(started_at), now())::text FROM migration.progress WHERE source = %s",
+        [source.name],
+    ).fetchone()[0]
+
+
+def show_plan(moves: Sequence[Move], others: Sequence[str], source: Source) -> None:
+    """What goes where, and what does not."""
+    for move in moves:
+        name = move.source_table if move.source_table != move.table else ""
+        said = [f"{source.count(move.source_table):,} rows"]
+        said += [f"from {name}"] if name else []
+        said += [f"kept aside: {', '.join(move.leftovers)}"] if move.leftovers else []
+        said += [f"missing: {', '.join(move.missing)}"] if move.missing else []
+        console.print(f"{move.table}: {', '.join(said)}", markup=False, soft_wrap=True)
+    for name in others:
+        try:
+            rows = f"{source.count(name):,} rows"
+        except Failure as failure:  # a view that is broken, or uses a function of an application
+            rows = f"can't be counted ({failure})"
+        console.print(f"{name}: {rows}, NOT TAKEN: no table of ours", markup=False, soft_wrap=True)
+
+
+def show_count(move: Move, count: Count, seconds: float) -> None:
+    """What became of a table, and in what form its times came."""
+    said = [f"{count.read:,} rows read", f"{count.moved:,} moved"]
+    said += [f"{count.there:,} there already"] if count.there else []
+    said += [f"{count.rejected:,} REJECTED"] if count.rejected else []
+    said.append(f"{count.read / max(seconds, 0.001):,.0f} rows/s")
+    console.print(f"{move.table}: {', '.join(said)}", markup=False)
+    for column in move.columns:
+        forms = [f"{form} {n:,}" for form, n in column.forms.most_common() if n]
+        if column.kind == "time" and forms:
+            console.print(f"  {column.name}: {'; '.join(forms)}", markup=False, soft_wrap=True)
+
+
+def show_proofs(proofs: dict[str, list[Measure]], counts: dict[str, Count]) -> None:
+    """The proof as a table, then every measure that does not hold."""
+    table = Table(box=None, pad_edge=False)
+    for name in ("table", "source", "here", "rejected", "measures", "hash", "proof"):
+        table.add_column(name, justify="left" if name in ("table", "proof") else "right")
+    for name, measures in proofs.items():
+        rows, rejected = measures[0], counts[name].rejected
+        equal = sum(m.holds for m in measures)
+        table.add_row(
+            name, f"{int(rows.source):,}", f"{int(rows.target) - rejected:,}", f"{rejected:,}",
+            f"{equal} of {len(measures)}", measures[-1].target[-8:],
+            "equal" if equal == len(measures) else "DIFFERS",
+        )  # fmt: skip
+    print_table(table)
+    for name, measures in proofs.items():
+        for measure in measures:
+            if not measure.holds:
+                console.print(
+                    f"{name} {measure.name}: source {measure.source}, here {measure.target}",
+                    style="red", markup=False, soft_wrap=True,
+                )  # fmt: skip
+
+
+@contextmanager
+def bars() -> Iterator[Progress]:
+    """Progress on a terminal."""
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.completed:,.0f} rows, {task.fields[rate]:,.0f}/s"),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
+        disable=not console.is_terminal,
+    ) as progress:
+        yield progress
+
+
+def run_moves(
+    connection: psycopg.Connection,
+    mover: Mover,
+    moves: Sequence[Move],
+    after: Callable[[Move, int], None] = lambda move, rows: None,
+) -> dict[str, list[Measure]]:
+    """Move all tables, then prove each. after is called when a batch is done."""
+    with bars() as progress:
+        for move in moves:
+            began = monotonic()
+            total = mover.source.count(move.source_table)
+            task = progress.add_task(move.table, total=total, rate=0)
+
+            def advance(move: Move, rows: int, task: int = task, began: float = began) -> None:
+                done = mover.counts[move.table].read
+                progress.update(task, advance=rows, rate=done / max(monotonic() - began, 0.001))
+                after(move, rows)
+
+            mover.progress = advance
+            count = mover.move(move)
+            progress.remove_task(task)
+            show_count(move, count, monotonic() - began)
+    proofs = {}
+    with bars() as progress, connection.transaction():
+        for move in moves:
+            began = monotonic()
+            task = progress.add_task(
+                f"{move.table}: proof", total=mover.source.count(move.source_table), rate=0
+            )
+
+            def read(rows: int, task: int = task, began: float = began) -> None:
+                done = progress.tasks[task].completed + rows
+                progress.update(task, advance=rows, rate=done / max(monotonic() - began, 0.001))
+
+            proofs[move.table] = prove(connection, mover.source, move, read)
+            progress.update(task, visible=False)
+            # a later run counts what was rejected in an earlier one
+            mover.counts[move.table].rejected = connection.execute(
+                "SELECT count(*) FROM migration.rejects WHERE source = %s AND table_name = %s",
+                [mover.source.name, move.table],
+            ).fetchone()[0]
+    return proofs
+
+
+@contextmanager
+def no_cycles() -> Iterator[None]:
+    """Millions of tuples without a cycle: looking for one would cost a sixth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
+def check_writable(path: Path) -> None:
+    """Raise Failure now rather than when all is moved and its rejects can't be said."""
+    there = path.exists()
+    try:
+        path.open("a").close()
+    except OSError as error:
+        raise Failure(f"{path}: rejected rows can't be written there ({error.strerror})") from error
+    if not there:
+        path.unlink()
+
+
+def run_source(
+    dsn: str,
+    source: Source,
+    options: Options,
+    rejects: Path,
+    *,
+    only: Sequence[str] = (),
+    dry_run: bool = False,
+    resume: bool = False,
+    merge: bool = False,
+    wait: float = 60,
+) -> bool:
+    """Move a source; answers whether all its rows came in and all proofs hold. Raises Failure."""
+    if dry_run and resume:
+        raise Failure("--dry-run takes everything back, --resume commits each batch: choose one")
+    check_writable(rejects)
+    with connect(dsn) as connection, locks.only_runner(connection, wait), no_cycles():
+        made = begun_at(connection, source)
+        moves, others = plan(connection, source, options, only, made)
+        show_plan(moves, others, source)
+        mover = Mover(connection, source, made=made, resume=resume, merge=merge)
+        mover.check_states(moves)
+        # of all tables: orders hang on users that --only leaves out
+        check_same_source(connection, source, plan(connection, source, options)[0], merge)
+        began = monotonic()
+        with nullcontext() if resume else connection.transaction(force_rollback=dry_run):
+            proofs = run_moves(connection, mover, moves)
+            show_proofs(proofs, mover.counts)
+            proven = all(m.holds for measures in proofs.values() for m in measures)
+            if not proven and not resume and not any(c.there for c in mover.counts.values()):
+                raise Failure("what came in is not what the source has: all of it is taken back")
+            refused = mover.write_rejects(rejects)
+    rows = sum(count.read for count in mover.counts.values())
+    seconds = monotonic() - began
+    console.print(
+        f"{rows:,} rows in {seconds:.1f} s"
+        + (f", {refused:,} rejected: see {rejects}" if refused else "")
+        + ("; nothing was kept, this was a dry run" if dry_run else ""),
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
+    return proven and not refused

@@ -1,0 +1,89 @@
+"""The key of bars, built when all of them are in: half of what COPY costs the server is its index.
+
+Only in an empty table, within the one transaction of a move: nobody has bars to read from it, and
+a killed move has not happened. Whoever wants to read or write bars waits until that ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from rubi.cli import console
+
+WAIT = "3s"  # for the lock, for which others who want bars wait too
+# nothing hangs on it that would have to be made again but its comment
+KEY = (
+    "SELECT c.conname, pg_get_constraintdef(c.oid), obj_description(c.oid, 'pg_constraint')"
+    " FROM pg_constraint AS c JOIN pg_index AS i ON i.indexrelid = c.conindid"
+    " JOIN pg_class AS k ON k.oid = c.conindid"
+    " WHERE c.conrelid = 'public.market_data'::regclass AND c.contype = 'p'"
+    " AND NOT i.indisclustered AND NOT i.indisreplident AND k.reloptions IS NULL"
+    " AND k.reltablespace = 0 AND obj_description(k.oid, 'pg_class') IS NULL"
+    " AND NOT EXISTS (SELECT FROM timescaledb_information.hypertables AS h"
+    " WHERE h.hypertable_schema = 'public' AND h.hypertable_name = 'market_data'"
+    " AND h.compression_enabled)"  # the columnstore has indexes of its own
+    " AND NOT EXISTS (SELECT FROM public.market_data)"
+)
+
+
+@dataclass
+class Key:
+    """The key as the catalog has it."""
+
+    name: str
+    definition: str
+    comment: str | None
+
+    def build(self, connection: psycopg.Connection) -> None:
+        """Make it again. Raises UniqueViolation when two rows share it."""
+        name = sql.Identifier(self.name)
+        connection.execute(
+            sql.SQL("ALTER TABLE public.market_data ADD CONSTRAINT {} {}").format(
+                name, sql.SQL(self.definition)
+            )
+        )
+        if self.comment is not None:
+            connection.execute(
+                sql.SQL("COMMENT ON CONSTRAINT {} ON public.market_data IS {}").format(
+                    name, sql.Literal(self.comment)
+                )
+            )
+
+
+def dropped(connection: psycopg.Connection) -> Key | None:
+    """Drop the key. None where it has to stay: bars are there, the lock is not to be had, or
+    something of the database hangs on the key."""
+    if not connection.execute(KEY).rowcount:
+        return None
+    key = None
+    try:
+        with connection.transaction():
+            before = connection.execute("SELECT current_setting('lock_timeout')").fetchone()[0]
+            connection.execute(f"SET LOCAL lock_timeout = '{WAIT}'")
+            connection.execute("LOCK TABLE public.market_data IN ACCESS EXCLUSIVE MODE")
+            if not (row := connection.execute(KEY).fetchone()):
+                raise psycopg.Rollback
+            connection.execute(
+                sql.SQL("ALTER TABLE public.market_data DROP CONSTRAINT {}").format(
+                    sql.Identifier(row[0])
+                )
+            )
+            connection.execute("SELECT set_config('lock_timeout', %s, TRUE)", [before])
+            key = Key(*row)
+    except psycopg.Error as error:
+        if connection.closed:
+            raise
+        console.print(
+            f"market_data keeps its key meanwhile: {error.diag.message_primary}",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+        return None
+    if key:
+        console.print(
+            "market_data is empty: its key is built at the end; until then who wants bars waits",
+            soft_wrap=True,
+        )
+    return key

@@ -1,0 +1,254 @@
+"""One table's batches into the database: COPY where all is well, row by row where it is not."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+import psycopg
+from psycopg import sql
+
+from rubi.moving import sqlite_lines
+from rubi.moving.mapping import NAMED_BY, PARENTS, Move
+from rubi.moving.sources import START, Rows
+from rubi.moving.staged_batches import Prepared, Quick, copy_text, joined
+
+Reject = tuple[int, str, str]  # number of the row, rule, detail
+
+
+@dataclass
+class Count:
+    """What became of a table's rows."""
+
+    read: int = 0
+    moved: int = 0
+    there: int = 0
+    rejected: int = 0
+
+
+def first_after(last: int) -> int:
+    """The least number that a row after this one can have."""
+    return last if last == START else last + 1
+
+
+def is_the_rows_fault(error: psycopg.Error) -> bool:
+    """Data, constraints, errors our triggers raise, and keys too long for their index."""
+    state = error.sqlstate or ""
+    return state[:2] in ("22", "23", "44", "RB") or state == "54000"
+
+
+class Batch:
+    """Moves one batch after another of one table."""
+
+    def __init__(
+        self, connection: psycopg.Connection, source: str, move: Move, known: int, again: bool,
+        merge: bool,
+    ) -> None:  # fmt: skip
+        self.merge = merge
+        self.move_ = move
+        self.connection = connection
+        self.known = known
+        self.again = again
+        self.columns = move.target_columns
+        self.kinds = move.target_kinds
+        self.source = source
+        self.table = sql.Identifier("public", move.table)
+        self.names = sql.SQL(", ").join(map(sql.Identifier, self.columns))
+        named_by, key_rule = NAMED_BY.get(move.table, ("id", f"{move.table}_pkey"))
+        self.named_by = self.columns.index(named_by) if named_by in self.columns else None
+        self.key_rules = {key_rule, f"{move.table}_pkey"}
+        self.parents = [
+            parent for parent in PARENTS.get(move.table, ())
+            if parent[0] in self.columns and self.has_rejects(parent[1])
+        ]  # fmt: skip
+        self.staging = False
+        self.moved = 0
+
+    def has_rejects(self, table: str) -> bool:
+        """Whether rows that others may name were rejected."""
+        return bool(
+            self.connection.execute(
+                "SELECT FROM migration.rejects WHERE source = %s AND table_name = %s"
+                " AND key IS NOT NULL LIMIT 1", [self.source, table],
+            ).rowcount
+        )  # fmt: skip
+
+    def move(self, ready: Prepared | Quick, last: int, count: Count) -> None:
+        """Move a batch; last is the number of the row before it."""
+        if isinstance(ready, Quick):
+            if self.copy(ready.text):
+                sqlite_lines.note_times(self.move_, ready.count)
+                self.moved = ready.count
+                count.read += ready.count
+                count.moved += ready.count
+                return
+            ready = ready.careful()
+        rows, fields, bad = ready.rows, ready.fields, ready.bad
+        before = set()
+        if self.again:
+            query = (
+                "DELETE FROM migration.rejects WHERE source = %s AND table_name = %s"
+                " AND source_row >= %s AND source_row <= %s RETURNING source_row"
+            )
+            found = self.connection.execute(
+                query, [self.source, self.move_.table, first_after(last), rows[-1][0]]
+            )
+            before = {row[0] for row in found}
+        rejects: list[Reject] = [(rows[i][0], *why) for i, why in bad.items()]
+        kept = [index for index in range(len(rows)) if index not in bad]
+        numbers = [row[0] for row in rows]
+        if bad:
+            fields = [[values[index] for index in kept] for values in fields]
+            numbers = [numbers[index] for index in kept]
+        there = 0
+        if kept and (self.again or self.parents or bad or not self.copy(joined(ready.texts))):
+            found, there = self.stage(fields, numbers, before)
+            rejects += found
+            out = {number for number, _, _ in found}
+            if out:
+                kept = [number for number in numbers if number not in out]
+        self.moved = len(kept) - there
+        self.keep_rejects(rows, rejects)
+        self.keep_leftovers(rows, last)
+        count.read += len(rows)
+        count.moved += self.moved
+        count.there += there
+        count.rejected += len(rejects)
+
+    def copy(self, text: str | bytes) -> bool:
+        """All rows at once into the table; answers False when one of them breaks a rule."""
+        query = sql.SQL("COPY {} ({}) FROM STDIN").format(self.table, self.names)
+        try:
+            with (
+                self.connection.transaction(),
+                self.connection.cursor() as cursor,
+                cursor.copy(query) as copy,
+            ):
+                copy.write(text)
+        except psycopg.Error as error:
+            if not is_the_rows_fault(error):
+                raise
+            return False
+        return True
+
+    def stage(
+        self, fields: list[list], numbers: list[int], before: set[int]
+    ) -> tuple[list[Reject], int]:
+        """Rows through a staging table: what is there already is left out, and what hangs on a
+        rejected row; the rest goes in, or is rejected by name. Answers rejects, and rows that were
+        there."""
+        if not self.staging:
+            self.connection.execute("DROP TABLE IF EXISTS pg_temp.staged")
+            # types without the rules of their domains: those speak when the rows go in
+            columns = self.connection.execute(
+                "SELECT string_agg(format('%%I %%s', a.attname, format_type("
+                "coalesce(nullif(t.typbasetype, 0), t.oid),"
+                " CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE a.atttypmod END)), ', ')"
+                " FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid"
+                " WHERE a.attrelid = %s::regclass AND a.attname = ANY (%s)",
+                [f"public.{self.move_.table}", self.columns],
+            ).fetchone()[0]
+            self.connection.execute(
+                f"CREATE TEMPORARY TABLE staged (n bigint, source_row bigint, {columns})"
+            )
+            self.connection.execute("CREATE UNIQUE INDEX staged_n ON pg_temp.staged (n)")
+            self.staging = True
+        self.connection.execute("TRUNCATE pg_temp.staged")
+        places = list(map(str, range(1, len(numbers) + 1)))
+        query = sql.SQL("COPY pg_temp.staged (n, source_row, {}) FROM STDIN").format(self.names)
+        with self.connection.cursor() as cursor, cursor.copy(query) as copy:
+            kinds = ["integer", "integer", *self.kinds]
+            copy.write(copy_text([places, list(map(str, numbers)), *fields], kinds))
+        there = self.leave_what_is_there(before) if self.again else 0
+        rejects = self.leave_what_hangs_on_rejects()
+        rejects += self.connection.execute(
+            "SELECT source_row, rule, detail FROM migration.insert_staged(%s::regclass, %s)",
+            [f"public.{self.move_.table}", self.columns],
+        ).fetchall()
+        return rejects, there
+
+    def leave_what_is_there(self, before: set[int]) -> int:
+        """Rows that an earlier run read and did not reject: those that are still here."""
+        key = self.move_.key
+        same = (
+            sql.SQL("EXISTS (SELECT FROM {} AS t WHERE {})").format(
+                self.table,
+                sql.SQL(" AND ").join(
+                    sql.SQL("t.{0} = s.{0}").format(sql.Identifier(name)) for name in key
+                ),
+            )
+            if key
+            else sql.SQL("TRUE")  # nothing names the row: it was moved, that has to do
+        )
+        query = sql.SQL(
+            "DELETE FROM pg_temp.staged AS s WHERE s.source_row <= %s"
+            " AND s.source_row <> ALL (%s) AND {}"
+        ).format(same)
+        return self.connection.execute(query, [self.known, list(before)]).rowcount
+
+    def leave_what_hangs_on_rejects(self) -> list[Reject]:
+        """Rows that name a rejected row, even where somebody else's row has its number here."""
+        found = []
+        for column, parent, rule in self.parents:
+            query = sql.SQL(
+                "DELETE FROM pg_temp.staged AS s USING migration.rejects AS r"
+                " WHERE r.source = %s AND r.table_name = %s AND r.key = s.{}::text"
+                " RETURNING s.source_row"
+            ).format(sql.Identifier(column))
+            gone = {row[0] for row in self.connection.execute(query, [self.source, parent])}
+            found += [
+                (number, f"{self.move_.table}_{rule}", f"its row of {parent} was rejected")
+                for number in sorted(gone)
+            ]
+        return found
+
+    def keep_rejects(self, rows: Rows, rejects: list[Reject]) -> None:
+        """Note rejected rows."""
+        if not rejects:
+            return
+        places = {row[0]: row for row in rows}
+        fields, _ = self.move_.convert([places[number] for number, _, _ in rejects])
+        query = (
+            "COPY migration.rejects (source, table_name, source_row, key, rule, detail,"
+            " row_values) FROM STDIN"
+        )
+        with self.connection.cursor() as cursor, cursor.copy(query) as copy:
+            for index, (number, rule, detail) in enumerate(rejects):
+                key = None if self.named_by is None else fields[self.named_by][index]
+                # where its twin came in, what names the row names the twin; with rows that came
+                # from elsewhere meanwhile, who has its number is no twin
+                twin = rule in self.key_rules and not (self.merge or self.again)
+                if not isinstance(key, str) or twin:
+                    key = None
+                values = json.dumps(self.move_.shown(places[number]), ensure_ascii=False)
+                copy.write_row(
+                    (self.source, self.move_.table, number, key, rule, detail[:500], values)
+                )
+
+    def keep_leftovers(self, rows: Rows, last: int) -> None:
+        """Keep the columns that no table of ours has."""
+        if not self.move_.leftovers:
+            return
+        if self.again:
+            self.connection.execute(
+                "DELETE FROM migration.leftovers WHERE source = %s AND table_name = %s"
+                " AND source_row >= %s AND source_row <= %s",
+                [self.source, self.move_.table, first_after(last), rows[-1][0]],
+            )
+        extra = set(self.move_.leftovers)
+        ours = {c.name: name for c, name in zip(self.move_.columns, self.move_.names, strict=False)}
+        owners = ("id",) if self.move_.table == "users" else ("user_id", "session_id")
+        whose = [ours[name] for name in owners if name in ours]
+        query = (
+            "COPY migration.leftovers (source, table_name, source_row, owner, row_values)"
+            " FROM STDIN"
+        )
+        with self.connection.cursor() as cursor, cursor.copy(query) as copy:
+            for row in rows:
+                shown = self.move_.shown(row)
+                values = {k: v for k, v in shown.items() if k in extra and v is not None}
+                owner = next((str(shown[k]) for k in whose if shown[k] is not None), None)
+                if values:
+                    copy.write_row(
+                        (self.source, self.move_.table, row[0], owner, json.dumps(values))
+                    )

@@ -1,0 +1,178 @@
+"""The cells of a terminal's report: xlsx, html, or CSV saved from either.
+
+Cells are texts as the file has them, None where empty; report.py says what they mean.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import zipfile
+from pathlib import Path
+from typing import IO
+
+from rubi.cli import Failure
+
+# The longest row of a report has 16 cells; wider spans are slips of the template.
+WIDEST = 40
+# A report of a million deals has some 400 MB of XML; a bomb has more.
+LARGEST = 2 * 1024**3
+SHEET = re.compile(r"xl/worksheets/sheet(\d+)\.xml")
+NAMES = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+
+Row = list[str | None]
+
+
+def missing(error: ImportError) -> Failure:
+    return Failure(f"{error.name} is not installed: pip install '.[load]'")
+
+
+def decode(content: bytes) -> str:
+    """Text of any coding that terminals and spreadsheets write; an odd last byte is left out."""
+    for mark, coding in (
+        (b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"),
+    ):  # fmt: skip
+        if content.startswith(mark):
+            return content.decode(coding, "ignore")
+    if content[1:2] == b"\0":
+        return content.decode("utf-16-le", "ignore")
+    if content[:1] == b"\0":
+        return content.decode("utf-16-be", "ignore")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError:
+        # numbers and English words are the same in all code pages; headings aren't read
+        return content.decode("cp1252", "replace")
+
+
+def tidy(text: str | None) -> str | None:
+    """One blank for all kinds of blanks in a row, none around; None where nothing is left."""
+    return " ".join(text.split()) or None if text else None
+
+
+def column(reference: str) -> int:
+    """Number of a cell's column from 0: 27 for AB12."""
+    number = 0
+    for letter in reference:
+        if not letter.isalpha():
+            break
+        number = number * 26 + ord(letter.upper()) - 64
+    return number - 1
+
+
+def read_shared(book: zipfile.ZipFile) -> list[str]:
+    """The texts that the sheets' cells point to."""
+    from lxml import etree
+
+    if "xl/sharedStrings.xml" not in book.namelist():
+        return []
+    with book.open("xl/sharedStrings.xml") as file:
+        found = []
+        for _, item in etree.iterparse(file, tag=f"{NAMES}si", resolve_entities=False):
+            # phonetic hints (rPh) are no part of the text
+            runs = item.xpath(".//*[local-name()='t'][not(ancestor::*[local-name()='rPh'])]")
+            found.append("".join(run.text or "" for run in runs))
+            item.clear()
+    return found
+
+
+def read_sheet(file: IO[bytes], shared: list[str]) -> list[Row]:
+    """The rows of one sheet; its stated dimension is not looked at, as it may be wrong."""
+    from lxml import etree
+
+    rows: list[Row] = []
+    for _, item in etree.iterparse(file, tag=f"{NAMES}row", resolve_entities=False):
+        row: Row = []
+        for cell in item.iterchildren(f"{NAMES}c"):
+            reference = cell.get("r")
+            place = column(reference) if reference else len(row)
+            if not len(row) <= place < 16384:
+                continue
+            value = cell.findtext(f"{NAMES}v")
+            if cell.get("t") == "s":
+                value = shared[int(value)] if value else None
+            elif cell.get("t") == "inlineStr":
+                value = "".join(cell.itertext())
+            row.extend([None] * (place - len(row)))
+            row.append(tidy(value))
+        rows.append(row)
+        item.clear()
+    return rows
+
+
+def read_xlsx(content: bytes) -> list[list[Row]]:
+    """The rows of all sheets, in their order."""
+    with zipfile.ZipFile(io.BytesIO(content)) as book:
+        sheets = sorted(
+            (int(match[1]), item)
+            for item in book.infolist()
+            if (match := SHEET.fullmatch(item.filename)) and item.file_size < LARGEST
+        )
+        shared = read_shared(book)
+        found = []
+        for _, item in sheets:
+            with book.open(item) as file:
+                found.append(read_sheet(file, shared))
+    return found
+
+
+def span(given: str | None) -> int:
+    """How many columns a cell takes; 1 where that is nonsense."""
+    text = (given or "1").strip()
+    return int(text) if text.isascii() and text.isdigit() and 0 < int(text) <= WIDEST else 1
+
+
+def read_html(text: str) -> list[Row]:
+    """All rows of all tables, without the cells that no browser shows."""
+    from lxml import html
+
+    document = html.fromstring(re.sub(r"^\s*<\?xml[^>]*>", "", text))
+    rows = []
+    for row in document.iter("tr"):
+        cells: Row = []
+        for cell in row.iterchildren("td", "th"):
+            style = (cell.get("style") or "").replace(" ", "")
+            if "hidden" in (cell.get("class") or "").split() or "display:none" in style:
+                continue
+            cells.append(tidy(cell.text_content()))
+            cells.extend([None] * (span(cell.get("colspan")) - 1))
+        rows.append(cells)
+    return rows
+
+
+def read_csv(text: str) -> tuple[list[Row], str]:
+    """The rows and what separates their cells: the sign that makes the most full rows."""
+    best: tuple[int, list[Row], str] = (0, [], "")
+    csv.field_size_limit(1024 * 1024)
+    for sign in "\t;,":
+        rows = [
+            [tidy(cell) for cell in row]
+            for row in csv.reader(io.StringIO(text, newline=""), delimiter=sign)
+        ]
+        full = sum(len(row) >= 11 for row in rows)
+        if full > best[0]:
+            best = (full, rows, sign)
+    return best[1], best[2]
+
+
+def read_tables(path: Path) -> tuple[list[list[Row]], str]:
+    """Tables of a file and the sign between its cells, empty but for CSV.
+
+    Raises Failure where the file has none.
+    """
+    content = path.read_bytes()
+    if content.startswith(b"%PDF"):
+        raise Failure(f"{path} is a print (PDF): save the report as Open XML (xlsx) or HTML")
+    try:
+        if content.startswith(b"PK"):
+            return read_xlsx(content), ""
+        text = decode(content)
+        if text.lstrip("\ufeff \t\r\n").startswith("<"):
+            return [read_html(text)], ""
+        rows, sign = read_csv(text)
+        return [rows], sign
+    except ImportError as error:
+        raise missing(error) from error
+    except Exception as error:  # libraries with exceptions of their own
+        raise Failure(f"{path} is no readable report: {error}") from error

@@ -1,0 +1,288 @@
+"""Reads the terminal's trade history report by its layout, in any language.
+
+After some label rows come sections under a title row of one cell: positions (13 columns), orders
+(11), deals (14; 13 before fees were listed, 15 with costs), what is open, then labels and values.
+A report has no magic numbers, reasons or milliseconds; what it lacks is left out, never made up.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from rubi.cli import Failure
+from rubi.mt5.cells import Row, read_tables
+from rubi.mt5.figures import read_figures
+from rubi.mt5.layout import (
+    DEALS,
+    HIDDEN,
+    OPEN,
+    ORDER,
+    POSITION,
+    Section,
+    Table,
+    cell,
+    filled,
+    seconds_at,
+    split,
+)
+from rubi.mt5.numbers import moment, number, seconds, ticket
+from rubi.mt5.words import Unknown, Words
+
+ACCOUNT = re.compile(r"(\d{1,19}) ?\((.*,.*)\)")
+# the account stands in one of the first rows, whatever was cut
+LABEL_ROWS = 12
+
+
+@dataclass
+class Report:
+    """What a report held, as rows for the ingest functions; money in the account's currency."""
+
+    name: str
+    account: dict[str, Any]
+    made: int | None = None
+    deals: list[dict[str, Any]] = field(default_factory=list)
+    orders: list[dict[str, Any]] = field(default_factory=list)
+    positions: list[dict[str, Any]] = field(default_factory=list)
+    open_positions: list[dict[str, Any]] = field(default_factory=list)
+    totals: dict[str, int | float] = field(default_factory=dict)
+    figures: dict[str, str] = field(default_factory=dict)
+
+
+class Reader:
+    """Reads the lists of one file."""
+
+    def __init__(self, name: str, sign: str, words: Words) -> None:
+        self.name, self.sign, self.words = name, sign, words
+
+    def number(self, text: str | None, line: int, heading: str) -> int | float:
+        """A number, 0 for an empty cell. Raises Failure naming the place of anything else."""
+        found = number(text, self.sign) if text else 0
+        if found is None:
+            raise Failure(f"{self.name}: row {line}, {heading}: {text} is no number")
+        return found
+
+    def ticket(self, text: str | None, line: int, heading: str) -> int:
+        found = ticket(text)
+        if found is None:
+            raise Failure(
+                f"{self.name}: row {line}, {heading}: {text} is no ticket; a spreadsheet rounds"
+                " long ones: load the file that the terminal saved"
+            )
+        return found
+
+    def word(self, text: str | None, column: str, line: int, heading: str) -> int:
+        try:
+            return self.words.code(text, column)
+        except Unknown as error:
+            raise Failure(
+                f"{self.name}: row {line}, {heading}: the word {error.word} ({column}) is not"
+                f" known: say what it means with --word '{error.word}=ENGLISH WORD'",
+                code=2,
+            ) from error
+
+    def cells(self, section: Section, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+        """The rows of a list by field, each with its line and headings under None."""
+        columns = section.places(names)
+        for line, row in section.rows:
+            closed = names is not POSITION or seconds_at(row, columns["time_close"]) is not None
+            shift = 0 if closed else HIDDEN
+            found = {
+                name: cell(row, place + (shift if name not in POSITION[:4] else 0))
+                for name, place in columns.items()
+            }
+            if names is POSITION and moment(found["time_close"]) is None:
+                continue  # a movement of money, which is a deal too
+            found["line"] = line
+            found["heading"] = {name: section.headings[place] for name, place in columns.items()}
+            yield found
+
+    def position(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A closed or open position; its volume may read `closed / opened`."""
+        line, heading = row["line"], row["heading"]
+        made = {
+            "time": moment(row["time"]),
+            "ticket": self.ticket(row["ticket"], line, heading["ticket"]),
+            "symbol": row["symbol"] or "",
+            "type": self.word(row["type"], "side of a position", line, heading["type"]),
+        }
+        volume = (row["volume"] or "").partition("/")[0].strip()
+        made["volume"] = self.number(volume, line, heading["volume"])
+        for name in ("price", "price_close", "commission", "swap", "profit"):
+            if name in row:
+                made[name] = self.number(row[name], line, heading[name])
+        if "time_close" in row:
+            made["time_close"] = moment(row["time_close"])
+        return made
+
+    def order(self, row: dict[str, Any]) -> dict[str, Any]:
+        """An order that is done; its volume reads `asked / filled`."""
+        line, heading = row["line"], row["heading"]
+        state = self.word(row["state"], "state", line, heading["state"])
+        asked, parted, done = (row["volume"] or "").partition("/")
+        asked_for = self.number(asked.strip(), line, heading["volume"])
+        left = asked_for - self.number(done.strip(), line, heading["volume"])
+        if not parted and state == 4:
+            left = 0
+        made = {
+            "ticket": self.ticket(row["ticket"], line, heading["ticket"]),
+            "symbol": row["symbol"] or "",
+            "type": self.word(row["type"], "type of an order", line, heading["type"]),
+            "state": state,
+            "time_setup": moment(row["time_setup"]), "volume_initial": asked_for,
+            "volume_current": round(left, 8), "comment": row["comment"] or "",
+        }  # fmt: skip
+        if (done_at := moment(row["time_done"])) is not None:
+            made["time_done"] = done_at
+        for name in ("price_open", "sl", "tp"):
+            value = number(row[name], self.sign) if row[name] else 0
+            if value is not None:  # `market` is no price
+                made[name] = value
+        return made
+
+    def deal(self, row: dict[str, Any]) -> dict[str, Any]:
+        line, heading = row["line"], row["heading"]
+        made = {
+            "time": moment(row["time"]),
+            "ticket": self.ticket(row["ticket"], line, heading["ticket"]),
+            "symbol": row["symbol"] or "",
+            "type": self.word(row["type"], "type of a deal", line, heading["type"]),
+            "comment": row["comment"] or "",
+        }
+        if row["entry"]:
+            made["entry"] = self.word(row["entry"], "direction", line, heading["entry"])
+        made["order"] = self.ticket(row["order"], line, heading["order"]) if row["order"] else 0
+        for name in ("volume", "price", "commission", "fee", "swap", "profit", "balance"):
+            if name in row:
+                made[name] = self.number(row[name], line, heading[name])
+        return made
+
+    def account(self, head: list[Row]) -> tuple[dict[str, Any], int | None]:
+        """The account of the label rows, and when the report was made on its computer's clock."""
+        account: dict[str, Any] = {}
+        made = None
+        before: str | None = None
+        for line, row in enumerate(head[:LABEL_ROWS], 1):
+            values = list(filled(row).values())
+            if len(values) < 2:
+                continue
+            match = ACCOUNT.fullmatch(values[1])
+            if match and not account:
+                account = {"login": int(match[1]), "name": before or ""}
+                parts = [part.strip() for part in match[2].split(",")]
+                account["currency"] = parts[0]
+                if len(parts) >= 4:
+                    account["server"] = ", ".join(parts[1:-2])
+                    account["trade_mode"] = self.word(parts[-2], "kind of account", line, values[0])
+                    account["margin_mode"] = self.word(
+                        parts[-1], "way of positions", line, values[0]
+                    )
+                elif len(parts) > 1:
+                    account["server"] = parts[1]
+            elif account and seconds(values[1]) is not None:
+                made = seconds(values[1])
+            elif account and "company" not in account:
+                account["company"] = values[1]
+            before = values[1]
+        return account, made
+
+
+def refuse(name: str, tables: list[list[Row]]) -> None:
+    """Raise Failure for a file that is no trade history report, saying what it is."""
+    head = [row for rows in tables for row in rows[:40]]
+    texts = [text for row in head for text in row if text]
+    if any("<!--" in text for text in texts) or not any(re.search(r"\w", t) for t in texts):
+        raise Failure(f"{name}: a template of the terminal or an empty file, no report")
+    if any(re.search(r"\(build \d+\)", text, re.I) for text in texts[:4]):
+        raise Failure(
+            f"{name}: a Strategy Tester report, whose trades never happened: nothing is booked."
+            " A test's results belong beside its strategy; load the account's own report"
+            " (terminal, History, Report)"
+        )
+    raise Failure(
+        f"{name}: no trade history report of MetaTrader 5 (no row NUMBER (CUR, SERVER, demo,"
+        f" Hedge), no list of deals); it says: {', '.join(texts[:6])[:200]}"
+    )
+
+
+def find_table(name: str, tables: list[list[Row]]) -> Table:
+    """The table that is a trade history report. Raises Failure where none is."""
+    for rows in tables:
+        table = split(rows)
+        texts = [text for row in table.head[:LABEL_ROWS] for text in row if text]
+        if not any(ACCOUNT.fullmatch(text) for text in texts):
+            continue
+        for section in table.sections:
+            columns = list(section.headings)
+            if len(columns) == 12 and not section.rows and is_trade(rows, columns):
+                raise Failure(
+                    f"{name}: a report of open positions, not of trades: nothing is booked."
+                    " Positions come from positions_get; for trades save the report of the tab"
+                    " History"
+                )
+        for line, text in table.stray:
+            raise Failure(
+                f"{name}: row {line} begins with {text or 'an empty cell'}, no time that is certain"
+                " below headings: was the file cut, or saved with dates of another form?"
+            )
+        if any(section.fields() in DEALS.values() for section in table.sections):
+            return table
+        raise Failure(f"{name}: a report of an account without any deal: nothing to load")
+    refuse(name, tables)
+    raise AssertionError
+
+
+def is_trade(rows: list[Row], columns: list[int]) -> bool:
+    """Whether rows begin with symbol, ticket, time, as in a report of open positions."""
+    return any(
+        ticket(cell(row, columns[1])) is not None and seconds_at(row, columns[2]) is not None
+        for row in rows
+    )
+
+
+def check_balances(report: Report) -> None:
+    """Raise Failure where many balances don't follow from their rows: other columns are read."""
+    follow = differ = 0
+    for before, deal in zip(report.deals, report.deals[1:], strict=False):
+        moved = sum(deal.get(name, 0) for name in ("commission", "fee", "swap", "profit"))
+        if moved and "balance" in deal and deal["type"] not in (3, 20):  # credit moves none
+            fits = abs(before["balance"] + moved - deal["balance"]) < 0.005
+            follow, differ = follow + fits, differ + (not fits)
+    if differ > max((follow + differ) // 10, 2):
+        raise Failure(
+            f"{report.name}: balances don't follow from the deals in {differ} of {differ + follow}"
+            " rows: the columns of this list are not those of MT5's report"
+        )
+
+
+def read_report(path: Path, words: Words | None = None) -> Report:
+    """Read a trade history report. Raises Failure for anything else, saying what that is."""
+    tables, sign = read_tables(path)
+    table = find_table(str(path), tables)
+    reader = Reader(str(path), sign, words or Words())
+    account, made = reader.account(table.head)
+    report = Report(str(path), account, made)
+    for section in table.sections:
+        names = section.fields()
+        if not names:
+            continue
+        for row in reader.cells(section, names):
+            if names is POSITION:
+                report.positions.append(reader.position(row))
+            elif names is OPEN:
+                report.open_positions.append(reader.position(row))
+            elif names is ORDER:
+                report.orders.append(reader.order(row))
+            else:
+                report.deals.append(reader.deal(row))
+        if names in DEALS.values() and section.totals:
+            columns = section.places(names)
+            for name in ("commission", "fee", "swap", "profit", "balance"):
+                if name in columns and cell(section.totals, columns[name]) is not None:
+                    report.totals[name] = number(section.totals[columns[name]], sign) or 0
+    report.figures = read_figures(table.rest, sign)
+    check_balances(report)
+    return report

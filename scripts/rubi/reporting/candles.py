@@ -1,0 +1,291 @@
+"""Candles with the trades on them, and what a reader should know about the data."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import psycopg
+
+from rubi.reporting.figures import TRADES, Report, Row, Scope, rows
+from rubi.reporting.wording import duration
+
+SYMBOLS = 4  # symbols with candles, those traded most
+SHOWN_TRADES = 50  # of each, the last ones
+SHOWN_BARS = 2000
+PADDING = 30  # bars before the first of these trades and after the last
+PROOF_SECONDS = 5
+LADDER = ("M1", "M5", "M15", "M30", "H1", "H4", "D1", "W1", "MN1")
+
+
+@dataclass(frozen=True)
+class Candles:
+    """Bars of a symbol and the trades within."""
+
+    symbol: str
+    bar_symbol: str
+    timeframe: str
+    stored_timeframe: str
+    bars: list[Row]
+    trades: list[Row]
+    all_trades: int
+
+
+@dataclass(frozen=True)
+class Note:
+    """A line on the quality of the data. state: good, bad, or open where it is not known."""
+
+    state: str
+    title: str
+    text: str
+
+
+def lengths(connection: psycopg.Connection) -> dict[str, timedelta]:
+    """Timeframes by length; a month counts 30 days."""
+    found = connection.execute(
+        "SELECT t.name, public.timeframe_length(t.name) FROM unnest(%s::text[]) AS t (name)",
+        [list(LADDER)],
+    )
+    return dict(found.fetchall())
+
+
+def read_series(connection: psycopg.Connection, scope: Scope) -> list[Row]:
+    """Traded symbols, most traded first, with the timeframes there are bars of."""
+    return rows(
+        connection,
+        TRADES
+        + """
+        , traded AS (
+            SELECT t.symbol, count(*) AS trades, min(o.account_id) AS account_id
+            FROM trades AS t
+            INNER JOIN public.trading_orders AS o ON t.order_id = o.id
+            GROUP BY t.symbol
+        ),
+
+        named AS (
+            SELECT t.symbol, t.trades, n.bar_symbol, n.rank
+            FROM traded AS t
+            CROSS JOIN LATERAL (
+                VALUES (t.symbol, 1), (public.canonical_symbol(t.account_id, t.symbol), 2)
+            ) AS n (bar_symbol, rank)
+            WHERE n.bar_symbol IS NOT NULL
+        )
+
+        SELECT n.symbol, n.trades, n.bar_symbol,
+            array_agg(c.timeframe::text) FILTER (WHERE c.last_timestamp IS NOT NULL) AS timeframes
+        FROM named AS n
+        LEFT JOIN public.market_data_coverage AS c ON n.bar_symbol = c.symbol
+        GROUP BY n.symbol, n.trades, n.bar_symbol, n.rank
+        ORDER BY n.trades DESC, n.symbol, n.rank
+        """,
+        scope.parameters(),
+    )
+
+
+def choose_timeframe(
+    stored: list[str], known: dict[str, timedelta], span: timedelta
+) -> tuple[str, str] | None:
+    """The finest timeframe that shows the span in few enough bars, and the stored one it is of."""
+    usable = sorted((name for name in stored if name in known), key=known.get)
+    if not usable:
+        return None
+    for name in sorted(known, key=known.get):
+        if span / known[name] > SHOWN_BARS and name != "MN1":
+            continue
+        if name in usable:
+            return name, name
+        parts = [part for part in usable if known[part] < known[name]]
+        if parts and not (name == "MN1" and parts[-1] == "W1"):
+            return name, parts[-1]
+    return usable[-1], usable[-1]
+
+
+def read_bars(
+    connection: psycopg.Connection,
+    symbol: str,
+    stored: str,
+    timeframe: str,
+    start: datetime,
+    end: datetime,
+) -> list[Row]:
+    """Bars as stored, or made of shorter ones by resample_bars."""
+    source = (
+        "public.market_data AS b WHERE b.symbol = %(symbol)s AND b.timeframe = %(stored)s"
+        " AND b.timestamp >= %(start)s AND b.timestamp < %(end)s"
+        if stored == timeframe
+        else "public.resample_bars(%(symbol)s, %(stored)s, %(timeframe)s, %(start)s, %(end)s) AS b"
+    )
+    found = rows(
+        connection,
+        "SELECT b.timestamp, b.open, b.high, b.low, b.close FROM "
+        + source
+        + " ORDER BY b.timestamp DESC LIMIT %(limit)s",
+        {
+            "symbol": symbol, "stored": stored, "timeframe": timeframe,
+            "start": start, "end": end, "limit": SHOWN_BARS + 2 * PADDING,
+        },
+    )  # fmt: skip
+    return found[::-1]
+
+
+def read_candles(
+    connection: psycopg.Connection, scope: Scope, wanted: str | None = None
+) -> tuple[list[Candles], list[str]]:
+    """Candles of the symbols traded most (or the one wanted), and the symbols without any bar."""
+    known = lengths(connection)
+    series = read_series(connection, scope)
+    priced = {row["symbol"] for row in series if row["timeframes"]}
+    unpriced = list(dict.fromkeys(r["symbol"] for r in series if r["symbol"] not in priced))
+    result: list[Candles] = []
+    for row in series:
+        if not row["timeframes"] or row["symbol"] in {made.symbol for made in result}:
+            continue
+        if len(result) == SYMBOLS or (wanted and row["symbol"] != wanted):
+            continue
+        trades = rows(
+            connection,
+            TRADES
+            + """
+            SELECT t.order_id, t.order_type, t.volume, o.open_price, o.close_price, t.opened_at,
+                t.closed_at, t.net
+            FROM (
+                SELECT *
+                FROM trades
+                WHERE symbol = %(symbol)s
+                ORDER BY closed_at DESC, order_id DESC
+                LIMIT %(limit)s
+            ) AS t
+            INNER JOIN public.trading_orders AS o ON t.order_id = o.id
+            ORDER BY t.closed_at, t.order_id
+            """,
+            scope.parameters(symbol=row["symbol"], limit=SHOWN_TRADES),
+        )
+        first, last = min(t["opened_at"] for t in trades), trades[-1]["closed_at"]
+        chosen = choose_timeframe(row["timeframes"], known, last - first)
+        if chosen is None:
+            continue
+        timeframe, stored = chosen
+        around = known[timeframe] * PADDING
+        bars = read_bars(
+            connection, row["bar_symbol"], stored, timeframe, first - around, last + around
+        )
+        if bars:
+            shown = [t for t in trades if t["closed_at"] >= bars[0]["timestamp"]]
+            result.append(
+                Candles(
+                    row["symbol"], row["bar_symbol"], timeframe, stored, bars, shown, row["trades"]
+                )
+            )
+    return result, unpriced
+
+
+def proof_notes(connection: psycopg.Connection) -> list[Note]:
+    """Whether what is kept twice agrees, by monitoring.proofs."""
+    # asked first: a refusal would be an ERROR in the server's log with each report
+    may_read = connection.execute(
+        "SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')"
+        " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
+        " WHERE n.nspname = 'monitoring' AND c.relname = 'proofs'"
+    ).fetchone()
+    if may_read != (True,):
+        return [Note("open", "Proofs", "This login may not read them; rubi_monitor may.")]
+    try:
+        with connection.transaction():
+            connection.execute(f"SET LOCAL statement_timeout = '{PROOF_SECONDS}s'")
+            proofs = rows(connection, "SELECT name, violations, meaning FROM monitoring.proofs", {})
+    except psycopg.errors.QueryCanceled:
+        return [Note("open", "Proofs", f"They did not finish within {PROOF_SECONDS} seconds.")]
+    failed = [proof for proof in proofs if proof["violations"]]
+    if not failed:
+        return [Note("good", "Proofs", f"All {len(proofs)} hold, over all users.")]
+    return [
+        Note("bad", f"Proof of {p['name']}", f"{p['violations']} {p['meaning']}, over all users.")
+        for p in failed
+    ]
+
+
+def gap_note(connection: psycopg.Connection, candles: Candles) -> Note:
+    """Bars missing while the market was open, within what is drawn."""
+    title = f"Bars of {candles.bar_symbol} ({candles.stored_timeframe})"
+    start, end = candles.bars[0]["timestamp"], candles.bars[-1]["timestamp"]
+    if candles.stored_timeframe in ("W1", "MN1"):
+        return Note("open", title, "Gaps are found in bars of M1 to D1.")
+    # asked first, as for the proofs
+    has_sessions = connection.execute(
+        "SELECT FROM public.market_sessions WHERE calendar = coalesce("
+        "(SELECT calendar FROM public.market_calendars WHERE symbol = %s), 'forex') LIMIT 1",
+        [candles.bar_symbol],
+    ).rowcount
+    if not has_sessions:
+        return Note("open", title, "Gaps can't be told: its calendar has no sessions.")
+    gaps, missing, longest = connection.execute(
+        "SELECT count(*), coalesce(sum(missing_bars), 0), max(open_time)"
+        # a candle may begin before the series does: nothing is missing there
+        " FROM public.find_bar_gaps(%(symbol)s, %(frame)s, greatest(%(start)s,"
+        " (SELECT min(timestamp) FROM public.market_data"
+        " WHERE symbol = %(symbol)s AND timeframe = %(frame)s)), %(end)s)",
+        {
+            "symbol": candles.bar_symbol,
+            "frame": candles.stored_timeframe,
+            "start": start,
+            "end": end,
+        },
+    ).fetchone()
+    if not gaps:
+        return Note("good", title, f"No gap from {start:%Y-%m-%d} to {end:%Y-%m-%d}.")
+    return Note(
+        "bad", title,
+        f"{gaps} gaps with {missing} missing bars from {start:%Y-%m-%d} to {end:%Y-%m-%d}, the"
+        f" longest {duration(longest)} of trading time.",
+    )  # fmt: skip
+
+
+def order_notes(connection: psycopg.Connection, report: Report) -> list[Note]:
+    """Orders that are closed and in no figure, and trades of which too little is known."""
+    scope = report.scope
+    cancelled, nameless = connection.execute(
+        """
+        SELECT count(*) FILTER (WHERE o.close_price IS NULL),
+            count(*) FILTER (WHERE o.close_price IS NOT NULL AND o.account_id IS NULL)
+        FROM public.trading_orders AS o
+        WHERE o.user_id = %(user_id)s
+            AND o.closed_at >= %(start)s AND o.closed_at < %(end)s
+            AND (%(strategy_id)s::bigint IS NULL OR o.strategy_id = %(strategy_id)s)
+            AND (%(account_id)s::bigint IS NULL OR o.account_id = %(account_id)s)
+        """,
+        scope.parameters(),
+    ).fetchone()
+    notes = []
+    if cancelled:
+        notes.append(
+            Note("open", "Orders that did not trade",
+                 f"{cancelled} were closed without a price (cancelled, expired): in no figure.")
+        )  # fmt: skip
+    if nameless:
+        notes.append(
+            Note("bad", "Trades without an account",
+                 f"{nameless}: the currency of their money is not known.")
+        )  # fmt: skip
+    for other in report.other_currencies:
+        name = other["currency"] or "no currency"
+        notes.append(
+            Note("open", f"Trades in {name}",
+                 f"{other['trades']} are not in the series of this page, as money of two"
+                 " currencies has no sum: --account shows one account.")
+        )  # fmt: skip
+    return notes
+
+
+def read_market(connection: psycopg.Connection, report: Report, wanted: str | None = None) -> None:
+    """Add candles and notes to a report."""
+    report.candles, unpriced = read_candles(connection, report.scope, wanted)
+    notes: list[Any] = proof_notes(connection)
+    notes += [gap_note(connection, candles) for candles in report.candles]
+    if unpriced:
+        notes.append(
+            Note("bad", "Symbols without bars",
+                 f"{', '.join(unpriced[:10])}{' and more' if unpriced[10:] else ''}: no prices in"
+                 " market_data, so no candles, and excursions are unknown.")
+        )  # fmt: skip
+    report.notes = notes + order_notes(connection, report)

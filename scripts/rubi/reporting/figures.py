@@ -1,0 +1,402 @@
+"""What the report says, read from the database's own views and functions in one transaction.
+
+Every query takes the same scope: a user, optionally a strategy and an account, and [start, end) by
+the time of closing. Money of two currencies has no sum: series show the currency with most trades.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from rubi.cli import Failure
+
+POINTS = 1000  # groups that a curve of trades is drawn in: two points each
+Row = dict[str, Any]
+
+TRADES = """
+WITH trades AS (
+    SELECT t.order_id, t.symbol, t.order_type, t.volume, t.opened_at, t.closed_at, t.closed_on,
+        t.currency, t.profit, t.commission, t.swap, t.net, t.side
+    FROM public.closed_trades AS t
+    WHERE t.user_id = %(user_id)s
+        AND t.closed_at >= %(start)s AND t.closed_at < %(end)s
+        AND (%(strategy_id)s::bigint IS NULL OR t.strategy_id = %(strategy_id)s)
+        AND (%(account_id)s::bigint IS NULL OR t.account_id = %(account_id)s)
+        AND t.currency IS NOT DISTINCT FROM %(currency)s
+)
+"""
+# as symbol_results, hour_results and so on say it
+RESULT = """
+    count(*) AS trades,
+    count(*) FILTER (WHERE t.side = 1) AS winning_trades,
+    100.0 * count(*) FILTER (WHERE t.side = 1) / count(*) AS win_rate,
+    sum(t.net) AS net_profit,
+    coalesce(sum(t.net) FILTER (WHERE t.side = 1), 0)
+    / -sum(t.net) FILTER (WHERE t.side = -1) AS profit_factor,
+    avg(t.net) AS average_profit
+"""
+GROUPS = {
+    "months": "date_trunc('month', t.closed_on::timestamp)::date",
+    "symbols": "t.symbol",
+    "hours": "extract(HOUR FROM t.opened_at AT TIME ZONE 'UTC')::integer",
+    "weekdays": "extract(ISODOW FROM t.opened_at AT TIME ZONE 'UTC')::integer",
+}
+# The running result and how far it is below its high; of each group of trades the lowest and the
+# highest point, so that no peak and no fall is lost in drawing.
+CURVE = """
+, running AS (
+    SELECT t.closed_at, t.order_id, sum(t.net) OVER w AS total, row_number() OVER w AS number
+    FROM trades AS t
+    WINDOW w AS (ORDER BY t.closed_at, t.order_id ROWS UNBOUNDED PRECEDING)
+),
+
+fallen AS (
+    SELECT r.closed_at, r.number, r.total,
+        greatest(max(r.total) OVER (ORDER BY r.number ROWS UNBOUNDED PRECEDING), 0) - r.total
+            AS fall,
+        (r.number - 1) * least(%(points)s, count(*) OVER ()) / count(*) OVER () AS part
+    FROM running AS r
+)
+
+SELECT
+    f.part,
+    count(*) AS trades,
+    min(f.total) AS low,
+    (array_agg(f.closed_at ORDER BY f.total, f.number))[1] AS low_at,
+    (array_agg(f.number ORDER BY f.total, f.number))[1] AS low_number,
+    max(f.total) AS high,
+    (array_agg(f.closed_at ORDER BY f.total DESC, f.number))[1] AS high_at,
+    (array_agg(f.number ORDER BY f.total DESC, f.number))[1] AS high_number,
+    max(f.fall) AS fall,
+    (array_agg(f.closed_at ORDER BY f.fall DESC, f.number))[1] AS fall_at,
+    (array_agg(f.total ORDER BY f.number DESC))[1] AS last,
+    max(f.closed_at) AS last_at
+FROM fallen AS f
+GROUP BY f.part
+ORDER BY f.part
+"""
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose trades, and when. Times are UTC; end is the first moment after."""
+
+    user_id: int
+    user: str
+    strategy_id: int | None
+    strategy: str | None
+    account_id: int | None
+    account: str | None
+    start: datetime
+    end: datetime
+    currency: str | None = None
+
+    def parameters(self, **more: Any) -> Row:
+        """What the queries take."""
+        names = ("user_id", "strategy_id", "account_id", "start", "end", "currency")
+        return {name: getattr(self, name) for name in names} | more
+
+
+@dataclass
+class Report:
+    """Everything on the page, as SQL answers it."""
+
+    scope: Scope
+    made_at: datetime
+    metrics: Row
+    definitions: dict[str, str]
+    months: list[Row]
+    symbols: list[Row]
+    hours: list[Row]
+    weekdays: list[Row]
+    curve: list[Row]
+    distribution: list[Row]
+    last_trades: list[Row]
+    equity: list[Row]
+    exposure: list[Row]
+    risk: list[Row]
+    other_currencies: list[Row]
+    candles: list[Any] = field(default_factory=list)
+    notes: list[Any] = field(default_factory=list)
+
+
+def rows(connection: psycopg.Connection, query: str, parameters: Row) -> list[Row]:
+    """The rows of a query as dictionaries."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, parameters).fetchall()
+
+
+def find_user(connection: psycopg.Connection, wanted: str) -> tuple[int, str]:
+    """Id and username of a user named by username, e-mail address or id."""
+    found = connection.execute(
+        "SELECT id, username FROM public.users"
+        " WHERE username = %(text)s OR email = %(text)s OR id::text = %(text)s"
+        " ORDER BY username = %(text)s DESC, email = %(text)s DESC LIMIT 1",
+        {"text": wanted},
+    ).fetchone()
+    if not found:
+        raise Failure(f"no user {wanted}: give a username, an e-mail address or an id")
+    return found
+
+
+def find_one(found: list[tuple[int, str]], what: str, wanted: str, by: str) -> tuple[int, str]:
+    """The only row found; says what is wrong with none and with several."""
+    if len(found) != 1:
+        problem = f"{len(found)} of" if found else "no"
+        raise Failure(f"{problem} {what} {wanted} of that user: give its {by}")
+    return found[0]
+
+
+def find_scope(
+    connection: psycopg.Connection,
+    user: str,
+    strategy: str | None,
+    account: str | None,
+    start: datetime | None,
+    end: datetime | None,
+) -> Scope:
+    """The scope that names and days stand for. Without days: from the first to the last known."""
+    user_id, username = find_user(connection, user)
+    strategy_id = account_id = None
+    if strategy is not None:
+        strategy_id, strategy = find_one(
+            connection.execute(
+                "SELECT id, name FROM public.trading_strategies"
+                " WHERE user_id = %s AND (name = %s OR id::text = %s)",
+                [user_id, strategy, strategy],
+            ).fetchall(), "strategy", strategy, "name or id",
+        )  # fmt: skip
+    if account is not None:
+        account_id, account = find_one(
+            connection.execute(
+                "SELECT id, account_number FROM public.mt5_accounts"
+                " WHERE user_id = %s AND (account_number = %s OR id::text = %s)",
+                [user_id, account, account],
+            ).fetchall(), "account", account, "number or id",
+        )  # fmt: skip
+    first, last = connection.execute(
+        """
+        SELECT min(e.at), max(e.at)
+        FROM (
+            SELECT t.closed_at AS at
+            FROM public.closed_trades AS t
+            WHERE t.user_id = %(user)s
+                AND (%(strategy)s::bigint IS NULL OR t.strategy_id = %(strategy)s)
+                AND (%(account)s::bigint IS NULL OR t.account_id = %(account)s)
+            UNION ALL
+            SELECT d.day::timestamptz
+            FROM public.daily_equity AS d
+            WHERE d.user_id = %(user)s AND %(strategy)s::bigint IS NULL
+                AND (%(account)s::bigint IS NULL OR d.account_id = %(account)s)
+        ) AS e
+        """,
+        {"user": user_id, "strategy": strategy_id, "account": account_id},
+    ).fetchone()
+    today = datetime.now(UTC)
+    start = start or midnight(first or (end or today) - timedelta(days=30))
+    end = end or midnight(max(last or today, start)) + timedelta(days=1)
+    if end <= start:
+        raise Failure(f"{start:%Y-%m-%d} to {end:%Y-%m-%d} is no period: --from comes before --to")
+    scope = Scope(user_id, username, strategy_id, strategy, account_id, account, start, end)
+    return scope
+
+
+def midnight(moment: datetime) -> datetime:
+    """Start of the UTC day."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def find_currencies(connection: psycopg.Connection, scope: Scope) -> list[Row]:
+    """Currencies of the scope's trades, the one with most trades first."""
+    return rows(
+        connection,
+        TRADES.replace("AND t.currency IS NOT DISTINCT FROM %(currency)s", "")
+        + "SELECT t.currency, count(*) AS trades, sum(t.net) AS net_profit FROM trades AS t"
+        " GROUP BY t.currency ORDER BY count(*) DESC, t.currency NULLS LAST",
+        scope.parameters(),
+    )
+
+
+def read_groups(connection: psycopg.Connection, scope: Scope) -> dict[str, list[Row]]:
+    """Results by month, symbol, hour and weekday."""
+    return {
+        name: rows(
+            connection,
+            f"{TRADES} SELECT {expression} AS key, {RESULT} FROM trades AS t GROUP BY 1"
+            + (" ORDER BY sum(t.net) DESC, 1" if name == "symbols" else " ORDER BY 1"),
+            scope.parameters(),
+        )
+        for name, expression in GROUPS.items()
+    }
+
+
+def nice_width(span: Decimal, parts: int) -> Decimal:
+    """A width of 1, 2 or 5 times a power of ten that makes at most so many parts."""
+    if span <= 0:
+        return Decimal(1)
+    least = span / parts
+    power = Decimal(1).scaleb(least.adjusted())
+    return next(power * step for step in (1, 2, 5, 10) if power * step >= least)
+
+
+def read_distribution(connection: psycopg.Connection, scope: Scope) -> list[Row]:
+    """Trades by net result in bins of one width; the outermost half percents are open bins."""
+    low, high = connection.execute(
+        TRADES + "SELECT percentile_disc(0.005) WITHIN GROUP (ORDER BY t.net),"
+        " percentile_disc(0.995) WITHIN GROUP (ORDER BY t.net) FROM trades AS t",
+        scope.parameters(),
+    ).fetchone()
+    if low is None:
+        return []
+    width = nice_width(high - low, 36)
+    first, last = low // width - (low % width < 0), high // width - (high % width < 0)
+    return rows(
+        connection,
+        TRADES
+        + """
+        , counted AS (
+            SELECT greatest(least(floor(t.net / %(width)s), %(last)s + 1), %(first)s - 1) AS bin,
+                count(*) AS trades
+            FROM trades AS t
+            GROUP BY 1
+        )
+
+        SELECT b.bin * %(width)s AS low, (b.bin + 1) * %(width)s AS high,
+            b.bin < %(first)s AS is_open_below, b.bin > %(last)s AS is_open_above,
+            coalesce(c.trades, 0) AS trades
+        FROM generate_series(%(first)s - 1, %(last)s + 1) AS b (bin)
+        LEFT JOIN counted AS c ON b.bin = c.bin
+        WHERE b.bin BETWEEN %(first)s AND %(last)s OR c.trades > 0
+        ORDER BY b.bin
+        """,
+        scope.parameters(width=width, first=int(first), last=int(last)),
+    )
+
+
+def read_equity(connection: psycopg.Connection, scope: Scope) -> list[Row]:
+    """Balance and equity by day, the accounts of the currency added up; none for a strategy."""
+    if scope.strategy_id is not None:
+        return []
+    found = rows(
+        connection,
+        """
+        SELECT d.day, d.account_id, d.balance, d.equity, d.drawdown_percent
+        FROM public.daily_equity AS d
+        WHERE d.user_id = %(user_id)s
+            AND (%(account_id)s::bigint IS NULL OR d.account_id = %(account_id)s)
+            AND (%(currency)s::text IS NULL OR d.currency = %(currency)s)
+            AND d.day >= (%(start)s AT TIME ZONE 'UTC')::date
+            AND d.day < (%(end)s AT TIME ZONE 'UTC')::date
+        ORDER BY d.day, d.account_id
+        """,
+        scope.parameters(),
+    )
+    if len({row["account_id"] for row in found}) <= 1:
+        return found
+    # several accounts: each keeps its last state until its next day, and the fall is of the sum
+    latest: dict[int, Row] = {}
+    days: dict[Any, Row] = {}
+    high = Decimal(0)
+    for row in found:
+        latest[row["account_id"]] = row
+        balance, equity = (
+            sum(state[name] for state in latest.values()) for name in ("balance", "equity")
+        )
+        days[row["day"]] = {"day": row["day"], "balance": balance, "equity": equity}
+    for day in days.values():
+        high = max(high, day["equity"])
+        day["drawdown_percent"] = 100 * (high - day["equity"]) / high if high > 0 else None
+    return list(days.values())
+
+
+def read_now(connection: psycopg.Connection, scope: Scope) -> tuple[list[Row], list[Row]]:
+    """What is open now, and how far the accounts are from trouble."""
+    exposure = rows(
+        connection,
+        "SELECT currency, symbol, positions, long_volume, short_volume, net_volume, net_profit"
+        " FROM public.exposure_by_symbol WHERE user_id = %(user_id)s ORDER BY symbol, currency",
+        scope.parameters(),
+    )
+    risk = rows(
+        connection,
+        "SELECT account_number, broker, currency, as_of, balance, equity, margin_level, drawdown,"
+        " drawdown_percent, loss_against_equity, distance_to_margin_call, distance_to_stop_out"
+        " FROM public.account_risk WHERE user_id = %(user_id)s"
+        " AND (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)"
+        " ORDER BY account_number, account_id",
+        scope.parameters(),
+    )
+    return exposure, risk
+
+
+def read_metrics(
+    connection: psycopg.Connection, scope: Scope, risk_free: Decimal
+) -> tuple[Row, dict[str, str]]:
+    """The row of calculate_performance_metrics, and what each column means by its comment."""
+    metrics = rows(
+        connection,
+        "SELECT * FROM public.calculate_performance_metrics(p_user_id => %(user_id)s,"
+        " p_strategy_id => %(strategy_id)s, p_period_start => %(start)s, p_period_end => %(end)s,"
+        " p_risk_free => %(risk_free)s, p_account_id => %(account_id)s)",
+        scope.parameters(risk_free=risk_free),
+    )[0]
+    definitions = connection.execute(
+        "SELECT a.attname, col_description(a.attrelid, a.attnum) FROM pg_attribute AS a"
+        " WHERE a.attrelid = 'public.performance_metrics'::regclass AND a.attnum > 0"
+        " AND NOT a.attisdropped"
+    )
+    return metrics, dict(definitions.fetchall())
+
+
+def read_last_trades(connection: psycopg.Connection, scope: Scope, limit: int) -> list[Row]:
+    """The trades closed last, latest first, with their prices."""
+    return rows(
+        connection,
+        TRADES
+        + """
+        SELECT t.order_id, t.symbol, t.order_type, t.volume, o.open_price, o.close_price,
+            t.opened_at, t.closed_at, t.net
+        FROM (SELECT * FROM trades ORDER BY closed_at DESC, order_id DESC LIMIT %(limit)s) AS t
+        INNER JOIN public.trading_orders AS o ON t.order_id = o.id
+        ORDER BY t.closed_at DESC, t.order_id DESC
+        """,
+        scope.parameters(limit=limit),
+    )
+
+
+def read(
+    connection: psycopg.Connection, scope: Scope, risk_free: Decimal = Decimal(0), last: int = 20
+) -> Report:
+    """Everything but candles and notes."""
+    currencies = find_currencies(connection, scope)
+    if currencies:
+        main = currencies[0]["currency"]
+    else:
+        main = connection.execute(
+            "SELECT min(currency) FROM public.mt5_accounts WHERE user_id = %(user_id)s"
+            " AND (%(account_id)s::bigint IS NULL OR id = %(account_id)s)",
+            scope.parameters(),
+        ).fetchone()[0]
+    scope = Scope(**(vars(scope) | {"currency": main}))
+    metrics, definitions = read_metrics(connection, scope, risk_free)
+    exposure, risk = read_now(connection, scope)
+    return Report(
+        scope=scope,
+        made_at=connection.execute("SELECT now()").fetchone()[0],
+        metrics=metrics,
+        definitions=definitions,
+        curve=rows(connection, TRADES + CURVE, scope.parameters(points=POINTS)),
+        distribution=read_distribution(connection, scope),
+        last_trades=read_last_trades(connection, scope, last),
+        equity=read_equity(connection, scope),
+        exposure=exposure,
+        risk=risk,
+        other_currencies=currencies[1:],
+        **read_groups(connection, scope),
+    )

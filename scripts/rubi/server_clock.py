@@ -1,0 +1,95 @@
+"""The clock of a trade server: one rule for its deals and its bars.
+
+A clock is a time zone and the hours it is ahead of it: America/New_York+7 (short NY+7), UTC+3,
+Europe/Athens. The rules are in mt5_server_clocks: deals are read by them, and so are bars whose
+source is the server, `load_bars.py --source SERVER`.
+"""
+
+from __future__ import annotations
+
+import re
+import sys
+
+import psycopg
+import typer
+
+from rubi.cli import Failure, console
+
+SHORT = {"NY": "America/New_York"}
+# Etc/GMT-3 is a zone by its whole name, and the only kind that ends like hours
+CLOCK = re.compile(r"(?P<zone>Etc/GMT[+-]\d{1,2}|[A-Za-z_/-]*[A-Za-z_])(?P<hours>[+-]\d{1,2})?")
+FORMS = "NY+7 (New York time + 7 hours, most brokers), UTC+3, or a zone such as Europe/Athens"
+
+
+def parse(text: str) -> tuple[str, int]:
+    """Zone and hours of a clock. Raises Failure where it is none."""
+    match = CLOCK.fullmatch(text.strip())
+    if not match or abs(hours := int(match["hours"] or 0)) > 14:
+        raise Failure(f"{text} is no clock: {FORMS}", code=2)
+    return SHORT.get(match["zone"].upper(), match["zone"]), hours
+
+
+def spell(zone: str, hours: int) -> str:
+    """A clock as the command line and bars take it."""
+    return f"{zone}{hours:+d}" if hours else zone
+
+
+def rules(connection: psycopg.Connection, server: str) -> list[tuple[str, int]]:
+    """The server's rules in the order of their validity, hours rounded down."""
+    return connection.execute(
+        "SELECT c.zone, floor(extract(epoch FROM c.shift) / 3600)::integer"
+        " FROM mt5_server_clocks AS c WHERE c.server = %s ORDER BY c.valid_from",
+        [server],
+    ).fetchall()
+
+
+def settle(connection: psycopg.Connection, server: str, given: str) -> str:
+    """The server's clock, for the screen; one that is given is kept for a server without a rule.
+
+    Raises Failure where there is no rule and none is given (code 2), and where both differ.
+    """
+    found = rules(connection, server)
+    if not found and not given and sys.stdin.isatty() and console.is_terminal:
+        given = typer.prompt(f"By which clock does {server} run? {FORMS}", default="NY+7")
+    if not found and not given:
+        raise Failure(
+            f"by which clock does {server} run? No rule is known yet: add --server-clock with"
+            f" {FORMS}; the terminal's Market Watch shows the server's time",
+            code=2,
+        )
+    if not found:
+        zone, hours = parse(given)
+        try:
+            connection.execute(
+                "INSERT INTO mt5_server_clocks (server, zone, shift)"
+                " VALUES (%s, %s, make_interval(hours => %s))",
+                [server, zone, hours],
+            )
+        except psycopg.errors.InvalidParameterValue as error:
+            raise Failure(f"{zone} is no time zone: {FORMS}", code=2) from error
+        return spell(zone, hours)
+    if given and parse(given) != found[-1]:
+        raise Failure(
+            f"{server} runs by {spell(*found[-1])}, not by {given}: where that is wrong, correct"
+            f" mt5_server_clocks and call rederive_mt5_times('{server}')"
+        )
+    return ", then ".join(spell(*rule) for rule in found)
+
+
+def look_at_bars(connection: psycopg.Connection, account: int, server: str) -> str:
+    """What bars of the deals' minutes say of the clock. Raises Failure for a new wrong one."""
+    found = connection.execute(
+        "SELECT hours, deals, within FROM find_mt5_clock_shift(%s)", [account]
+    ).fetchall()
+    now = next((row for row in found if row[0] == 0), None)
+    if not found or found[0][1] < 3:
+        return ""
+    hours, deals, within = found[0]
+    share = now[2] / now[1] if now else 0
+    if hours and within / deals >= 0.9 and share < 0.5:
+        raise Failure(
+            f"the clock of {server} is wrong by {hours:+d} hours, or that of its bars: moved"
+            f" so, {within} of {deals} deals lie within the bars of their minutes, now"
+            f" {now[2] if now else 0} of {now[1] if now else 0}; nothing was stored"
+        )
+    return f"{now[2]} of {now[1]} deals lie within the bars of their minutes" if now else ""

@@ -1,0 +1,1 @@
+"""Programs and servers of this machine: found, unpacked, started, stopped."""

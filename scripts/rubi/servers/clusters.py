@@ -1,0 +1,164 @@
+"""Servers of our own below a folder: made, started, killed, copied, promoted, removed.
+
+For what needs a whole server: restore drills, standbys, measurements, tests. Each is reached by
+a socket in its folder, which only the server's user reads; nothing listens on the network.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psycopg
+
+from rubi import ROOT
+from rubi.cli import Failure
+from rubi.servers import embedded
+
+# What postgresql.conf says otherwise: the machine is shared and the server short-lived.
+SETTINGS = {
+    "shared_buffers": "512MB",
+    "effective_cache_size": "1GB",
+    "logging_collector": "off",
+    "log_connections": "off",
+    "log_disconnections": "off",
+    "log_checkpoints": "off",
+    "jit": "off",
+    # its workers would hold connections to databases that are copied
+    "timescaledb.max_background_workers": "0",
+    "listen_addresses": "",
+    "port": "5432",  # else it would be PGPORT's
+}
+
+
+def prefix() -> list[str]:
+    """setpriv becomes the server's user and has the kernel stop the server when we die."""
+    if not shutil.which("setpriv"):
+        return []
+    user = embedded.server_user()
+    identity = (
+        [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"] if user else []
+    )
+    return ["setpriv", *identity, "--pdeathsig=INT", "--"]
+
+
+class Cluster:
+    """A server whose data, socket and log lie in one folder."""
+
+    def __init__(self, folder: Path, programs: Path, settings: dict[str, str]) -> None:
+        self.folder = folder
+        self.programs = programs
+        self.settings = SETTINGS | settings | {"unix_socket_directories": str(folder)}
+        self.process: subprocess.Popen | None = None
+
+    @property
+    def data(self) -> Path:
+        """The data folder."""
+        return self.folder / "data"
+
+    @property
+    def pid(self) -> int:
+        """The postmaster's process."""
+        if not self.process:
+            raise Failure(f"{self.folder}: the server is not running")
+        return self.process.pid
+
+    def dsn(self, database: str = "postgres", role: str = "postgres") -> str:
+        """Connection string of a role."""
+        return psycopg.conninfo.make_conninfo(
+            host=str(self.folder), port=5432, user=role, dbname=database
+        )
+
+    def connect(self, database: str = "postgres") -> psycopg.Connection:
+        """The superuser's connection, in autocommit."""
+        return psycopg.connect(self.dsn(database), autocommit=True)
+
+    def run(self, program: str, *arguments: object) -> str:
+        """Run a program as the server's user; raise Failure with its last words."""
+        done = subprocess.run(
+            [*prefix(), self.programs / program, *map(str, arguments)],
+            env=os.environ | {"PGHOST": str(self.folder), "PGUSER": "postgres", "PGPORT": "5432"},
+            capture_output=True, text=True, cwd="/",
+        )  # fmt: skip
+        if done.returncode:
+            lines = done.stderr.strip().splitlines() or ["no message"]
+            raise Failure(f"{program} failed: {lines[-1]}")
+        return done.stdout
+
+    def create(self) -> None:
+        """initdb, with the settings of postgresql.conf."""
+        self.run(
+            "initdb", "-D", self.data, "-U", "postgres", "-A", "trust", "-E", "UTF8",
+            "--locale=C.UTF-8",
+        )  # fmt: skip
+        # in the file too, for a standby that is copied from it
+        own = "".join(f"{name} = '{value}'\n" for name, value in self.settings.items())
+        settings = (ROOT / "postgresql.conf").read_text(encoding="utf-8")
+        (self.data / "postgresql.conf").write_text(settings + own, encoding="utf-8")
+
+    def start(self) -> None:
+        """Start and wait until it answers. Raises Failure when it ends or takes a minute."""
+        with (self.folder / "log").open("a") as log:
+            self.process = subprocess.Popen(
+                [*prefix(), self.programs / "postgres", "-D", self.data,
+                 *(f"-c{name}={value}" for name, value in self.settings.items())],
+                stdout=log, stderr=log, cwd="/",
+            )  # fmt: skip
+        for _ in range(600):
+            try:
+                self.connect().close()
+                return
+            except psycopg.OperationalError:
+                if self.process.poll() is not None:
+                    break
+                time.sleep(0.1)
+        lines = (self.folder / "log").read_text().splitlines() or ["no log"]
+        cause = next((line for line in reversed(lines) if "FATAL" in line), lines[-1])
+        self.stop()
+        raise Failure(f"the server did not start: {cause}")
+
+    def stop(self, how: signal.Signals = signal.SIGINT) -> None:
+        """Stop it: fast, or with SIGKILL as a lost machine would. Does nothing when stopped."""
+        if not self.process:
+            return
+        self.process.send_signal(how)
+        try:
+            self.process.wait(60)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+        self.process = None
+
+    def remove(self) -> None:
+        """Stop it and remove everything."""
+        self.stop()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def new_folder(kind: str) -> Path:
+    """An empty folder of the server's user.
+
+    Not in TMPDIR, which may be long: the path of a socket has at most 107 bytes.
+    """
+    return embedded.hand_over(Path(tempfile.mkdtemp(prefix=f"rubi-{kind}-", dir="/var/tmp")))
+
+
+@contextmanager
+def temporary(
+    programs: Path, settings: dict[str, str] | None = None, kind: str = "server"
+) -> Iterator[Cluster]:
+    """A new running server; stopped and removed afterwards."""
+    cluster = Cluster(new_folder(kind), programs, settings or {})
+    try:
+        cluster.create()
+        cluster.start()
+        yield cluster
+    finally:
+        cluster.remove()

@@ -1,0 +1,286 @@
+"""Three PostgreSQL nodes of this machine that Patroni and etcd keep available, until interrupted.
+
+For development, drills and tests: patroni.yml with addresses of 127.0.0.1. Each node reaches etcd
+through a wire of its own, which can be cut. Patroni and etcd come from Debian, unpacked as the
+server is.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.request import urlopen
+
+import psycopg
+import yaml
+
+from rubi import ROOT
+from rubi.cli import Failure
+from rubi.servers import embedded, programs
+
+HOST = "127.0.0.1"
+# A server that shares a small machine with two others and is thrown away.
+SETTINGS = {
+    "shared_buffers": "64MB",
+    "effective_cache_size": "256MB",
+    "maintenance_work_mem": "64MB",
+    "min_wal_size": "80MB",
+    "logging_collector": "off",
+    "timescaledb.max_background_workers": "4",
+    "wal_keep_size": "512MB",
+}
+
+
+class Wire:
+    """A TCP connection to one of several places behind it, that can be cut without a word."""
+
+    def __init__(self, ports: list[int]) -> None:
+        self.behind = ports
+        self.is_cut = False
+        self.door = socket.create_server((HOST, 0))
+        self.port = self.door.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self) -> None:
+        """Take connections until the door is closed."""
+        with suppress(OSError):
+            while True:
+                near, _ = self.door.accept()
+                for port in self.behind:
+                    with suppress(OSError):
+                        far = socket.create_connection((HOST, port), 5)
+                        far.settimeout(None)
+                        for ends in ((near, far), (far, near)):
+                            threading.Thread(target=self.carry, args=ends, daemon=True).start()
+                        break
+                else:
+                    near.close()
+
+    def carry(self, source: socket.socket, target: socket.socket) -> None:
+        """Hand on what comes; drop it while the wire is cut, as a network does."""
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if not self.is_cut:
+                    target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self.door.close()
+
+
+@dataclass
+class Node:
+    """One server with its Patroni."""
+
+    name: str
+    folder: Path
+    port: int
+    rest: int
+    wire: Wire
+    process: subprocess.Popen | None = None
+
+    def postmaster(self) -> int | None:
+        """Process of the server; None when it does not run."""
+        with suppress(OSError, ValueError, IndexError):
+            return int((self.folder / "data/postmaster.pid").read_text().splitlines()[0])
+        return None
+
+    def processes(self) -> list[int]:
+        """Patroni, the server, and the server's children."""
+        found = [self.process.pid] if self.process and self.process.poll() is None else []
+        if (first := self.postmaster()) and Path(f"/proc/{first}").exists():
+            children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+            found += [first, *map(int, children)]
+        return found
+
+    def signal(self, number: int) -> None:
+        """Send a signal to all of it, Patroni first."""
+        for pid in self.processes():
+            with suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+
+@dataclass
+class Cluster:
+    """Running nodes and their etcd."""
+
+    folder: Path
+    nodes: list[Node]
+    etcd: list[subprocess.Popen] = field(default_factory=list)
+
+    def dsn(self, dbname: str = "postgres", user: str = "postgres", **more: object) -> str:
+        """Whatever node takes writes now: libpq looks for it."""
+        ports = ",".join(str(node.port) for node in self.nodes)
+        hosts = ",".join([HOST] * len(self.nodes))
+        chosen = {"target_session_attrs": "read-write", "connect_timeout": 2} | more
+        return psycopg.conninfo.make_conninfo(
+            host=hosts, port=ports, user=user, dbname=dbname, **chosen
+        )
+
+    def members(self) -> dict[str, dict]:
+        """What the first Patroni that answers says of all nodes, by name."""
+        for node in self.nodes:
+            with suppress(OSError, ValueError):
+                with urlopen(f"http://{HOST}:{node.rest}/cluster", timeout=1) as answer:
+                    members = json.load(answer)["members"]
+                return {member["name"]: member for member in members}
+        return {}
+
+    def leader(self) -> Node | None:
+        """The node that holds the leader's key."""
+        members = self.members()
+        return next(
+            (n for n in self.nodes if members.get(n.name, {}).get("role") == "leader"), None
+        )
+
+    def is_whole(self) -> bool:
+        """Whether there are a leader, a synchronous standby, and no node that does not stream."""
+        members = self.members().values()
+        roles = sorted(member["role"] for member in members)
+        states = {member["state"] for member in members}
+        return roles == [
+            "leader",
+            *["replica"] * (len(self.nodes) - 2),
+            "sync_standby",
+        ] and states == {"running", "streaming"}
+
+    def has_come_up(self) -> bool:
+        """Whether it is whole; raises Failure when a Patroni has ended meanwhile."""
+        for node in self.nodes:
+            if node.process.poll() is not None:
+                said = (node.folder / "patroni.log").read_text().strip().rpartition("\n")[2]
+                raise Failure(f"Patroni of {node.name} has ended: {said}")
+        return self.is_whole()
+
+    def start(self, node: Node) -> None:
+        """Start a node's Patroni; it starts the server."""
+        with (node.folder / "patroni.log").open("a") as log:
+            node.process = subprocess.Popen(
+                [*prefix(), *patroni(), node.folder / "patroni.yml"],
+                stdout=log, stderr=log, cwd="/", start_new_session=True,
+                env={"LC_ALL": "C.UTF-8", "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"},
+            )  # fmt: skip
+
+
+def wait(what: str, done: Callable[[], object], seconds: float = 90) -> None:
+    """Return when it is done; raise Failure when it takes longer."""
+    until = time.monotonic() + seconds
+    while not done():
+        if time.monotonic() > until:
+            raise Failure(f"{what}: not within {seconds:g} s")
+        time.sleep(0.1)
+
+
+def prefix() -> list[str]:
+    """setpriv becomes the server's user and has the kernel end the process when we die."""
+    if not shutil.which("setpriv"):
+        return []
+    user = embedded.server_user()
+    identity = (
+        [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"] if user else []
+    )
+    return ["setpriv", *identity, "--pdeathsig=INT", "--"]
+
+
+def patroni() -> list[object]:
+    """Patroni of Debian, run by the Python that comes with it."""
+    folder = programs.patroni_folder()
+    return [next(iter(sorted(folder.glob("python3.*[0-9]")))), "-m", "patroni"]
+
+
+def configuration(node: Node, etcd: int, programs: Path) -> dict:
+    """patroni.yml for a node of this machine."""
+    config = yaml.safe_load((ROOT / "operations/patroni.yml").read_text())
+    config["name"] = node.name
+    config["restapi"] = dict.fromkeys(("listen", "connect_address"), f"{HOST}:{node.rest}")
+    # through the wire only: Patroni would ask etcd for its addresses and go around it
+    config["etcd3"] = {"hosts": [f"{HOST}:{etcd}"], "use_proxies": True}
+    config["postgresql"] |= {
+        "listen": f"{HOST}:{node.port}",
+        "connect_address": f"{HOST}:{node.port}",
+        "data_dir": str(node.folder / "data"),
+        "bin_dir": str(programs),
+        "custom_conf": str(node.folder.parent / "postgresql.conf"),
+        "pgpass": str(node.folder / "pgpass"),
+        "parameters": SETTINGS | {"unix_socket_directories": str(node.folder)},
+        # nobody but this machine reaches it
+        "pg_hba": ["local all all trust", f"host all all {HOST}/32 trust",
+                   f"host replication all {HOST}/32 trust"],
+    }  # fmt: skip
+    return config
+
+
+def start_etcd(folder: Path, count: int, members: list[subprocess.Popen]) -> list[int]:
+    """Add an etcd of some members, wait until they agree; answers their clients' ports."""
+    program = programs.patroni_folder() / "etcd"
+    ports = [(embedded.free_port(), embedded.free_port()) for _ in range(count)]
+    peers = ",".join(f"e{n}=http://{HOST}:{peer}" for n, (_, peer) in enumerate(ports))
+    for number, (client, peer) in enumerate(ports):
+        own, other = f"http://{HOST}:{client}", f"http://{HOST}:{peer}"
+        data = embedded.owned_folder(folder / f"etcd{number}")
+        with (data / "log").open("w") as log:
+            members.append(subprocess.Popen(
+                [*prefix(), program, f"--name=e{number}", f"--data-dir={data}/data",
+                 f"--listen-client-urls={own}", f"--advertise-client-urls={own}",
+                 f"--listen-peer-urls={other}", f"--initial-advertise-peer-urls={other}",
+                 f"--initial-cluster={peers}", "--log-level=error"],
+                stdout=log, stderr=log, cwd="/",
+            ))  # fmt: skip
+    for client, _ in ports:
+        wait("etcd", lambda client=client: is_decided(client), 60)
+    return [client for client, _ in ports]
+
+
+def is_decided(port: int) -> bool:
+    """Whether an etcd knows the version its cluster speaks. Patroni ends when told otherwise."""
+    with suppress(OSError, ValueError), urlopen(f"http://{HOST}:{port}/version", timeout=1) as told:
+        return json.load(told)["etcdcluster"] != "not_decided"
+    return False
+
+
+@contextmanager
+def running(nodes: int = 3, major: int = embedded.DEFAULT_MAJOR) -> Iterator[Cluster]:
+    """Start etcd and the nodes, wait until a standby is synchronous; stop all afterwards."""
+    programs = embedded.binaries(major)
+    folder = embedded.hand_over(Path(tempfile.mkdtemp(prefix="rubi-ha-", dir="/var/tmp")))
+    shutil.copyfile(ROOT / "postgresql.conf", folder / "postgresql.conf")
+    (folder / "postgresql.conf").chmod(0o644)
+    cluster = Cluster(folder, [])
+    try:
+        ports = start_etcd(folder, nodes, cluster.etcd)
+        for number in range(nodes):
+            own = embedded.owned_folder(folder / f"node{number + 1}")
+            wire = Wire(ports[number:] + ports[:number])
+            node = Node(own.name, own, embedded.free_port(), embedded.free_port(), wire)
+            cluster.nodes.append(node)
+            text = yaml.safe_dump(configuration(node, wire.port, programs))
+            (own / "patroni.yml").write_text(text)
+            (own / "patroni.yml").chmod(0o644)
+            cluster.start(node)
+        wait("three nodes with a synchronous standby", cluster.has_come_up, 120)
+        yield cluster
+    finally:
+        for node in cluster.nodes:
+            node.wire.is_cut = False
+            node.signal(signal.SIGCONT)
+            node.signal(signal.SIGKILL)
+            node.wire.close()
+        for process in [*(node.process for node in cluster.nodes), *cluster.etcd]:
+            if process:
+                process.kill()
+                process.wait()
+        shutil.rmtree(folder, ignore_errors=True)

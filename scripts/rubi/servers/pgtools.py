@@ -1,0 +1,82 @@
+"""PostgreSQL's own programs for a server: the right version, its connection, errors in one line."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+from pathlib import Path
+
+from psycopg import pq
+
+from rubi.cli import Failure
+from rubi.servers import embedded
+
+
+def programs_for(major: int) -> Path:
+    """Folder of pg_dump, pg_restore, psql of a server's major version.
+
+    RUBI_PG_BIN's, the machine's, those in PATH, or the embedded server's. Another major won't do:
+    a newer pg_dump writes settings that an older server refuses.
+    """
+    chosen = os.environ.get("RUBI_PG_BIN")
+    found = shutil.which("pg_dump")
+    for folder in (
+        chosen and Path(chosen),
+        Path(f"/usr/lib/postgresql/{major}/bin"),
+        Path(f"/opt/homebrew/opt/postgresql@{major}/bin"),
+        found and Path(found).resolve().parent,
+    ):
+        if folder and (folder / "pg_dump").exists():
+            said = subprocess.run([folder / "pg_dump", "-V"], capture_output=True, text=True)
+            if (match := re.search(r"\d+", said.stdout)) and int(match[0]) == major:
+                return folder
+    if major not in embedded.SUITES:
+        raise Failure(
+            f"no pg_dump of PostgreSQL {major} here: apt-get install postgresql-client-{major}, or "
+            "name its folder with RUBI_PG_BIN"
+        )
+    return embedded.unpacked(major)
+
+
+def environment(dsn: str) -> dict[str, str]:
+    """Variables that make libpq's programs connect as a connection string does.
+
+    In the environment of a process only its user and root can read a password.
+    """
+    given = {
+        option.envvar.decode(): option.val.decode()
+        for option in pq.Conninfo.parse(dsn.encode())
+        if option.val is not None and option.envvar
+    }
+    return os.environ | {"PGAPPNAME": "rubi backup"} | given | {"LC_MESSAGES": "C"}
+
+
+def failure(program: Path | str, said: str) -> Failure:
+    """What a program of PostgreSQL said, in one line, without its warnings."""
+    lines = [line.strip() for line in said.splitlines() if line.strip()]
+    errors = [x for x in lines if re.search(r"\b(error|fatal|panic):", x, re.IGNORECASE)]
+    name = Path(program).name
+    line = re.sub(rf"^{name}: (error: )?", "", (errors or lines or ["no message"])[0])
+    if detail := re.search(rf"^{name}: detail: (.*)$", said, flags=re.MULTILINE):
+        line += f" ({detail[1]})" if errors and said.index(errors[0]) < detail.start() else ""
+    return Failure(f"{name} failed: {line}")
+
+
+def run(
+    program: Path, *arguments: object, env: dict[str, str] | None = None, as_server: bool = False
+) -> str:
+    """Run a program to its end, as the server's user if so said; its output.
+
+    Raises Failure when it fails.
+    """
+    done = subprocess.run(
+        [program, *map(str, arguments)],
+        env=env or os.environ | {"LC_MESSAGES": "C"},
+        stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+        **(embedded.as_server_user() if as_server else {}),
+    )  # fmt: skip
+    if done.returncode:
+        raise failure(program, done.stderr.strip() or done.stdout)
+    return done.stdout
