@@ -1,8 +1,9 @@
 -- install.sql: the whole database, in order, for psql:
 --     psql -X -v ON_ERROR_STOP=1 -d rubi_trading -f install.sql
 -- Run it in the folder of this file. Each file runs in a transaction of its own, together with its
--- row in deploy.history. Running it again is harmless. It stops when a deployment is at work, and at
--- a lock that it does not get within 5 seconds: run it again then.
+-- row in deploy.history. Run again, it applies what is due: nothing where all is up to date. It
+-- stops when a deployment is at work, and at a lock that it does not get within 5 seconds: run it
+-- again then.
 \set ON_ERROR_STOP on
 \set QUIET on
 \encoding UTF8

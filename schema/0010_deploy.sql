@@ -93,7 +93,44 @@ COMMENT ON COLUMN deploy.history.applied_by IS 'Role that was logged in.';
 COMMENT ON COLUMN deploy.history.applied_at IS 'When the file had run, UTC.';
 COMMENT ON COLUMN deploy.history.duration_ms IS 'How long the file took, in milliseconds.';
 
--- Shared by psql and the runner, so that both leave the same rows.
+-- Shared by psql and the runner, so that both run the same files and leave the same rows.
+CREATE OR REPLACE FUNCTION deploy.is_due(p_path text, p_body text)
+RETURNS boolean
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    -- A changed file makes all later ones of its kind run again. That they did is recorded, so
+    -- that a deployment that was killed between them goes on where it stopped.
+    SELECT NOT EXISTS (
+        SELECT FROM (
+            SELECT h.id, h.kind, h.sha256
+            FROM deploy.history AS h
+            WHERE h.path = p_path
+            ORDER BY h.id DESC
+            LIMIT 1
+        ) AS l
+        WHERE l.sha256 = encode(
+                sha256(
+                    convert_to(rtrim(replace(p_body, E'\r\n', E'\n'), E'\n'), 'UTF8')
+                ), 'hex'
+            )
+            AND (
+                l.kind = 'once'
+                OR NOT EXISTS (
+                    SELECT FROM deploy.history AS h
+                    WHERE h.kind = 'changed' AND h.id > l.id
+                        AND split_part(h.path, '/', 2) < split_part(p_path, '/', 2)
+                )
+            )
+    )
+$$;
+COMMENT ON FUNCTION deploy.is_due(text, text) IS
+'Whether a file has to run: FALSE when the same text is recorded already and no file before it ran
+since.';
+REVOKE ALL ON FUNCTION deploy.is_due(text, text) FROM public;
+
 CREATE OR REPLACE FUNCTION deploy.record_file(
     p_path text,
     p_body text,
@@ -111,28 +148,14 @@ DECLARE
     v_body text := rtrim(replace(p_body, E'\r\n', E'\n'), E'\n');
     v_sha256 text := encode(sha256(convert_to(v_body, 'UTF8')), 'hex');
     v_kind text := CASE WHEN p_path ~ '^(schema|indexes)/' THEN 'once' ELSE 'changed' END;
-    v_recorded text;
-    v_id bigint;
 BEGIN
-    SELECT h.sha256, h.id INTO v_recorded, v_id
-    FROM deploy.history AS h
-    WHERE h.path = p_path
-    ORDER BY h.id DESC
-    LIMIT 1;
-
-    -- A changed file makes all later ones of its kind run again. That they did is recorded, so
-    -- that a deployment that was killed between them goes on where it stopped.
-    IF v_recorded = v_sha256 AND (
-        v_kind = 'once'
-        OR NOT EXISTS (
-            SELECT FROM deploy.history AS h
-            WHERE h.kind = 'changed' AND h.id > v_id
-                AND split_part(h.path, '/', 2) < split_part(p_path, '/', 2)
-        )
-    ) THEN
+    IF NOT deploy.is_due(p_path, p_body) THEN
         RETURN FALSE;
     END IF;
-    IF v_kind = 'once' AND v_recorded IS NOT NULL THEN
+    IF v_kind = 'once' AND EXISTS (
+        SELECT FROM deploy.history AS h
+        WHERE h.path = p_path
+    ) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'RB001',
             MESSAGE = format('%s was applied before with a different text', p_path),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import deploy
 import deploying
 from conftest import Address
 from rubi import ROOT
@@ -119,6 +122,30 @@ def test_install_sql_runs_a_file_that_cannot_run_in_a_transaction(
     assert db.execute("SELECT path FROM deploy.history ORDER BY id DESC LIMIT 1").fetchone() == (
         deploying.INDEX,
     )
+
+
+def test_install_sql_and_the_runner_find_the_same_files_due(
+    server: Address, db: psycopg.Connection, psql: Callable, tmp_path: Path
+) -> None:
+    """A changed view, a new file, and a run that ended between the files that follow a change."""
+    folder = deploying.copy_files(tmp_path)
+    shutil.copytree(sqlfiles.ROOT / "scripts", folder / "scripts")
+    shutil.copy(sqlfiles.ROOT / "install.sql", folder)
+    deploying.edit(folder, "views/3160_open_positions_with_session.sql", add="-- changed\n")
+    ended = sqlfiles.File("functions/2830_read_policies.sql", "SELECT 1;")
+    with deploy.connect(server.dsn(db.info.dbname, "rubi_admin")) as connection:
+        deploy.record_file(connection, ended, "runner")
+    done = deploying.run(
+        server, db.info.dbname, "plan", "--files", str(folder), "--json", code=deploy.PENDING
+    )
+    planned = [one["path"] for one in json.loads(done.stdout)["due"]]
+    done = psql(db.info.dbname, "-f", "install.sql", cwd=folder)
+    applied = re.findall(r"^applied (.*)$", done.stdout, re.MULTILINE)
+    assert (done.returncode, applied) == (0, planned)
+    assert planned[0] == "functions/2830_read_policies.sql"
+    assert len(planned) > 50
+    done = psql(db.info.dbname, "-f", "install.sql", cwd=folder)
+    assert (done.returncode, done.stdout) == (0, "")
 
 
 def test_bundle_for_another_state_is_refused(

@@ -56,7 +56,7 @@ def test_second_run_changes_nothing(
     before = dump(server, name), history(server, name)
     deploy_all(server.dsn(name, "rubi_admin"))
     done = psql(name, "-f", "install.sql")
-    assert (done.returncode, done.stderr) == (0, "")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
     assert (dump(server, name), history(server, name)) == before
 
 
