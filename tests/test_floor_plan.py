@@ -21,6 +21,7 @@ KINDS = dict(zip([*sqlfiles.ONCE, *sqlfiles.CHANGED], "0123456", strict=True))
 BASE = (
     "users", "trading_strategies", "mt5_accounts", "mt5_sessions", "trading_signals",
     "trading_orders", "trading_positions", "account_snapshots", "market_data",
+    "performance_metrics",
 )  # fmt: skip
 MADE_BY = {
     ast.CreateStmt: "relation", ast.ViewStmt: "view",
