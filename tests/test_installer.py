@@ -150,8 +150,9 @@ def test_installation_that_was_killed_completes_with_every_check_ok(
     assert "have a superuser run grants/6020_extensions.sql" in done.stdout
     assert set(found.values()) == {"ok"}, done.stdout
     assert sorted(found) == [
-        "SQLite data", "connection as rubi_app", "extensions", "indexes", "initial data",
-        "instance", "manual backups", "monitoring", "rights", "schema", "triggers", "views",
+        "SQLite data", "connection as rubi_app", "extensions", "files", "functions", "indexes",
+        "initial data", "instance", "logins", "manual backups", "monitoring", "rights of rubi_app",
+        "tables", "triggers", "views",
     ]  # fmt: skip
     assert "Tables: account_snapshots, " in done.stdout
     assert f"postgresql://rubi_app:****@127.0.0.1:{managed[0].port}/{DATABASE}" in done.stdout

@@ -1,8 +1,11 @@
-"""The checklist of an installation: a line each, found out by asking the database."""
+"""The checklist of an installation: the view monitoring.installation, and what it can't know.
+
+The view is asked about the database; the files on disk, a login as the API, health as rubi_monitor
+sees it and an SQLite file beside are looked at here.
+"""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -11,12 +14,6 @@ import psycopg
 
 from rubi import ROOT
 from rubi.deploying import history, sqlfiles
-
-BASE_TABLES = (
-    "users", "trading_strategies", "mt5_sessions", "trading_signals", "trading_orders",
-    "trading_positions", "account_snapshots", "market_data", "performance_metrics",
-)  # fmt: skip
-LOGINS = ("rubi_app", "rubi_ingest", "rubi_readonly", "rubi_monitor", "rubi_backup")
 
 
 class Line(NamedTuple):
@@ -27,129 +24,11 @@ class Line(NamedTuple):
     detail: str
 
 
-def named(pattern: str) -> set[str]:
-    """What the files create, by a pattern with one group."""
-    return {
-        name
-        for file in sqlfiles.read_files()
-        for name in re.findall(pattern, file.text, re.MULTILINE)
-    }
-
-
-def missing(connection: psycopg.Connection, wanted: set[str], query: str) -> list[str]:
-    """Names that the query does not find."""
-    return sorted(wanted - {row[0] for row in connection.execute(query)})
-
-
-def all_there(name: str, wanted: set[str], lacking: list[str]) -> Line:
-    """A line about a kind of object."""
-    detail = f"{len(wanted)}" if not lacking else f"missing: {', '.join(lacking)}"
-    return Line(name, not lacking, detail)
-
-
-def instance(connection: psycopg.Connection) -> Line:
-    version, size, ssl = connection.execute(
-        "SELECT current_setting('server_version'), pg_size_pretty(pg_database_size("
-        "current_database())), coalesce((SELECT ssl FROM pg_stat_ssl WHERE pid = "
-        "pg_backend_pid()), FALSE)"
-    ).fetchone()
-    encrypted = "encrypted" if ssl else "not encrypted"
-    return Line("instance", True, f"PostgreSQL {version}, {size}, this connection {encrypted}")
-
-
-def automatic_backups(connection: psycopg.Connection) -> Line:
-    mode = connection.execute("SELECT current_setting('archive_mode')").fetchone()[0]
-    if mode != "off":
-        return Line("automatic backups", True, f"archive_mode is {mode}")
-    return Line(
-        "automatic backups", None, "the managed service takes them: see terraform/ or its console"
-    )
-
-
-def extensions(connection: psycopg.Connection) -> Line:
-    found = dict(connection.execute("SELECT extname, extversion FROM pg_extension").fetchall())
-    wanted = ("timescaledb", "pg_stat_statements", "uuid-ossp")
-    lacking = [name for name in wanted if name not in found]
-    edition = connection.execute("SELECT monitoring.timescaledb_edition()").fetchone()[0]
-    detail = f"timescaledb {found.get('timescaledb')} ({edition} edition)"
-    return Line("extensions", not lacking, f"missing: {lacking}" if lacking else detail)
-
-
-def schema(connection: psycopg.Connection) -> Line:
-    wanted = named(r"^CREATE TABLE IF NOT EXISTS ([\w.]+)")
-    query = "SELECT schemaname || '.' || tablename FROM pg_tables"
+def files(connection: psycopg.Connection) -> Line:
     due = history.due(sqlfiles.read_files(), history.applied(connection))
     if due:
-        return Line("schema", False, f"{len(due)} files are not applied: {due[0][0].path}")
-    return all_there("schema", wanted, missing(connection, wanted, query))
-
-
-def indexes(connection: psycopg.Connection) -> Line:
-    wanted = named(r"^CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?IF NOT EXISTS (\w+)")
-    dropped = named(r"^DROP INDEX IF EXISTS (?:\w+\.)?(\w+)")
-    query = (
-        "SELECT c.relname FROM pg_class AS c JOIN pg_index AS i ON i.indexrelid = c.oid"
-        " WHERE i.indisvalid"
-    )
-    return all_there("indexes", wanted - dropped, missing(connection, wanted - dropped, query))
-
-
-def triggers(connection: psycopg.Connection) -> Line:
-    wanted = named(r"^\s*CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER (\w+)")
-    if connection.execute("SELECT monitoring.has_columnstore('market_data')").fetchone()[0]:
-        wanted.discard("market_data_50_deleted")  # columnstore refuses it
-    query = "SELECT tgname FROM pg_trigger WHERE tgenabled = 'O'"
-    return all_there("triggers", wanted, missing(connection, wanted, query))
-
-
-def views(connection: psycopg.Connection) -> Line:
-    wanted = named(r"^CREATE (?:OR REPLACE )?VIEW ([\w.]+)")
-    query = "SELECT schemaname || '.' || viewname FROM pg_views"
-    return all_there("views", wanted, missing(connection, wanted, query))
-
-
-def initial_data(connection: psycopg.Connection) -> Line:
-    row = connection.execute(
-        "SELECT is_superuser, hashed_password LIKE '!%' FROM users"
-        " WHERE email = 'admin@rubi-studio.com'"
-    ).fetchone()
-    if not row or not row[0]:
-        return Line("initial data", False, "the administrator is missing")
-    codes = connection.execute("SELECT count(*) FROM mt5_deal_types").fetchone()[0]
-    state = "locked" if row[1] else "has a password"
-    return Line("initial data", codes > 0, f"administrator {state}, {codes} deal types")
-
-
-def rights(connection: psycopg.Connection) -> Line:
-    lacking = [
-        f"{right} on {table}"
-        for table in BASE_TABLES
-        for right in ("SELECT", "INSERT", "UPDATE", "DELETE")
-        if not connection.execute(
-            "SELECT has_table_privilege('rubi_app', 'public.' || %s, %s)", [table, right]
-        ).fetchone()[0]
-    ]
-    lacking += [
-        f"CONNECT for {role} (grant it through the service's API)"
-        for role in LOGINS
-        if not connection.execute(
-            "SELECT has_database_privilege(%s, current_database(), 'CONNECT')", [role]
-        ).fetchone()[0]
-    ]
-    return Line("rights", not lacking, f"missing: {', '.join(lacking)}" if lacking else "rubi_app")
-
-
-def manual_backups(connection: psycopg.Connection) -> Line:
-    unread = [
-        name
-        for (name,) in connection.execute(
-            "SELECT schemaname || '.' || tablename FROM pg_tables WHERE schemaname IN"
-            " ('public', 'monitoring', 'internal', 'audit', 'deploy') AND NOT"
-            " has_table_privilege('rubi_backup', format('%I.%I', schemaname, tablename), 'SELECT')"
-        )
-    ]
-    detail = f"rubi_backup can't read {', '.join(unread)}" if unread else "rubi_backup reads all"
-    return Line("manual backups", not unread, detail)
+        return Line("files", False, f"{len(due)} files are not applied: {due[0][0].path}")
+    return Line("files", True, "all are applied")
 
 
 def monitoring(connection: psycopg.Connection) -> Line:
@@ -164,20 +43,6 @@ def monitoring(connection: psycopg.Connection) -> Line:
     said = ", ".join(f"{count} {status}" for status, count in sorted(counted.items()))
     blind = f"; out of sight: {', '.join(spots)}" if spots else ""
     return Line("monitoring", "critical" not in counted, said + blind)
-
-
-def public_rights(connection: psycopg.Connection) -> Line:
-    open_rights = connection.execute(
-        "SELECT count(*), string_agg(DISTINCT hole, '; ') FROM monitoring.open_rights"
-    ).fetchone()
-    if not open_rights[0]:
-        return Line("rights of PUBLIC", True, "none that nobody needs")
-    return Line(
-        "rights of PUBLIC", None,
-        f"every role may use {open_rights[0]} objects that nobody needs"
-        f"{f' ({open_rights[1]})' if open_rights[1] else ''}: have a superuser run"
-        " grants/6020_extensions.sql, docs/security.md has the words for the service's support",
-    )  # fmt: skip
 
 
 def sqlite(_: psycopg.Connection) -> Line:
@@ -212,10 +77,16 @@ def from_the_api(dsn: str, password: str | None) -> Callable[[psycopg.Connection
 
 def lines(connection: psycopg.Connection, dsn: str, password: str | None) -> Iterator[Line]:
     """The checklist in order; what raises an error has failed."""
-    for check in (
-        instance, automatic_backups, extensions, schema, indexes, triggers, views, initial_data,
-        rights, public_rights, from_the_api(dsn, password), manual_backups, monitoring, sqlite,
-    ):  # fmt: skip
+    try:
+        yield from [
+            Line(*row)
+            for row in connection.execute(
+                "SELECT point, is_well, detail FROM monitoring.installation"
+            ).fetchall()
+        ]
+    except psycopg.Error as error:
+        yield Line("installation", False, str(error).splitlines()[0])
+    for check in (files, from_the_api(dsn, password), monitoring, sqlite):
         try:
             yield check(connection)
         except psycopg.Error as error:
