@@ -11,315 +11,315 @@ SET client_min_messages = warning;
 SET timezone = 'UTC';
 SET statement_timeout = 0;
 SET lock_timeout = '5s';
-\ir scripts/lock.sql
+\ir deploy/lock.sql
 
 -- schema: core
-\set file schema/0010_deploy.sql \ir scripts/apply.psql
-\set file schema/0020_extensions.sql \ir scripts/apply.psql
-\set file schema/0030_schemas.sql \ir scripts/apply.psql
-\set file schema/0040_domains.sql \ir scripts/apply.psql
+\set file schema/0010_deploy.sql \ir deploy/apply.psql
+\set file schema/0020_extensions.sql \ir deploy/apply.psql
+\set file schema/0030_schemas.sql \ir deploy/apply.psql
+\set file schema/0040_domains.sql \ir deploy/apply.psql
 
 -- schema: trading
-\set file schema/0100_users.sql \ir scripts/apply.psql
-\set file schema/0110_trading_strategies.sql \ir scripts/apply.psql
-\set file schema/0120_mt5_accounts.sql \ir scripts/apply.psql
-\set file schema/0130_mt5_sessions.sql \ir scripts/apply.psql
-\set file schema/0140_trading_signals.sql \ir scripts/apply.psql
-\set file schema/0150_trading_orders.sql \ir scripts/apply.psql
-\set file schema/0160_trading_positions.sql \ir scripts/apply.psql
-\set file schema/0170_account_snapshots.sql \ir scripts/apply.psql
+\set file schema/0100_users.sql \ir deploy/apply.psql
+\set file schema/0110_trading_strategies.sql \ir deploy/apply.psql
+\set file schema/0120_mt5_accounts.sql \ir deploy/apply.psql
+\set file schema/0130_mt5_sessions.sql \ir deploy/apply.psql
+\set file schema/0140_trading_signals.sql \ir deploy/apply.psql
+\set file schema/0150_trading_orders.sql \ir deploy/apply.psql
+\set file schema/0160_trading_positions.sql \ir deploy/apply.psql
+\set file schema/0170_account_snapshots.sql \ir deploy/apply.psql
 
 -- schema: market data
-\set file schema/0200_market_data.sql \ir scripts/apply.psql
-\set file schema/0210_market_series.sql \ir scripts/apply.psql
-\set file schema/0220_market_calendar.sql \ir scripts/apply.psql
-\set file schema/0230_market_ticks.sql \ir scripts/apply.psql
-\set file schema/0240_mt5_symbols.sql \ir scripts/apply.psql
+\set file schema/0200_market_data.sql \ir deploy/apply.psql
+\set file schema/0210_market_series.sql \ir deploy/apply.psql
+\set file schema/0220_market_calendar.sql \ir deploy/apply.psql
+\set file schema/0230_market_ticks.sql \ir deploy/apply.psql
+\set file schema/0240_mt5_symbols.sql \ir deploy/apply.psql
 
 -- schema: MT5 ledger
-\set file schema/0300_mt5_codes.sql \ir scripts/apply.psql
-\set file schema/0310_mt5_server_clocks.sql \ir scripts/apply.psql
-\set file schema/0320_mt5_account_states.sql \ir scripts/apply.psql
-\set file schema/0330_trading_deals.sql \ir scripts/apply.psql
-\set file schema/0340_mt5_orders.sql \ir scripts/apply.psql
-\set file schema/0350_mt5_order_sends.sql \ir scripts/apply.psql
-\set file schema/0360_mt5_reports.sql \ir scripts/apply.psql
-\set file schema/0370_mt5_magic_strategies.sql \ir scripts/apply.psql
-\set file schema/0380_mt5_trips.sql \ir scripts/apply.psql
-\set file schema/0390_mt5_rejects.sql \ir scripts/apply.psql
+\set file schema/0300_mt5_codes.sql \ir deploy/apply.psql
+\set file schema/0310_mt5_server_clocks.sql \ir deploy/apply.psql
+\set file schema/0320_mt5_account_states.sql \ir deploy/apply.psql
+\set file schema/0330_trading_deals.sql \ir deploy/apply.psql
+\set file schema/0340_mt5_orders.sql \ir deploy/apply.psql
+\set file schema/0350_mt5_order_sends.sql \ir deploy/apply.psql
+\set file schema/0360_mt5_reports.sql \ir deploy/apply.psql
+\set file schema/0370_mt5_magic_strategies.sql \ir deploy/apply.psql
+\set file schema/0380_mt5_trips.sql \ir deploy/apply.psql
+\set file schema/0390_mt5_rejects.sql \ir deploy/apply.psql
 
 -- schema: results
-\set file schema/0400_performance_metrics.sql \ir scripts/apply.psql
-\set file schema/0401_performance_failures.sql \ir scripts/apply.psql
-\set file schema/0410_balance_operations.sql \ir scripts/apply.psql
+\set file schema/0400_performance_metrics.sql \ir deploy/apply.psql
+\set file schema/0401_performance_failures.sql \ir deploy/apply.psql
+\set file schema/0410_balance_operations.sql \ir deploy/apply.psql
 
 -- schema: tenants and audit
-\set file schema/0600_audit.sql \ir scripts/apply.psql
+\set file schema/0600_audit.sql \ir deploy/apply.psql
 
 -- schema: backups, archives and scaling
-\set file schema/0710_backup_runs.sql \ir scripts/apply.psql
-\set file schema/0720_market_archives.sql \ir scripts/apply.psql
+\set file schema/0710_backup_runs.sql \ir deploy/apply.psql
+\set file schema/0720_market_archives.sql \ir deploy/apply.psql
 
 -- schema: monitoring
-\set file schema/0810_monitoring_readings.sql \ir scripts/apply.psql
-\set file schema/0820_history_readings.sql \ir scripts/apply.psql
-\set file schema/0830_policy_runs.sql \ir scripts/apply.psql
-\set file schema/0890_monitoring_thresholds.sql \ir scripts/apply.psql
+\set file schema/0810_monitoring_readings.sql \ir deploy/apply.psql
+\set file schema/0820_history_readings.sql \ir deploy/apply.psql
+\set file schema/0830_policy_runs.sql \ir deploy/apply.psql
+\set file schema/0890_monitoring_thresholds.sql \ir deploy/apply.psql
 
 -- schema: moving in
-\set file schema/0910_migration.sql \ir scripts/apply.psql
+\set file schema/0910_migration.sql \ir deploy/apply.psql
 
 -- indexes: trading
-\set file indexes/1110_trading_strategies.sql \ir scripts/apply.psql
-\set file indexes/1130_mt5_sessions.sql \ir scripts/apply.psql
-\set file indexes/1140_trading_signals.sql \ir scripts/apply.psql
-\set file indexes/1150_trading_orders.sql \ir scripts/apply.psql
-\set file indexes/1160_trading_positions.sql \ir scripts/apply.psql
-\set file indexes/1170_account_snapshots.sql \ir scripts/apply.psql
+\set file indexes/1110_trading_strategies.sql \ir deploy/apply.psql
+\set file indexes/1130_mt5_sessions.sql \ir deploy/apply.psql
+\set file indexes/1140_trading_signals.sql \ir deploy/apply.psql
+\set file indexes/1150_trading_orders.sql \ir deploy/apply.psql
+\set file indexes/1160_trading_positions.sql \ir deploy/apply.psql
+\set file indexes/1170_account_snapshots.sql \ir deploy/apply.psql
 
 -- indexes: MT5 ledger
-\set file indexes/1330_trading_deals.sql \ir scripts/apply.psql
-\set file indexes/1340_mt5_orders.sql \ir scripts/apply.psql
-\set file indexes/1370_mt5_magic_strategies.sql \ir scripts/apply.psql
-\set file indexes/1380_mt5_trips.sql \ir scripts/apply.psql
+\set file indexes/1330_trading_deals.sql \ir deploy/apply.psql
+\set file indexes/1340_mt5_orders.sql \ir deploy/apply.psql
+\set file indexes/1370_mt5_magic_strategies.sql \ir deploy/apply.psql
+\set file indexes/1380_mt5_trips.sql \ir deploy/apply.psql
 
 -- indexes: results
-\set file indexes/1400_performance_metrics.sql \ir scripts/apply.psql
-\set file indexes/1410_balance_operations.sql \ir scripts/apply.psql
+\set file indexes/1400_performance_metrics.sql \ir deploy/apply.psql
+\set file indexes/1410_balance_operations.sql \ir deploy/apply.psql
 
 -- indexes: tenants and audit
-\set file indexes/1600_audit.sql \ir scripts/apply.psql
+\set file indexes/1600_audit.sql \ir deploy/apply.psql
 
 -- functions: core
-\set file functions/2050_timescaledb_edition.sql \ir scripts/apply.psql
-\set file functions/2051_make_chunks_ahead.sql \ir scripts/apply.psql
-\set file functions/2060_set_updated_at.sql \ir scripts/apply.psql
-\set file functions/2070_subscribe.sql \ir scripts/apply.psql
-\set file functions/2080_bar_clock.sql \ir scripts/apply.psql
+\set file functions/2050_timescaledb_edition.sql \ir deploy/apply.psql
+\set file functions/2051_make_chunks_ahead.sql \ir deploy/apply.psql
+\set file functions/2060_set_updated_at.sql \ir deploy/apply.psql
+\set file functions/2070_subscribe.sql \ir deploy/apply.psql
+\set file functions/2080_bar_clock.sql \ir deploy/apply.psql
 
 -- functions: trading
-\set file functions/2110_strategy_counters.sql \ir scripts/apply.psql
-\set file functions/2130_session_triggers.sql \ir scripts/apply.psql
-\set file functions/2140_signal_triggers.sql \ir scripts/apply.psql
-\set file functions/2150_account_of_order.sql \ir scripts/apply.psql
-\set file functions/2151_order_guards.sql \ir scripts/apply.psql
-\set file functions/2160_position_triggers.sql \ir scripts/apply.psql
-\set file functions/2170_fence_snapshots.sql \ir scripts/apply.psql
-\set file functions/2171_snapshot_triggers.sql \ir scripts/apply.psql
+\set file functions/2110_strategy_counters.sql \ir deploy/apply.psql
+\set file functions/2130_session_triggers.sql \ir deploy/apply.psql
+\set file functions/2140_signal_triggers.sql \ir deploy/apply.psql
+\set file functions/2150_account_of_order.sql \ir deploy/apply.psql
+\set file functions/2151_order_guards.sql \ir deploy/apply.psql
+\set file functions/2160_position_triggers.sql \ir deploy/apply.psql
+\set file functions/2170_fence_snapshots.sql \ir deploy/apply.psql
+\set file functions/2171_snapshot_triggers.sql \ir deploy/apply.psql
 
 -- functions: market data
-\set file functions/2200_log_bar_changes.sql \ir scripts/apply.psql
-\set file functions/2210_market_series.sql \ir scripts/apply.psql
-\set file functions/2211_resample_bars.sql \ir scripts/apply.psql
-\set file functions/2212_remake_rollups.sql \ir scripts/apply.psql
-\set file functions/2213_last_bars.sql \ir scripts/apply.psql
-\set file functions/2220_find_bar_gaps.sql \ir scripts/apply.psql
-\set file functions/2230_market_ticks.sql \ir scripts/apply.psql
-\set file functions/2240_ingest_mt5_symbols.sql \ir scripts/apply.psql
-\set file functions/2250_merge_staged_bars.sql \ir scripts/apply.psql
-\set file functions/2251_ingest_bars.sql \ir scripts/apply.psql
+\set file functions/2200_log_bar_changes.sql \ir deploy/apply.psql
+\set file functions/2210_market_series.sql \ir deploy/apply.psql
+\set file functions/2211_resample_bars.sql \ir deploy/apply.psql
+\set file functions/2212_remake_rollups.sql \ir deploy/apply.psql
+\set file functions/2213_last_bars.sql \ir deploy/apply.psql
+\set file functions/2220_find_bar_gaps.sql \ir deploy/apply.psql
+\set file functions/2230_market_ticks.sql \ir deploy/apply.psql
+\set file functions/2240_ingest_mt5_symbols.sql \ir deploy/apply.psql
+\set file functions/2250_merge_staged_bars.sql \ir deploy/apply.psql
+\set file functions/2251_ingest_bars.sql \ir deploy/apply.psql
 
 -- functions: MT5 ledger
-\set file functions/2310_mt5_server_time.sql \ir scripts/apply.psql
-\set file functions/2311_rederive_mt5_times.sql \ir scripts/apply.psql
-\set file functions/2312_find_mt5_clock_shift.sql \ir scripts/apply.psql
-\set file functions/2320_ingest_mt5_account.sql \ir scripts/apply.psql
-\set file functions/2321_ingest_mt5_positions.sql \ir scripts/apply.psql
-\set file functions/2330_ingest_mt5_deals.sql \ir scripts/apply.psql
-\set file functions/2340_ingest_mt5_orders.sql \ir scripts/apply.psql
-\set file functions/2350_log_mt5_order_send.sql \ir scripts/apply.psql
-\set file functions/2360_ingest_mt5_report.sql \ir scripts/apply.psql
-\set file functions/2361_assign_mt5_positions.sql \ir scripts/apply.psql
-\set file functions/2362_assign_mt5_netted_deals.sql \ir scripts/apply.psql
-\set file functions/2363_measure_mt5_report.sql \ir scripts/apply.psql
-\set file functions/2380_compute_mt5_trips.sql \ir scripts/apply.psql
-\set file functions/2381_refresh_mt5_trips.sql \ir scripts/apply.psql
-\set file functions/2390_mt5_checks.sql \ir scripts/apply.psql
+\set file functions/2310_mt5_server_time.sql \ir deploy/apply.psql
+\set file functions/2311_rederive_mt5_times.sql \ir deploy/apply.psql
+\set file functions/2312_find_mt5_clock_shift.sql \ir deploy/apply.psql
+\set file functions/2320_ingest_mt5_account.sql \ir deploy/apply.psql
+\set file functions/2321_ingest_mt5_positions.sql \ir deploy/apply.psql
+\set file functions/2330_ingest_mt5_deals.sql \ir deploy/apply.psql
+\set file functions/2340_ingest_mt5_orders.sql \ir deploy/apply.psql
+\set file functions/2350_log_mt5_order_send.sql \ir deploy/apply.psql
+\set file functions/2360_ingest_mt5_report.sql \ir deploy/apply.psql
+\set file functions/2361_assign_mt5_positions.sql \ir deploy/apply.psql
+\set file functions/2362_assign_mt5_netted_deals.sql \ir deploy/apply.psql
+\set file functions/2363_measure_mt5_report.sql \ir deploy/apply.psql
+\set file functions/2380_compute_mt5_trips.sql \ir deploy/apply.psql
+\set file functions/2381_refresh_mt5_trips.sql \ir deploy/apply.psql
+\set file functions/2390_mt5_checks.sql \ir deploy/apply.psql
 
 -- functions: results
-\set file functions/2400_calculate_performance_metrics.sql \ir scripts/apply.psql
-\set file functions/2410_note_balance_operation.sql \ir scripts/apply.psql
-\set file functions/2420_find_account_state.sql \ir scripts/apply.psql
-\set file functions/2470_performance_events.sql \ir scripts/apply.psql
-\set file functions/2471_measure_performance.sql \ir scripts/apply.psql
+\set file functions/2400_calculate_performance_metrics.sql \ir deploy/apply.psql
+\set file functions/2410_note_balance_operation.sql \ir deploy/apply.psql
+\set file functions/2420_find_account_state.sql \ir deploy/apply.psql
+\set file functions/2470_performance_events.sql \ir deploy/apply.psql
+\set file functions/2471_measure_performance.sql \ir deploy/apply.psql
 
 -- functions: rules and risk
-\set file functions/2500_find_server_day_start.sql \ir scripts/apply.psql
+\set file functions/2500_find_server_day_start.sql \ir deploy/apply.psql
 
 -- functions: tenants and audit
-\set file functions/2600_note_change.sql \ir scripts/apply.psql
-\set file functions/2610_app_user_id.sql \ir scripts/apply.psql
-\set file functions/2611_set_tenant_policies.sql \ir scripts/apply.psql
-\set file functions/2630_close_user.sql \ir scripts/apply.psql
-\set file functions/2631_refuse_closed_users.sql \ir scripts/apply.psql
+\set file functions/2600_note_change.sql \ir deploy/apply.psql
+\set file functions/2610_app_user_id.sql \ir deploy/apply.psql
+\set file functions/2611_set_tenant_policies.sql \ir deploy/apply.psql
+\set file functions/2630_close_user.sql \ir deploy/apply.psql
+\set file functions/2631_refuse_closed_users.sql \ir deploy/apply.psql
 
 -- functions: backups, archives and scaling
-\set file functions/2700_lake_files.sql \ir scripts/apply.psql
-\set file functions/2720_market_archives.sql \ir scripts/apply.psql
-\set file functions/2730_enable_timescale_policies.sql \ir scripts/apply.psql
-\set file functions/2731_run_timescale_policies.sql \ir scripts/apply.psql
+\set file functions/2700_lake_files.sql \ir deploy/apply.psql
+\set file functions/2720_market_archives.sql \ir deploy/apply.psql
+\set file functions/2730_enable_timescale_policies.sql \ir deploy/apply.psql
+\set file functions/2731_run_timescale_policies.sql \ir deploy/apply.psql
 
 -- functions: monitoring
-\set file functions/2810_take_readings.sql \ir scripts/apply.psql
-\set file functions/2820_read_history.sql \ir scripts/apply.psql
-\set file functions/2830_read_policies.sql \ir scripts/apply.psql
-\set file functions/2870_read_statistics.sql \ir scripts/apply.psql
-\set file functions/2880_read_ingest.sql \ir scripts/apply.psql
+\set file functions/2810_take_readings.sql \ir deploy/apply.psql
+\set file functions/2820_read_history.sql \ir deploy/apply.psql
+\set file functions/2830_read_policies.sql \ir deploy/apply.psql
+\set file functions/2870_read_statistics.sql \ir deploy/apply.psql
+\set file functions/2880_read_ingest.sql \ir deploy/apply.psql
 
 -- functions: moving in
-\set file functions/2910_insert_staged.sql \ir scripts/apply.psql
+\set file functions/2910_insert_staged.sql \ir deploy/apply.psql
 
 -- views: trading
-\set file views/3100_user_trading_stats.sql \ir scripts/apply.psql
-\set file views/3160_open_positions_with_session.sql \ir scripts/apply.psql
+\set file views/3100_user_trading_stats.sql \ir deploy/apply.psql
+\set file views/3160_open_positions_with_session.sql \ir deploy/apply.psql
 
 -- views: market data
-\set file views/3210_market_data_coverage.sql \ir scripts/apply.psql
+\set file views/3210_market_data_coverage.sql \ir deploy/apply.psql
 
 -- views: MT5 ledger
-\set file views/3350_mt5_order_send_quality.sql \ir scripts/apply.psql
-\set file views/3360_mt5_report_figures.sql \ir scripts/apply.psql
-\set file views/3380_mt5_trip_results.sql \ir scripts/apply.psql
+\set file views/3350_mt5_order_send_quality.sql \ir deploy/apply.psql
+\set file views/3360_mt5_report_figures.sql \ir deploy/apply.psql
+\set file views/3380_mt5_trip_results.sql \ir deploy/apply.psql
 
 -- views: results
-\set file views/3420_account_states.sql \ir scripts/apply.psql
-\set file views/3430_closed_trades.sql \ir scripts/apply.psql
-\set file views/3440_results.sql \ir scripts/apply.psql
-\set file views/3450_curves.sql \ir scripts/apply.psql
-\set file views/3460_signals.sql \ir scripts/apply.psql
+\set file views/3420_account_states.sql \ir deploy/apply.psql
+\set file views/3430_closed_trades.sql \ir deploy/apply.psql
+\set file views/3440_results.sql \ir deploy/apply.psql
+\set file views/3450_curves.sql \ir deploy/apply.psql
+\set file views/3460_signals.sql \ir deploy/apply.psql
 
 -- views: rules and risk
-\set file views/3500_account_risk.sql \ir scripts/apply.psql
-\set file views/3510_exposure.sql \ir scripts/apply.psql
+\set file views/3500_account_risk.sql \ir deploy/apply.psql
+\set file views/3510_exposure.sql \ir deploy/apply.psql
 
 -- views: tenants and audit
-\set file views/3610_tenant_hypertables.sql \ir scripts/apply.psql
+\set file views/3610_tenant_hypertables.sql \ir deploy/apply.psql
 
 -- views: backups, archives and scaling
-\set file views/3740_market_series_places.sql \ir scripts/apply.psql
+\set file views/3740_market_series_places.sql \ir deploy/apply.psql
 
 -- views: monitoring
-\set file views/3800_open_rights.sql \ir scripts/apply.psql
-\set file views/3820_vanished_days.sql \ir scripts/apply.psql
-\set file views/3830_monitoring_policies.sql \ir scripts/apply.psql
-\set file views/3840_strategy_counter_proof.sql \ir scripts/apply.psql
-\set file views/3841_mt5_proofs.sql \ir scripts/apply.psql
-\set file views/3842_proofs.sql \ir scripts/apply.psql
-\set file views/3850_monitoring_sizes.sql \ir scripts/apply.psql
-\set file views/3851_monitoring_tables.sql \ir scripts/apply.psql
-\set file views/3852_monitoring_indexes.sql \ir scripts/apply.psql
-\set file views/3860_monitoring_connections.sql \ir scripts/apply.psql
-\set file views/3861_monitoring_activity.sql \ir scripts/apply.psql
-\set file views/3870_monitoring_server.sql \ir scripts/apply.psql
-\set file views/3871_replicas.sql \ir scripts/apply.psql
-\set file views/3880_monitoring_data.sql \ir scripts/apply.psql
-\set file views/3890_monitoring_health.sql \ir scripts/apply.psql
-\set file views/3891_installation.sql \ir scripts/apply.psql
+\set file views/3800_open_rights.sql \ir deploy/apply.psql
+\set file views/3820_vanished_days.sql \ir deploy/apply.psql
+\set file views/3830_monitoring_policies.sql \ir deploy/apply.psql
+\set file views/3840_strategy_counter_proof.sql \ir deploy/apply.psql
+\set file views/3841_mt5_proofs.sql \ir deploy/apply.psql
+\set file views/3842_proofs.sql \ir deploy/apply.psql
+\set file views/3850_monitoring_sizes.sql \ir deploy/apply.psql
+\set file views/3851_monitoring_tables.sql \ir deploy/apply.psql
+\set file views/3852_monitoring_indexes.sql \ir deploy/apply.psql
+\set file views/3860_monitoring_connections.sql \ir deploy/apply.psql
+\set file views/3861_monitoring_activity.sql \ir deploy/apply.psql
+\set file views/3870_monitoring_server.sql \ir deploy/apply.psql
+\set file views/3871_replicas.sql \ir deploy/apply.psql
+\set file views/3880_monitoring_data.sql \ir deploy/apply.psql
+\set file views/3890_monitoring_health.sql \ir deploy/apply.psql
+\set file views/3891_installation.sql \ir deploy/apply.psql
 
 -- triggers: trading
-\set file triggers/4100_users.sql \ir scripts/apply.psql
-\set file triggers/4110_trading_strategies.sql \ir scripts/apply.psql
-\set file triggers/4120_mt5_accounts.sql \ir scripts/apply.psql
-\set file triggers/4130_mt5_sessions.sql \ir scripts/apply.psql
-\set file triggers/4140_trading_signals.sql \ir scripts/apply.psql
-\set file triggers/4150_trading_orders.sql \ir scripts/apply.psql
-\set file triggers/4160_trading_positions.sql \ir scripts/apply.psql
-\set file triggers/4170_account_snapshots.sql \ir scripts/apply.psql
+\set file triggers/4100_users.sql \ir deploy/apply.psql
+\set file triggers/4110_trading_strategies.sql \ir deploy/apply.psql
+\set file triggers/4120_mt5_accounts.sql \ir deploy/apply.psql
+\set file triggers/4130_mt5_sessions.sql \ir deploy/apply.psql
+\set file triggers/4140_trading_signals.sql \ir deploy/apply.psql
+\set file triggers/4150_trading_orders.sql \ir deploy/apply.psql
+\set file triggers/4160_trading_positions.sql \ir deploy/apply.psql
+\set file triggers/4170_account_snapshots.sql \ir deploy/apply.psql
 
 -- triggers: market data
-\set file triggers/4200_market_data.sql \ir scripts/apply.psql
-\set file triggers/4210_market_series.sql \ir scripts/apply.psql
+\set file triggers/4200_market_data.sql \ir deploy/apply.psql
+\set file triggers/4210_market_series.sql \ir deploy/apply.psql
 
 -- triggers: MT5 ledger
-\set file triggers/4330_trading_deals.sql \ir scripts/apply.psql
+\set file triggers/4330_trading_deals.sql \ir deploy/apply.psql
 
 -- seed: trading
-\set file seed/5100_administrator.sql \ir scripts/apply.psql
+\set file seed/5100_administrator.sql \ir deploy/apply.psql
 
 -- seed: market data
-\set file seed/5220_market_sessions.sql \ir scripts/apply.psql
+\set file seed/5220_market_sessions.sql \ir deploy/apply.psql
 
 -- seed: MT5 ledger
-\set file seed/5300_mt5_codes.sql \ir scripts/apply.psql
+\set file seed/5300_mt5_codes.sql \ir deploy/apply.psql
 
 -- seed: monitoring
-\set file seed/5890_monitoring_thresholds.sql \ir scripts/apply.psql
+\set file seed/5890_monitoring_thresholds.sql \ir deploy/apply.psql
 
 -- grants: core
-\set file grants/6000_roles.sql \ir scripts/apply.psql
-\set file grants/6010_deploy.sql \ir scripts/apply.psql
-\set file grants/6020_extensions.sql \ir scripts/apply.psql
-\set file grants/6030_schemas.sql \ir scripts/apply.psql
-\set file grants/6050_hypertables.sql \ir scripts/apply.psql
-\set file grants/6070_subscribe.sql \ir scripts/apply.psql
-\set file grants/6080_bar_clock.sql \ir scripts/apply.psql
+\set file grants/6000_roles.sql \ir deploy/apply.psql
+\set file grants/6010_deploy.sql \ir deploy/apply.psql
+\set file grants/6020_extensions.sql \ir deploy/apply.psql
+\set file grants/6030_schemas.sql \ir deploy/apply.psql
+\set file grants/6050_hypertables.sql \ir deploy/apply.psql
+\set file grants/6070_subscribe.sql \ir deploy/apply.psql
+\set file grants/6080_bar_clock.sql \ir deploy/apply.psql
 
 -- grants: trading
-\set file grants/6100_users.sql \ir scripts/apply.psql
-\set file grants/6110_trading_strategies.sql \ir scripts/apply.psql
-\set file grants/6120_mt5_accounts.sql \ir scripts/apply.psql
-\set file grants/6130_mt5_sessions.sql \ir scripts/apply.psql
-\set file grants/6140_trading_signals.sql \ir scripts/apply.psql
-\set file grants/6150_trading_orders.sql \ir scripts/apply.psql
-\set file grants/6160_trading_positions.sql \ir scripts/apply.psql
-\set file grants/6170_account_snapshots.sql \ir scripts/apply.psql
+\set file grants/6100_users.sql \ir deploy/apply.psql
+\set file grants/6110_trading_strategies.sql \ir deploy/apply.psql
+\set file grants/6120_mt5_accounts.sql \ir deploy/apply.psql
+\set file grants/6130_mt5_sessions.sql \ir deploy/apply.psql
+\set file grants/6140_trading_signals.sql \ir deploy/apply.psql
+\set file grants/6150_trading_orders.sql \ir deploy/apply.psql
+\set file grants/6160_trading_positions.sql \ir deploy/apply.psql
+\set file grants/6170_account_snapshots.sql \ir deploy/apply.psql
 
 -- grants: market data
-\set file grants/6200_market_data.sql \ir scripts/apply.psql
-\set file grants/6210_market_series.sql \ir scripts/apply.psql
-\set file grants/6220_market_calendar.sql \ir scripts/apply.psql
-\set file grants/6230_market_ticks.sql \ir scripts/apply.psql
-\set file grants/6240_mt5_symbols.sql \ir scripts/apply.psql
-\set file grants/6250_staged_bars.sql \ir scripts/apply.psql
+\set file grants/6200_market_data.sql \ir deploy/apply.psql
+\set file grants/6210_market_series.sql \ir deploy/apply.psql
+\set file grants/6220_market_calendar.sql \ir deploy/apply.psql
+\set file grants/6230_market_ticks.sql \ir deploy/apply.psql
+\set file grants/6240_mt5_symbols.sql \ir deploy/apply.psql
+\set file grants/6250_staged_bars.sql \ir deploy/apply.psql
 
 -- grants: MT5 ledger
-\set file grants/6300_mt5_codes.sql \ir scripts/apply.psql
-\set file grants/6310_mt5_server_clocks.sql \ir scripts/apply.psql
-\set file grants/6320_mt5_account_states.sql \ir scripts/apply.psql
-\set file grants/6330_trading_deals.sql \ir scripts/apply.psql
-\set file grants/6340_mt5_orders.sql \ir scripts/apply.psql
-\set file grants/6350_mt5_order_sends.sql \ir scripts/apply.psql
-\set file grants/6360_mt5_reports.sql \ir scripts/apply.psql
-\set file grants/6370_mt5_magic_strategies.sql \ir scripts/apply.psql
-\set file grants/6380_mt5_trips.sql \ir scripts/apply.psql
-\set file grants/6390_mt5_rejects.sql \ir scripts/apply.psql
+\set file grants/6300_mt5_codes.sql \ir deploy/apply.psql
+\set file grants/6310_mt5_server_clocks.sql \ir deploy/apply.psql
+\set file grants/6320_mt5_account_states.sql \ir deploy/apply.psql
+\set file grants/6330_trading_deals.sql \ir deploy/apply.psql
+\set file grants/6340_mt5_orders.sql \ir deploy/apply.psql
+\set file grants/6350_mt5_order_sends.sql \ir deploy/apply.psql
+\set file grants/6360_mt5_reports.sql \ir deploy/apply.psql
+\set file grants/6370_mt5_magic_strategies.sql \ir deploy/apply.psql
+\set file grants/6380_mt5_trips.sql \ir deploy/apply.psql
+\set file grants/6390_mt5_rejects.sql \ir deploy/apply.psql
 
 -- grants: results
-\set file grants/6400_performance_metrics.sql \ir scripts/apply.psql
-\set file grants/6410_balance_operations.sql \ir scripts/apply.psql
-\set file grants/6420_find_account_state.sql \ir scripts/apply.psql
-\set file grants/6430_closed_trades.sql \ir scripts/apply.psql
-\set file grants/6440_results.sql \ir scripts/apply.psql
-\set file grants/6450_curves.sql \ir scripts/apply.psql
-\set file grants/6460_signals.sql \ir scripts/apply.psql
-\set file grants/6470_measure_performance.sql \ir scripts/apply.psql
+\set file grants/6400_performance_metrics.sql \ir deploy/apply.psql
+\set file grants/6410_balance_operations.sql \ir deploy/apply.psql
+\set file grants/6420_find_account_state.sql \ir deploy/apply.psql
+\set file grants/6430_closed_trades.sql \ir deploy/apply.psql
+\set file grants/6440_results.sql \ir deploy/apply.psql
+\set file grants/6450_curves.sql \ir deploy/apply.psql
+\set file grants/6460_signals.sql \ir deploy/apply.psql
+\set file grants/6470_measure_performance.sql \ir deploy/apply.psql
 
 -- grants: rules and risk
-\set file grants/6500_find_server_day_start.sql \ir scripts/apply.psql
-\set file grants/6510_exposure.sql \ir scripts/apply.psql
+\set file grants/6500_find_server_day_start.sql \ir deploy/apply.psql
+\set file grants/6510_exposure.sql \ir deploy/apply.psql
 
 -- grants: tenants and audit
-\set file grants/6600_audit.sql \ir scripts/apply.psql
-\set file grants/6610_tenants.sql \ir scripts/apply.psql
-\set file grants/6630_close_user.sql \ir scripts/apply.psql
+\set file grants/6600_audit.sql \ir deploy/apply.psql
+\set file grants/6610_tenants.sql \ir deploy/apply.psql
+\set file grants/6630_close_user.sql \ir deploy/apply.psql
 
 -- grants: backups, archives and scaling
-\set file grants/6700_lake_files.sql \ir scripts/apply.psql
-\set file grants/6710_backup_runs.sql \ir scripts/apply.psql
-\set file grants/6720_market_archives.sql \ir scripts/apply.psql
-\set file grants/6740_market_series_places.sql \ir scripts/apply.psql
+\set file grants/6700_lake_files.sql \ir deploy/apply.psql
+\set file grants/6710_backup_runs.sql \ir deploy/apply.psql
+\set file grants/6720_market_archives.sql \ir deploy/apply.psql
+\set file grants/6740_market_series_places.sql \ir deploy/apply.psql
 
 -- grants: monitoring
-\set file grants/6800_open_rights.sql \ir scripts/apply.psql
-\set file grants/6810_monitoring_readings.sql \ir scripts/apply.psql
-\set file grants/6820_history_readings.sql \ir scripts/apply.psql
-\set file grants/6830_policy_runs.sql \ir scripts/apply.psql
-\set file grants/6840_proofs.sql \ir scripts/apply.psql
-\set file grants/6850_monitoring_sizes.sql \ir scripts/apply.psql
-\set file grants/6860_monitoring_connections.sql \ir scripts/apply.psql
-\set file grants/6870_monitoring_server.sql \ir scripts/apply.psql
-\set file grants/6880_monitoring_data.sql \ir scripts/apply.psql
-\set file grants/6890_monitoring_thresholds.sql \ir scripts/apply.psql
+\set file grants/6800_open_rights.sql \ir deploy/apply.psql
+\set file grants/6810_monitoring_readings.sql \ir deploy/apply.psql
+\set file grants/6820_history_readings.sql \ir deploy/apply.psql
+\set file grants/6830_policy_runs.sql \ir deploy/apply.psql
+\set file grants/6840_proofs.sql \ir deploy/apply.psql
+\set file grants/6850_monitoring_sizes.sql \ir deploy/apply.psql
+\set file grants/6860_monitoring_connections.sql \ir deploy/apply.psql
+\set file grants/6870_monitoring_server.sql \ir deploy/apply.psql
+\set file grants/6880_monitoring_data.sql \ir deploy/apply.psql
+\set file grants/6890_monitoring_thresholds.sql \ir deploy/apply.psql
 
 -- grants: moving in
-\set file grants/6910_migration.sql \ir scripts/apply.psql
+\set file grants/6910_migration.sql \ir deploy/apply.psql

@@ -105,12 +105,12 @@ def test_install_sql_runs_a_file_that_cannot_run_in_a_transaction(
     db: psycopg.Connection, psql: Callable, tmp_path: Path
 ) -> None:
     folder = deploying.copy_files(tmp_path)
-    shutil.copytree(ROOT / "scripts", folder / "scripts")
+    shutil.copytree(ROOT / "deploy", folder / "deploy")
     (folder / deploying.INDEX).write_text(deploying.INDEX_TEXT)
     lines = (ROOT / "install.sql").read_text().splitlines(keepends=True)
     head = [line for line in lines if "/0" in line or not line.startswith("\\set file ")]
     (folder / "install.sql").write_text(
-        "".join(head) + f"\\set file {deploying.INDEX} \\ir scripts/apply.psql\n"
+        "".join(head) + f"\\set file {deploying.INDEX} \\ir deploy/apply.psql\n"
     )
     db.execute("CREATE INDEX idx_test ON mt5_accounts (created_at)")
     db.execute("UPDATE pg_index SET indisvalid = FALSE WHERE indexrelid = 'idx_test'::regclass")

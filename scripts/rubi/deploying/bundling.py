@@ -5,7 +5,7 @@ from __future__ import annotations
 from rubi import ROOT
 from rubi.deploying.sqlfiles import File
 
-LOCK = ROOT / "scripts/lock.sql"
+LOCK = ROOT / "deploy/lock.sql"
 
 GUARD = """DO $guard$
 DECLARE
