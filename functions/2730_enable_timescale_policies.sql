@@ -98,11 +98,15 @@ BEGIN
     -- a right on the view is one on the table behind, which pg_dump reads
     EXECUTE 'REVOKE ALL ON public.market_data_h1 FROM rubi_app';
     EXECUTE 'GRANT SELECT ON public.market_data_h1 TO rubi_app, rubi_readonly, rubi_backup';
+    -- old versions list the job under the table behind the view
     IF NOT EXISTS (
-        SELECT FROM timescaledb_information.jobs AS j
+        SELECT
+        FROM timescaledb_information.jobs AS j
+        INNER JOIN timescaledb_information.continuous_aggregates AS c
+            ON j.hypertable_name IN (c.view_name, c.materialization_hypertable_name)
         WHERE j.proc_name = 'policy_refresh_continuous_aggregate'
-            AND j.hypertable_schema = 'public'
-            AND j.hypertable_name = 'market_data_h1'
+            AND c.view_schema = 'public'
+            AND c.view_name = 'market_data_h1'
     ) THEN
         -- where a refresh goes by batches, a month a transaction: of 2.22's single hours 13 years
         -- made 115,000
@@ -174,6 +178,9 @@ BEGIN
                 CASE v_table WHEN 'market_data' THEN 'timestamp' ELSE 'timestamp, seq' END
             );
         END IF;
+        -- 2.11 hands rights on to the tables that hold the columns only when told once more;
+        -- without them no dump can lock those
+        EXECUTE format('GRANT SELECT ON public.%I TO rubi_backup', v_table);
         v_said := internal.set_timescale_policy(
             'policy_compression', v_table, 'compress_after', p_compress_after
         );

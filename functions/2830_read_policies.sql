@@ -24,13 +24,16 @@ AS $$
     SELECT
         j.job_id,
         j.proc_name::text,
-        j.hypertable_name::text,
+        coalesce(c.view_name, j.hypertable_name)::text,
         j.schedule_interval,
         l.at,
         greatest(now() - coalesce(l.at, r.since) - j.schedule_interval, interval '0'),
         coalesce(s.total_failures, 0),
         e.err_message
     FROM timescaledb_information.jobs AS j
+    -- old versions name the table behind an aggregate
+    LEFT JOIN timescaledb_information.continuous_aggregates AS c
+        ON j.hypertable_name = c.materialization_hypertable_name
     LEFT JOIN timescaledb_information.job_stats AS s ON j.job_id = s.job_id
     LEFT JOIN monitoring.policy_runs AS r ON j.job_id = r.job_id
     CROSS JOIN LATERAL (

@@ -36,7 +36,11 @@ SELECT
 FROM timescaledb_information.continuous_aggregates AS c
 UNION ALL
 SELECT
-    'job', concat_ws(' ', format('%I.%I', j.proc_schema, j.proc_name), j.hypertable_name), '',
+    'job',
+    concat_ws(
+        ' ', format('%I.%I', j.proc_schema, j.proc_name), coalesce(c.view_name, j.hypertable_name)
+    ),
+    '',
     format(
         -- numbers of hypertables are each database's own
         'every %s %s %s', j.schedule_interval,
@@ -45,5 +49,8 @@ SELECT
     ),
     'SELECT * FROM timescaledb_information.jobs WHERE job_id >= 1000;'
 FROM timescaledb_information.jobs AS j
+-- old versions name the table behind an aggregate, by its number
+LEFT JOIN timescaledb_information.continuous_aggregates AS c
+    ON j.hypertable_name = c.materialization_hypertable_name
 -- below 1000 are TimescaleDB's own
 WHERE j.job_id >= 1000
