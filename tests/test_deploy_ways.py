@@ -11,11 +11,10 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import deploy
 import deploying
 from conftest import Address
-from rubi import ROOT
-from rubi.deploying import sqlfiles
+from rubi import ROOT, connecting
+from rubi.deploying import history, sqlfiles
 
 FILES = sqlfiles.read_files()
 
@@ -129,15 +128,13 @@ def test_install_sql_and_the_runner_find_the_same_files_due(
 ) -> None:
     """A changed view, a new file, and a run that ended between the files that follow a change."""
     folder = deploying.copy_files(tmp_path)
-    shutil.copytree(sqlfiles.ROOT / "scripts", folder / "scripts")
-    shutil.copy(sqlfiles.ROOT / "install.sql", folder)
+    shutil.copytree(ROOT / "deploy", folder / "deploy")
+    shutil.copy(ROOT / "install.sql", folder)
     deploying.edit(folder, "views/3160_open_positions_with_session.sql", add="-- changed\n")
     ended = sqlfiles.File("functions/2830_read_policies.sql", "SELECT 1;")
-    with deploy.connect(server.dsn(db.info.dbname, "rubi_admin")) as connection:
-        deploy.record_file(connection, ended, "runner")
-    done = deploying.run(
-        server, db.info.dbname, "plan", "--files", str(folder), "--json", code=deploy.PENDING
-    )
+    with connecting.connect(server.dsn(db.info.dbname, "rubi_admin")) as connection:
+        history.record_file(connection, ended, "runner")
+    done = deploying.run(server, db.info.dbname, "plan", "--files", str(folder), "--json", code=3)
     planned = [one["path"] for one in json.loads(done.stdout)["due"]]
     done = psql(db.info.dbname, "-f", "install.sql", cwd=folder)
     applied = re.findall(r"^applied (.*)$", done.stdout, re.MULTILINE)
