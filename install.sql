@@ -126,19 +126,21 @@ SET lock_timeout = '5s';
 \set file functions/2320_ingest_mt5_account.sql \ir deploy/apply.psql
 \set file functions/2321_ingest_mt5_positions.sql \ir deploy/apply.psql
 \set file functions/2330_ingest_mt5_deals.sql \ir deploy/apply.psql
+\set file functions/2331_follow_deals.sql \ir deploy/apply.psql
 \set file functions/2340_ingest_mt5_orders.sql \ir deploy/apply.psql
+\set file functions/2341_follow_mt5_orders.sql \ir deploy/apply.psql
 \set file functions/2350_log_mt5_order_send.sql \ir deploy/apply.psql
 \set file functions/2360_ingest_mt5_report.sql \ir deploy/apply.psql
 \set file functions/2361_assign_mt5_positions.sql \ir deploy/apply.psql
 \set file functions/2362_assign_mt5_netted_deals.sql \ir deploy/apply.psql
 \set file functions/2363_measure_mt5_report.sql \ir deploy/apply.psql
-\set file functions/2380_compute_mt5_trips.sql \ir deploy/apply.psql
 \set file functions/2381_refresh_mt5_trips.sql \ir deploy/apply.psql
+\set file functions/2382_refresh_trading_orders.sql \ir deploy/apply.psql
 \set file functions/2390_mt5_checks.sql \ir deploy/apply.psql
 
 -- functions: results
 \set file functions/2400_calculate_performance_metrics.sql \ir deploy/apply.psql
-\set file functions/2410_note_balance_operation.sql \ir deploy/apply.psql
+\set file functions/2410_refresh_balance_operations.sql \ir deploy/apply.psql
 \set file functions/2420_find_account_state.sql \ir deploy/apply.psql
 \set file functions/2470_performance_events.sql \ir deploy/apply.psql
 \set file functions/2471_measure_performance.sql \ir deploy/apply.psql
@@ -180,6 +182,8 @@ SET lock_timeout = '5s';
 \set file views/3350_mt5_order_send_quality.sql \ir deploy/apply.psql
 \set file views/3360_mt5_report_figures.sql \ir deploy/apply.psql
 \set file views/3380_mt5_trip_results.sql \ir deploy/apply.psql
+\set file views/3381_ledger_of_deals.sql \ir deploy/apply.psql
+\set file views/3382_trip_proof.sql \ir deploy/apply.psql
 
 -- views: results
 \set file views/3420_account_states.sql \ir deploy/apply.psql
@@ -232,6 +236,7 @@ SET lock_timeout = '5s';
 
 -- triggers: MT5 ledger
 \set file triggers/4330_trading_deals.sql \ir deploy/apply.psql
+\set file triggers/4340_mt5_orders.sql \ir deploy/apply.psql
 
 -- seed: trading
 \set file seed/5100_administrator.sql \ir deploy/apply.psql

@@ -99,9 +99,8 @@ BEGIN
         RETURN NEW;
     END IF;
 
-    -- The trip before its order: refresh_mt5_trips() locks them in this order, too. A row that the
-    -- API has made its own, by a signal or a request id, is not given away; the second lock has what
-    -- it is about to say be seen.
+    -- The trip before its order, as internal.refresh_ledger() locks them. A row that the API has made
+    -- its own is not given away; the second lock has what it is about to say be seen.
     PERFORM FROM public.mt5_trips AS t
     INNER JOIN public.trading_orders AS o ON t.trading_order_id = o.id
     WHERE o.mt5_order_id = NEW.mt5_order_id
@@ -114,16 +113,14 @@ BEGIN
         AND o.id <> NEW.id
     FOR UPDATE;
     UPDATE public.mt5_trips AS t
-    SET trading_order_id = NEW.id, order_made_here = FALSE
+    SET trading_order_id = NEW.id
     FROM public.trading_orders AS o
     WHERE o.mt5_order_id = NEW.mt5_order_id
         AND o.account_id = NEW.account_id
         AND o.user_id = NEW.user_id
         AND o.id <> NEW.id
-        AND o.signal_id IS NULL
-        AND o.client_request_id IS NULL
+        AND o.made_by = 'deals'
         AND t.trading_order_id = o.id
-        AND t.order_made_here
         AND NOT EXISTS (
             SELECT FROM public.mt5_trips AS x
             WHERE x.trading_order_id = NEW.id

@@ -42,6 +42,36 @@ COMMENT ON FUNCTION internal.refuse_change_of_closed_order() IS
 'Trigger: raises RB020 when another role than the owner changes a closed order''s money or times.';
 REVOKE ALL ON FUNCTION internal.refuse_change_of_closed_order() FROM public;
 
+-- Whose an order is decides what the deals may write of it: a row made from deals is theirs in all
+-- columns until the API makes it its own.
+CREATE OR REPLACE FUNCTION internal.decide_made_by()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NEW.signal_id IS NOT NULL OR NEW.client_request_id IS NOT NULL THEN
+        NEW.made_by := 'api';
+        RETURN NEW;
+    ELSIF OLD.made_by = 'deals' OR has_table_privilege(TG_RELID, 'TRIGGER') THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION USING
+        ERRCODE = 'RB025',
+        MESSAGE = 'an order of the API can''t be said to be made from deals',
+        HINT = 'Leave made_by out: orders made from deals come from ingest_mt5_deals.',
+        SCHEMA = 'public',
+        TABLE = 'trading_orders',
+        CONSTRAINT = 'trading_orders_made_by_is_decided';
+END
+$$;
+COMMENT ON FUNCTION internal.decide_made_by() IS
+'Trigger: an order with a signal or a request is the API''s; raises RB025 when another role than the
+owner says that one is made from deals.';
+REVOKE ALL ON FUNCTION internal.decide_made_by() FROM public;
+
 -- Unique keys answer before foreign keys and check options do: an order for another user's signal
 -- that has one already would be "not unique", for a signal that does not exist "no such signal".
 -- These triggers look first, with the tenant's eyes, and say the same in both cases. They do

@@ -62,7 +62,6 @@ BEGIN
             AND p.open_time <> t.utc;
         GET DIAGNOSTICS v_count = ROW_COUNT;
         v_changed := v_changed + v_count;
-        PERFORM public.rebuild_mt5_trips(v_account_id);
     END LOOP;
     RETURN v_changed;
 END

@@ -2,6 +2,7 @@
 
 CALL deploy.become_owner();
 
+-- It only stores: what is derived from deals follows by their triggers (internal.follow_deals).
 -- Of two versions of one deal the later wins, but a report never replaces what the API gave, and a
 -- cancelled deal stays cancelled when an old version arrives after it.
 CREATE OR REPLACE FUNCTION public.ingest_mt5_deals(
@@ -20,8 +21,6 @@ DECLARE
     v_total bigint := internal.check_mt5_rows(p_rows);
     v_account public.mt5_accounts;
     v_sound jsonb;
-    v_positions bigint[];
-    v_first_msc bigint;
 BEGIN
     PERFORM internal.check_mt5_source(p_source);
     v_account := internal.lock_open_mt5_account(p_account_id);
@@ -47,16 +46,6 @@ BEGIN
                 jsonb_array_elements(v_sound)
             ) WITH ORDINALITY AS r
             ORDER BY r.ticket, r.type IN (13, 14) DESC, r.ordinality DESC
-        ),
-        before AS MATERIALIZED (
-            SELECT d.position_id
-            FROM good AS g
-            CROSS JOIN LATERAL (
-                SELECT d.position_id
-                FROM public.trading_deals AS d
-                WHERE d.account_id = p_account_id AND d.ticket = g.ticket
-                LIMIT 1
-            ) AS d
         ),
         stored AS (
             INSERT INTO public.trading_deals AS d (
@@ -90,31 +79,13 @@ BEGIN
             WHERE (excluded.source = 'api' OR d.source = 'report')
                 AND NOT (d.type IN (13, 14) AND excluded.type IN (0, 1))
                 AND (d.raw, d.source) IS DISTINCT FROM (excluded.raw, excluded.source)
-            RETURNING d.position_id, d.time_msc, d.xmax = 0 AS is_new
+            RETURNING d.xmax = 0 AS is_new
         )
         SELECT
-            (SELECT count(*) FROM stored AS s WHERE s.is_new),
-            (SELECT count(*) FROM stored AS s WHERE NOT s.is_new),
-            (
-                SELECT array_agg(DISTINCT p.position_id)
-                FROM (
-                    SELECT s.position_id FROM stored AS s
-                    UNION ALL
-                    SELECT b.position_id FROM before AS b
-                ) AS p
-                WHERE p.position_id > 0
-            ),
-            (SELECT min(s.time_msc) FROM stored AS s WHERE s.is_new)
-        INTO inserted, updated, v_positions, v_first_msc;
-        IF EXISTS (
-            SELECT FROM public.mt5_reports AS r
-            WHERE r.account_id = p_account_id AND r.first_msc > v_first_msc
-        ) THEN
-            PERFORM internal.refresh_mt5_opening_balance(p_account_id);
-        END IF;
-        IF v_positions IS NOT NULL AND inserted + updated > 0 THEN
-            PERFORM internal.refresh_mt5_trips(p_account_id, v_positions);
-        END IF;
+            count(*) FILTER (WHERE s.is_new),
+            count(*) FILTER (WHERE NOT s.is_new)
+        INTO inserted, updated
+        FROM stored AS s;
     END IF;
     unchanged := v_total - inserted - updated - rejected;
     RETURN NEXT;

@@ -22,8 +22,6 @@ DECLARE
     v_total bigint := internal.check_mt5_rows(p_rows);
     v_account public.mt5_accounts;
     v_sound jsonb;
-    v_orders bigint[];
-    v_positions bigint[];
 BEGIN
     PERFORM internal.check_mt5_source(p_source);
     v_account := internal.lock_open_mt5_account(p_account_id);
@@ -103,29 +101,13 @@ BEGIN
                     )
                 )
                 AND (o.raw, o.source) IS DISTINCT FROM (excluded.raw, excluded.source)
-            RETURNING o.ticket, o.xmax = 0 AS is_new
+            RETURNING o.xmax = 0 AS is_new
         )
         SELECT
             count(*) FILTER (WHERE s.is_new),
-            count(*) FILTER (WHERE NOT s.is_new),
-            array_agg(s.ticket)
-        INTO inserted, updated, v_orders
+            count(*) FILTER (WHERE NOT s.is_new)
+        INTO inserted, updated
         FROM stored AS s;
-        -- type, stop and target of a trip's order are its opening order's
-        SELECT array_agg(DISTINCT d.position_id) INTO v_positions
-        FROM unnest(v_orders) AS o (ticket)
-        CROSS JOIN LATERAL (
-            SELECT d.position_id
-            FROM public.trading_deals AS d
-            WHERE d.account_id = p_account_id
-                AND d.order_ticket = o.ticket
-                AND d.entry IN (0, 2)
-                AND d.position_id > 0
-            OFFSET 0
-        ) AS d;
-        IF v_positions IS NOT NULL THEN
-            PERFORM internal.sync_mt5_trading_orders(p_account_id, v_positions);
-        END IF;
     END IF;
     unchanged := v_total - inserted - updated - rejected;
     RETURN NEXT;

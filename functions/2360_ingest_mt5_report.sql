@@ -93,9 +93,6 @@ BEGIN
             || internal.assign_mt5_partial_closings(p_account_id, v_closed, v_open);
     END IF;
     SELECT array_agg(DISTINCT u.id) INTO v_positions FROM unnest(v_positions) AS u (id);
-    IF v_positions IS NOT NULL THEN
-        PERFORM internal.refresh_mt5_trips(p_account_id, v_positions);
-    END IF;
 
     positions := coalesce(cardinality(v_positions), 0);
     SELECT count(*) INTO deals_without_position

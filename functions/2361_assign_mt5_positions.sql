@@ -102,22 +102,8 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_opened bigint[];
-    v_closed bigint[];
+    v_positions bigint[];
 BEGIN
-    WITH changed AS (
-        UPDATE public.trading_deals AS d
-        SET position_id = d.order_ticket
-        WHERE d.account_id = p_account_id
-            AND d.source = 'report'
-            AND d.position_id IS NULL
-            AND d.type IN (0, 1)
-            AND d.entry = 0
-            AND d.order_ticket > 0
-        RETURNING d.position_id
-    )
-    SELECT array_agg(DISTINCT c.position_id) INTO v_opened FROM changed AS c;
-
     WITH positions AS MATERIALIZED (
         SELECT
             p.*,
@@ -159,9 +145,17 @@ BEGIN
             ORDER BY d.ticket
         )
     ),
-    changed AS (
-        UPDATE public.trading_deals AS d
-        SET position_id = p.ticket
+    told AS (
+        SELECT d.ticket, d.order_ticket AS position_id
+        FROM public.trading_deals AS d
+        WHERE d.account_id = p_account_id
+            AND d.source = 'report'
+            AND d.position_id IS NULL
+            AND d.type IN (0, 1)
+            AND d.entry = 0
+            AND d.order_ticket > 0
+        UNION ALL
+        SELECT m.ticket, p.ticket AS position_id
         FROM positions AS p
         INNER JOIN deals AS m
             ON p.symbol = m.symbol
@@ -173,11 +167,17 @@ BEGIN
             AND p.swap = m.swap
             AND p.number = m.number
             AND p.n = m.n
-        WHERE d.account_id = p_account_id AND d.ticket = m.ticket
+    ),
+    -- in one statement: what is derived from deals follows each
+    changed AS (
+        UPDATE public.trading_deals AS d
+        SET position_id = t.position_id
+        FROM told AS t
+        WHERE d.account_id = p_account_id AND d.ticket = t.ticket
         RETURNING d.position_id
     )
-    SELECT array_agg(DISTINCT c.position_id) INTO v_closed FROM changed AS c;
-    RETURN coalesce(v_opened, '{}') || coalesce(v_closed, '{}');
+    SELECT array_agg(DISTINCT c.position_id) INTO v_positions FROM changed AS c;
+    RETURN coalesce(v_positions, '{}');
 END
 $$;
 COMMENT ON FUNCTION internal.assign_mt5_hedged_deals(bigint, jsonb) IS

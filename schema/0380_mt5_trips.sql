@@ -3,7 +3,8 @@
 CALL deploy.become_owner();
 
 -- A table, not a view: trading_orders is kept from it, and a change of one deal must find the trips
--- of one position only. Everything here can be made again from deals: rebuild_mt5_trips(account).
+-- of one position only. Everything here can be made again from deals (internal.trips_of_deals):
+-- rebuild_mt5_trips(account).
 CREATE TABLE IF NOT EXISTS public.mt5_trips (
     account_id bigint NOT NULL,
     position_id bigint NOT NULL,
@@ -19,7 +20,6 @@ CREATE TABLE IF NOT EXISTS public.mt5_trips (
     closed_msc bigint,
     time_ambiguous boolean NOT NULL,
     is_whole boolean NOT NULL,
-    order_made_here boolean DEFAULT FALSE NOT NULL,
     volume_opened public.trading_price NOT NULL,
     volume_closed public.trading_price NOT NULL,
     open_price public.trading_price,
@@ -71,8 +71,6 @@ COMMENT ON COLUMN public.mt5_trips.time_ambiguous IS
 'TRUE when one of its times falls into an hour that the server''s clock shows twice.';
 COMMENT ON COLUMN public.mt5_trips.is_whole IS
 'FALSE when deals are missing: nothing opened it, or more was closed than opened.';
-COMMENT ON COLUMN public.mt5_trips.order_made_here IS
-'FALSE when the row in trading_orders was written by the API and completed here.';
 COMMENT ON COLUMN public.mt5_trips.volume_opened IS 'Sum of the opening volumes, lots.';
 COMMENT ON COLUMN public.mt5_trips.volume_closed IS 'Sum of the closing volumes, lots.';
 COMMENT ON COLUMN public.mt5_trips.open_price IS

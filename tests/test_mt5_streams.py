@@ -248,3 +248,38 @@ def test_two_connections_at_once_end_equal(
     finish(db, user, broker)
     assert picture(db, apart) == picture(db, whole)
     assert mt5.violations(db) == {}
+
+
+@QUICK
+@given(data=st.data())
+def test_deals_and_orders_written_past_the_gateway_end_equal(
+    db: psycopg.Connection, app: psycopg.Connection, data: st.DataObject
+) -> None:
+    broker = data.draw(histories())
+    user, whole = new_account(db)
+    mt5.ingest(db, "deals", whole, broker.deals)
+    mt5.ingest(db, "orders", whole, broker.orders)
+    finish(db, user, broker)
+    user, apart = new_account(db)
+    writes = []
+    for table, elements in (("trading_deals", broker.deals), ("mt5_orders", broker.orders)):
+        names = app.execute(
+            "SELECT string_agg(quote_ident(column_name), ', ') FROM information_schema.columns"
+            " WHERE table_name = %s AND column_name <> 'account_id'",
+            [table],
+        ).fetchone()[0]
+        query = (
+            f"INSERT INTO {table} (account_id, {names}) SELECT %s, {names} FROM {table}"
+            " WHERE account_id = %s AND ticket = ANY (%s) ON CONFLICT DO NOTHING"
+        )
+        tickets = list(dict.fromkeys(element["ticket"] for element in elements))
+        writes += [(query, [apart, whole, piece]) for piece in pieces(data.draw, tickets)]
+    for query, values in data.draw(st.permutations(writes)):
+        app.execute(query, values)
+    finish(db, user, broker)
+    assert picture(db, apart) == picture(db, whole)
+    assert "trips" not in mt5.violations(db)
+    # and nothing is left of what is deleted
+    app.execute("DELETE FROM trading_deals WHERE account_id = %s", [apart])
+    assert picture(db, apart)[2:] == [[], []]
+    assert "trips" not in mt5.violations(db)

@@ -27,6 +27,17 @@ CREATE OR REPLACE TRIGGER trading_orders_06_account
 BEFORE UPDATE OF mt5_order_id, account_id ON public.trading_orders
 FOR EACH ROW EXECUTE FUNCTION public.set_order_account();
 
+-- Orders of the API pay the WHEN only.
+CREATE OR REPLACE TRIGGER trading_orders_07_made_by
+BEFORE INSERT ON public.trading_orders
+FOR EACH ROW WHEN (NEW.made_by = 'deals')
+EXECUTE FUNCTION internal.decide_made_by();
+
+CREATE OR REPLACE TRIGGER trading_orders_08_made_by
+BEFORE UPDATE OF made_by, signal_id, client_request_id ON public.trading_orders
+FOR EACH ROW WHEN (NEW.made_by = 'deals')
+EXECUTE FUNCTION internal.decide_made_by();
+
 CREATE OR REPLACE TRIGGER trading_orders_10_strategy
 BEFORE INSERT ON public.trading_orders
 FOR EACH ROW

@@ -2,8 +2,17 @@
 
 CALL deploy.become_owner();
 
-CREATE OR REPLACE TRIGGER trading_deals_50_balance_operation
-AFTER INSERT OR UPDATE ON public.trading_deals
-FOR EACH ROW
-WHEN (NEW.type > 1)
-EXECUTE FUNCTION internal.note_balance_operation();
+CREATE OR REPLACE TRIGGER trading_deals_50_inserted
+AFTER INSERT ON public.trading_deals
+REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_deals();
+
+CREATE OR REPLACE TRIGGER trading_deals_50_updated
+AFTER UPDATE ON public.trading_deals
+REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_deals();
+
+CREATE OR REPLACE TRIGGER trading_deals_50_deleted
+AFTER DELETE ON public.trading_deals
+REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_deals();

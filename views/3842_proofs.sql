@@ -50,7 +50,7 @@ UNION ALL
 SELECT
     'trips' AS name,
     count(*) AS violations,
-    'positions whose trips differ from their deals or from trading_orders' AS meaning,
+    'trips, their orders and balance operations that are not what the deals say' AS meaning,
     'monitoring.trip_violations' AS listed_by
 FROM monitoring.trip_violations;
 

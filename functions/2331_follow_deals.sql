@@ -1,0 +1,83 @@
+-- 2331_follow_deals.sql: what is derived from deals follows every change of them.
+
+CALL deploy.become_owner();
+
+-- All that is derived from deals, for everybody who changes them. Locks go from the account to its
+-- trips to their orders, and so do those of the API (set_order_account).
+CREATE OR REPLACE FUNCTION internal.refresh_ledger(
+    p_account_id bigint,
+    p_positions bigint[],
+    p_tickets bigint[],
+    p_since_msc bigint
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF p_tickets IS NOT NULL THEN
+        PERFORM internal.refresh_balance_operations(p_account_id, p_tickets);
+    END IF;
+    IF EXISTS (
+        SELECT FROM public.mt5_reports AS r
+        WHERE r.account_id = p_account_id AND r.first_msc > p_since_msc
+    ) THEN
+        PERFORM internal.refresh_mt5_opening_balance(p_account_id);
+    END IF;
+    IF p_positions IS NOT NULL THEN
+        PERFORM internal.lock_mt5_trips(p_account_id, p_positions);
+        PERFORM internal.refresh_mt5_trips(p_account_id, p_positions);
+        PERFORM internal.refresh_trading_orders(p_account_id, p_positions);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION internal.refresh_ledger(bigint, bigint[], bigint[], bigint) IS
+'Makes trips and orders of some positions, balance operations of some deals, and the balance before
+the first report what the deals say. p_since_msc is the time of the earliest deal that changed.';
+REVOKE ALL ON FUNCTION internal.refresh_ledger(bigint, bigint[], bigint[], bigint) FROM public;
+
+-- Once for each statement, from its rows, whoever wrote it. EXECUTE, since the rows have another
+-- name in each kind of statement.
+CREATE OR REPLACE FUNCTION internal.follow_deals()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- trips and operations are the owner's to write
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_account_id bigint;
+    v_positions bigint[];
+    v_tickets bigint[];
+    v_since_msc bigint;
+BEGIN
+    -- in the order of ids, so that two statements over several accounts don't deadlock
+    FOR v_account_id, v_positions, v_tickets, v_since_msc IN EXECUTE format(
+        $changed$
+            SELECT
+                c.account_id,
+                array_agg(DISTINCT c.position_id) FILTER (WHERE c.position_id > 0),
+                array_agg(DISTINCT c.ticket) FILTER (WHERE c.type NOT IN (0, 1)),
+                min(c.time_msc)
+            FROM (%s) AS c
+            GROUP BY c.account_id
+            ORDER BY c.account_id
+        $changed$,
+        CASE TG_OP
+            WHEN 'INSERT' THEN 'TABLE new_rows'
+            WHEN 'DELETE' THEN 'TABLE old_rows'
+            ELSE 'TABLE old_rows UNION ALL TABLE new_rows'
+        END
+    ) LOOP
+        PERFORM FROM public.mt5_accounts AS a WHERE a.id = v_account_id FOR NO KEY UPDATE;
+        PERFORM internal.refresh_ledger(v_account_id, v_positions, v_tickets, v_since_msc);
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION internal.follow_deals() IS
+'Trigger: has trips, their orders and balance operations follow the deals.';
+REVOKE ALL ON FUNCTION internal.follow_deals() FROM public;

@@ -1,0 +1,47 @@
+-- 2341_follow_mt5_orders.sql: a trip's row in trading_orders follows its opening order.
+
+CALL deploy.become_owner();
+
+-- As internal.follow_deals: type, stop and target of a trip's row are its opening order's.
+CREATE OR REPLACE FUNCTION internal.follow_mt5_orders()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- orders made from deals are the owner's to write
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_account_id bigint;
+    v_positions bigint[];
+BEGIN
+    FOR v_account_id, v_positions IN EXECUTE format(
+        $changed$
+            SELECT c.account_id, array_agg(DISTINCT d.position_id)
+            FROM (%s) AS c
+            CROSS JOIN LATERAL (
+                SELECT d.position_id
+                FROM public.trading_deals AS d
+                WHERE d.account_id = c.account_id
+                    AND d.order_ticket = c.ticket
+                    -- IN, INOUT
+                    AND d.entry IN (0, 2)
+                    AND d.position_id > 0
+                OFFSET 0
+            ) AS d
+            GROUP BY c.account_id
+            ORDER BY c.account_id
+        $changed$,
+        -- an order keeps its ticket
+        CASE TG_OP WHEN 'DELETE' THEN 'TABLE old_rows' ELSE 'TABLE new_rows' END
+    ) LOOP
+        PERFORM FROM public.mt5_accounts AS a WHERE a.id = v_account_id FOR NO KEY UPDATE;
+        PERFORM internal.lock_mt5_trips(v_account_id, v_positions);
+        PERFORM internal.refresh_trading_orders(v_account_id, v_positions);
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION internal.follow_mt5_orders() IS
+'Trigger: has the rows of trading_orders made from deals follow their opening orders.';
+REVOKE ALL ON FUNCTION internal.follow_mt5_orders() FROM public;

@@ -1,0 +1,320 @@
+-- 2382_refresh_trading_orders.sql: each trip has its row in trading_orders, the API's where it is.
+
+CALL deploy.become_owner();
+
+-- All with EXECUTE and LATERAL for the reasons given at internal.refresh_mt5_trips.
+
+CREATE OR REPLACE FUNCTION internal.lock_mt5_trips(p_account_id bigint, p_positions bigint[])
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    EXECUTE $lock$
+        SELECT count(*)
+        FROM unnest($2) AS u (position_id)
+        CROSS JOIN LATERAL (
+            SELECT t.leg
+            FROM public.mt5_trips AS t
+            WHERE t.account_id = $1 AND t.position_id = u.position_id
+            OFFSET 0
+            FOR NO KEY UPDATE
+        ) AS t
+    $lock$ USING p_account_id, p_positions;
+END
+$$;
+COMMENT ON FUNCTION internal.lock_mt5_trips(bigint, bigint[]) IS
+'Has the API wait that is about to give one of some positions'' trips another order.';
+REVOKE ALL ON FUNCTION internal.lock_mt5_trips(bigint, bigint[]) FROM public;
+
+-- A trip that the API wrote an order for is that order: by number within the account, or by number
+-- and symbol where the API named no account and no other account of the user has this number.
+CREATE OR REPLACE FUNCTION internal.link_orders_of_api(
+    p_account_id bigint,
+    p_user_id bigint,
+    p_positions bigint[]
+)
+RETURNS bigint[]
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_orders bigint[];
+BEGIN
+    EXECUTE $link$
+        WITH waiting AS (
+            SELECT t.*, coalesce(t.open_order, t.position_id)::text AS number
+            FROM unnest($3) AS u (position_id)
+            CROSS JOIN LATERAL (
+                SELECT t.position_id, t.leg, t.open_order, t.symbol
+                FROM public.mt5_trips AS t
+                WHERE t.account_id = $1
+                    AND t.position_id = u.position_id
+                    AND t.trading_order_id IS NULL
+                    AND t.side IS NOT NULL
+                OFFSET 0
+            ) AS t
+            WHERE t.open_order IS NOT NULL OR t.leg = 1
+        ),
+        candidates AS (
+            SELECT DISTINCT ON (o.id) w.position_id, w.leg, o.id
+            FROM waiting AS w
+            CROSS JOIN LATERAL (
+                SELECT o.id
+                FROM public.trading_orders AS o
+                WHERE o.account_id = $1 AND o.mt5_order_id = w.number
+                UNION ALL
+                SELECT o.id
+                FROM public.trading_orders AS o
+                WHERE o.account_id IS NULL
+                    AND o.user_id = $2
+                    AND o.mt5_order_id = w.number
+                    AND o.symbol = w.symbol
+                    AND NOT EXISTS (
+                        SELECT FROM public.trading_orders AS x
+                        WHERE x.account_id = $1 AND x.mt5_order_id = o.mt5_order_id
+                    )
+                    AND NOT EXISTS (
+                        SELECT FROM public.mt5_accounts AS a
+                        INNER JOIN public.trading_deals AS d ON a.id = d.account_id
+                        WHERE a.user_id = $2
+                            AND a.id <> $1
+                            AND d.order_ticket = w.number::bigint
+                    )
+            ) AS o
+            LEFT JOIN LATERAL (
+                SELECT TRUE AS is_taken
+                FROM public.mt5_trips AS t
+                WHERE t.trading_order_id = o.id
+                LIMIT 1
+            ) AS k ON TRUE
+            WHERE k.is_taken IS NULL
+            ORDER BY o.id, w.position_id, w.leg
+        ),
+        single AS (
+            SELECT DISTINCT ON (c.position_id, c.leg) c.position_id, c.leg, c.id
+            FROM candidates AS c
+            ORDER BY c.position_id, c.leg, c.id
+        ),
+        linked AS (
+            UPDATE public.mt5_trips AS t
+            SET trading_order_id = s.id
+            FROM single AS s
+            WHERE t.account_id = $1 AND t.position_id = s.position_id AND t.leg = s.leg
+            RETURNING t.trading_order_id
+        )
+        SELECT coalesce(array_agg(l.trading_order_id), '{}') FROM linked AS l
+    $link$ INTO v_orders USING p_account_id, p_user_id, p_positions;
+    RETURN v_orders;
+END
+$$;
+COMMENT ON FUNCTION internal.link_orders_of_api(bigint, bigint, bigint[]) IS
+'Gives trips of some positions that have no order the one that the API wrote; answers their ids.';
+REVOKE ALL ON FUNCTION internal.link_orders_of_api(bigint, bigint, bigint[]) FROM public;
+
+-- What both of the following write, beside the number, is named here, once.
+CREATE OR REPLACE FUNCTION internal.columns_of_trips()
+RETURNS text
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT
+        'account_id, mt5_position_id, symbol, order_type, volume, open_price, close_price,'
+        ' stop_loss, take_profit, profit, commission, swap, opened_at, closed_at, time_ambiguous,'
+        ' strategy_id'
+$$;
+COMMENT ON FUNCTION internal.columns_of_trips() IS
+'Columns of trading_orders that a trip says, but for the number of its order.';
+REVOKE ALL ON FUNCTION internal.columns_of_trips() FROM public;
+
+CREATE OR REPLACE FUNCTION internal.make_orders_of_trips(
+    p_account_id bigint,
+    p_positions bigint[],
+    p_with_number boolean
+)
+RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_are_all_made boolean;
+BEGIN
+    EXECUTE format(
+        $make$
+            WITH missing AS MATERIALIZED (
+                SELECT v.*, nextval('public.trading_orders_id_seq') AS new_id
+                FROM unnest($2) AS u (position_id)
+                CROSS JOIN LATERAL (
+                    SELECT v.*
+                    FROM internal.orders_of_trips AS v
+                    WHERE v.account_id = $1 AND v.position_id = u.position_id AND v.id IS NULL
+                    OFFSET 0
+                ) AS v
+            ),
+            made AS (
+                INSERT INTO public.trading_orders (id, user_id, made_by, mt5_order_id, %1$s)
+                SELECT new_id, user_id, 'deals', CASE WHEN $3 THEN mt5_order_id END, %1$s
+                FROM missing
+                ORDER BY position_id, leg
+                ON CONFLICT (mt5_order_id, account_id) DO NOTHING
+                RETURNING id
+            ),
+            linked AS (
+                UPDATE public.mt5_trips AS t
+                SET trading_order_id = m.new_id
+                FROM missing AS m
+                INNER JOIN made AS o ON m.new_id = o.id
+                WHERE t.account_id = $1 AND t.position_id = m.position_id AND t.leg = m.leg
+            )
+            SELECT (SELECT count(*) FROM missing) = (SELECT count(*) FROM made)
+        $make$,
+        internal.columns_of_trips()
+    ) INTO v_are_all_made USING p_account_id, p_positions, p_with_number;
+    RETURN v_are_all_made;
+END
+$$;
+COMMENT ON FUNCTION internal.make_orders_of_trips(bigint, bigint[], boolean) IS
+'Makes orders for trips of some positions that have none; FALSE when a number was taken meanwhile.';
+REVOKE ALL ON FUNCTION internal.make_orders_of_trips(bigint, bigint[], boolean) FROM public;
+
+CREATE OR REPLACE FUNCTION internal.refresh_trading_orders(
+    p_account_id bigint,
+    p_positions bigint[]
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    -- An order with an account may be inserted by the API after it was looked for: the number is
+    -- taken then, and the second round finds its row. The third gives up the number, not the trip.
+    c_rounds CONSTANT integer := 3;
+    v_user_id bigint;
+    v_orders bigint[];
+    v_has_stale boolean;
+    v_numbers text[];
+BEGIN
+    -- The lock has what the API changes meanwhile, a signal or a stop, be seen by what follows.
+    EXECUTE $select$
+        WITH trips AS MATERIALIZED (
+            SELECT t.*
+            FROM unnest($2) AS u (position_id)
+            CROSS JOIN LATERAL (
+                SELECT t.trading_order_id, t.open_order, t.position_id
+                FROM public.mt5_trips AS t
+                WHERE t.account_id = $1 AND t.position_id = u.position_id AND t.side IS NOT NULL
+                OFFSET 0
+            ) AS t
+        ),
+        orders AS MATERIALIZED (
+            SELECT
+                o.id,
+                o.made_by = 'deals'
+                AND o.mt5_order_id <> coalesce(t.open_order::text, '') AS is_stale
+            FROM trips AS t
+            INNER JOIN public.trading_orders AS o ON t.trading_order_id = o.id
+            FOR NO KEY UPDATE OF o
+        )
+        SELECT
+            (SELECT coalesce(array_agg(o.id), '{}') FROM orders AS o),
+            (SELECT bool_or(o.is_stale) FROM orders AS o),
+            array_agg(coalesce(t.open_order, t.position_id)::text)
+            FILTER (WHERE t.trading_order_id IS NULL)
+        FROM trips AS t
+    $select$ INTO v_orders, v_has_stale, v_numbers USING p_account_id, p_positions;
+
+    -- A deal that comes late may give a leg another opening order, and another leg its number.
+    IF v_has_stale THEN
+        UPDATE public.trading_orders AS o
+        SET mt5_order_id = NULL
+        FROM public.mt5_trips AS t
+        WHERE o.id = ANY (v_orders)
+            AND o.made_by = 'deals'
+            AND t.trading_order_id = o.id
+            AND o.mt5_order_id <> coalesce(t.open_order::text, '');
+    END IF;
+
+    IF v_numbers IS NOT NULL THEN
+        SELECT a.user_id INTO v_user_id FROM public.mt5_accounts AS a WHERE a.id = p_account_id;
+        PERFORM internal.claim_order_numbers(v_user_id, v_numbers);
+        FOR v_round IN 1..c_rounds LOOP
+            v_orders := v_orders
+                || internal.link_orders_of_api(p_account_id, v_user_id, p_positions);
+            EXIT WHEN internal.make_orders_of_trips(
+                p_account_id, p_positions, v_round < c_rounds
+            );
+        END LOOP;
+    END IF;
+    IF v_orders <> '{}' THEN
+        PERFORM internal.update_orders_of_trips(p_account_id, p_positions, v_orders);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION internal.refresh_trading_orders(bigint, bigint[]) IS
+'Gives each trip of some positions its row in trading_orders, the API''s where there is one, and
+makes the row what the trip says. Needs internal.lock_mt5_trips() before.';
+REVOKE ALL ON FUNCTION internal.refresh_trading_orders(bigint, bigint[]) FROM public;
+
+CREATE OR REPLACE FUNCTION internal.update_orders_of_trips(
+    p_account_id bigint,
+    p_positions bigint[],
+    p_orders bigint[]
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM FROM public.trading_orders AS o
+    WHERE o.id = ANY (p_orders)
+    ORDER BY o.id
+    FOR NO KEY UPDATE;
+    -- of orders that ask for the same number, the first gets it
+    EXECUTE format(
+        $update$
+            UPDATE public.trading_orders AS o
+            SET (id, mt5_order_id, %1$s) = ROW(c.*)
+            FROM (
+                SELECT
+                    v.id,
+                    CASE
+                        WHEN row_number() OVER (
+                            PARTITION BY v.mt5_order_id ORDER BY v.position_id, v.leg
+                        ) = 1
+                            THEN v.mt5_order_id
+                    END,
+                    %1$s
+                FROM unnest($2) AS u (number)
+                CROSS JOIN LATERAL (
+                    SELECT v.*
+                    FROM internal.orders_of_trips AS v
+                    WHERE v.account_id = $1 AND v.position_id = u.number
+                    OFFSET 0
+                ) AS v
+                WHERE v.id = ANY ($3)
+                EXCEPT
+                SELECT f.id, f.mt5_order_id, %1$s
+                FROM public.trading_orders AS f
+                WHERE f.id = ANY ($3)
+            ) AS c
+            WHERE o.id = c.id
+        $update$,
+        internal.columns_of_trips()
+    ) USING p_account_id, p_positions, p_orders;
+END
+$$;
+COMMENT ON FUNCTION internal.update_orders_of_trips(bigint, bigint[], bigint[]) IS
+'Makes some orders what their trips say; rows that hold that already are not written.';
+REVOKE ALL ON FUNCTION internal.update_orders_of_trips(bigint, bigint[], bigint[]) FROM public;

@@ -1,0 +1,18 @@
+-- 4340_mt5_orders.sql: the triggers of MT5's orders, in the order in which they fire.
+
+CALL deploy.become_owner();
+
+CREATE OR REPLACE TRIGGER mt5_orders_50_inserted
+AFTER INSERT ON public.mt5_orders
+REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_mt5_orders();
+
+CREATE OR REPLACE TRIGGER mt5_orders_50_updated
+AFTER UPDATE ON public.mt5_orders
+REFERENCING NEW TABLE AS new_rows
+FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_mt5_orders();
+
+CREATE OR REPLACE TRIGGER mt5_orders_50_deleted
+AFTER DELETE ON public.mt5_orders
+REFERENCING OLD TABLE AS old_rows
+FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_mt5_orders();

@@ -1,0 +1,285 @@
+-- 3381_ledger_of_deals.sql: what trips, orders and balance operations should hold by the deals.
+
+CALL deploy.become_owner();
+
+-- Each of the three tables is refreshed from its view (internal.refresh_ledger) and proved by the
+-- same view (monitoring.ledger_violations). All conditions on account and position reach the deals:
+-- both columns stand in every PARTITION BY and GROUP BY.
+
+-- A trip is (account, position, leg), its deals in the order (time_msc, ticket). A reversal (INOUT)
+-- closes what is open with its profit and swap and opens the rest in the next leg; commission and
+-- fee go by volume, and what rounding leaves stays with the new leg, so that sums are exact.
+-- Not security_invoker: the proofs read it for rubi_monitor, who may not read deals.
+CREATE OR REPLACE VIEW internal.trips_of_deals AS
+WITH deals AS (
+    SELECT
+        d.account_id,
+        d.position_id,
+        d.ticket,
+        d.order_ticket,
+        d.time_msc,
+        d.time_ambiguous,
+        d.symbol,
+        d.type,
+        d.entry,
+        d.volume,
+        d.price,
+        d.profit,
+        d.swap,
+        d.commission,
+        d.fee,
+        -- 0 BUY, 1 SELL; 0 IN, 1 OUT, 2 INOUT, 3 OUT_BY; 7 rollover, 8 variation margin, 9 split
+        -- and 10 corporate action move money only
+        coalesce(
+            d.type IN (0, 1)
+            AND d.entry IN (0, 1, 2, 3)
+            AND coalesce(d.reason, 0) NOT IN (7, 8, 9, 10),
+            FALSE
+        ) AS is_trade
+    FROM public.trading_deals AS d
+    LEFT JOIN public.mt5_deal_types AS t ON d.type = t.code
+    WHERE d.position_id > 0 AND coalesce(t.effect, 'balance') IN ('trade', 'balance')
+),
+
+walked AS (
+    SELECT
+        d.*,
+        d.is_trade AND d.entry = 0 AS is_in,
+        d.is_trade AND d.entry IN (1, 3) AS is_out,
+        d.is_trade AND d.entry = 2 AS is_reversal,
+        coalesce(
+            sum(CASE WHEN d.is_trade THEN (1 - 2 * d.type) * d.volume END) OVER earlier, 0
+        ) AS net_before,
+        1 + count(*) FILTER (WHERE d.is_trade AND d.entry = 2) OVER earlier AS leg
+    FROM deals AS d
+    WINDOW earlier AS (
+        PARTITION BY d.account_id, d.position_id
+        ORDER BY d.time_msc, d.ticket
+        ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING
+    )
+),
+
+split AS (
+    SELECT
+        w.*,
+        CASE
+            -- only what lies on the other side can be closed
+            WHEN w.is_reversal THEN least(w.volume, greatest((2 * w.type - 1) * w.net_before, 0))
+            WHEN w.is_out THEN w.volume
+            ELSE 0
+        END AS closing
+    FROM walked AS w
+),
+
+parts AS (
+    SELECT
+        s.account_id,
+        s.position_id,
+        s.leg + h.later AS leg,
+        s.ticket,
+        s.order_ticket,
+        s.time_msc,
+        s.time_ambiguous,
+        s.symbol,
+        s.entry,
+        s.price,
+        CASE
+            WHEN h.later = 1 THEN s.volume - s.closing
+            WHEN s.is_in THEN s.volume
+            ELSE 0
+        END AS opening,
+        CASE h.later WHEN 0 THEN s.closing ELSE 0 END AS closing,
+        CASE h.later WHEN 0 THEN s.profit ELSE 0 END AS profit,
+        CASE h.later WHEN 0 THEN s.swap ELSE 0 END AS swap,
+        CASE
+            WHEN h.later = 1 THEN s.commission - round(s.commission * s.closing / s.volume, 8)
+            WHEN s.is_reversal AND s.closing < s.volume
+                THEN round(s.commission * s.closing / s.volume, 8)
+            ELSE s.commission
+        END AS commission,
+        CASE
+            WHEN h.later = 1 THEN s.fee - round(s.fee * s.closing / s.volume, 8)
+            WHEN s.is_reversal AND s.closing < s.volume
+                THEN round(s.fee * s.closing / s.volume, 8)
+            ELSE s.fee
+        END AS fee
+    FROM split AS s
+    -- a reversal of more than was open takes part in two legs
+    INNER JOIN (VALUES (0), (1)) AS h (later)
+        ON h.later = 0 OR (s.is_reversal AND s.closing < s.volume)
+),
+
+legs AS (
+    SELECT
+        p.account_id,
+        p.position_id,
+        p.leg,
+        count(*) AS deals,
+        sum(p.opening) AS opened,
+        sum(p.closing) AS closed,
+        sum(p.opening * p.price) AS opened_worth,
+        sum(p.closing * p.price) AS closed_worth,
+        sum(p.profit) AS profit,
+        sum(p.commission) AS commission,
+        sum(p.swap) AS swap,
+        sum(p.fee) AS fee,
+        bool_or(p.time_ambiguous) AS time_ambiguous,
+        max(p.symbol) AS symbol,
+        (array_agg(p.ticket ORDER BY p.opening = 0, p.closing = 0, p.time_msc, p.ticket))[1]
+            AS first_ticket,
+        (array_agg(p.ticket ORDER BY p.closing = 0, p.time_msc DESC, p.ticket DESC))[1]
+            AS last_ticket,
+        array_agg(DISTINCT p.order_ticket ORDER BY p.order_ticket)
+        FILTER (WHERE p.entry = 3 AND p.closing > 0) AS close_by_orders
+    FROM parts AS p
+    GROUP BY p.account_id, p.position_id, p.leg
+)
+
+SELECT
+    l.account_id,
+    l.position_id,
+    l.leg::integer AS leg,
+    l.deals::integer AS deals,
+    CASE WHEN l.opened > 0 THEN f.magic END AS magic,
+    CASE WHEN l.opened > 0 THEN (
+        SELECT m.strategy_id
+        FROM public.mt5_magic_strategies AS m
+        WHERE
+            m.account_id = l.account_id
+            AND m.magic = f.magic
+            AND m.valid_from <= f.executed_at
+        ORDER BY m.valid_from DESC
+        LIMIT 1
+    ) END AS strategy_id,
+    CASE WHEN l.opened > 0 THEN nullif(f.order_ticket, 0) END AS open_order,
+    f.executed_at AS opened_at,
+    c.executed_at AS closed_at,
+    f.time_msc AS opened_msc,
+    c.time_msc AS closed_msc,
+    l.time_ambiguous OR coalesce(c.executed_at < f.executed_at, FALSE) AS time_ambiguous,
+    l.opened > 0 AND l.closed <= l.opened AS is_whole,
+    l.opened AS volume_opened,
+    l.closed AS volume_closed,
+    round(l.opened_worth / nullif(l.opened, 0), 8) AS open_price,
+    round(l.closed_worth / nullif(l.closed, 0), 8) AS close_price,
+    l.profit,
+    l.commission,
+    l.swap,
+    l.fee,
+    l.symbol,
+    CASE
+        WHEN l.opened > 0 THEN CASE f.type WHEN 0 THEN 'BUY' ELSE 'SELL' END
+        WHEN l.closed > 0 THEN CASE f.type WHEN 0 THEN 'SELL' ELSE 'BUY' END
+    END AS side,
+    l.close_by_orders
+FROM legs AS l
+INNER JOIN public.trading_deals AS f ON l.account_id = f.account_id AND l.first_ticket = f.ticket
+LEFT JOIN public.trading_deals AS c
+    ON
+        l.account_id = c.account_id
+        AND l.last_ticket = c.ticket
+        AND l.closed > 0
+        AND l.closed >= l.opened;
+
+COMMENT ON VIEW internal.trips_of_deals IS 'What mt5_trips should hold: the trips of all deals.';
+
+-- The deals are right about volume, prices, times and money; what the API alone knows of its own
+-- orders stays. The fee has no column in the base: it is part of commission here, so that
+-- profit + commission + swap is the trip's net result.
+-- Not security_invoker: the proofs read it for rubi_monitor, who may not read orders.
+CREATE OR REPLACE VIEW internal.orders_of_trips AS
+SELECT
+    t.position_id,
+    t.leg,
+    o.id,
+    a.user_id,
+    t.account_id,
+    CASE
+        WHEN o.made_by = 'api' AND o.mt5_order_id IS NOT NULL THEN o.mt5_order_id
+        WHEN o.mt5_order_id = t.open_order::text THEN o.mt5_order_id
+        -- at most one row, and a look-up by key, where NOT EXISTS may read the whole account
+        WHEN (
+            SELECT TRUE
+            FROM public.trading_orders AS x
+            WHERE x.account_id = t.account_id AND x.mt5_order_id = t.open_order::text
+        ) IS NULL
+            THEN t.open_order::text
+    END AS mt5_order_id,
+    t.position_id::text AS mt5_position_id,
+    t.symbol,
+    CASE WHEN o.made_by = 'api' THEN o.order_type ELSE coalesce(c.name, t.side) END AS order_type,
+    greatest(t.volume_opened, t.volume_closed) AS volume,
+    t.open_price,
+    CASE WHEN t.closed_at IS NOT NULL THEN t.close_price END AS close_price,
+    coalesce(CASE WHEN o.made_by = 'api' THEN o.stop_loss END, nullif(m.sl, 0)) AS stop_loss,
+    coalesce(CASE WHEN o.made_by = 'api' THEN o.take_profit END, nullif(m.tp, 0)) AS take_profit,
+    t.profit,
+    t.commission + t.fee AS commission,
+    t.swap,
+    t.opened_at,
+    t.closed_at,
+    t.time_ambiguous,
+    coalesce(CASE WHEN o.made_by = 'api' THEN o.strategy_id END, t.strategy_id) AS strategy_id
+FROM public.mt5_trips AS t
+INNER JOIN public.mt5_accounts AS a ON t.account_id = a.id
+LEFT JOIN public.trading_orders AS o ON t.trading_order_id = o.id
+LEFT JOIN public.mt5_orders AS m ON t.account_id = m.account_id AND t.open_order = m.ticket
+LEFT JOIN public.mt5_codes AS c
+    ON c.kind = 'order_type' AND m.type = c.code AND c.code BETWEEN 0 AND 7
+-- nothing was traded where only money is left
+WHERE t.side IS NOT NULL;
+
+COMMENT ON VIEW internal.orders_of_trips IS
+'What the rows of trading_orders that belong to trips should hold; id is NULL where there is none.';
+
+-- What moves the balance without a trade; fills of orders move it, too, and are trades.
+-- Not security_invoker: the proofs read it for rubi_monitor, who may not read deals.
+CREATE OR REPLACE VIEW internal.operations_of_deals AS
+SELECT
+    d.ticket,
+    a.user_id,
+    d.account_id,
+    d.ticket::text AS mt5_deal_id,
+    d.profit + d.commission + d.swap + d.fee AS amount,
+    d.executed_at AS occurred_at
+FROM public.trading_deals AS d
+INNER JOIN public.mt5_accounts AS a ON d.account_id = a.id
+LEFT JOIN public.mt5_deal_types AS t ON d.type = t.code
+WHERE
+    d.type NOT IN (0, 1)
+    AND coalesce(t.effect, 'balance') = 'balance'
+    AND d.profit + d.commission + d.swap + d.fee <> 0;
+
+COMMENT ON VIEW internal.operations_of_deals IS
+'What balance_operations should hold of the deals.';
+
+-- Each column is the table's column of that name, and so is its comment.
+DO $$
+DECLARE
+    v_column record;
+BEGIN
+    FOR v_column IN
+        SELECT DISTINCT ON (s.view_name, v.attnum)
+            s.view_name,
+            v.attname AS name,
+            col_description(t.attrelid, t.attnum) AS said
+        FROM (
+            VALUES
+            (1, 'internal.trips_of_deals'::regclass, 'public.mt5_trips'::regclass),
+            (1, 'internal.orders_of_trips', 'public.trading_orders'),
+            (2, 'internal.orders_of_trips', 'public.mt5_trips'),
+            (1, 'internal.operations_of_deals', 'public.balance_operations'),
+            (2, 'internal.operations_of_deals', 'public.trading_deals')
+        ) AS s (place, view_name, table_name)
+        INNER JOIN pg_catalog.pg_attribute AS v ON s.view_name = v.attrelid
+        INNER JOIN pg_catalog.pg_attribute AS t
+            ON s.table_name = t.attrelid AND v.attname = t.attname
+        WHERE v.attnum > 0
+        ORDER BY s.view_name, v.attnum, s.place
+    LOOP
+        EXECUTE format(
+            'COMMENT ON COLUMN %s.%I IS %L', v_column.view_name, v_column.name, v_column.said
+        );
+    END LOOP;
+END
+$$;
