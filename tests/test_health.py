@@ -23,7 +23,9 @@ MARKS = {
 }
 VIEWS = """
     SELECT c.relname FROM pg_class AS c
-    WHERE c.relnamespace = 'monitoring'::regnamespace AND c.relkind = 'v' ORDER BY 1
+    WHERE c.relnamespace = 'monitoring'::regnamespace AND c.relkind = 'v'
+        AND c.relname <> 'installation' -- for who deploys
+    ORDER BY 1
 """
 
 
