@@ -32,36 +32,28 @@ COMMENT ON FUNCTION internal.open_mt5_session(public.mt5_accounts) IS
 'The active session of the account that was heard of last; a new one where there is none.';
 REVOKE ALL ON FUNCTION internal.open_mt5_session(public.mt5_accounts) FROM public;
 
-CREATE OR REPLACE FUNCTION public.ingest_mt5_account(
-    p_user_id bigint,
-    p_account jsonb,
-    p_taken_at timestamptz DEFAULT now()
-)
-RETURNS bigint
+CREATE OR REPLACE FUNCTION internal.check_mt5_account(p_user_id bigint, p_state jsonb)
+RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
-SECURITY DEFINER -- the gateway's role has no rights on tables
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    c_most_bytes CONSTANT integer := 256 * 1024; -- as the domain json_document
     v_user text := nullif(current_setting('app.user_id', TRUE), '');
     v_fault text;
     v_closed_at timestamptz;
-    v_given record;
-    v_server text;
-    v_account public.mt5_accounts;
-    v_session_id uuid;
-    v_is_newer boolean;
 BEGIN
-    PERFORM internal.check_mt5_taken_at(p_taken_at);
-    IF jsonb_typeof(p_account) IS DISTINCT FROM 'object' THEN
-        v_fault := format('a JSON object is needed, not %s', coalesce(jsonb_typeof(p_account), 'NULL'));
-    ELSIF pg_column_size(p_account) > 262144 THEN
+    IF jsonb_typeof(p_state) IS DISTINCT FROM 'object' THEN
+        v_fault := format(
+            'a JSON object is needed, not %s', coalesce(jsonb_typeof(p_state), 'NULL')
+        );
+    ELSIF pg_column_size(p_state) > c_most_bytes THEN
         v_fault := 'more than 256 kB';
     ELSE
         SELECT f.reason INTO v_fault
-        FROM internal.find_mt5_faults('account', jsonb_build_array(p_account)) AS f;
+        FROM internal.find_mt5_faults('account', jsonb_build_array(p_state)) AS f;
     END IF;
     IF v_fault IS NOT NULL THEN
         RAISE EXCEPTION USING
@@ -72,7 +64,9 @@ BEGIN
     IF p_user_id::text <> v_user THEN
         RAISE EXCEPTION USING
             ERRCODE = 'RB051',
-            MESSAGE = format('app.user_id is %s, the account is sent for user %s', v_user, p_user_id);
+            MESSAGE = format(
+                'app.user_id is %s, the account is sent for user %s', v_user, p_user_id
+            );
     END IF;
 
     -- A closed user's login is no longer known: it would come back as a new account. KEY SHARE, as
@@ -84,15 +78,32 @@ BEGIN
     IF v_closed_at IS NOT NULL THEN
         PERFORM internal.refuse_closed(p_user_id);
     END IF;
+END
+$$;
+COMMENT ON FUNCTION internal.check_mt5_account(bigint, jsonb) IS
+'Raises RB055 when the object is no account, RB051 when it is sent for another user than
+app.user_id, RB024 when the user is closed.';
+REVOKE ALL ON FUNCTION internal.check_mt5_account(bigint, jsonb) FROM public;
+
+CREATE OR REPLACE FUNCTION internal.store_mt5_account(p_user_id bigint, p_state jsonb)
+RETURNS public.mt5_accounts
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_given record;
+    v_server text;
+    v_account public.mt5_accounts;
+BEGIN
     SELECT * INTO v_given
-    FROM jsonb_to_record(p_account) AS r (
-        login text, trade_mode integer, leverage integer, margin_mode integer,
-        balance numeric, equity numeric, margin numeric, margin_free numeric, margin_level numeric,
-        profit numeric, server text, currency text, company text, margin_so_mode integer,
-        margin_so_call numeric, margin_so_so numeric
+    FROM jsonb_to_record(p_state) AS r (
+        login text, trade_mode integer, leverage integer, margin_mode integer, server text,
+        currency text, company text, margin_so_mode integer, margin_so_call numeric,
+        margin_so_so numeric
     );
     v_server := coalesce(nullif(btrim(v_given.server), ''), btrim(v_given.company));
-
     INSERT INTO public.mt5_accounts AS a (
         user_id, server, account_number, broker, currency, margin_mode, trade_mode, leverage,
         margin_so_mode, margin_so_call, margin_so_so
@@ -128,8 +139,25 @@ BEGIN
     WHERE a.user_id = p_user_id
         AND a.server = v_server
         AND a.account_number = v_given.login;
-    v_account := internal.lock_open_mt5_account(v_account.id);
+    RETURN internal.lock_open_mt5_account(v_account.id);
+END
+$$;
+COMMENT ON FUNCTION internal.store_mt5_account(bigint, jsonb) IS
+'The account of the user that the object describes, found or made, and locked.';
+REVOKE ALL ON FUNCTION internal.store_mt5_account(bigint, jsonb) FROM public;
 
+CREATE OR REPLACE FUNCTION internal.store_mt5_account_state(
+    p_account_id bigint,
+    p_state jsonb,
+    p_taken_at timestamptz
+)
+RETURNS boolean
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
     INSERT INTO public.mt5_account_states AS s (
         account_id, login, trade_mode, leverage, limit_orders, margin_so_mode, trade_allowed,
         trade_expert, margin_mode, currency_digits, fifo_close, balance, credit, profit, equity,
@@ -138,13 +166,13 @@ BEGIN
         company, raw, taken_at
     )
     SELECT
-        v_account.id, r.login, r.trade_mode, r.leverage, r.limit_orders, r.margin_so_mode,
+        p_account_id, r.login, r.trade_mode, r.leverage, r.limit_orders, r.margin_so_mode,
         r.trade_allowed, r.trade_expert, r.margin_mode, coalesce(r.currency_digits, 2),
         r.fifo_close, r.balance, r.credit, r.profit, r.equity, r.margin, r.margin_free,
         r.margin_level, r.margin_so_call, r.margin_so_so, r.margin_initial, r.margin_maintenance,
         r.assets, r.liabilities, r.commission_blocked, r.name, r.server, r.currency, r.company,
-        p_account, p_taken_at
-    FROM jsonb_to_record(p_account) AS r (
+        p_state, p_taken_at
+    FROM jsonb_to_record(p_state) AS r (
         login bigint, trade_mode integer, leverage bigint, limit_orders bigint,
         margin_so_mode integer, trade_allowed boolean, trade_expert boolean, margin_mode integer,
         currency_digits integer, fifo_close boolean, balance numeric, credit numeric,
@@ -172,7 +200,47 @@ BEGIN
             excluded.server, excluded.currency, excluded.company, excluded.raw, excluded.taken_at
         )
     WHERE s.taken_at IS NULL OR s.taken_at <= excluded.taken_at;
-    v_is_newer := FOUND;
+    RETURN FOUND;
+END
+$$;
+COMMENT ON FUNCTION internal.store_mt5_account_state(bigint, jsonb, timestamptz) IS
+'Stores an account''s picture unless it is older than the one stored: FALSE.';
+REVOKE ALL ON FUNCTION internal.store_mt5_account_state(bigint, jsonb, timestamptz) FROM public;
+
+CREATE OR REPLACE FUNCTION public.ingest_mt5_account(
+    p_user_id bigint,
+    p_account jsonb,
+    p_taken_at timestamptz DEFAULT now()
+)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the gateway's role has no rights on tables
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_account public.mt5_accounts;
+    v_given record;
+    v_session_id uuid;
+    v_is_newer boolean;
+BEGIN
+    PERFORM internal.check_mt5_taken_at(p_taken_at);
+    PERFORM internal.check_mt5_account(p_user_id, p_account);
+    v_account := internal.store_mt5_account(p_user_id, p_account);
+    v_is_newer := internal.store_mt5_account_state(v_account.id, p_account, p_taken_at);
+    SELECT
+        r.balance,
+        r.equity,
+        coalesce(r.margin, 0) AS margin,
+        coalesce(r.margin_free, 0) AS margin_free,
+        coalesce(r.margin_level, 0) AS margin_level,
+        coalesce(r.profit, 0) AS profit
+    INTO v_given
+    FROM jsonb_to_record(p_account) AS r (
+        balance numeric, equity numeric, margin numeric, margin_free numeric, margin_level numeric,
+        profit numeric
+    );
 
     -- The snapshot goes before the heartbeat: the first one of a week makes a chunk, which locks
     -- mt5_sessions, and whoever has updated a session already would deadlock with another such.
@@ -181,9 +249,8 @@ BEGIN
         session_id, timestamp, balance, equity, margin, margin_free, margin_level, profit
     )
     VALUES (
-        v_session_id, p_taken_at, v_given.balance, v_given.equity, coalesce(v_given.margin, 0),
-        coalesce(v_given.margin_free, 0), coalesce(v_given.margin_level, 0),
-        coalesce(v_given.profit, 0)
+        v_session_id, p_taken_at, v_given.balance, v_given.equity, v_given.margin,
+        v_given.margin_free, v_given.margin_level, v_given.profit
     )
     ON CONFLICT (session_id, timestamp) DO NOTHING;
     IF v_is_newer THEN
@@ -191,8 +258,8 @@ BEGIN
         SET
             balance = v_given.balance,
             equity = v_given.equity,
-            margin = coalesce(v_given.margin, 0),
-            margin_free = coalesce(v_given.margin_free, 0),
+            margin = v_given.margin,
+            margin_free = v_given.margin_free,
             currency = v_account.currency,
             last_ping = greatest(s.last_ping, p_taken_at)
         WHERE s.session_id = v_session_id;

@@ -2,8 +2,227 @@
 
 CALL deploy.become_owner();
 
+CREATE OR REPLACE FUNCTION internal.identifiers_of_rejects(p_rows jsonb, p_bad bigint[])
+RETURNS bigint[]
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(
+        array_agg(
+            CASE
+                WHEN jsonb_typeof(e.value -> 'identifier') = 'number'
+                    AND e.value ->> 'identifier' ~ '^[1-9][0-9]{0,17}$'
+                    THEN (e.value ->> 'identifier')::bigint
+            END
+        ),
+        '{}'
+    )
+    FROM unnest(p_bad) AS b (n)
+    CROSS JOIN LATERAL (SELECT p_rows -> (b.n - 1)::integer) AS e (value)
+$$;
+COMMENT ON FUNCTION internal.identifiers_of_rejects(jsonb, bigint[]) IS
+'Identifiers of the elements at some places of an array, from 1; NULL for each that is unreadable.';
+REVOKE ALL ON FUNCTION internal.identifiers_of_rejects(jsonb, bigint[]) FROM public;
+
+-- Rows that the API wrote have no identifier: their ticket names the position.
+CREATE OR REPLACE FUNCTION internal.name_mt5_positions(
+    p_account_id bigint,
+    p_identifiers bigint[],
+    p_tickets text[]
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NOT EXISTS (
+        SELECT FROM public.trading_positions AS p
+        WHERE p.account_id = p_account_id AND p.identifier IS NULL
+    ) THEN
+        RETURN;
+    END IF;
+    FOR v_round IN 1..2 LOOP
+        UPDATE public.trading_positions AS p
+        SET identifier = u.identifier
+        FROM unnest(p_identifiers, p_tickets) AS u (identifier, ticket)
+        WHERE p.account_id = p_account_id
+            AND p.identifier IS NULL
+            AND p.ticket = CASE v_round WHEN 1 THEN u.ticket ELSE u.identifier::text END
+            AND NOT EXISTS (
+                SELECT FROM public.trading_positions AS x
+                WHERE x.account_id = p_account_id AND x.identifier = u.identifier
+            );
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION internal.name_mt5_positions(bigint, bigint[], text[]) IS
+'Gives rows that the API wrote the identifier of the open position that their ticket names.';
+REVOKE ALL ON FUNCTION internal.name_mt5_positions(bigint, bigint[], text[]) FROM public;
+
 -- What is missing from the picture has closed, but never because it could not be read: the position
--- of a rejected element stays as it is, and when its identifier is unreadable nothing closes.
+-- of a rejected element stays as it is, and when its identifier is unreadable nothing closes. A
+-- ticket may pass from one position to another: the one that loses it is inserted again later.
+CREATE OR REPLACE FUNCTION internal.close_mt5_positions(
+    p_account_id bigint,
+    p_identifiers bigint[],
+    p_tickets text[],
+    p_kept bigint[]
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    DELETE FROM public.trading_positions AS p
+    WHERE p.account_id = p_account_id
+        AND (
+            (
+                array_position(p_kept, NULL) IS NULL
+                AND CASE
+                    WHEN p.identifier IS NULL THEN p.ticket <> ALL (p_kept::text[])
+                    ELSE p.identifier NOT IN (
+                        SELECT o.id FROM unnest(p_identifiers || p_kept) AS o (id)
+                    )
+                END
+            )
+            OR (
+                p.ticket IN (SELECT t.ticket FROM unnest(p_tickets) AS t (ticket))
+                AND (
+                    p.identifier IS NULL
+                    OR (p.identifier, p.ticket) NOT IN (
+                        SELECT u.identifier, u.ticket
+                        FROM unnest(p_identifiers, p_tickets) AS u (identifier, ticket)
+                    )
+                )
+            )
+        );
+END
+$$;
+COMMENT ON FUNCTION internal.close_mt5_positions(bigint, bigint[], text[], bigint[]) IS
+'Deletes what is missing from the picture and not kept; nothing is missing where one kept is NULL.';
+REVOKE ALL ON FUNCTION internal.close_mt5_positions(bigint, bigint[], text[], bigint[]) FROM public;
+
+-- Nearly every change is of price and result: columns that are not written are not checked again.
+CREATE OR REPLACE FUNCTION internal.store_mt5_positions(
+    p_account public.mt5_accounts,
+    p_session_id uuid,
+    p_sound jsonb,
+    OUT inserted bigint,
+    OUT updated bigint
+)
+RETURNS record
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    WITH good AS MATERIALIZED (
+        SELECT DISTINCT ON (r.identifier)
+            r.*,
+            CASE r.type WHEN 0 THEN 'BUY' ELSE 'SELL' END AS side,
+            coalesce(nullif(r.time_msc, 0), r.time * 1000) AS msc,
+            k.id AS stored_id,
+            k.raw AS stored_raw,
+            k.is_same_trade
+        FROM ROWS FROM (
+            jsonb_to_recordset(p_sound) AS (
+                ticket bigint, time bigint, time_msc bigint, time_update bigint,
+                time_update_msc bigint, type integer, magic bigint, identifier bigint,
+                reason integer, volume numeric, price_open numeric, sl numeric, tp numeric,
+                price_current numeric, swap numeric, profit numeric, symbol text, comment text,
+                external_id text
+            ),
+            jsonb_array_elements(p_sound)
+        ) WITH ORDINALITY AS r
+        LEFT JOIN LATERAL (
+            SELECT
+                p.id,
+                p.raw,
+                (
+                    p.ticket, p.symbol, p.type, p.volume, p.open_price, p.sl, p.tp, p.time,
+                    p.time_msc, p.magic, p.reason, p.comment, p.external_id
+                ) IS NOT DISTINCT FROM (
+                    r.ticket::text, r.symbol, CASE r.type WHEN 0 THEN 'BUY' ELSE 'SELL' END,
+                    round(r.volume, 8), round(r.price_open, 8), nullif(round(r.sl, 8), 0),
+                    nullif(round(r.tp, 8), 0), r.time,
+                    coalesce(nullif(r.time_msc, 0), r.time * 1000), r.magic, r.reason,
+                    r.comment, r.external_id
+                ) AS is_same_trade
+            FROM public.trading_positions AS p
+            WHERE p.account_id = p_account.id AND p.identifier = r.identifier
+            LIMIT 1
+        ) AS k ON TRUE
+        ORDER BY r.identifier, r.ordinality DESC
+    ),
+    moved AS (
+        UPDATE public.trading_positions AS p
+        SET
+            current_price = g.price_current,
+            profit = g.profit,
+            swap = coalesce(g.swap, 0),
+            time_update = g.time_update,
+            time_update_msc = g.time_update_msc,
+            raw = g.value
+        FROM good AS g
+        WHERE p.id = g.stored_id AND g.is_same_trade AND g.stored_raw IS DISTINCT FROM g.value
+        RETURNING p.id
+    ),
+    changed AS (
+        UPDATE public.trading_positions AS p
+        SET
+            (
+                ticket, symbol, type, volume, open_price, current_price, sl, tp, profit, swap,
+                time, time_msc, time_update, time_update_msc, magic, reason, comment, external_id,
+                raw
+            ) = (
+                g.ticket::text, g.symbol, g.side, g.volume, g.price_open, g.price_current,
+                nullif(g.sl, 0), nullif(g.tp, 0), g.profit, coalesce(g.swap, 0), g.time, g.msc,
+                g.time_update, g.time_update_msc, g.magic, g.reason, g.comment, g.external_id,
+                g.value
+            ),
+            -- the clock is asked only when the time is another one
+            open_time = CASE
+                WHEN p.time_msc = g.msc THEN p.open_time
+                ELSE (SELECT t.utc FROM public.mt5_server_time(p_account.server, g.msc) AS t)
+            END
+        FROM good AS g
+        WHERE p.id = g.stored_id AND NOT g.is_same_trade
+        RETURNING p.id
+    ),
+    opened AS (
+        INSERT INTO public.trading_positions (
+            session_id, account_id, identifier, ticket, symbol, type, volume, open_price,
+            current_price, sl, tp, profit, swap, open_time, time, time_msc, time_update,
+            time_update_msc, magic, reason, comment, external_id, raw
+        )
+        SELECT
+            p_session_id, p_account.id, g.identifier, g.ticket::text, g.symbol, g.side, g.volume,
+            g.price_open, g.price_current, nullif(g.sl, 0), nullif(g.tp, 0), g.profit,
+            coalesce(g.swap, 0), t.utc, g.time, g.msc, g.time_update, g.time_update_msc, g.magic,
+            g.reason, g.comment, g.external_id, g.value
+        FROM good AS g
+        CROSS JOIN LATERAL public.mt5_server_time(p_account.server, g.msc) AS t
+        WHERE g.stored_id IS NULL
+        ON CONFLICT (ticket, account_id) DO NOTHING
+        RETURNING id
+    )
+    SELECT
+        (SELECT count(*) FROM opened),
+        (SELECT count(*) FROM moved) + (SELECT count(*) FROM changed)
+    INTO inserted, updated;
+END
+$$;
+COMMENT ON FUNCTION internal.store_mt5_positions(public.mt5_accounts, uuid, jsonb) IS
+'Stores the open positions of a picture; answers how many are new and how many changed.';
+REVOKE ALL ON FUNCTION internal.store_mt5_positions(public.mt5_accounts, uuid, jsonb) FROM public;
+
 CREATE OR REPLACE FUNCTION public.ingest_mt5_positions(
     p_account_id bigint,
     p_rows jsonb,
@@ -22,11 +241,8 @@ DECLARE
     v_session_id uuid;
     v_bad bigint[];
     v_sound jsonb;
-    v_unreadable bigint := 0;
-    v_kept bigint[] := '{}';
     v_identifiers bigint[];
     v_tickets text[];
-    v_open bigint[];
 BEGIN
     PERFORM internal.check_mt5_taken_at(p_taken_at);
     v_account := internal.lock_open_mt5_account(p_account_id);
@@ -47,178 +263,20 @@ BEGIN
 
     v_bad := internal.reject_mt5_rows(p_account_id, 'positions', p_rows, 'api');
     rejected := cardinality(v_bad);
-    IF rejected > 0 THEN
-        SELECT
-            count(*) FILTER (WHERE b.identifier IS NULL),
-            array_agg(b.identifier) FILTER (WHERE b.identifier IS NOT NULL)
-        INTO v_unreadable, v_kept
-        FROM (
-            SELECT
-                CASE
-                    WHEN jsonb_typeof(p_rows -> (n.n - 1)::integer -> 'identifier') = 'number'
-                        AND p_rows -> (n.n - 1)::integer ->> 'identifier' ~ '^[1-9][0-9]{0,17}$'
-                        THEN (p_rows -> (n.n - 1)::integer ->> 'identifier')::bigint
-                END AS identifier
-            FROM unnest(v_bad) AS n (n)
-        ) AS b;
-        v_kept := coalesce(v_kept, '{}');
-    END IF;
     v_sound := coalesce(internal.leave_out_elements(p_rows, v_bad), '[]');
     v_session_id := internal.open_mt5_session(v_account);
-
     SELECT
         coalesce(array_agg((e.value ->> 'identifier')::bigint), '{}'),
         coalesce(array_agg(e.value ->> 'ticket'), '{}')
     INTO v_identifiers, v_tickets
     FROM jsonb_array_elements(v_sound) AS e (value);
 
-    v_open := v_identifiers || v_kept;
-
-    -- rows that the API wrote have no identifier: their ticket names the position
-    IF EXISTS (
-        SELECT FROM public.trading_positions AS p
-        WHERE p.account_id = p_account_id AND p.identifier IS NULL
-    ) THEN
-        FOR v_round IN 1..2 LOOP
-            UPDATE public.trading_positions AS p
-            SET identifier = u.identifier
-            FROM unnest(v_identifiers, v_tickets) AS u (identifier, ticket)
-            WHERE p.account_id = p_account_id
-                AND p.identifier IS NULL
-                AND p.ticket = CASE v_round WHEN 1 THEN u.ticket ELSE u.identifier::text END
-                AND NOT EXISTS (
-                    SELECT FROM public.trading_positions AS x
-                    WHERE x.account_id = p_account_id AND x.identifier = u.identifier
-                );
-        END LOOP;
-    END IF;
-
-    -- a ticket may pass from one position to another: the one that loses it is inserted again below
-    DELETE FROM public.trading_positions AS p
-    WHERE p.account_id = p_account_id
-        AND (
-            (
-                v_unreadable = 0
-                AND CASE
-                    WHEN p.identifier IS NULL THEN p.ticket <> ALL (v_kept::text[])
-                    ELSE p.identifier NOT IN (SELECT o.id FROM unnest(v_open) AS o (id))
-                END
-            )
-            OR (
-                p.ticket IN (SELECT t.ticket FROM unnest(v_tickets) AS t (ticket))
-                AND (
-                    p.identifier IS NULL
-                    OR (p.identifier, p.ticket) NOT IN (
-                        SELECT u.identifier, u.ticket
-                        FROM unnest(v_identifiers, v_tickets) AS u (identifier, ticket)
-                    )
-                )
-            )
-        );
-
-    WITH good AS MATERIALIZED (
-        SELECT DISTINCT ON (r.identifier)
-            r.*,
-            coalesce(nullif(r.time_msc, 0), r.time * 1000) AS msc,
-            k.id AS stored_id,
-            k.raw AS stored_raw,
-            k.is_same_trade
-        FROM ROWS FROM (
-            jsonb_to_recordset(v_sound) AS (
-                ticket bigint, time bigint, time_msc bigint, time_update bigint,
-                time_update_msc bigint, type integer, magic bigint, identifier bigint,
-                reason integer, volume numeric, price_open numeric, sl numeric, tp numeric,
-                price_current numeric, swap numeric, profit numeric, symbol text, comment text,
-                external_id text
-            ),
-            jsonb_array_elements(v_sound)
-        ) WITH ORDINALITY AS r
-        LEFT JOIN LATERAL (
-            SELECT
-                p.id,
-                p.raw,
-                (
-                    p.ticket, p.symbol, p.type, p.volume, p.open_price, p.sl, p.tp, p.time,
-                    p.time_msc, p.magic, p.reason, p.comment, p.external_id
-                ) IS NOT DISTINCT FROM (
-                    r.ticket::text, r.symbol, CASE r.type WHEN 0 THEN 'BUY' ELSE 'SELL' END,
-                    round(r.volume, 8), round(r.price_open, 8), nullif(round(r.sl, 8), 0),
-                    nullif(round(r.tp, 8), 0), r.time,
-                    coalesce(nullif(r.time_msc, 0), r.time * 1000), r.magic, r.reason,
-                    r.comment, r.external_id
-                ) AS is_same_trade
-            FROM public.trading_positions AS p
-            WHERE p.account_id = p_account_id AND p.identifier = r.identifier
-            LIMIT 1
-        ) AS k ON TRUE
-        ORDER BY r.identifier, r.ordinality DESC
-    ),
-    -- nearly every change: columns that are not written are not checked again
-    moved AS (
-        UPDATE public.trading_positions AS p
-        SET
-            current_price = g.price_current,
-            profit = g.profit,
-            swap = coalesce(g.swap, 0),
-            time_update = g.time_update,
-            time_update_msc = g.time_update_msc,
-            raw = g.value
-        FROM good AS g
-        WHERE p.id = g.stored_id AND g.is_same_trade AND g.stored_raw IS DISTINCT FROM g.value
-        RETURNING p.id
-    ),
-    changed AS (
-        UPDATE public.trading_positions AS p
-        SET
-            ticket = g.ticket::text,
-            symbol = g.symbol,
-            type = CASE g.type WHEN 0 THEN 'BUY' ELSE 'SELL' END,
-            volume = g.volume,
-            open_price = g.price_open,
-            current_price = g.price_current,
-            sl = nullif(g.sl, 0),
-            tp = nullif(g.tp, 0),
-            profit = g.profit,
-            swap = coalesce(g.swap, 0),
-            -- the clock is asked only when the time is another one
-            open_time = CASE
-                WHEN p.time_msc = g.msc THEN p.open_time
-                ELSE (SELECT t.utc FROM public.mt5_server_time(v_account.server, g.msc) AS t)
-            END,
-            time = g.time,
-            time_msc = g.msc,
-            time_update = g.time_update,
-            time_update_msc = g.time_update_msc,
-            magic = g.magic,
-            reason = g.reason,
-            comment = g.comment,
-            external_id = g.external_id,
-            raw = g.value
-        FROM good AS g
-        WHERE p.id = g.stored_id AND NOT g.is_same_trade
-        RETURNING p.id
-    ),
-    opened AS (
-        INSERT INTO public.trading_positions (
-            session_id, account_id, identifier, ticket, symbol, type, volume, open_price,
-            current_price, sl, tp, profit, swap, open_time, time, time_msc, time_update,
-            time_update_msc, magic, reason, comment, external_id, raw
-        )
-        SELECT
-            v_session_id, p_account_id, g.identifier, g.ticket::text, g.symbol,
-            CASE g.type WHEN 0 THEN 'BUY' ELSE 'SELL' END, g.volume, g.price_open, g.price_current,
-            nullif(g.sl, 0), nullif(g.tp, 0), g.profit, coalesce(g.swap, 0), t.utc, g.time, g.msc,
-            g.time_update, g.time_update_msc, g.magic, g.reason, g.comment, g.external_id, g.value
-        FROM good AS g
-        CROSS JOIN LATERAL public.mt5_server_time(v_account.server, g.msc) AS t
-        WHERE g.stored_id IS NULL
-        ON CONFLICT (ticket, account_id) DO NOTHING
-        RETURNING id
-    )
-    SELECT
-        (SELECT count(*) FROM opened),
-        (SELECT count(*) FROM moved) + (SELECT count(*) FROM changed)
-    INTO inserted, updated;
+    PERFORM internal.name_mt5_positions(p_account_id, v_identifiers, v_tickets);
+    PERFORM internal.close_mt5_positions(
+        p_account_id, v_identifiers, v_tickets, internal.identifiers_of_rejects(p_rows, v_bad)
+    );
+    SELECT s.inserted, s.updated INTO inserted, updated
+    FROM internal.store_mt5_positions(v_account, v_session_id, v_sound) AS s;
 
     -- after a reconnect the positions belong to the session that is alive
     UPDATE public.trading_positions AS p

@@ -24,6 +24,7 @@ SAMPLES = {
     "p_from": "'2026-01-05 00:00+00'", "p_to": "'2026-01-10 00:00+00'", "p_calendar": "'forex'",
     "p_period_start": "'2026-01-01 00:00+00'", "p_period_end": "'2026-02-01 00:00+00'",
     "p_clock": "'America/New_York+7'", "p_server": "'Broker-Live'",
+    "p_state": """'{"login": 70, "server": "Broker", "company": "B", "balance": 1, "equity": 1}'""",
     "p_report": """'{"first_msc": 1767603600000, "last_msc": 1767603600999, "deals": 1}'""",
 }  # fmt: skip
 TYPES = {
