@@ -38,8 +38,8 @@ COMMENT ON FUNCTION internal.refresh_ledger(bigint, bigint[], bigint[], bigint) 
 the first report what the deals say. p_since_msc is the time of the earliest deal that changed.';
 REVOKE ALL ON FUNCTION internal.refresh_ledger(bigint, bigint[], bigint[], bigint) FROM public;
 
--- Once for each statement, from its rows, whoever wrote it. EXECUTE, since the rows have another
--- name in each kind of statement.
+-- Once for each statement, from its rows, whoever wrote it. EXECUTE, since only UPDATE has old rows
+-- beside those that are new, inserted or deleted.
 CREATE OR REPLACE FUNCTION internal.follow_deals()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -54,6 +54,10 @@ DECLARE
     v_tickets bigint[];
     v_since_msc bigint;
 BEGIN
+    -- ON CONFLICT fires the triggers of INSERT and of UPDATE
+    IF NOT EXISTS (SELECT FROM changed_rows) THEN
+        RETURN NULL;
+    END IF;
     -- in the order of ids, so that two statements over several accounts don't deadlock
     FOR v_account_id, v_positions, v_tickets, v_since_msc IN EXECUTE format(
         $changed$
@@ -67,9 +71,8 @@ BEGIN
             ORDER BY c.account_id
         $changed$,
         CASE TG_OP
-            WHEN 'INSERT' THEN 'TABLE new_rows'
-            WHEN 'DELETE' THEN 'TABLE old_rows'
-            ELSE 'TABLE old_rows UNION ALL TABLE new_rows'
+            WHEN 'UPDATE' THEN 'TABLE old_rows UNION ALL TABLE changed_rows'
+            ELSE 'TABLE changed_rows'
         END
     ) LOOP
         PERFORM FROM public.mt5_accounts AS a WHERE a.id = v_account_id FOR NO KEY UPDATE;

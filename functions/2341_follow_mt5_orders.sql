@@ -2,7 +2,9 @@
 
 CALL deploy.become_owner();
 
--- As internal.follow_deals: type, stop and target of a trip's row are its opening order's.
+-- As internal.follow_deals: type, stop and target of a trip's row are its opening order's. EXECUTE
+-- plans with what the tables hold now: a plan kept from when there were no deals reads all deals of
+-- the account for each order.
 CREATE OR REPLACE FUNCTION internal.follow_mt5_orders()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -15,26 +17,24 @@ DECLARE
     v_account_id bigint;
     v_positions bigint[];
 BEGIN
-    FOR v_account_id, v_positions IN EXECUTE format(
-        $changed$
-            SELECT c.account_id, array_agg(DISTINCT d.position_id)
-            FROM (%s) AS c
-            CROSS JOIN LATERAL (
-                SELECT d.position_id
-                FROM public.trading_deals AS d
-                WHERE d.account_id = c.account_id
-                    AND d.order_ticket = c.ticket
-                    -- IN, INOUT
-                    AND d.entry IN (0, 2)
-                    AND d.position_id > 0
-                OFFSET 0
-            ) AS d
-            GROUP BY c.account_id
-            ORDER BY c.account_id
-        $changed$,
-        -- an order keeps its ticket
-        CASE TG_OP WHEN 'DELETE' THEN 'TABLE old_rows' ELSE 'TABLE new_rows' END
-    ) LOOP
+    -- ON CONFLICT fires the triggers of INSERT and of UPDATE
+    IF NOT EXISTS (SELECT FROM changed_rows) THEN
+        RETURN NULL;
+    END IF;
+    FOR v_account_id, v_positions IN EXECUTE $changed$
+        SELECT c.account_id, array_agg(DISTINCT d.position_id)
+        FROM changed_rows AS c
+        CROSS JOIN LATERAL (
+            SELECT d.position_id, d.entry
+            FROM public.trading_deals AS d
+            WHERE d.account_id = c.account_id AND d.order_ticket = c.ticket
+            OFFSET 0
+        ) AS d
+        WHERE d.entry IN (0, 2) -- IN, INOUT
+            AND d.position_id > 0
+        GROUP BY c.account_id
+        ORDER BY c.account_id
+    $changed$ LOOP
         PERFORM FROM public.mt5_accounts AS a WHERE a.id = v_account_id FOR NO KEY UPDATE;
         PERFORM internal.lock_mt5_trips(v_account_id, v_positions);
         PERFORM internal.refresh_trading_orders(v_account_id, v_positions);

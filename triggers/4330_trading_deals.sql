@@ -4,15 +4,15 @@ CALL deploy.become_owner();
 
 CREATE OR REPLACE TRIGGER trading_deals_50_inserted
 AFTER INSERT ON public.trading_deals
-REFERENCING NEW TABLE AS new_rows
+REFERENCING NEW TABLE AS changed_rows
 FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_deals();
 
 CREATE OR REPLACE TRIGGER trading_deals_50_updated
 AFTER UPDATE ON public.trading_deals
-REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
+REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows
 FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_deals();
 
 CREATE OR REPLACE TRIGGER trading_deals_50_deleted
 AFTER DELETE ON public.trading_deals
-REFERENCING OLD TABLE AS old_rows
+REFERENCING OLD TABLE AS changed_rows
 FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_deals();

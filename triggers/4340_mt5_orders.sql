@@ -4,15 +4,15 @@ CALL deploy.become_owner();
 
 CREATE OR REPLACE TRIGGER mt5_orders_50_inserted
 AFTER INSERT ON public.mt5_orders
-REFERENCING NEW TABLE AS new_rows
+REFERENCING NEW TABLE AS changed_rows
 FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_mt5_orders();
 
 CREATE OR REPLACE TRIGGER mt5_orders_50_updated
 AFTER UPDATE ON public.mt5_orders
-REFERENCING NEW TABLE AS new_rows
+REFERENCING NEW TABLE AS changed_rows
 FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_mt5_orders();
 
 CREATE OR REPLACE TRIGGER mt5_orders_50_deleted
 AFTER DELETE ON public.mt5_orders
-REFERENCING OLD TABLE AS old_rows
+REFERENCING OLD TABLE AS changed_rows
 FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_mt5_orders();
