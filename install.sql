@@ -91,11 +91,12 @@ SET lock_timeout = '5s';
 \set file indexes/1600_audit.sql \ir deploy/apply.psql
 
 -- functions: core
+\set file functions/2040_server_clock.sql \ir deploy/apply.psql
 \set file functions/2050_timescaledb_edition.sql \ir deploy/apply.psql
 \set file functions/2051_make_chunks_ahead.sql \ir deploy/apply.psql
 \set file functions/2060_set_updated_at.sql \ir deploy/apply.psql
 \set file functions/2070_subscribe.sql \ir deploy/apply.psql
-\set file functions/2080_bar_clock.sql \ir deploy/apply.psql
+\set file functions/2080_timeframe_length.sql \ir deploy/apply.psql
 
 -- functions: trading
 \set file functions/2110_strategy_counters.sql \ir deploy/apply.psql
@@ -255,9 +256,10 @@ SET lock_timeout = '5s';
 \set file grants/6010_deploy.sql \ir deploy/apply.psql
 \set file grants/6020_extensions.sql \ir deploy/apply.psql
 \set file grants/6030_schemas.sql \ir deploy/apply.psql
+\set file grants/6040_server_clock.sql \ir deploy/apply.psql
 \set file grants/6050_hypertables.sql \ir deploy/apply.psql
 \set file grants/6070_subscribe.sql \ir deploy/apply.psql
-\set file grants/6080_bar_clock.sql \ir deploy/apply.psql
+\set file grants/6080_timeframe_length.sql \ir deploy/apply.psql
 
 -- grants: trading
 \set file grants/6100_users.sql \ir deploy/apply.psql

@@ -8,18 +8,18 @@ CREATE OR REPLACE FUNCTION public.open_market_series(
     p_source text DEFAULT NULL,
     p_clock text DEFAULT NULL
 )
-RETURNS text
+RETURNS public.server_clock
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    v_clock public.server_clock := p_clock;
     v_series public.market_series;
 BEGIN
-    PERFORM public.bar_clock_time(now(), p_clock); -- an unknown zone stops here
     INSERT INTO public.market_series (symbol, timeframe, source, clock)
-    VALUES (p_symbol, p_timeframe, p_source, coalesce(p_clock, 'UTC'))
+    VALUES (p_symbol, p_timeframe, p_source, coalesce(v_clock, 'UTC'))
     ON CONFLICT (symbol, timeframe) DO NOTHING
     RETURNING * INTO v_series;
     IF FOUND THEN
@@ -38,7 +38,7 @@ BEGIN
             ),
             HINT = format('Name the series apart, such as %s.%s.', p_symbol, p_source);
     END IF;
-    IF v_series.clock <> p_clock THEN
+    IF v_series.clock <> v_clock THEN
         RAISE EXCEPTION USING
             ERRCODE = 'RB061',
             MESSAGE = format(
@@ -56,7 +56,8 @@ END
 $$;
 COMMENT ON FUNCTION public.open_market_series(text, text, text, text) IS
 'Registers a series before bars are written, and answers its clock. A new one goes by p_clock, else
-by UTC. Raises RB060 when its bars have another source, RB061 when they go by another clock.';
+by UTC. Raises 22023 for an unknown zone, RB060 when its bars have another source, RB061 when they
+go by another clock.';
 REVOKE ALL ON FUNCTION public.open_market_series(text, text, text, text) FROM public;
 
 -- A hypertable makes the chunk of a row before its CHECKs look at the row: what comes as JSON is
@@ -65,7 +66,7 @@ REVOKE ALL ON FUNCTION public.open_market_series(text, text, text, text) FROM pu
 CREATE OR REPLACE FUNCTION internal.check_market_times(
     p_table text,
     p_timeframe text,
-    p_clock text,
+    p_clock public.server_clock,
     p_first numeric,
     p_last numeric,
     p_hint text
@@ -78,10 +79,10 @@ PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_first timestamptz := public.bar_clock_moment(
+    v_first timestamptz := public.clock_to_utc(
         to_timestamp(greatest(least(p_first, 1e10), -1e10)) AT TIME ZONE 'UTC', p_clock
     );
-    v_last timestamptz := public.bar_clock_moment(
+    v_last timestamptz := public.clock_to_utc(
         to_timestamp(greatest(least(p_last, 1e10), -1e10)) AT TIME ZONE 'UTC', p_clock
     );
     v_earliest timestamptz := CASE
@@ -108,11 +109,12 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION internal.check_market_times(text, text, text, numeric, numeric, text) IS
+COMMENT ON FUNCTION
+internal.check_market_times(text, text, public.server_clock, numeric, numeric, text) IS
 'Raises check_violation (23514) with the name of the table''s CHECK when the first or the last time,
 seconds since 1970 on the clock p_clock, lies outside what the table takes.';
-REVOKE ALL ON FUNCTION internal.check_market_times(text, text, text, numeric, numeric, text)
-FROM public;
+REVOKE ALL ON FUNCTION
+internal.check_market_times(text, text, public.server_clock, numeric, numeric, text) FROM public;
 
 -- Rows of the log that other transactions have not committed are not seen, and stay for the next
 -- call: nothing is lost, whatever the order of commits. SECURITY DEFINER: the log is nobody's.

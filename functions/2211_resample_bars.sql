@@ -43,9 +43,7 @@ AS $$
 DECLARE
     v_length interval := public.timeframe_length(p_to_timeframe);
     v_part interval := public.timeframe_length(p_from_timeframe);
-    v_clock text;
-    v_zone text;
-    v_ahead interval;
+    v_clock public.server_clock;
     v_origin timestamp := timestamp '2000-01-02'; -- a Sunday
     v_time timestamp;
     v_since timestamptz;
@@ -97,23 +95,21 @@ BEGIN
         FROM public.market_series AS s
         WHERE s.symbol = p_symbol AND s.timeframe = p_from_timeframe
     ), 'UTC');
-    v_zone := regexp_replace(v_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '');
-    v_ahead := public.bar_clock_time(now(), v_clock) - (now() AT TIME ZONE v_zone);
-    v_time := public.bar_clock_time(p_to - interval '1 microsecond', v_clock);
+    v_time := public.utc_to_clock(p_to - interval '1 microsecond', v_clock);
     v_time := CASE p_to_timeframe
         WHEN 'MN1' THEN date_trunc('month', v_time)
         ELSE time_bucket(v_length, v_time, v_origin)
     END;
-    v_until := public.bar_clock_moment(v_time + v_length, v_clock);
+    v_until := public.clock_to_utc(v_time + v_length, v_clock);
     RETURN QUERY
     SELECT
         t.bucket, t.open, t.high, t.low, t.close, t.volume, t.real_volume, t.spread, t.bars
     FROM (
         SELECT
             CASE
-                WHEN (b.bucket - v_ahead) AT TIME ZONE v_zone > min(b.at)
-                    THEN min(b.at) - ((min(b.at) AT TIME ZONE v_zone) + v_ahead - b.bucket)
-                ELSE (b.bucket - v_ahead) AT TIME ZONE v_zone
+                WHEN public.clock_to_utc(b.bucket, v_clock) > min(b.at)
+                    THEN min(b.at) - (public.utc_to_clock(min(b.at), v_clock) - b.bucket)
+                ELSE public.clock_to_utc(b.bucket, v_clock)
             END AS bucket,
             first(b.open, b.at) AS open,
             max(b.high) AS high,
@@ -126,9 +122,9 @@ BEGIN
         FROM (
             SELECT
                 CASE p_to_timeframe
-                    WHEN 'MN1' THEN date_trunc('month', (m.timestamp AT TIME ZONE v_zone) + v_ahead)
+                    WHEN 'MN1' THEN date_trunc('month', public.utc_to_clock(m.timestamp, v_clock))
                     ELSE time_bucket(
-                        v_length, (m.timestamp AT TIME ZONE v_zone) + v_ahead, v_origin
+                        v_length, public.utc_to_clock(m.timestamp, v_clock), v_origin
                     )
                 END AS bucket,
                 m.timestamp AS at, m.open, m.high, m.low, m.close, m.volume, m.real_volume, m.spread

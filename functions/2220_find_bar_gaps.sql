@@ -25,8 +25,8 @@ AS $$
             d.day::date AS day
         FROM clock AS k
         CROSS JOIN LATERAL generate_series(
-            date_trunc('day', public.bar_clock_time(p_from, k.clock)),
-            public.bar_clock_time(p_to, k.clock),
+            date_trunc('day', public.utc_to_clock(p_from, k.clock)),
+            public.utc_to_clock(p_to, k.clock),
             interval '1 day'
         ) AS d (day)
     ),
@@ -59,8 +59,8 @@ AS $$
 
     SELECT coalesce(
         range_agg(tstzrange(
-            public.bar_clock_moment(h.day + h.opens, h.clock),
-            public.bar_clock_moment(h.day + h.closes, h.clock)
+            public.clock_to_utc(h.day + h.opens, h.clock),
+            public.clock_to_utc(h.day + h.closes, h.clock)
         )) * tstzmultirange(tstzrange(p_from, p_to)),
         '{}'
     )

@@ -42,14 +42,13 @@ LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan -- takes the clock apart once, not for each row
 AS $$
 #variable_conflict use_column
 DECLARE
-    v_clock text := public.open_market_series(p_symbol, 'TICK', p_source, p_clock);
-    v_zone text := regexp_replace(v_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '');
-    v_ahead interval := public.bar_clock_time(now(), v_clock) - (now() AT TIME ZONE v_zone);
-    v_latest timestamp := public.bar_clock_time(now() + interval '24 hours', v_clock);
-    v_earliest timestamp := public.bar_clock_time('1990-01-01 00:00:00+00', v_clock);
+    v_clock public.server_clock := public.open_market_series(p_symbol, 'TICK', p_source, p_clock);
+    v_latest timestamp := public.utc_to_clock(now() + interval '24 hours', v_clock);
+    v_earliest timestamp := public.utc_to_clock('1990-01-01 00:00:00+00', v_clock);
     v_staged bigint;
     v_written bigint;
     v_inserted bigint;
@@ -85,7 +84,7 @@ BEGIN
     WITH counted AS (
         SELECT
             s.line,
-            (s.day + s.time_of_day - v_ahead) AT TIME ZONE v_zone AS at,
+            public.clock_to_utc(s.day + s.time_of_day, v_clock) AS at,
             s.bid, s.ask, s.last, s.volume, s.flags,
             count(s.bid) OVER (ORDER BY s.line) AS bids,
             count(s.ask) OVER (ORDER BY s.line) AS asks,
@@ -169,9 +168,7 @@ SECURITY DEFINER -- the gateway may call this and nothing else
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_clock text;
-    v_zone text;
-    v_ahead interval;
+    v_clock public.server_clock;
     v_inserted bigint;
 BEGIN
     IF p_ticks IS NULL OR jsonb_typeof(p_ticks) <> 'array' THEN
@@ -181,8 +178,6 @@ BEGIN
             HINT = 'Objects with time_msc, bid, ask, last, volume, flags and volume_real.';
     END IF;
     v_clock := public.open_market_series(p_symbol, 'TICK', p_source, p_clock);
-    v_zone := regexp_replace(v_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '');
-    v_ahead := public.bar_clock_time(now(), v_clock) - (now() AT TIME ZONE v_zone);
     PERFORM internal.check_market_times(
         'market_ticks', 'TICK', v_clock, min(t.at) / 1000, max(t.at) / 1000,
         'time_msc is in milliseconds, not seconds, by the clock of the source, at most a day ahead.'
@@ -195,8 +190,10 @@ BEGIN
 
     WITH ticks AS (
         SELECT
-            (timestamp 'epoch' + (e.tick ->> 'time_msc')::bigint * interval '1 millisecond'
-                - v_ahead) AT TIME ZONE v_zone AS at,
+            public.clock_to_utc(
+                timestamp 'epoch' + (e.tick ->> 'time_msc')::bigint * interval '1 millisecond',
+                v_clock
+            ) AS at,
             e.tick,
             e.number
         FROM jsonb_array_elements(p_ticks) WITH ORDINALITY AS e (tick, number)

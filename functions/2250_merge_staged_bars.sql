@@ -47,12 +47,13 @@ LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan -- takes the clock apart once, not for each row
 AS $$
 #variable_conflict use_column
 DECLARE
-    v_clock text := public.open_market_series(p_symbol, p_timeframe, p_source, p_clock);
-    v_zone text := regexp_replace(v_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '');
-    v_ahead interval := public.bar_clock_time(now(), v_clock) - (now() AT TIME ZONE v_zone);
+    v_clock public.server_clock := public.open_market_series(
+        p_symbol, p_timeframe, p_source, p_clock
+    );
     v_step bigint := 1000000 * least(
         date_part('epoch', public.timeframe_length(p_timeframe)), 86400
     ); -- microseconds: a part of a second is not where a bar opens either
@@ -60,9 +61,9 @@ DECLARE
         WHEN p_timeframe IN ('D1', 'W1', 'MN1') THEN '1700-01-01' ELSE '1970-01-01'
     END;
     v_earliest timestamptz := v_first_day::timestamp AT TIME ZONE 'UTC';
-    v_earliest_time timestamp := public.bar_clock_time(v_earliest, v_clock);
+    v_earliest_time timestamp := public.utc_to_clock(v_earliest, v_clock);
     v_latest timestamptz := now() + interval '24 hours';
-    v_latest_time timestamp := public.bar_clock_time(v_latest, v_clock);
+    v_latest_time timestamp := public.utc_to_clock(v_latest, v_clock);
     v_staged bigint;
     v_written bigint;
     v_inserted bigint := 0;
@@ -129,7 +130,7 @@ BEGIN
                 AND (date_part('epoch', s.time_of_day) * 1000000)::bigint % v_step = 0
             ELSE s.moment BETWEEN v_earliest AND v_latest
                 AND (
-                    date_part('epoch', public.bar_clock_time(s.moment, v_clock)) * 1000000
+                    date_part('epoch', public.utc_to_clock(s.moment, v_clock)) * 1000000
                 )::bigint % v_step = 0
         END
     );
@@ -138,7 +139,7 @@ BEGIN
     -- The first line of a time counts. In the mode skip, which needs no order, the others are
     -- looked for only when fewer bars were inserted than staged.
     IF p_on_conflict = 'update' THEN
-        PERFORM internal.reject_staged_twins(v_zone, v_ahead);
+        PERFORM internal.reject_staged_twins(v_clock);
         SELECT count(*) INTO v_rejected FROM pg_temp.staged_rejects;
     END IF;
 
@@ -161,7 +162,7 @@ BEGIN
             )
             SELECT
                 p_symbol, p_timeframe,
-                coalesce(s.moment, (s.day + s.time_of_day - v_ahead) AT TIME ZONE v_zone),
+                coalesce(s.moment, public.clock_to_utc(s.day + s.time_of_day, v_clock)),
                 s.open, s.high, s.low, s.close, s.volume, s.real_volume, s.spread
             FROM pg_temp.staged_bars AS s
             WHERE v_rejected = 0
@@ -182,7 +183,7 @@ BEGIN
         )
         SELECT
             p_symbol, p_timeframe,
-            coalesce(s.moment, (s.day + s.time_of_day - v_ahead) AT TIME ZONE v_zone),
+            coalesce(s.moment, public.clock_to_utc(s.day + s.time_of_day, v_clock)),
             s.open, s.high, s.low, s.close, s.volume, s.real_volume, s.spread
         FROM pg_temp.staged_bars AS s
         WHERE v_rejected = 0
@@ -197,7 +198,7 @@ BEGIN
             )
             SELECT
                 p_symbol, p_timeframe,
-                coalesce(s.moment, (s.day + s.time_of_day - v_ahead) AT TIME ZONE v_zone),
+                coalesce(s.moment, public.clock_to_utc(s.day + s.time_of_day, v_clock)),
                 s.open, s.high, s.low, s.close, s.volume, s.real_volume, s.spread
             FROM pg_temp.staged_bars AS s
             WHERE v_rejected = 0
@@ -218,7 +219,7 @@ BEGIN
     PERFORM set_config('rubi.bars_logged', 'off', TRUE);
 
     IF p_on_conflict = 'skip' AND v_written + v_rejected < v_staged THEN
-        PERFORM internal.reject_staged_twins(v_zone, v_ahead);
+        PERFORM internal.reject_staged_twins(v_clock);
         SELECT count(*) INTO v_rejected FROM pg_temp.staged_rejects;
     END IF;
 
@@ -236,7 +237,7 @@ are left in staged_rejects with the reason. staged = inserted + updated + unchan
 Raises RB060 for bars of another source, RB061 for another clock, RB063 for another p_on_conflict.';
 REVOKE ALL ON FUNCTION public.merge_staged_bars(text, text, text, text, text) FROM public;
 
-CREATE OR REPLACE FUNCTION internal.reject_staged_twins(p_zone text, p_ahead interval)
+CREATE OR REPLACE FUNCTION internal.reject_staged_twins(p_clock public.server_clock)
 RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -251,7 +252,7 @@ BEGIN
             s.line,
             first_value(s.line) OVER (
                 PARTITION BY coalesce(
-                    s.moment, (s.day + s.time_of_day - p_ahead) AT TIME ZONE p_zone
+                    s.moment, public.clock_to_utc(s.day + s.time_of_day, p_clock)
                 )
                 ORDER BY s.line
             ) AS first_line
@@ -261,9 +262,9 @@ BEGIN
     WHERE t.line > t.first_line;
 END
 $$;
-COMMENT ON FUNCTION internal.reject_staged_twins(text, interval) IS
+COMMENT ON FUNCTION internal.reject_staged_twins(public.server_clock) IS
 'Rejects staged lines whose time an earlier line has.';
-REVOKE ALL ON FUNCTION internal.reject_staged_twins(text, interval) FROM public;
+REVOKE ALL ON FUNCTION internal.reject_staged_twins(public.server_clock) FROM public;
 
 -- SECURITY DEFINER: the log is nobody's.
 CREATE OR REPLACE FUNCTION internal.log_bars_without_trigger(

@@ -20,9 +20,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
 DECLARE
-    v_clock text;
-    v_zone text;
-    v_ahead interval;
+    v_clock public.server_clock;
     v_range tstzrange;
 BEGIN
     IF p_rates IS NULL OR jsonb_typeof(p_rates) <> 'array' THEN
@@ -32,8 +30,6 @@ BEGIN
             HINT = 'Objects with time, open, high, low, close and so on, or arrays in this order.';
     END IF;
     v_clock := public.open_market_series(p_symbol, p_timeframe, p_source, p_clock);
-    v_zone := regexp_replace(v_clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '');
-    v_ahead := public.bar_clock_time(now(), v_clock) - (now() AT TIME ZONE v_zone);
     PERFORM internal.check_market_times(
         'market_data', p_timeframe, v_clock, min(t.at), max(t.at),
         'time is in seconds by the clock of the source, and at most a day ahead.'
@@ -49,8 +45,9 @@ BEGIN
     PERFORM set_config('rubi.bars_logged', 'on', TRUE); -- below, and not row by row
     WITH rates AS (
         SELECT
-            (to_timestamp((b.bar ->> 'time')::bigint) AT TIME ZONE 'UTC' - v_ahead)
-                AT TIME ZONE v_zone AS at,
+            public.clock_to_utc(
+                to_timestamp((b.bar ->> 'time')::bigint) AT TIME ZONE 'UTC', v_clock
+            ) AS at,
             (b.bar ->> 'open')::numeric AS open,
             (b.bar ->> 'high')::numeric AS high,
             (b.bar ->> 'low')::numeric AS low,

@@ -10,19 +10,15 @@ STABLE
 PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT (date_trunc('day', (p_at AT TIME ZONE r.zone) + r.shift) - r.shift) AT TIME ZONE r.zone
+    SELECT public.clock_to_utc(date_trunc('day', public.utc_to_clock(p_at, r.clock)), r.clock)
     FROM (
-        SELECT
-            coalesce(c.zone, 'America/New_York') AS zone,
-            coalesce(c.shift, interval '7 hours') AS shift
+        SELECT coalesce(c.clock, 'America/New_York+7'::public.server_clock) AS clock
         FROM (SELECT p_account_id AS account_id) AS t
         LEFT JOIN LATERAL (
-            SELECT
-                s.zone,
-                s.shift
+            SELECT s.clock
             FROM public.mt5_accounts AS a
             INNER JOIN public.mt5_server_clocks AS s ON a.server = s.server
-            WHERE a.id = t.account_id AND s.valid_from <= (p_at AT TIME ZONE s.zone) + s.shift
+            WHERE a.id = t.account_id AND s.valid_from <= public.utc_to_clock(p_at, s.clock)
             ORDER BY s.valid_from DESC
             LIMIT 1
         ) AS c ON TRUE

@@ -4,7 +4,7 @@ CALL deploy.become_owner();
 
 GRANT EXECUTE ON FUNCTION
 internal.log_bars_without_trigger(text, text, bigint, tstzrange),
-internal.reject_staged_twins(text, interval),
+internal.reject_staged_twins(public.server_clock),
 public.merge_staged_bars(text, text, text, text, text), public.stage_bars()
 TO rubi_app;
 GRANT EXECUTE ON FUNCTION

@@ -127,11 +127,21 @@ BEGIN
             VALUE BETWEEN '1699-01-01 00:00:00+00' AND '10000-01-01 00:00:00+00'
         );
     END IF;
-    IF to_regtype('public.clock_name') IS NULL THEN
-        CREATE DOMAIN public.clock_name AS text
-        CONSTRAINT clock_form_check CHECK (
+    IF to_regtype('public.server_clock') IS NULL THEN
+        -- A zone has a slash, or is UTC or GMT: EET, CET and such are fixed offsets to PostgreSQL
+        -- and zones with summer time to all others. An unknown zone raises 22023.
+        CREATE DOMAIN public.server_clock AS text
+        CONSTRAINT server_clock_form_check CHECK (
             octet_length(VALUE) <= 100
-            AND VALUE ~ '^[A-Za-z][A-Za-z_]*(/[A-Za-z_-]+[A-Za-z_]){0,2}([+-][0-9]{1,2})?$'
+            AND VALUE ~ '^[A-Z][A-Za-z_]+(/[A-Z][A-Za-z_-]*[A-Za-z]){0,2}([+-]([1-9]|1[0-4]))?$'
+            AND VALUE ~ '^(UTC|GMT|Etc/UTC|Etc/GMT)([+-]|$)|^(?!Etc).+/'
+        )
+        CONSTRAINT server_clock_zone_known_check CHECK (
+            isfinite(
+                timestamp '2000-01-01' AT TIME ZONE CASE
+                    WHEN VALUE LIKE 'Etc/GMT%' THEN VALUE ELSE rtrim(VALUE, '+-0123456789')
+                END
+            )
         );
     END IF;
     IF to_regtype('public.request_id') IS NULL THEN
@@ -168,7 +178,8 @@ COMMENT ON DOMAIN public.event_time IS
 'When something happened: from 1990 to two days ahead, UTC.';
 COMMENT ON DOMAIN public.finite_time IS
 'A moment of the past or of the future: from 1699 to the year 9999, UTC.';
-COMMENT ON DOMAIN public.clock_name IS
-'A time zone, then the hours that the clock is ahead of it: America/New_York+7, UTC.';
+COMMENT ON DOMAIN public.server_clock IS
+'Clock of a server or of a source of bars: a time zone, then the whole hours it is ahead of it.
+America/New_York+7, Europe/Athens, Etc/GMT-2, UTC.';
 COMMENT ON DOMAIN public.request_id IS
 'Identity of a request, chosen by the client: 1 to 200 characters.';

@@ -8,7 +8,7 @@ CREATE TABLE IF NOT EXISTS public.market_series (
     symbol public.key_text NOT NULL,
     timeframe public.key_text NOT NULL,
     source public.key_text,
-    clock public.clock_name DEFAULT 'UTC' NOT NULL,
+    clock public.server_clock DEFAULT 'UTC' NOT NULL,
     bars bigint DEFAULT 0 NOT NULL,
     created_at public.event_time DEFAULT now() NOT NULL,
     CONSTRAINT market_series_pkey PRIMARY KEY (symbol, timeframe),
@@ -28,7 +28,7 @@ COMMENT ON COLUMN public.market_series.timeframe IS 'MT5 timeframe; TICK for tic
 COMMENT ON COLUMN public.market_series.source IS
 'Who delivered the bars, such as a broker''s server; NULL while nobody said. A series has one.';
 COMMENT ON COLUMN public.market_series.clock IS
-'Clock of the source: a time zone, then the hours it is ahead of it. America/New_York+7, UTC.';
+'Clock of the source, by which its days begin: America/New_York+7, UTC.';
 COMMENT ON COLUMN public.market_series.bars IS
 'Bars counted so far; changes not folded yet are in internal.bar_changes.';
 COMMENT ON COLUMN public.market_series.created_at IS 'When the series was first seen, UTC.';

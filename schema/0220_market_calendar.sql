@@ -4,7 +4,7 @@ CALL deploy.become_owner();
 
 CREATE TABLE IF NOT EXISTS public.market_sessions (
     calendar public.filled_text NOT NULL,
-    clock public.clock_name DEFAULT 'UTC' NOT NULL,
+    clock public.server_clock DEFAULT 'UTC' NOT NULL,
     weekday smallint NOT NULL,
     opens interval NOT NULL,
     closes interval NOT NULL,
@@ -12,20 +12,13 @@ CREATE TABLE IF NOT EXISTS public.market_sessions (
     CONSTRAINT market_sessions_weekday_known_check CHECK (weekday BETWEEN 1 AND 7),
     CONSTRAINT market_sessions_closes_after_opening_check CHECK (
         opens >= interval '0' AND closes > opens AND closes <= interval '24 hours'
-    ),
-    -- an unknown zone raises invalid_parameter_value
-    CONSTRAINT market_sessions_clock_known_check CHECK (
-        (
-            timestamp '2000-01-01'
-            AT TIME ZONE regexp_replace(clock, '(?i)(?<!^etc/gmt)[+-][0-9]{1,2}$', '')
-        ) IS NOT NULL
     )
 );
 COMMENT ON TABLE public.market_sessions IS
 'Trading hours of a calendar, week by week. A weekday without a row is closed.';
 COMMENT ON COLUMN public.market_sessions.calendar IS 'Name of the calendar, such as forex.';
 COMMENT ON COLUMN public.market_sessions.clock IS
-'Clock of opens and closes: a time zone, then the hours it is ahead of it.';
+'Clock of opens and closes.';
 COMMENT ON COLUMN public.market_sessions.weekday IS '1 Monday to 7 Sunday.';
 COMMENT ON COLUMN public.market_sessions.opens IS 'Time of day the market opens.';
 COMMENT ON COLUMN public.market_sessions.closes IS 'Time of day the market closes, up to 24:00.';

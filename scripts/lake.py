@@ -45,7 +45,9 @@ def query(
     to: Annotated[str, typer.Option(help="of the bars that are made, up to W1")] = "D1",
     since: Annotated[str, typer.Option("--from", help="day, UTC")] = "1970-01-05",
     until: Annotated[str, typer.Option("--until", help="day after the last, UTC")] = "2100-01-01",
-    clock: Annotated[str, typer.Option(help="days begin by it: America/New_York+7")] = "UTC",
+    clock: Annotated[
+        str, typer.Option(help="days begin by it: America/New_York+7, short NY+7")
+    ] = "UTC",
     minimum: Annotated[int, typer.Option(help="gaps longer than this many seconds")] = 0,
     master: Annotated[str, typer.Option(help="spark://host:port")] = "",
     deadline: Annotated[int, typer.Option(help="seconds that Spark may take")] = 3600,

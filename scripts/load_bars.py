@@ -148,14 +148,16 @@ class Loader:
         plan = self.plan
         self.connection.execute(
             "UPDATE pg_temp.staged_bars SET day = NULL,"
-            " moment = coalesce(moment, bar_clock_moment(day + time_of_day, %s))",
+            " moment = coalesce(moment, clock_to_utc(day + time_of_day, c.clock))"
+            " FROM (SELECT %s::server_clock AS clock OFFSET 0) AS c",
             [plan.clock or "UTC"],
         )
         if plan.to_midnight:
             self.connection.execute(
-                "UPDATE pg_temp.staged_bars SET moment = bar_clock_moment("
-                "date_trunc('day', bar_clock_time(moment, %(clock)s)), %(clock)s)",
-                {"clock": plan.series_clock},
+                "UPDATE pg_temp.staged_bars SET moment = clock_to_utc("
+                "date_trunc('day', utc_to_clock(moment, c.clock)), c.clock)"
+                " FROM (SELECT %s::server_clock AS clock OFFSET 0) AS c",
+                [plan.series_clock],
             )
 
     def compare_with_deals(self) -> None:
@@ -213,11 +215,6 @@ class Loader:
                 writer.writerow((number, self.rejected[number], text))
 
 
-def clock_called(name: str | None) -> str | None:
-    """A clock by its whole name: NY+7 is America/New_York+7."""
-    return server_clock.spell(*server_clock.parse(name)) if name else None
-
-
 def check(
     connection: psycopg.Connection, paths: list[Path], options: Options, asked: Asked
 ) -> list[Plan]:
@@ -257,7 +254,7 @@ def load_all(dsn: str, files: list[Path], options: Options, asked: Asked, confli
     ) as connection:
         for name in filter(None, (asked.clock, asked.day_clock)):
             # an unknown zone stops here
-            connection.execute("SELECT bar_clock_time(now(), %s)", [name])
+            connection.execute("SELECT %s::server_clock", [name])
         plans = check(connection, files, options, asked)
         loader = Loader(connection, asked.source, conflict)
         with Progress(
@@ -339,7 +336,8 @@ def load(
         raise typer.BadParameter(f"{timeframe}: one of {', '.join(TIMEFRAMES)}")
     names = [name.strip() for name in columns.split(",")] if columns else None
     options = Options(names, dates, volume, ticker, decimal_comma)
-    asked = Asked(symbol, timeframe, clock_called(clock), clock_called(day_clock), source)
+    named = [server_clock.whole_name(name) if name else None for name in (clock, day_clock)]
+    asked = Asked(symbol, timeframe, *named, source)
     if not load_all(dsn, files, options, asked, on_conflict):
         raise typer.Exit(1)
 

@@ -81,9 +81,7 @@ def test_days_stamped_at_the_opening_go_to_their_midnight_when_asked(
 def test_clock_of_a_server_is_the_rule_of_its_deals(
     market: psycopg.Connection, tmp_path: Path
 ) -> None:
-    market.execute(
-        "INSERT INTO mt5_server_clocks (server, zone, shift) VALUES ('Broker', 'UTC', '3h')"
-    )
+    market.execute("INSERT INTO mt5_server_clocks (server, clock) VALUES ('Broker', 'UTC+3')")
     path = bars.write(tmp_path)
     done = bars.script(market, load_bars, path, "--source", "Broker", "--clock", "NY+7")
     assert done.returncode == 1 and "UTC+3" in done.stderr
@@ -96,8 +94,8 @@ def test_clock_is_asked_for_where_the_rules_of_a_server_change(
     market: psycopg.Connection, tmp_path: Path
 ) -> None:
     market.execute(
-        "INSERT INTO mt5_server_clocks (server, valid_from, zone, shift)"
-        " VALUES ('Broker', '-infinity', 'UTC', '3h'), ('Broker', '2024-01-01', 'UTC', '2h')"
+        "INSERT INTO mt5_server_clocks (server, valid_from, clock)"
+        " VALUES ('Broker', '-infinity', 'UTC+3'), ('Broker', '2024-01-01', 'UTC+2')"
     )
     path = bars.write(tmp_path)
     assert "--clock" in bars.script(market, load_bars, path, "--source", "Broker").stderr
@@ -129,8 +127,7 @@ def hour_of_bars(folder: Path) -> Path:
 def trade(db: psycopg.Connection) -> int:
     """An account whose deals have the prices of those bars at their minutes."""
     db.execute(
-        "INSERT INTO mt5_server_clocks (server, zone, shift)"
-        " VALUES ('Broker-Live', 'America/New_York', '7 hours')"
+        "INSERT INTO mt5_server_clocks (server, clock) VALUES ('Broker-Live', 'America/New_York+7')"
     )
     account = mt5.open_account(db, rows.user(db))
     deals = [mt5.deal(f"2026-01-05 12:{n:02d}:10", price=1.2 + n) for n in range(0, 60, 5)]
@@ -147,7 +144,7 @@ def test_bars_of_a_wrong_hour_are_found_by_the_deals_of_their_server(
     done = bars.script(db, load_bars, path, "--clock", "UTC+1")
     assert (done.returncode, "WARNING" in done.stdout) == (0, True)
     db.execute("TRUNCATE market_data, market_series")
-    db.execute("UPDATE mt5_server_clocks SET zone = 'UTC', shift = '1 hour'")  # deals stay
+    db.execute("UPDATE mt5_server_clocks SET clock = 'UTC+1'")  # deals stay
     done = bars.script(db, load_bars, path, "--source", "Broker-Live")
     assert (done.returncode, times(db)) == (1, [])
     assert "wrong by" in done.stderr
@@ -171,9 +168,9 @@ def test_first_clock_of_a_trade_server_is_kept_for_its_deals(
     assert db.execute("SELECT count(*) FROM mt5_server_clocks").fetchone() == (0,)
     path = bars.write(tmp_path)
     assert bars.script(db, load_bars, path, "--source", "Broker", "--clock", "NY+7").returncode == 0
-    assert db.execute(
-        "SELECT server, zone, date_part('hour', shift) FROM mt5_server_clocks"
-    ).fetchall() == [("Broker", "America/New_York", 7)]
+    assert db.execute("SELECT server, clock FROM mt5_server_clocks").fetchall() == [
+        ("Broker", "America/New_York+7")
+    ]
     assert "the rule of Broker" in bars.script(db, load_bars, path, "--source", "Broker").stdout
 
 

@@ -304,7 +304,7 @@ def test_sums_of_the_largest_deals_fit(db: psycopg.Connection) -> None:
     [
         ("INSERT INTO market_retention VALUES ('*', 'M7', '1 day')", "timeframe_known_check"),
         ("INSERT INTO market_sessions VALUES ('x', 'New York', 1, '0', '1 h')",
-         "clock_form_check"),
+         "server_clock_form_check"),
         ("INSERT INTO market_sessions VALUES ('x', 'America/New_Yorc', 1, '0', '1 h')", "22023"),
         ("INSERT INTO market_sessions VALUES (' ', 'UTC', 1, '0', '1 h')", "text_not_blank_check"),
         ("INSERT INTO market_holidays VALUES ('x', '2026-12-25', 'y', '9 h', '25 h')",

@@ -13,6 +13,7 @@ from rubi.deploying import sqlfiles
 
 UNPARSED = (
     "functions/2471_measure_performance.sql",
+    "functions/2040_server_clock.sql",
     "functions/2310_mt5_server_time.sql",
     "functions/2213_last_bars.sql",
 )

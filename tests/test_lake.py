@@ -19,7 +19,7 @@ import lake_rows
 import object_store
 from rubi.bars.archive import Store
 from rubi.cli import Failure
-from rubi.lake import engines, questions
+from rubi.lake import engines
 from rubi.lake import files as lake_files
 
 
@@ -51,7 +51,7 @@ def test_the_shared_text_makes_the_bars_that_resample_bars_makes(
 ) -> None:
     for to, clock in (("H1", "UTC"), ("H4", "UTC"), ("D1", lake_rows.CLOCK), ("W1", "UTC")):
         found = engines.ask_postgresql(filled, "resample", lake_rows.values(to, clock))
-        shown = "timestamp" if to == "H1" else "bar_clock_time(timestamp, %(clock)s)"
+        shown = "timestamp" if to == "H1" else "utc_to_clock(timestamp, %(clock)s)"
         expected = filled.execute(
             f"SELECT s.symbol, extract(epoch FROM {shown})::bigint, open, high, low, close, volume,"
             " real_volume, spread, bars::bigint FROM unnest(%(symbols)s::text[]) AS s (symbol)"
@@ -61,19 +61,6 @@ def test_the_shared_text_makes_the_bars_that_resample_bars_makes(
              "since": datetime(2024, 2, 1, tzinfo=UTC), "until": lake_rows.UNTIL},
         ).fetchall()  # fmt: skip
         assert [tuple(row.values()) for row in found.to_pylist()] == expected
-
-
-@pytest.mark.parametrize(
-    ("clock", "parts"),
-    [
-        ("Etc/GMT-3", ("Etc/GMT-3", 0)),
-        ("etc/gmt+11", ("etc/gmt+11", 0)),
-        ("America/New_York+7", ("America/New_York", 7)),
-        ("UTC", ("UTC", 0)),
-    ],
-)
-def test_clock_is_cut_into_zone_and_hours_as_in_sql(clock: str, parts: tuple[str, int]) -> None:
-    assert questions.clock_parts(clock) == parts
 
 
 def test_gaps_tell_the_hole_from_the_weekend(filled: psycopg.Connection, tmp_path: Path) -> None:

@@ -177,10 +177,9 @@ def test_resampled_bars_begin_by_the_clock(
     ("clock", "shown"),
     [
         ("Etc/GMT-3", "13:00"),
-        ("etc/gmt+5", "05:00"),
+        ("Etc/GMT+5", "05:00"),
         ("UTC+3", "13:00"),
         ("America/New_York+7", "12:00"),
-        ("Etc/GMT-3+2", "15:00"),
     ],
 )
 def test_clock_is_a_zone_by_its_whole_name_before_it_is_hours_and_a_zone(
@@ -188,18 +187,16 @@ def test_clock_is_a_zone_by_its_whole_name_before_it_is_hours_and_a_zone(
 ) -> None:
     moment = "2024-01-02 10:00+00"
     found = db.execute(
-        "SELECT to_char(t.shown, 'HH24:MI'), bar_clock_moment(t.shown, %(clock)s) = %(moment)s"
-        " FROM bar_clock_time(%(moment)s, %(clock)s) AS t (shown)",
+        "SELECT to_char(t.shown, 'HH24:MI'), clock_to_utc(t.shown, %(clock)s) = %(moment)s"
+        " FROM utc_to_clock(%(moment)s, %(clock)s) AS t (shown)",
         {"clock": clock, "moment": moment},
     ).fetchone()
     assert found == (shown, True)
-    if clock.count("+") + clock.count("-") > 1:
-        return  # no clock that a series takes
     time = int(datetime.fromisoformat(f"2024-01-02 {shown}+00").timestamp())
     ingest(db, H1 | {"time": time}, clock=clock)
     assert [row[2] for row in bars.stored(db)] == [datetime(2024, 1, 2, 10)]
     day = (
-        "SELECT timestamp = bar_clock_moment('2024-01-02', %(clock)s) FROM resample_bars('EURUSD',"
+        "SELECT timestamp = clock_to_utc('2024-01-02', %(clock)s) FROM resample_bars('EURUSD',"
         " 'H1', 'D1', '2024-01-01', '2024-01-05', %(clock)s)"
     )
     assert db.execute(day, {"clock": clock}).fetchall() == [(True,)]

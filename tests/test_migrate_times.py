@@ -86,7 +86,6 @@ def test_digits_of_a_date_are_read_or_refused(
         ("America/New_York+7", "2024-01-01 11:00"),
         ("NY+7", "2024-01-01 11:00"),
         ("NY", "2024-01-01 04:00"),
-        ("Etc/GMT-3+2", "2024-01-01 14:00"),
     ],
 )
 def test_name_of_a_zone_is_not_cut_into_hours(

@@ -241,8 +241,8 @@ def test_the_server_day_follows_the_rules_of_the_server_s_clock(app: psycopg.Con
     number, _ = account(app, rows.user(app))
     server = app.execute("SELECT server FROM mt5_accounts WHERE id = %s", [number]).fetchone()[0]
     app.execute(
-        "INSERT INTO mt5_server_clocks (server, valid_from, zone, shift) VALUES"
-        " (%s, '-infinity', 'UTC', '3 hours'), (%s, '2026-02-01', 'Europe/Athens', '0')",
+        "INSERT INTO mt5_server_clocks (server, valid_from, clock) VALUES"
+        " (%s, '-infinity', 'UTC+3'), (%s, '2026-02-01', 'Europe/Athens')",
         [server, server],
     )
     for at, start in (

@@ -59,7 +59,7 @@ SELECT internal.mt5_symbol_terms(s) FROM mt5_symbols AS s LIMIT 1;
 SELECT internal.open_mt5_session(a) FROM mt5_accounts AS a LIMIT 1;
 -- example: internal.reject_staged_twins
 SELECT stage_bars();
-SELECT internal.reject_staged_twins('EURUSD', interval '1 hour');
+SELECT internal.reject_staged_twins('America/New_York+7');
 -- example: lake_files
 INSERT INTO market_archives (
     symbol, timeframe, month, location, sha256, bars, price_sum, volume_sum

@@ -1,8 +1,8 @@
 """The clock of a trade server: one rule for its deals and its bars.
 
 A clock is a time zone and the hours it is ahead of it: America/New_York+7 (short NY+7), UTC+3,
-Europe/Athens. The rules are in mt5_server_clocks: deals are read by them, and so are bars whose
-source is the server, `load_bars.py --source SERVER`.
+Europe/Athens; the grammar is that of the domain server_clock. The rules are in mt5_server_clocks:
+deals are read by them, and so are bars whose source is the server, `load_bars.py --source SERVER`.
 """
 
 from __future__ import annotations
@@ -15,9 +15,12 @@ import typer
 
 from rubi.cli import Failure, console
 
-SHORT = {"NY": "America/New_York"}
+SHORT = {"NY": "America/New_York", "UTC": "UTC", "GMT": "GMT"}
 # Etc/GMT-3 is a zone by its whole name, and the only kind that ends like hours
-CLOCK = re.compile(r"(?P<zone>Etc/GMT[+-]\d{1,2}|[A-Za-z_/-]*[A-Za-z_])(?P<hours>[+-]\d{1,2})?")
+CLOCK = re.compile(
+    r"(?P<whole>Etc/GMT(?:[+-](?:[1-9]|1[0-4]))?)|(?P<zone>(?i:NY|UTC|GMT)|Etc/UTC"
+    r"|(?!Etc)[A-Z][A-Za-z_]+(?:/[A-Z][A-Za-z_-]*[A-Za-z]){1,2})(?P<hours>[+-][0-9]{1,2})?"
+)
 FORMS = "NY+7 (New York time + 7 hours, most brokers), UTC+3, or a zone such as Europe/Athens"
 
 
@@ -26,21 +29,23 @@ def parse(text: str) -> tuple[str, int]:
     match = CLOCK.fullmatch(text.strip())
     if not match or abs(hours := int(match["hours"] or 0)) > 14:
         raise Failure(f"{text} is no clock: {FORMS}", code=2)
-    return SHORT.get(match["zone"].upper(), match["zone"]), hours
+    zone = match["whole"] or match["zone"]
+    return SHORT.get(zone.upper(), zone), hours
 
 
-def spell(zone: str, hours: int) -> str:
-    """A clock as the command line and bars take it."""
+def whole_name(text: str) -> str:
+    """A clock as the database takes it: NY+7 is America/New_York+7. Raises Failure as parse()."""
+    zone, hours = parse(text)
     return f"{zone}{hours:+d}" if hours else zone
 
 
-def rules(connection: psycopg.Connection, server: str) -> list[tuple[str, int]]:
-    """The server's rules in the order of their validity, hours rounded down."""
-    return connection.execute(
-        "SELECT c.zone, floor(extract(epoch FROM c.shift) / 3600)::integer"
-        " FROM mt5_server_clocks AS c WHERE c.server = %s ORDER BY c.valid_from",
+def rules(connection: psycopg.Connection, server: str) -> list[str]:
+    """The clocks of a server in the order of their validity."""
+    found = connection.execute(
+        "SELECT c.clock FROM mt5_server_clocks AS c WHERE c.server = %s ORDER BY c.valid_from",
         [server],
     ).fetchall()
+    return [clock for (clock,) in found]
 
 
 def settle(connection: psycopg.Connection, server: str, given: str) -> str:
@@ -58,22 +63,20 @@ def settle(connection: psycopg.Connection, server: str, given: str) -> str:
             code=2,
         )
     if not found:
-        zone, hours = parse(given)
+        clock = whole_name(given)
         try:
             connection.execute(
-                "INSERT INTO mt5_server_clocks (server, zone, shift)"
-                " VALUES (%s, %s, make_interval(hours => %s))",
-                [server, zone, hours],
+                "INSERT INTO mt5_server_clocks (server, clock) VALUES (%s, %s)", [server, clock]
             )
         except psycopg.errors.InvalidParameterValue as error:
-            raise Failure(f"{zone} is no time zone: {FORMS}", code=2) from error
-        return spell(zone, hours)
-    if given and parse(given) != found[-1]:
+            raise Failure(f"there is no time zone of {given}: {FORMS}", code=2) from error
+        return clock
+    if given and whole_name(given) != found[-1]:
         raise Failure(
-            f"{server} runs by {spell(*found[-1])}, not by {given}: where that is wrong, correct"
+            f"{server} runs by {found[-1]}, not by {given}: where that is wrong, correct"
             f" mt5_server_clocks and call rederive_mt5_times('{server}')"
         )
-    return ", then ".join(spell(*rule) for rule in found)
+    return ", then ".join(found)
 
 
 def look_at_bars(connection: psycopg.Connection, account: int, server: str) -> str:

@@ -130,11 +130,6 @@ class Clocks:
         if not source:
             return None
         rules = set(server_clock.rules(self.connection, source))
-        parts = self.connection.execute(
-            "SELECT count(*) FROM mt5_server_clocks WHERE server = %s"
-            " AND extract(epoch FROM shift)::integer %% 3600 <> 0",
-            [source],
-        ).fetchone()[0]
         if (
             not rules
             and self.connection.execute(
@@ -144,14 +139,14 @@ class Clocks:
             ).fetchone()
         ):
             return "America/New_York+7"  # as mt5_server_time() reads deals without a rule
-        if len(rules) > 1 or parts:
+        if len(rules) > 1:
             if not self.asked.clock:
                 raise ValueError(
-                    f"{source} has more than one rule in mt5_server_clocks, or one of half an"
-                    " hour: split the file where they change, and give --clock"
+                    f"{source} has more than one rule in mt5_server_clocks: split the file where"
+                    " they change, and give --clock"
                 )
             return None
-        return server_clock.spell(*rules.pop()) if rules else None
+        return rules.pop() if rules else None
 
     def decide_days(self, plan: Plan, found: Survey, fixed: bool) -> None:
         """At whose midnight the bars begin, where they do not by the clock of their times."""
@@ -183,12 +178,12 @@ class Clocks:
         return dict(
             self.connection.execute(
                 "WITH moments AS MATERIALIZED (SELECT CASE WHEN %(clock)s::text IS NULL"
-                " THEN t::timestamptz ELSE bar_clock_moment(t::timestamp, %(clock)s) END AS moment"
+                " THEN t::timestamptz ELSE clock_to_utc(t::timestamp, %(clock)s) END AS moment"
                 " FROM unnest(%(texts)s::text[]) AS x (t))"
                 " SELECT c.clock, count(m.moment) FILTER (WHERE (date_part('epoch',"
-                " bar_clock_time(m.moment, c.clock)) * 1000000)::bigint %% (1000000"
+                " utc_to_clock(m.moment, c.clock)) * 1000000)::bigint %% (1000000"
                 " * least(date_part('epoch', timeframe_length(%(frame)s)), 86400)::bigint) <> 0)"
-                " FROM unnest(%(clocks)s::text[]) AS c (clock) CROSS JOIN moments AS m"
+                " FROM unnest(%(clocks)s::server_clock[]) AS c (clock) CROSS JOIN moments AS m"
                 " GROUP BY c.clock",
                 {
                     "clock": None if moments[0].tzinfo else plan.clock,

@@ -8,7 +8,7 @@ from typing import Literal
 
 import pyarrow as pa
 
-from rubi import ROOT
+from rubi import ROOT, server_clock
 from rubi.cli import Failure
 
 TEXTS = ROOT / "lake"
@@ -47,19 +47,12 @@ def seconds_of(timeframe: str) -> int:
     return LENGTHS[match[1]] * int(match[2])
 
 
-def clock_parts(clock: str) -> tuple[str, int]:
-    """A clock such as America/New_York+7 as time zone and hours ahead of it."""
-    # Etc/GMT-3 is a zone by its whole name
-    match = re.fullmatch(r"(Etc/GMT[+-]\d{1,2}|.+?)([+-]\d{1,2})?", clock, re.IGNORECASE)
-    return match[1], int(match[2] or 0)
-
-
 def parameters(
     symbols: list[str], timeframe: str, since: datetime, until: datetime, *, clock: str = "UTC",
     to: str = "D1", minimum: int = 0,
 ) -> dict[str, object]:  # fmt: skip
     """Values for the texts: seconds from 1970, lengths in seconds."""
-    zone, ahead = clock_parts(clock)
+    zone, ahead = server_clock.parse(clock)
     length, wanted = seconds_of(timeframe), seconds_of(to)
     if wanted % length or wanted < length:
         raise Failure(f"{to} bars can't be made of {timeframe} bars")

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+from rubi import server_clock
 from rubi.cli import Failure
 
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]{1,3})?", re.ASCII)
@@ -15,7 +16,6 @@ TIME = re.compile(
     r"(?:[T ]+([0-9]{1,2}):([0-9]{2})(?::([0-9]{2})(?:[.,]([0-9]{1,9}))?)?)?"
     r" ?(Z|z|UTC|[+-][0-9]{2}(?::?[0-9]{2})?)?"
 )
-CLOCK = re.compile(r"([A-Za-z_]+(?:/[A-Za-z_+-]+[0-9]{0,2})*?)([+-][0-9]{1,2})")
 COMPACT_MINUTE = re.compile(
     r"(?:19|20)[0-9]{2}(?:0[1-9]|1[0-2])(?:0[1-9]|[12][0-9]|3[01])(?:[01][0-9]|2[0-3])[0-5][0-9]"
 )
@@ -35,17 +35,13 @@ class Clock:
     """The zone of times that name none: a time zone, and hours the clock is ahead of it (NY+7)."""
 
     def __init__(self, name: str) -> None:
-        text = name.replace("NY", "America/New_York", 1) if name.upper().startswith("NY") else name
-        self.ahead = timedelta()
-        zone = zone_called(text)  # Etc/GMT-3 is a zone, not hours and a zone
-        if not zone and (found := CLOCK.fullmatch(text)):
-            zone = zone_called(found[1])
-            self.ahead = timedelta(hours=int(found[2]))
-        if not zone:
+        zone, hours = server_clock.parse(name)
+        if not (found := zone_called(zone)):
             raise Failure(f"zone {name}: no such time zone")
-        self.zone = zone
+        self.zone = found
+        self.ahead = timedelta(hours=hours)
         self.name = name
-        self.utc = text in ("UTC", "Etc/UTC", "Z")
+        self.utc = not hours and zone in ("UTC", "Etc/UTC")
 
     def utc_of(self, moment: datetime) -> datetime:
         """UTC of a local time, as PostgreSQL has it: of a repeated hour the second, in a gap the

@@ -1,0 +1,11 @@
+-- 6040_server_clock.sql: who may ask what clocks show.
+
+CALL deploy.become_owner();
+
+GRANT EXECUTE ON FUNCTION
+public.clock_shift(public.server_clock),
+public.clock_to_utc(timestamp, public.server_clock),
+public.clock_zone(public.server_clock),
+public.is_clock_ambiguous(timestamp, public.server_clock),
+public.utc_to_clock(timestamptz, public.server_clock)
+TO rubi_app, rubi_readonly;
