@@ -16,6 +16,7 @@ from contextlib import closing, contextmanager
 import psycopg
 
 import rows
+import servers
 from conftest import Address
 
 Cause = Callable[["Watched"], Iterator[str]]
@@ -595,7 +596,7 @@ def vanished_days(watched: Watched) -> Iterator[str]:
 
 @drives("known_holes")
 def known_holes(watched: Watched) -> Iterator[str]:
-    function = "_timescaledb_functions.drop_chunk(regclass)"
+    function = servers.drop_chunk(watched.admin)
     watched.set("known_holes", 1, 2)
     watched.run(f"GRANT EXECUTE ON FUNCTION {function} TO public")
     yield "warning"

@@ -82,6 +82,12 @@ def ask(connection: psycopg.Connection) -> Facts:
         return Facts(*connection.execute(ABOUT).fetchone())
 
 
+def drop_chunk(connection: psycopg.Connection) -> str:
+    """The function that drops a chunk: its schema had another name before 2.12."""
+    asked = "SELECT oid::regproc::text FROM pg_proc WHERE proname = 'drop_chunk' ORDER BY 1"
+    return connection.execute(asked).fetchone()[0]
+
+
 def expected(config: pytest.Config) -> Facts:
     """What the run's server will be, before it is started: a worker has to know what to leave out.
 

@@ -9,6 +9,7 @@ import pytest
 from psycopg import errors
 
 import rows
+import servers
 from rubi.deploying import open_rights
 
 Connect = Callable[..., psycopg.Connection]
@@ -46,10 +47,11 @@ def test_chunk_that_any_role_dropped_is_critical_without_another_reading(
     rows.snapshot(db, rows.session(db, rows.user(db)), timestamp="2026-01-05 10:00+00")
     take(db, monitor)
     assert vanished(monitor) == []
-    db.execute("GRANT EXECUTE ON FUNCTION _timescaledb_functions.drop_chunk TO public")
+    function = servers.drop_chunk(db)
+    db.execute(f"GRANT EXECUTE ON FUNCTION {function} TO public")
     role = "rubi_readonly"
     if db.execute("SELECT count(*) FROM monitoring.open_rights WHERE hole <> ''").fetchone()[0]:
-        drop = "SELECT _timescaledb_functions.drop_chunk(c) FROM show_chunks('account_snapshots') c"
+        drop = f"SELECT {function}(c) FROM show_chunks('account_snapshots') AS c"
         connect_as(role).execute(drop)
     else:
         db.execute("SELECT drop_chunks('account_snapshots', 'infinity'::timestamptz)")

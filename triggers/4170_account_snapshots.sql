@@ -2,13 +2,19 @@
 
 CALL deploy.become_owner();
 
-CREATE OR REPLACE TRIGGER account_snapshots_01_tenant_session
-BEFORE INSERT ON public.account_snapshots
-FOR EACH ROW EXECUTE FUNCTION internal.check_session_of_snapshot();
-
--- Only where it is missing: a hypertable's triggers are made on each of its chunks.
+-- Only where they are missing: a hypertable's triggers are made on each of its chunks, and
+-- TimescaleDB 2.11 replaces none.
 DO $$
 BEGIN
+    IF NOT EXISTS (
+        SELECT FROM pg_catalog.pg_trigger AS t
+        WHERE t.tgrelid = 'public.account_snapshots'::regclass
+            AND t.tgname = 'account_snapshots_01_tenant_session'
+    ) THEN
+        CREATE TRIGGER account_snapshots_01_tenant_session
+        BEFORE INSERT ON public.account_snapshots
+        FOR EACH ROW EXECUTE FUNCTION internal.check_session_of_snapshot();
+    END IF;
     IF NOT EXISTS (
         SELECT FROM pg_catalog.pg_trigger AS t
         WHERE t.tgrelid = 'public.account_snapshots'::regclass
