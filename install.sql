@@ -138,6 +138,8 @@ SET lock_timeout = '5s';
 \set file functions/2381_refresh_mt5_trips.sql \ir deploy/apply.psql
 \set file functions/2382_refresh_trading_orders.sql \ir deploy/apply.psql
 \set file functions/2390_mt5_checks.sql \ir deploy/apply.psql
+\set file functions/2391_lock_mt5_accounts.sql \ir deploy/apply.psql
+\set file functions/2392_take_mt5_rows.sql \ir deploy/apply.psql
 
 -- functions: results
 \set file functions/2400_calculate_performance_metrics.sql \ir deploy/apply.psql
