@@ -7,6 +7,7 @@ public.mt5_trip_links, public.mt5_trip_results, public.mt5_trips
 TO rubi_app;
 GRANT SELECT ON public.mt5_trip_links, public.mt5_trip_results TO rubi_readonly, rubi_backup;
 GRANT SELECT ON public.mt5_trips TO rubi_tenant, rubi_readonly, rubi_backup;
+GRANT SELECT ON monitoring.trip_violations TO rubi_monitor, rubi_backup;
 
 CALL deploy.set_tenant_policies('public.mt5_trips', 'account_id');
 
