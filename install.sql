@@ -52,6 +52,7 @@ SET lock_timeout = '5s';
 \set file schema/0400_performance_metrics.sql \ir deploy/apply.psql
 \set file schema/0401_performance_failures.sql \ir deploy/apply.psql
 \set file schema/0410_balance_operations.sql \ir deploy/apply.psql
+\set file schema/0470_performance_types.sql \ir deploy/apply.psql
 
 -- schema: tenants and audit
 \set file schema/0600_audit.sql \ir deploy/apply.psql
@@ -145,8 +146,13 @@ SET lock_timeout = '5s';
 \set file functions/2400_calculate_performance_metrics.sql \ir deploy/apply.psql
 \set file functions/2410_refresh_balance_operations.sql \ir deploy/apply.psql
 \set file functions/2420_find_account_state.sql \ir deploy/apply.psql
-\set file functions/2470_performance_events.sql \ir deploy/apply.psql
-\set file functions/2471_measure_performance.sql \ir deploy/apply.psql
+\set file functions/2470_performance_numbers.sql \ir deploy/apply.psql
+\set file functions/2471_performance_trades.sql \ir deploy/apply.psql
+\set file functions/2472_performance_returns.sql \ir deploy/apply.psql
+\set file functions/2473_performance_events.sql \ir deploy/apply.psql
+\set file functions/2474_follow_performance_curves.sql \ir deploy/apply.psql
+\set file functions/2475_performance_figures.sql \ir deploy/apply.psql
+\set file functions/2476_measure_performance.sql \ir deploy/apply.psql
 
 -- functions: rules and risk
 \set file functions/2500_find_server_day_start.sql \ir deploy/apply.psql

@@ -12,7 +12,8 @@ import psycopg
 from rubi.deploying import sqlfiles
 
 UNPARSED = (
-    "functions/2471_measure_performance.sql",
+    "functions/2474_follow_performance_curves.sql",
+    "functions/2476_measure_performance.sql",
     "functions/2040_server_clock.sql",
     "functions/2310_mt5_server_time.sql",
     "functions/2213_last_bars.sql",
@@ -69,11 +70,16 @@ def test_plpgsql_check_finds_nothing(db: psycopg.Connection) -> None:
 # they call is named with its schema, and operators of pg_catalog come first in any path that a
 # client may set.
 HOT = ("check_signal", "leave_chunk_row_out", "notify_signals", "set_updated_at")
-# becomes a part of the query that calls it, which has a path
-INLINED = "performance_events"
+# become a part of the query or expression that calls them, which has a path
+INLINED = (
+    "exact_ratio", "percent_of", "utc_day", "find_closed_trades", "sum_trading_days",
+    "find_results_basis", "find_daily_balances", "measure_daily_returns", "find_equity_events",
+    "performance_events", "recover_drawdown", "find_performance_reasons", "list_trade_figures",
+    "list_return_figures", "list_drawdown_figures",
+)  # fmt: skip
 BARE = re.compile(
     r"(CREATE OR REPLACE FUNCTION (?:public|internal)\."
-    rf"({'|'.join([*HOT, INLINED])})\((?:.|\n)+?)(?=AS \$\$)"
+    rf"({'|'.join([*HOT, *INLINED])})\((?:.|\n)+?)(?=AS \$\$)"
 )
 PATH = r"\1SET search_path = pg_catalog, pg_temp\n"
 

@@ -27,7 +27,7 @@ def test_the_worked_example_is_what_the_database_answers(app: psycopg.Connection
 
 
 def test_every_reason_code_of_the_sql_is_explained() -> None:
-    sql = (ROOT / "functions" / "2471_measure_performance.sql").read_text()
+    sql = (ROOT / "functions" / "2475_performance_figures.sql").read_text()
     used = set(re.findall(r"(?:THEN|,) '([a-z]+(?:_[a-z]+)+)'(?: END|\)|, NULL)", sql))
     listed = set(re.findall(r"\b(n\w+|too_few|zero_variance|mixed_currency)\b", " ".join(
         line.split("|")[1] for line in PAGE.splitlines() if re.match(r"\| [a-z_, ]+ \|", line)
