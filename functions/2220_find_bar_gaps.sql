@@ -13,22 +13,17 @@ STABLE
 PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    WITH clock AS (
-        SELECT DISTINCT s.clock
-        FROM public.market_sessions AS s
-        WHERE s.calendar = p_calendar AND isfinite(p_from) AND isfinite(p_to)
-    ),
-
-    days AS (
+    WITH days AS (
         SELECT
             k.clock,
             d.day::date AS day
-        FROM clock AS k
+        FROM public.market_calendar_clocks AS k
         CROSS JOIN LATERAL generate_series(
             date_trunc('day', public.utc_to_clock(p_from, k.clock)),
             public.utc_to_clock(p_to, k.clock),
             interval '1 day'
         ) AS d (day)
+        WHERE k.calendar = p_calendar AND isfinite(p_from) AND isfinite(p_to)
     ),
 
     hours AS (
@@ -39,9 +34,7 @@ AS $$
             s.closes
         FROM days AS d
         INNER JOIN public.market_sessions AS s
-            ON s.calendar = p_calendar
-                AND s.clock = d.clock
-                AND s.weekday = date_part('isodow', d.day)
+            ON s.calendar = p_calendar AND s.weekday = date_part('isodow', d.day)
         WHERE NOT EXISTS (
             SELECT FROM public.market_holidays AS h
             WHERE h.calendar = p_calendar AND h.day = d.day

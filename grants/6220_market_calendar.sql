@@ -1,12 +1,14 @@
--- 6220_market_calendar.sql: who may do what with market calendar.
+-- 6220_market_calendar.sql: who may do what with calendars of markets.
 
 CALL deploy.become_owner();
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON
-public.market_calendars, public.market_holidays, public.market_sessions
+public.market_calendar_clocks, public.market_calendars, public.market_holidays,
+public.market_sessions
 TO rubi_app;
 GRANT SELECT ON
-public.market_calendars, public.market_holidays, public.market_sessions
+public.market_calendar_clocks, public.market_calendars, public.market_holidays,
+public.market_sessions
 TO rubi_readonly, rubi_backup;
 
 GRANT EXECUTE ON FUNCTION

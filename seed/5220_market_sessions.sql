@@ -4,10 +4,13 @@ CALL deploy.become_owner();
 
 -- By the clock that most MT5 servers run, the foreign-exchange week is five whole days. Hours that
 -- somebody has changed are left as they are: a calendar is only filled when it is empty.
-INSERT INTO public.market_sessions (calendar, clock, weekday, opens, closes)
+INSERT INTO public.market_calendar_clocks (calendar, clock)
+VALUES ('forex', 'America/New_York+7'), ('always', 'UTC')
+ON CONFLICT (calendar) DO NOTHING;
+
+INSERT INTO public.market_sessions (calendar, weekday, opens, closes)
 SELECT
     'forex' AS calendar,
-    'America/New_York+7' AS clock,
     d.weekday,
     interval '0 hours' AS opens,
     interval '24 hours' AS closes
@@ -17,10 +20,9 @@ WHERE NOT EXISTS (
     WHERE s.calendar = 'forex'
 );
 
-INSERT INTO public.market_sessions (calendar, clock, weekday, opens, closes)
+INSERT INTO public.market_sessions (calendar, weekday, opens, closes)
 SELECT
     'always' AS calendar,
-    'UTC' AS clock,
     d.weekday,
     interval '0 hours' AS opens,
     interval '24 hours' AS closes

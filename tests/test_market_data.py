@@ -302,6 +302,7 @@ def test_gap_before_the_first_and_after_the_last_bar_is_found(db: psycopg.Connec
 
 
 def test_gaps_need_a_calendar_and_bars_up_to_a_day(db: psycopg.Connection) -> None:
+    db.execute("INSERT INTO market_calendar_clocks VALUES ('nowhere')")
     db.execute("INSERT INTO market_calendars VALUES ('EURUSD', 'nowhere')")
     for symbol, frame, code in (("EURUSD", "M1", "RB066"), ("X", "W1", "RB065")):
         with pytest.raises(psycopg.Error) as caught:

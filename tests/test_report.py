@@ -507,6 +507,10 @@ def test_gaps_that_cannot_be_told_are_not_asked_for(
 ) -> None:
     rows.bar(db, timeframe=frame)
     bars = db.cursor(row_factory=dict_row).execute("SELECT * FROM market_data").fetchall()
+    db.execute(
+        "INSERT INTO market_calendar_clocks (calendar) VALUES (%s) ON CONFLICT DO NOTHING",
+        [calendar],
+    )
     db.execute("INSERT INTO market_calendars (symbol, calendar) VALUES ('EURUSD', %s)", [calendar])
     candles = report_market.Candles("EURUSD", "EURUSD", frame, frame, bars, [], 0)
     # find_bar_gaps would raise, and nothing here catches an error

@@ -54,7 +54,7 @@ def test_clock_of_another_form_is_refused(db: psycopg.Connection, clock: str) ->
     [
         "mt5_server_clocks (server, clock) VALUES ('x', %s)",
         "market_series (symbol, timeframe, clock) VALUES ('X', 'M1', %s)",
-        "market_sessions (calendar, clock, weekday, opens, closes) VALUES ('x', %s, 1, '0', '1 h')",
+        "market_calendar_clocks (calendar, clock) VALUES ('x', %s)",
     ],
 )
 def test_clock_of_an_unknown_zone_is_refused(db: psycopg.Connection, insert: str) -> None:
@@ -160,7 +160,7 @@ def test_every_clock_is_of_the_domain(db: psycopg.Connection) -> None:
         " AND a.attname ~ '(^|_)(clock|zone)$' ORDER BY 1"
     ).fetchall()
     assert {table for table, *_ in found} == {
-        "market_series", "market_sessions", "mt5_server_clocks"
+        "market_calendar_clocks", "market_series", "mt5_server_clocks"
     }  # fmt: skip
     assert {kind for *_, kind in found} == {"server_clock"}
 

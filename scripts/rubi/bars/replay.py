@@ -117,6 +117,10 @@ def load_calendar(connection: psycopg.Connection, bars: list[Bar]) -> None:
     first, last = (bars[end].timestamp.replace(tzinfo=None) for end in (0, -1))
     days = NewYorkDays().holidays(first, last, return_name=True)
     connection.execute(
+        "INSERT INTO market_calendar_clocks (calendar) VALUES (%s) ON CONFLICT DO NOTHING",
+        [market.calendar],
+    )
+    connection.execute(
         "INSERT INTO market_sessions (calendar, weekday, opens, closes)"
         " SELECT %s, weekday, '0 hours', '24 hours' FROM generate_series(1, 5) AS d (weekday)"
         " ON CONFLICT DO NOTHING", [market.calendar],
