@@ -137,15 +137,15 @@ BEGIN
             AND e.timeframe = p.timeframe
             AND e.month = p.month
     );
-    INSERT INTO internal.expired_bars (symbol, timeframe, month, since, until, row_hash)
+    INSERT INTO internal.expired_bars (symbol, timeframe, month, range_start, range_end, row_hash)
     SELECT
         e.symbol,
         e.timeframe,
         e.month,
-        t.since,
-        t.until,
+        t.range_start,
+        t.range_end,
         CASE
-            WHEN e.archived THEN public.hash_bars(e.symbol, e.timeframe, t.since, t.until)
+            WHEN e.archived THEN public.hash_bars(e.symbol, e.timeframe, t.range_start, t.range_end)
         END
     FROM public.expired_bar_months() AS e
     INNER JOIN timescaledb_information.chunks AS c
@@ -155,11 +155,11 @@ BEGIN
             AND c.range_end > e.month::timestamp AT TIME ZONE 'UTC'
     CROSS JOIN LATERAL (
         SELECT
-            greatest(c.range_start, e.month::timestamp AT TIME ZONE 'UTC') AS since,
-            least(c.range_end, (e.month + interval '1 month') AT TIME ZONE 'UTC') AS until
+            greatest(c.range_start, e.month::timestamp AT TIME ZONE 'UTC') AS range_start,
+            least(c.range_end, (e.month + interval '1 month') AT TIME ZONE 'UTC') AS range_end
     ) AS t
     WHERE e.droppable
-    ON CONFLICT (symbol, timeframe, since) DO NOTHING;
+    ON CONFLICT (symbol, timeframe, range_start) DO NOTHING;
     FOR v_month IN
         SELECT p.symbol, p.timeframe, p.month
         FROM internal.expired_bars AS p
@@ -186,7 +186,7 @@ BEGIN
             AND c.hypertable_name = 'market_data'
             AND EXISTS (
                 SELECT FROM internal.expired_bars AS p
-                WHERE p.since >= c.range_start AND p.until <= c.range_end
+                WHERE p.range_start >= c.range_start AND p.range_end <= c.range_end
             )
         ORDER BY c.range_start
     LOOP
@@ -202,10 +202,10 @@ BEGIN
                 );
                 FOR v_month IN
                     DELETE FROM internal.expired_bars AS p
-                    WHERE p.since >= v_chunk.range_start
-                        AND p.until <= v_chunk.range_end
+                    WHERE p.range_start >= v_chunk.range_start
+                        AND p.range_end <= v_chunk.range_end
                         AND p.row_hash
-                            <> public.hash_bars(p.symbol, p.timeframe, p.since, p.until)
+                            <> public.hash_bars(p.symbol, p.timeframe, p.range_start, p.range_end)
                     RETURNING p.symbol, p.timeframe, p.month
                 LOOP
                     RAISE WARNING '% % of % changed while it was being dropped: what changed stays, '
@@ -217,7 +217,7 @@ BEGIN
                     'SELECT EXISTS (SELECT FROM %I.%I AS m WHERE NOT EXISTS ('
                     ' SELECT FROM internal.expired_bars AS e WHERE e.symbol = m.symbol'
                     ' AND e.timeframe = m.timeframe'
-                    ' AND m.timestamp >= e.since AND m.timestamp < e.until))',
+                    ' AND m.timestamp >= e.range_start AND m.timestamp < e.range_end))',
                     v_chunk.chunk_schema, v_chunk.chunk_name
                 ) INTO v_kept;
                 IF v_kept THEN
@@ -226,8 +226,8 @@ BEGIN
                         USING internal.expired_bars AS e
                         WHERE m.symbol = e.symbol
                             AND m.timeframe = e.timeframe
-                            AND m.timestamp >= e.since
-                            AND m.timestamp < e.until
+                            AND m.timestamp >= e.range_start
+                            AND m.timestamp < e.range_end
                             AND m.timestamp >= v_chunk.range_start
                             AND m.timestamp < v_chunk.range_end
                         RETURNING m.symbol, m.timeframe, m.timestamp AS at
@@ -269,23 +269,25 @@ BEGIN
                 -- from now on the archive is all there is of the month
                 UPDATE public.market_archives AS a SET dropped_at = pg_catalog.now()
                 FROM internal.expired_bars AS p
-                WHERE p.since >= v_chunk.range_start
-                    AND p.until <= v_chunk.range_end
+                WHERE p.range_start >= v_chunk.range_start
+                    AND p.range_end <= v_chunk.range_end
                     AND p.row_hash <> 0
                     AND a.symbol = p.symbol
                     AND a.timeframe = p.timeframe
                     AND a.month = p.month
                     AND a.dropped_at IS NULL;
                 -- or monitoring.vanished_days would tell of them
-                INSERT INTO monitoring.dropped_ranges (relation, since, until, reason)
+                INSERT INTO monitoring.dropped_ranges (relation, range_start, range_end, reason)
                 SELECT
-                    'public.market_data', pg_catalog.min(p.since), pg_catalog.max(p.until),
+                    'public.market_data',
+                    pg_catalog.min(p.range_start),
+                    pg_catalog.max(p.range_end),
                     'drop_expired_bars'
                 FROM internal.expired_bars AS p
-                WHERE p.since >= v_chunk.range_start AND p.until <= v_chunk.range_end
+                WHERE p.range_start >= v_chunk.range_start AND p.range_end <= v_chunk.range_end
                 HAVING pg_catalog.count(*) > 0;
                 DELETE FROM internal.expired_bars AS p
-                WHERE p.since >= v_chunk.range_start AND p.until <= v_chunk.range_end;
+                WHERE p.range_start >= v_chunk.range_start AND p.range_end <= v_chunk.range_end;
                 EXIT;
             EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
                 IF v_attempt >= p_attempts THEN

@@ -27,7 +27,7 @@ AS $$
         coalesce(c.view_name, j.hypertable_name)::text,
         j.schedule_interval,
         l.at,
-        greatest(now() - coalesce(l.at, r.since) - j.schedule_interval, interval '0'),
+        greatest(now() - coalesce(l.at, r.enabled_at) - j.schedule_interval, interval '0'),
         coalesce(s.total_failures, 0),
         e.err_message
     FROM timescaledb_information.jobs AS j

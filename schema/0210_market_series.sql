@@ -47,8 +47,10 @@ COMMENT ON TABLE internal.bar_changes IS
 COMMENT ON COLUMN internal.bar_changes.symbol IS 'Symbol of the series.';
 COMMENT ON COLUMN internal.bar_changes.timeframe IS 'Timeframe of the series.';
 COMMENT ON COLUMN internal.bar_changes.bars IS 'Bars added, less bars removed; 0 for updates.';
-COMMENT ON COLUMN internal.bar_changes.first_timestamp IS 'Earliest bar that changed, UTC.';
-COMMENT ON COLUMN internal.bar_changes.last_timestamp IS 'Latest bar that changed, UTC.';
+COMMENT ON COLUMN internal.bar_changes.first_timestamp IS
+'Earliest bar that changed, included, UTC.';
+COMMENT ON COLUMN internal.bar_changes.last_timestamp IS
+'Latest bar that changed, included, UTC.';
 
 CREATE TABLE IF NOT EXISTS public.market_rollups (
     symbol public.key_text NOT NULL,

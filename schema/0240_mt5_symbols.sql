@@ -61,9 +61,10 @@ COMMENT ON TABLE public.mt5_symbols IS
 'Terms of trading of each instrument, a row for each time they changed. The current row has
 valid_to infinity.';
 COMMENT ON COLUMN public.mt5_symbols.account_id IS 'Trading account that is offered these terms.';
-COMMENT ON COLUMN public.mt5_symbols.valid_from IS 'When these terms were first seen, UTC.';
+COMMENT ON COLUMN public.mt5_symbols.valid_from IS
+'When these terms were first seen, included, UTC.';
 COMMENT ON COLUMN public.mt5_symbols.valid_to IS
-'When other terms were first seen, UTC; infinity for the current ones.';
+'When other terms were first seen, not included, UTC; infinity for the current ones.';
 COMMENT ON COLUMN public.mt5_symbols.seen_at IS 'When these terms were last seen, UTC.';
 COMMENT ON COLUMN public.mt5_symbols.symbol IS 'Symbol as the broker spells it (field name).';
 COMMENT ON COLUMN public.mt5_symbols.description IS 'What it is, in words.';

@@ -24,6 +24,6 @@ COMMENT ON COLUMN public.mt5_magic_strategies.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.mt5_magic_strategies.user_id IS 'Owner of account and strategy.';
 COMMENT ON COLUMN public.mt5_magic_strategies.magic IS 'Magic number of the opening deal.';
 COMMENT ON COLUMN public.mt5_magic_strategies.valid_from IS
-'First moment of opening it holds for, UTC; it holds until the next row''s.';
+'First moment of opening that the row holds for, included, UTC; it holds until the next row''s.';
 COMMENT ON COLUMN public.mt5_magic_strategies.strategy_id IS
 'Strategy of the same user; NULL for none from then on.';

@@ -153,9 +153,10 @@ COMMENT ON COLUMN public.performance_metrics.account_id IS
 'The one trading account the row speaks of; NULL otherwise, see all_accounts.';
 COMMENT ON COLUMN public.performance_metrics.all_accounts IS
 'TRUE: all accounts together. FALSE: the account named, or the orders that name none.';
-COMMENT ON COLUMN public.performance_metrics.period_start IS 'First moment of the period, UTC.';
+COMMENT ON COLUMN public.performance_metrics.period_start IS
+'First moment of the period, included, UTC.';
 COMMENT ON COLUMN public.performance_metrics.period_end IS
-'First moment after the period, UTC.';
+'First moment after the period, not included, UTC.';
 COMMENT ON COLUMN public.performance_metrics.total_trades IS 'Trades closed in the period.';
 COMMENT ON COLUMN public.performance_metrics.winning_trades IS
 'Those with a net result above zero.';

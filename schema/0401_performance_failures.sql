@@ -21,8 +21,9 @@ row in performance_metrics. Empty when all is well.';
 COMMENT ON COLUMN monitoring.performance_failures.user_id IS 'User.';
 COMMENT ON COLUMN monitoring.performance_failures.strategy_id IS
 'Strategy; NULL for all orders of the user.';
-COMMENT ON COLUMN monitoring.performance_failures.period_start IS 'First moment, UTC.';
-COMMENT ON COLUMN monitoring.performance_failures.period_end IS 'First moment after it, UTC.';
+COMMENT ON COLUMN monitoring.performance_failures.period_start IS 'First moment, included, UTC.';
+COMMENT ON COLUMN monitoring.performance_failures.period_end IS
+'First moment after the period, not included, UTC.';
 COMMENT ON COLUMN monitoring.performance_failures.failed_at IS 'When, UTC.';
 COMMENT ON COLUMN monitoring.performance_failures.code IS 'SQLSTATE.';
 COMMENT ON COLUMN monitoring.performance_failures.message IS 'What PostgreSQL said.';

@@ -63,10 +63,10 @@ CREATE TABLE IF NOT EXISTS internal.expired_bars (
     symbol public.key_text NOT NULL,
     timeframe public.key_text NOT NULL,
     month date NOT NULL,
-    since public.finite_time NOT NULL,
-    until public.finite_time NOT NULL,
+    range_start public.finite_time NOT NULL,
+    range_end public.finite_time NOT NULL,
     row_hash numeric,
-    CONSTRAINT expired_bars_pkey PRIMARY KEY (symbol, timeframe, since),
+    CONSTRAINT expired_bars_pkey PRIMARY KEY (symbol, timeframe, range_start),
     CONSTRAINT expired_bars_month_finite_check CHECK (isfinite(month))
 );
 COMMENT ON TABLE internal.expired_bars IS
@@ -75,8 +75,8 @@ but while it is at work, or when it was interrupted.';
 COMMENT ON COLUMN internal.expired_bars.symbol IS 'Symbol of the series.';
 COMMENT ON COLUMN internal.expired_bars.timeframe IS 'Timeframe of the series.';
 COMMENT ON COLUMN internal.expired_bars.month IS 'First day of the month, UTC.';
-COMMENT ON COLUMN internal.expired_bars.since IS 'Where the part begins, UTC.';
-COMMENT ON COLUMN internal.expired_bars.until IS 'Where it ends, UTC, not included.';
+COMMENT ON COLUMN internal.expired_bars.range_start IS 'Where the part begins, included, UTC.';
+COMMENT ON COLUMN internal.expired_bars.range_end IS 'Where the part ends, not included, UTC.';
 COMMENT ON COLUMN internal.expired_bars.row_hash IS
 'hash_bars() of the part when its month was found equal to its archive; NULL where none is asked
 for.';

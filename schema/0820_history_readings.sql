@@ -40,21 +40,23 @@ COMMENT ON COLUMN monitoring.chunk_readings.read_at IS 'When it was read, UTC.';
 CREATE TABLE IF NOT EXISTS monitoring.dropped_ranges (
     id bigint GENERATED ALWAYS AS IDENTITY,
     relation public.key_text NOT NULL,
-    since public.finite_time NOT NULL,
-    until public.finite_time NOT NULL,
+    range_start public.finite_time NOT NULL,
+    range_end public.finite_time NOT NULL,
     reason public.short_text NOT NULL,
     dropped_at public.event_time DEFAULT clock_timestamp() NOT NULL,
     dropped_by public.key_text DEFAULT session_user NOT NULL,
     CONSTRAINT dropped_ranges_pkey PRIMARY KEY (id),
-    CONSTRAINT dropped_ranges_until_after_since_check CHECK (until > since)
+    CONSTRAINT dropped_ranges_end_after_start_check CHECK (range_end > range_start)
 );
 COMMENT ON TABLE monitoring.dropped_ranges IS
 'History that was dropped on purpose. public.drop_expired_bars() writes here, and so does who drops
 something by hand.';
 COMMENT ON COLUMN monitoring.dropped_ranges.id IS 'Order of writing.';
 COMMENT ON COLUMN monitoring.dropped_ranges.relation IS 'Hypertable with its schema.';
-COMMENT ON COLUMN monitoring.dropped_ranges.since IS 'Time of the first rows that went, UTC.';
-COMMENT ON COLUMN monitoring.dropped_ranges.until IS 'Time before which the last of them was, UTC.';
+COMMENT ON COLUMN monitoring.dropped_ranges.range_start IS
+'Time from which rows went, included, UTC.';
+COMMENT ON COLUMN monitoring.dropped_ranges.range_end IS
+'Time up to which rows went, not included, UTC.';
 COMMENT ON COLUMN monitoring.dropped_ranges.reason IS 'Why, in words.';
 COMMENT ON COLUMN monitoring.dropped_ranges.dropped_at IS 'When, UTC.';
 COMMENT ON COLUMN monitoring.dropped_ranges.dropped_by IS 'Role that was logged in.';

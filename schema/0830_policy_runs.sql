@@ -5,7 +5,7 @@ CALL deploy.become_owner();
 -- TimescaleDB keeps no statistics of a job that a session runs.
 CREATE TABLE IF NOT EXISTS monitoring.policy_runs (
     job_id integer NOT NULL,
-    since public.finite_time DEFAULT now() NOT NULL,
+    enabled_at public.finite_time DEFAULT now() NOT NULL,
     attempted_at public.event_time,
     succeeded_at public.event_time,
     CONSTRAINT policy_runs_pkey PRIMARY KEY (job_id),
@@ -15,7 +15,7 @@ COMMENT ON TABLE monitoring.policy_runs IS
 'One row a policy of the Timescale licence. Written by enable_timescale_policies() and
 run_timescale_policies().';
 COMMENT ON COLUMN monitoring.policy_runs.job_id IS 'Number of the job in TimescaleDB.';
-COMMENT ON COLUMN monitoring.policy_runs.since IS 'When the policy was enabled, UTC.';
+COMMENT ON COLUMN monitoring.policy_runs.enabled_at IS 'When the policy was enabled, UTC.';
 COMMENT ON COLUMN monitoring.policy_runs.attempted_at IS
 'When run_timescale_policies() last began it, UTC; NULL for never.';
 COMMENT ON COLUMN monitoring.policy_runs.succeeded_at IS

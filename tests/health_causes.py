@@ -453,7 +453,9 @@ def policies(watched: Watched) -> Iterator[str]:
         "INSERT INTO monitoring.policy_runs (job_id) VALUES (4711)",
     )
     for status, hours in (("ok", 6), ("warning", 7), ("critical", 49)):
-        watched.run(f"UPDATE monitoring.policy_runs SET since = now() - interval '{hours} hours'")
+        watched.run(
+            f"UPDATE monitoring.policy_runs SET enabled_at = now() - interval '{hours} hours'"
+        )
         yield status
     watched.run("UPDATE monitoring.policy_runs SET attempted_at = now(), succeeded_at = now()")
     yield "ok"
@@ -587,7 +589,7 @@ def vanished_days(watched: Watched) -> Iterator[str]:
         watched.run("SELECT monitoring.take_readings()")
         yield status
     watched.run(
-        "INSERT INTO monitoring.dropped_ranges (relation, since, until, reason)"
+        "INSERT INTO monitoring.dropped_ranges (relation, range_start, range_end, reason)"
         " VALUES ('public.market_data', '1970-01-01', '2100-01-01', 'a test')"
     )
     yield "ok"

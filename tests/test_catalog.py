@@ -231,3 +231,27 @@ def test_views_run_as_their_invoker_or_say_why_not(catalog: psycopg.Connection) 
     assert 0 < len(as_owner) < len(found)
     said = r"-- Not security_invoker: (?:(?!\nCREATE )[\s\S])*\nCREATE [^\n]*VIEW \w+\.{}\b"
     assert [name for name in as_owner if not re.search(said.format(name), text)] == []
+
+
+# what holds (valid), what is stored (range), what results are of (period, as in the base)
+ENDS = {"valid_from", "valid_to", "range_start", "range_end", "period_start", "period_end"}
+NO_INTERVAL = {"mt5_account_states.history_from"}
+
+
+def test_ends_of_an_interval_have_one_pair_of_names(catalog: psycopg.Connection) -> None:
+    found = catalog.execute(
+        "SELECT format('%s.%s', a.attrelid::regclass, a.attname), a.attname::text,"
+        " col_description(a.attrelid, a.attnum)"
+        " FROM pg_attribute AS a JOIN pg_class AS c ON c.oid = a.attrelid"
+        " JOIN pg_type AS t ON t.oid = a.atttypid"
+        " WHERE c.relkind = 'r' AND a.attnum > 0 AND NOT a.attisdropped"
+        " AND coalesce(nullif(t.typbasetype, 0), t.oid) IN"
+        " ('timestamptz'::regtype, 'timestamp'::regtype, 'date'::regtype)"
+        " AND c.relnamespace::regnamespace::text IN ('public', 'internal', 'monitoring', 'audit')"
+        " AND a.attname ~ '(^|_)(since|until|from|to|start|begin|end)$'"
+    ).fetchall()
+    assert len(found) > 10
+    odd = {column for column, name, _ in found if name not in ENDS} - NO_INTERVAL
+    assert odd == set()
+    vague = {column for column, name, said in found if name in ENDS and "included" not in said}
+    assert vague == set()

@@ -139,7 +139,7 @@ def test_readings_leave_out_chunks_that_nobody_wrote_to(
     "statement",
     [
         "DELETE FROM monitoring.day_readings",
-        "INSERT INTO monitoring.dropped_ranges (relation, since, until, reason)"
+        "INSERT INTO monitoring.dropped_ranges (relation, range_start, range_end, reason)"
         " VALUES ('public.market_data', '-infinity', 'infinity', 'nothing to see')",
         "SELECT monitoring.read_history()",
     ],

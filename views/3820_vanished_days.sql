@@ -46,7 +46,7 @@ SELECT
         SELECT FROM monitoring.dropped_ranges AS r
         WHERE
             r.relation = d.relation
-            AND tstzrange(r.since, r.until) && d.span
+            AND tstzrange(r.range_start, r.range_end) && d.span
             AND r.dropped_at >= d.read_at - interval '10 minutes'
     ) OR EXISTS (
         SELECT FROM policies AS p
