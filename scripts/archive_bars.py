@@ -12,9 +12,7 @@ from typing import Annotated
 
 import typer
 
-from rubi.bars import arrow
-from rubi.bars.archive import Store, archive_month, check, connect, measures, noted, proved
-from rubi.cli import Failure, console, new_app, run
+from rubi.cli import console, new_app, run
 from rubi.connecting import Dsn
 
 app = new_app(__doc__)
@@ -38,62 +36,19 @@ def write(
     """
     if (symbol is None) != (timeframe is None):
         raise typer.BadParameter("give --symbol and --timeframe, or neither")
-    store = Store(target)
-    bars = files = 0
-    with connect(dsn) as connection:
-        if symbol is None:
-            connection.execute("SELECT fold_bar_changes()")
-            months = connection.execute(
-                "SELECT e.symbol, e.timeframe, e.month FROM expired_bar_months() AS e"
-                " LEFT JOIN market_archives AS a USING (symbol, timeframe, month)"
-                " WHERE to_char(e.month, 'YYYY-MM') BETWEEN %s AND %s ORDER BY 3, 1, 2",
-                [since, until],
-            ).fetchall()
-        else:
-            months = connection.execute(
-                "SELECT DISTINCT %s, %s, date_trunc('month', timestamp AT TIME ZONE 'UTC')::date"
-                " FROM market_data WHERE symbol = %s AND timeframe = %s"
-                " AND to_char(timestamp, 'YYYY-MM') BETWEEN %s AND %s ORDER BY 3",
-                [symbol, timeframe, symbol, timeframe, since, until],
-            ).fetchall()
-        gone = set(
-            connection.execute(
-                "SELECT symbol, timeframe, month FROM market_archives WHERE dropped_at IS NOT NULL"
-            )
-        )
-        going = set(
-            connection.execute("SELECT symbol, timeframe, month FROM internal.expired_bars")
-        )
-        late = [one for one in months if one in gone - going]
-        for series, frame, month in (one for one in months if one not in gone):
-            with connection.transaction():
-                connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                bars += archive_month(connection, store, series, frame, month)
-            files += 1
-            if console.is_terminal:
-                console.print(f"  {series} {frame} {month:%Y-%m}", markup=False)
-    console.print(
-        f"{files} months, {bars:,} bars archived and read back" if files else "nothing due"
-    )
-    if late:
-        series, frame, month = late[0]
-        raise Failure(
-            f"{series} {frame} {month:%Y-%m} ({len(late)} in all) was archived and dropped, and has"
-            " bars again: delete them, restore the month, load them again, then archive it"
-        )
+    from rubi.bars import archiving
+
+    archiving.write_months(target, dsn, symbol, timeframe, since, until)
 
 
 @app.command()
 def verify(target: Target, dsn: Dsn = "") -> None:
     """Read all archives again. A damaged one whose bars are still here loses its note."""
-    store = Store(target)
-    damaged = 0
-    with connect(dsn) as connection:
-        archives = noted(connection, "TRUE", [])
-        for archive in archives:
-            damaged += not check(connection, store, archive)
-    console.print(f"{len(archives) - damaged} of {len(archives)} archives are as they were written")
-    if damaged:
+    from rubi.bars import archiving
+
+    whole, count = archiving.verify_all(target, dsn)
+    console.print(f"{whole} of {count} archives are as they were written")
+    if whole < count:
         raise typer.Exit(1)
 
 
@@ -103,16 +58,9 @@ def drop(target: Target, dsn: Dsn = "") -> None:
 
     One damaged archive stops it before anything is dropped. To be run as the owner of market_data.
     """
-    store = Store(target)
-    with connect(dsn) as connection:
-        connection.add_notice_handler(lambda notice: console.print(f"  {notice.message_primary}"))
-        archives = noted(connection, "dropped_at IS NULL", [])
-        whole = [check(connection, store, archive) for archive in archives]
-        if not all(whole):
-            raise Failure(f"{whole.count(False)} archives are damaged: nothing was dropped")
-        connection.execute("SET client_min_messages = notice")
-        connection.execute("CALL public.drop_expired_bars()")
-    console.print(f"{len(archives)} archives verified")
+    from rubi.bars import archiving
+
+    console.print(f"{archiving.drop_expired(target, dsn)} archives verified")
 
 
 @app.command()
@@ -125,32 +73,10 @@ def restore(
     dsn: Dsn = "",
 ) -> None:
     """Bring archived months of a series back, and compare their sums with the archive's."""
-    store = Store(target)
-    count = 0
-    with connect(dsn) as connection:
-        archives = noted(
-            connection,
-            "symbol = %s AND timeframe = %s AND to_char(month, 'YYYY-MM') BETWEEN %s AND %s",
-            [symbol, timeframe, since, until],
-        )
-        if not archives:
-            raise Failure(f"no archive of {symbol} {timeframe} is noted for that time")
-        for archive in archives:
-            table = proved(store, archive)
-            with connection.transaction():
-                count += arrow.stage(connection, table)
-                here = measures(connection, *archive[:3])
-                if here != (*archive[5:8], archive[8] if archive[8] is not None else here[3]):
-                    raise Failure(
-                        f"{symbol} {timeframe} {archive[2]:%Y-%m}: the table has other bars of this"
-                        " month; delete them first"
-                    )
-                connection.execute(
-                    "UPDATE market_archives SET dropped_at = NULL"
-                    " WHERE symbol = %s AND timeframe = %s AND month = %s",
-                    archive[:3],
-                )
-    console.print(f"{len(archives)} months, {count:,} bars restored")
+    from rubi.bars import archiving
+
+    months, bars = archiving.restore_months(target, dsn, symbol, timeframe, since, until)
+    console.print(f"{months} months, {bars:,} bars restored")
 
 
 if __name__ == "__main__":

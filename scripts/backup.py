@@ -12,7 +12,6 @@ import shutil
 from pathlib import Path
 from typing import Annotated, Any
 
-import pyrage
 import typer
 
 from rubi.backups import places, runs
@@ -80,6 +79,8 @@ def backup(
 
 def recipient(text: str) -> Any:
     """A public key to encrypt to."""
+    import pyrage
+
     try:
         if text.startswith("ssh-"):
             return pyrage.ssh.Recipient.from_str(text)

@@ -7,194 +7,25 @@ answers with a filled database. docs/capacity.md says how to read them.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import Annotated, NamedTuple
+from typing import Annotated
 
 import typer
 from rich.table import Table
 
+from rubi.capacity import (
+    COSTS,
+    GIB,
+    Platform,
+    active_index_bytes,
+    bytes_a_day,
+    bytes_after,
+    limits,
+    rows_a_day,
+    wal_a_second,
+)
 from rubi.cli import console, new_app, print_table, run
 
 app = new_app(__doc__)
-GIB = 2**30
-DAY = 86400
-
-
-class Cost(NamedTuple):
-    """What a row takes, bytes."""
-
-    table: float
-    indexes: float
-    wal: float
-    """Without full-page images."""
-
-
-# benchmarks/row_sizes.py prints these lines.
-COSTS = {
-    "market_ticks": Cost(92, 68, 231),
-    "market_data": Cost(101, 68, 260),
-    "account_snapshots": Cost(110, 80, 334),
-    "trading_signals": Cost(216, 350, 1320),
-    "trading_orders": Cost(178, 321, 1457),
-    "position updates": Cost(0, 0, 242),
-}
-# Rows of these go to hypertables: days a chunk.
-CHUNKS = {"market_ticks": 7, "market_data": 30, "account_snapshots": 7}
-
-
-@dataclass(frozen=True)
-class Platform:
-    """What comes in, and the server it comes to."""
-
-    accounts: int = 500
-    symbols: int = 100
-    ticks: int = 50_000
-    """A symbol and day."""
-    snapshot_seconds: float = 60
-    signals: float = 20
-    """An account and day."""
-    orders: float = 10
-    """An account and day."""
-    positions: float = 3
-    """Open ones an account."""
-    update_seconds: float = 1
-    """Between two prices of an open position."""
-    keep_ticks: int = 0
-    """Days; 0 for ever: only the Timescale licence drops ticks by itself."""
-    keep_bars: int = 0
-    keep_snapshots: int = 365
-    api: int = 4
-    """Processes of the API."""
-    pool: int = 20
-    """Connections each of them holds."""
-    memory: float = 8
-    """GiB."""
-    disk: float = 100
-    """GiB."""
-    connections: int = 200
-    write_mib: float = 60
-    """MiB of WAL a second that disk and replica take."""
-
-
-class Limit(NamedTuple):
-    """A limit and how much of it is used."""
-
-    name: str
-    used: float
-    text: str
-    then: str
-
-
-def rows_a_day(platform: Platform) -> dict[str, float]:
-    """Rows a day by table."""
-    return {
-        "market_ticks": platform.symbols * platform.ticks,
-        "market_data": platform.symbols * 1440,
-        "account_snapshots": platform.accounts * DAY / platform.snapshot_seconds,
-        "trading_signals": platform.accounts * platform.signals,
-        "trading_orders": platform.accounts * platform.orders,
-        "position updates": platform.accounts * platform.positions * DAY / platform.update_seconds,
-    }
-
-
-def bytes_a_day(platform: Platform) -> dict[str, float]:
-    """Bytes a day by table, with indexes."""
-    return {
-        name: rows * (COSTS[name].table + COSTS[name].indexes)
-        for name, rows in rows_a_day(platform).items()
-    }
-
-
-def bytes_after(platform: Platform, days: int) -> float:
-    """Bytes after some days, what has expired left out."""
-    kept = {
-        "market_ticks": platform.keep_ticks,
-        "market_data": platform.keep_bars,
-        "account_snapshots": platform.keep_snapshots,
-    }
-    total = 0.0
-    for name, size in bytes_a_day(platform).items():
-        # whole chunks go: one more than is kept
-        most = kept.get(name, 0) + CHUNKS.get(name, 0) if kept.get(name) else days
-        total += size * min(days, most)
-    return total
-
-
-def days_until(platform: Platform, size: float, limit: int = 36500) -> int | None:
-    """Days until there are that many bytes; None when never within a hundred years."""
-    low, high = 0, limit
-    if bytes_after(platform, high) < size:
-        return None
-    while low < high:
-        middle = (low + high) // 2
-        if bytes_after(platform, middle) < size:
-            low = middle + 1
-        else:
-            high = middle
-    return low
-
-
-def active_index_bytes(platform: Platform) -> float:
-    """Indexes of the chunks that are being written when they are full, and of all other tables.
-
-    Those of signals and orders count for a month: what is older is not touched any more.
-    """
-    return sum(
-        rows * COSTS[name].indexes * CHUNKS.get(name, 30)
-        for name, rows in rows_a_day(platform).items()
-    )
-
-
-def wal_a_second(platform: Platform) -> float:
-    """Bytes of WAL a second on an average day, without full-page images."""
-    return sum(rows * COSTS[name].wal for name, rows in rows_a_day(platform).items()) / DAY
-
-
-def limits(platform: Platform, days: int) -> list[Limit]:
-    """All limits, the one that is hit first at the top."""
-    size, disk = bytes_after(platform, days), platform.disk * GIB
-    full = days_until(platform, disk * 0.8)
-    index, quarter = active_index_bytes(platform), platform.memory * GIB / 4
-    wal = wal_a_second(platform) * 3  # full-page images and the busiest hour
-    # runner, monitoring, backup, loader, a replica; three are the administrator's
-    used = platform.api * platform.pool + 10
-    chunks = max(
-        (kept or days) / CHUNKS[name]
-        for name, kept in (
-            ("market_ticks", platform.keep_ticks), ("market_data", platform.keep_bars),
-            ("account_snapshots", platform.keep_snapshots),
-        )
-    )  # fmt: skip
-    found = [
-        Limit(
-            "disk", size / (disk * 0.8),
-            f"{size / GIB:,.0f} GiB after {days} days; 80 % of {platform.disk:g} GiB "
-            + (f"on day {full:,}" if full is not None else "never"),
-            "archive bars to the lake (archive_bars.py), drop old ticks, or grow it",
-        ),
-        Limit(
-            "memory for active indexes", index / quarter,
-            f"{index / GIB:,.2f} GiB of a quarter of {platform.memory:g} GiB",
-            "shorter chunks of ticks (set_chunk_time_interval), more memory, then a server for "
-            "market data alone",
-        ),
-        Limit(
-            "WAL", wal / (platform.write_mib * 2**20),
-            f"{wal / 2**20:,.1f} of {platform.write_mib:g} MiB/s in the busiest hour",
-            "larger batches of ticks, max_wal_size, faster disk; then market data on a server of "
-            "its own",
-        ),
-        Limit(
-            "connections", used / (platform.connections - 3),
-            f"{used} of {platform.connections - 3}",
-            "PgBouncer in transaction mode before the server",
-        ),
-        Limit(
-            "chunks", chunks / 1000, f"{chunks:,.0f} of about 1,000 a hypertable",
-            "longer chunks or shorter retention",
-        ),
-    ]  # fmt: skip
-    return sorted(found, key=lambda limit: -limit.used)
 
 
 @app.command()

@@ -10,95 +10,23 @@ from rubi import early  # noqa: F401  # isort: skip
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from time import monotonic
 from typing import Annotated
 
 import psycopg
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
-from rubi.bars import replay
-from rubi.cli import console, new_app, print_table, run, step
-from rubi.demo import database
-from rubi.demo.server import DATABASE, Demo, check_port, wanted_port
-from rubi.reporting import writing
-from rubi.servers import debian, embedded, pgtools
-
-
-@contextmanager
-def ended_on_failure(demo: Demo) -> Iterator[None]:
-    """A server that this run started does not outlive its failure; a full disk is named."""
-    was_running = demo.given or demo.pid()
-    with nullcontext() if demo.given else debian.full_disk_named(demo.folder):
-        try:
-            yield
-        except BaseException:
-            if not was_running:
-                demo.end_server()
-            raise
-
-
-def show(connection: psycopg.Connection, title: str, query: str) -> None:
-    """Print a query's rows as a table under a title."""
-    cursor = connection.execute(query)
-    table = Table(title=title, title_justify="left", title_style="bold", box=None, pad_edge=False)
-    for index, column in enumerate(cursor.description or ()):
-        numeric = column.type_code in (20, 21, 23, 1700)
-        table.add_column(column.name, justify="right" if numeric and index else "left")
-    for row in cursor:
-        table.add_row(*("" if value is None else str(value) for value in row))
-    console.print()
-    print_table(table)
-
-
-SHOWN = (
-    (
-        "Rows",
-        """
-        SELECT c.relname AS table, (xpath('/row/n/text()', query_to_xml(
-            format('SELECT count(*) AS n FROM public.%I', c.relname), false, true, '')
-        ))[1]::text::bigint AS rows
-        FROM pg_class AS c
-        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
-        ORDER BY c.relname
-        """,
-    ),
-    (
-        "Hypertables",
-        "SELECT hypertable_name AS table, num_chunks AS chunks"
-        " FROM timescaledb_information.hypertables ORDER BY 1",
-    ),
-    (
-        "user_trading_stats",
-        "SELECT username AS user, total_strategies AS strategies, total_signals AS signals,"
-        " executed_signals AS executed, total_orders AS orders, open_orders AS open,"
-        " round(total_profit, 2) AS profit, round(average_profit, 2) AS average"
-        " FROM user_trading_stats ORDER BY username",
-    ),
-    (
-        "Open positions",
-        "SELECT ticket, symbol, type, trim_scale(volume) AS volume,"
-        " trim_scale(open_price) AS open_price, trim_scale(current_price) AS current,"
-        " round(profit, 2) AS profit FROM open_positions_with_session ORDER BY symbol",
-    ),
-    (
-        "Results of the last twelve months with trades",
-        """
-        SELECT * FROM (
-            SELECT to_char(closed_at, 'YYYY-MM') AS month, count(*) AS trades,
-                count(*) FILTER (WHERE profit + commission + swap > 0) AS won,
-                round(sum(profit), 2) AS profit, round(sum(commission), 2) AS commission,
-                round(sum(profit + commission + swap), 2) AS net
-            FROM trading_orders WHERE closed_at IS NOT NULL
-            GROUP BY 1 ORDER BY 1 DESC LIMIT 12
-        ) AS months ORDER BY month
-        """,
-    ),
-    ("Proofs", "SELECT name, violations FROM monitoring.proofs ORDER BY name"),
+from rubi.cli import console, new_app, run
+from rubi.demo.making import (
+    SHOWN,
+    ended_on_failure,
+    make_ready,
+    running_demo,
+    say_how_to_connect,
+    show,
 )
+from rubi.demo.server import Demo, check_port, wanted_port
+from rubi.servers import embedded, pgtools
 
 app = new_app(__doc__)
 app.info.no_args_is_help = False
@@ -120,72 +48,6 @@ def up(context: typer.Context) -> None:
             for title, query in SHOWN:
                 show(connection, title, query)
     say_how_to_connect(demo, monotonic() - began)
-
-
-def make_ready(demo: Demo) -> None:
-    """Server, database, schema, bars, trades, report."""
-    if not demo.given:
-        with step("TimescaleDB server on this machine"):
-            embedded.binaries()
-        with step("server started") as notes:
-            notes.append(demo.start())
-    with step(f"database {DATABASE} and its administrator") as notes:
-        notes.append(database.prepare(demo))
-    with step("schema deployed as rubi_admin") as notes:
-        notes.append(database.deploy_files(demo))
-    with psycopg.connect(demo.dsn("rubi_app"), autocommit=True) as connection:
-        with step("real bars loaded as rubi_app") as notes:
-            series = [replay.read_bars(market) for market in replay.MARKETS]
-            for bars in series:
-                new = replay.load_bars(connection, bars)
-                replay.load_calendar(connection, bars)
-                notes.append(f"{bars[0].market.symbol} {len(bars)} ({new} new)")
-        total = sum(map(len, series))
-        with step("strategy replayed as rubi_app") as notes:
-            notes.append(f"{total} bars")
-            watch(replay.replay(connection, series), total)
-    with step("report of the replayed strategy"):
-        demo.page.write_text(
-            writing.make_page(demo.dsn("rubi_app"), replay.EMAIL), encoding="utf-8"
-        )
-
-
-def say_how_to_connect(demo: Demo, seconds: float) -> None:
-    """What can be typed now."""
-    lines = {
-        "scripts/demo.sh psql": "as superuser",
-        "scripts/demo.sh psql --role rubi_app": "as the API",
-        "scripts/demo.sh url": "prints a superuser's URL; --role as above",
-        "scripts/demo.sh stop | clean": "stops the server | removes it with its data",
-    }
-    console.print(f"\nDone in {seconds:.1f} s. Connect with:")
-    for command, meaning in lines.items():
-        console.print(f"  {command:<36}  {meaning}", soft_wrap=True)
-    console.print(f"The report, for a browser: {demo.page}", soft_wrap=True, markup=False)
-
-
-def watch(bars_done: Iterator[int], total: int) -> None:
-    """Show progress on a terminal while the replay runs."""
-    columns = (
-        TextColumn("replaying"),
-        BarColumn(),
-        TextColumn("{task.completed}"),
-        TimeRemainingColumn(),
-    )
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as progress:
-        task = progress.add_task("", total=total)
-        for done in bars_done:
-            progress.update(task, completed=done)
-
-
-def running_demo() -> Demo:
-    """The demo, which has to be running."""
-    demo = Demo()
-    if not demo.given:
-        demo.running_port()
-    return demo
 
 
 Role = Annotated[str, typer.Option(help="who connects: postgres, rubi_admin, rubi_app")]

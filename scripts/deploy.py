@@ -6,26 +6,20 @@ differs from what the files make.
 
 from __future__ import annotations
 
-import difflib
 import json
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
-import psycopg
 import typer
 
 from rubi import ROOT
-from rubi.cli import Failure, console, new_app, one_line, run
-from rubi.connecting import Dsn, Json, connect
+from rubi.cli import console, new_app, run
+from rubi.connecting import Dsn, Json
 from rubi.deploying import locks
 from rubi.deploying.applying import apply_file
 from rubi.deploying.history import (
     VERSION,
-    Changed,
-    Record,
     applied,
     due,
     gone,
@@ -33,10 +27,10 @@ from rubi.deploying.history import (
     recorded,
 )
 from rubi.deploying.locks import LockTimeout, Wait
-from rubi.deploying.sqlfiles import File, read_files
+from rubi.deploying.showing import rehearsal, report_differences, session, show_changes, show_gone
+from rubi.deploying.sqlfiles import read_files
 
 PENDING = 3
-DRIFT = 4
 
 Files = Annotated[Path, typer.Option(help="Folder that holds schema/, indexes/ and so on")]
 Scratch = Annotated[
@@ -49,49 +43,6 @@ Scratch = Annotated[
 
 
 app = new_app(__doc__)
-
-
-@contextmanager
-def session(dsn: str, as_json: bool, *, read_only: bool = False) -> Iterator[psycopg.Connection]:
-    """A connection for a command; a changed run-once file is shown line by line."""
-    console.quiet = as_json
-    try:
-        with connect(dsn) as connection:
-            if read_only:
-                connection.execute("SET default_transaction_read_only = on")
-            try:
-                yield connection
-            except Changed as changed:
-                show_changes(connection, changed.files)
-                raise
-    except (Failure, psycopg.Error) as error:
-        if as_json:
-            print(json.dumps({"error": one_line(error)}))
-        raise
-
-
-def show_changes(connection: psycopg.Connection, files: list[File]) -> dict[str, str]:
-    """Print what differs between the texts that were applied and those on disk."""
-    was = recorded(connection, applied(connection))
-    found = {}
-    for file in files:
-        if file.path not in was:
-            continue
-        lines = difflib.unified_diff(
-            was[file.path].text.splitlines(), file.text.splitlines(),
-            f"{file.path} as applied", f"{file.path} on disk", lineterm="",
-        )  # fmt: skip
-        found[file.path] = "\n".join(lines)
-        for line in found[file.path].splitlines():
-            style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
-            console.print(line, style=style, markup=False, soft_wrap=True)
-    return found
-
-
-def show_gone(paths: list[str]) -> None:
-    """Report files that vanished; what they made is left to the DBA."""
-    for path in paths:
-        console.print(f"[yellow]{path} was applied and is gone from disk: drop what it made[/]")
 
 
 @app.command()
@@ -124,26 +75,6 @@ def plan(
     if as_json:
         print(json.dumps(report))
     raise typer.Exit(PENDING if todo else 0)
-
-
-def rehearsal(
-    connection: psycopg.Connection, history: dict[str, Record], todo: list[File], name: str
-) -> list[dict[str, str]]:
-    """Apply what is due in a scratch database; answers what that does to the catalog."""
-    from rubi.deploying import catalog
-
-    connection.execute("SET default_transaction_read_only = off")
-    with catalog.scratch(connection, name) as inside:
-        catalog.run_all(inside, recorded(connection, history).values())
-        before = catalog.snapshot(inside)
-        catalog.run_all(inside, todo)
-        differences = catalog.compare(before, catalog.snapshot(inside))
-    if history:
-        signs = {"missing": "[red]-[/]", "extra": "[green]+[/]", "changed": "[yellow]~[/]"}
-        for one in differences:
-            console.print(f"  {signs[one.state]} {one.kind} {one.name}")
-    console.print(f"rehearsed: {len(differences)} objects made, changed or dropped")
-    return [one.json() for one in differences]
 
 
 @app.command()
@@ -223,19 +154,6 @@ def drift(dsn: Dsn = "", files: Files = ROOT, scratch: Scratch = "", as_json: Js
         differences = catalog.compare(expected, live)
         show_gone(gone(list(on_disk.values()), history))
     report_differences(differences, as_json)
-
-
-def report_differences(differences: list, as_json: bool) -> None:
-    """Print differences, each with the statement that shows it, and end with exit code 4 or 0."""
-    if as_json:
-        print(json.dumps({"drift": [one.json() for one in differences]}))
-    for one in differences:
-        console.print(str(one), style="yellow", markup=False, soft_wrap=True)
-        for line in one.detail.splitlines()[:40]:
-            console.print(f"    {line}", markup=False, soft_wrap=True)
-        console.print(f"    {one.show}", style="dim", markup=False, soft_wrap=True)
-    console.print(f"{len(differences)} differences" if differences else "no drift")
-    raise typer.Exit(DRIFT if differences else 0)
 
 
 @app.command()

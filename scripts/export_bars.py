@@ -5,44 +5,19 @@ Prices are exact decimals in all of them. OUTPUT is a file, or - for standard ou
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-import psycopg
-import pyarrow as pa
-import pyarrow.csv as pacsv
-import pyarrow.parquet as pq
 import typer
 
-from rubi.bars import arrow
 from rubi.cli import Failure, errors, new_app, run
 from rubi.connecting import Dsn
 
-STEP = timedelta(days=30)
 FORMATS = {".parquet": "parquet", ".csv": "csv", ".arrow": "arrow", ".arrows": "arrow"}
 
 app = new_app(__doc__)
-
-
-def parts(
-    connection: psycopg.Connection, series: list[tuple], timeframe: str, since: str, until: str
-) -> Iterator[pa.Table]:
-    """The bars, a month of a series at a time."""
-    for symbol, first, last in series:
-        begin, end = connection.execute(
-            "SELECT greatest(%s::timestamptz, %s),"
-            " least(%s::timestamptz, %s + interval '1 second')",
-            [since, first, until, last],
-        ).fetchone()
-        while begin < end:
-            table = arrow.read_range(connection, symbol, timeframe, begin, min(begin + STEP, end))
-            if table.num_rows:
-                yield table
-            begin += STEP
 
 
 @app.command()
@@ -63,51 +38,10 @@ def export(
         raise typer.BadParameter("the name does not tell the format: give --format")
     if output == "-" and sys.stdout is None:
         raise Failure("standard output is closed")
-    count = 0
-    partial = Path(f"{output}.partial")
-    try:
-        with (
-            psycopg.connect(dsn, application_name="rubi export_bars",
-                            options="-c statement_timeout=0") as connection,
-            (os.fdopen(os.dup(sys.stdout.fileno()), "wb") if output == "-"
-             else partial.open("wb")) as stream,
-            open_writer(chosen, stream) as writer,
-        ):  # fmt: skip
-            # PGTZ and PGDATESTYLE would win over options
-            connection.execute("SET timezone = 'UTC'; SET datestyle = ISO")
-            connection.commit()
-            connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-            connection.read_only = True
-            found = connection.execute(
-                "SELECT symbol, first_timestamp, last_timestamp FROM market_data_coverage"
-                " WHERE symbol = ANY (%s) AND timeframe = %s AND first_timestamp IS NOT NULL"
-                " ORDER BY array_position(%s, symbol)",
-                [symbol, timeframe, symbol],
-            ).fetchall()
-            if missing := [name for name in symbol if name not in {row[0] for row in found}]:
-                raise Failure(f"no {timeframe} bars of {', '.join(missing)}")
-            for table in parts(connection, found, timeframe, since, until):
-                writer.write_table(table)
-                count += table.num_rows
-        if not count:
-            raise Failure("no bars in that time")
-        if output != "-":
-            partial.replace(output)
-    except pa.ArrowException as error:
-        raise Failure(f"{output}: {error}") from error
-    finally:
-        if output != "-":
-            partial.unlink(missing_ok=True)
+    from rubi.bars.exporting import write_bars
+
+    count = write_bars(output, chosen, symbol, timeframe, since, until, dsn)
     errors.print(f"{count:,} bars written {datetime.now(UTC):%H:%M:%S}")
-
-
-def open_writer(format: str, stream):
-    """The writer of a format; all have write_table."""
-    if format == "parquet":
-        return pq.ParquetWriter(stream, arrow.SCHEMA, compression="zstd")
-    if format == "csv":
-        return pacsv.CSVWriter(stream, arrow.SCHEMA)
-    return pa.ipc.new_stream(stream, arrow.SCHEMA)
 
 
 if __name__ == "__main__":

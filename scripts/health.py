@@ -8,121 +8,17 @@ from __future__ import annotations
 
 import json
 import sys
-from decimal import Decimal
 from time import sleep
-from typing import Annotated, Any
+from typing import Annotated
 
-import psycopg
 import typer
-from psycopg.rows import dict_row
-from rich.table import Table
 
-from rubi.cli import Failure, console, new_app, print_table, run
-from rubi.connecting import Dsn
-
-CODES = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
-# what is worst comes first; unknown is no reason to wake somebody
-ORDER = ("critical", "warning", "unknown", "ok")
-PIPE_WIDTH = 10_000
-STYLES = {"ok": "green", "warning": "yellow", "critical": "bold red", "unknown": "magenta"}
-QUERY = """
-    SELECT name, status, value, unit, warning, critical, detail, meaning, action
-    FROM monitoring.health
-    WHERE %(names)s::text[] = '{}' OR name = ANY (%(names)s)
-    ORDER BY array_position(%(order)s, status), name
-"""
+from rubi.cli import console, new_app, run
+from rubi.connecting import Dsn, Json
 
 app = new_app(__doc__)
 app.info.no_args_is_help = False
 answered = False
-
-
-def connect(dsn: str) -> psycopg.Connection:
-    """A connection that waits neither for the server nor for a lock."""
-    connection = psycopg.connect(
-        dsn, autocommit=True, application_name="rubi health", connect_timeout=10
-    )
-    connection.execute("SET timezone = 'UTC'; SET statement_timeout = '30s'; SET lock_timeout = 0")
-    return connection
-
-
-def checks(connection: psycopg.Connection, names: list[str]) -> list[dict[str, Any]]:
-    """Rows of monitoring.health, the worst first. Raises Failure for a name it does not have."""
-    with connection.cursor(row_factory=dict_row) as cursor:
-        rows = cursor.execute(QUERY, {"names": names, "order": list(ORDER)}).fetchall()
-    if missing := set(names) - {row["name"] for row in rows}:
-        raise Failure(f"no check is named {', '.join(sorted(missing))}")
-    return rows
-
-
-def worst(rows: list[dict[str, Any]]) -> str:
-    """The status that counts."""
-    return min((row["status"] for row in rows), key=ORDER.index)
-
-
-def figure(value: Decimal | None, unit: str | None) -> str:
-    """A value with its unit, bytes as people read them."""
-    if value is None:
-        return "-"
-    number = float(value)
-    if unit and unit.startswith("bytes"):
-        prefixes = ["B", "kB", "MB", "GB", "TB"]
-        while abs(number) >= 1024 and len(prefixes) > 1:
-            number /= 1024
-            prefixes.pop(0)
-        return f"{number:.4g} {prefixes[0]}{unit[5:]}"
-    return f"{value.normalize():f} {unit or ''}".rstrip()
-
-
-def show(rows: list[dict[str, Any]]) -> None:
-    """A table of all checks, then what to do about those that are not ok."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("check", "status", "value", "warning", "critical", "detail"):
-        table.add_column(name, no_wrap=name != "detail")
-    for row in rows:
-        table.add_row(
-            row["name"],
-            f"[{STYLES[row['status']]}]{row['status']}[/]",
-            *(figure(row[key], row["unit"]) for key in ("value", "warning", "critical")),
-            (row["detail"] or "").replace("[", r"\["),
-        )
-    if console.is_terminal:
-        print_table(table, "detail")
-    else:
-        # a line a check for grep, whatever the width of the terminal behind
-        console.print(table, width=PIPE_WIDTH, crop=False)
-    for row in rows:
-        if row["status"] != "ok":
-            console.print(f"\n{row['name']}: {row['meaning']}", markup=False)
-            console.print(f"  {row['action']}", markup=False)
-
-
-def where(detail: str | None) -> str:
-    """What is wrong, short; a bar or a line's end would begin Nagios' figures."""
-    words = " ".join((detail or "").replace("|", "/").split())
-    return f" ({words if len(words) <= 100 else words[:97] + '...'})" if words else ""
-
-
-def nagios(rows: list[dict[str, Any]]) -> str:
-    """One line with the worst checks, then performance data."""
-    bad = [row for row in rows if row["status"] != "ok"]
-    said = ", ".join(
-        f"{row['name']} {row['status']} {figure(row['value'], row['unit'])}{where(row['detail'])}"
-        for row in bad
-    )
-    data = " ".join(
-        f"{row['name']}={row['value']};"
-        f"{'' if row['warning'] is None else row['warning']};"
-        f"{'' if row['critical'] is None else row['critical']}"
-        for row in rows
-        if row["value"] is not None
-    )
-    return f"RUBI {worst(rows).upper()} - {said or f'{len(rows)} checks ok'} | {data}"
-
-
-def plain(value: object) -> object:
-    """Numbers for JSON."""
-    return float(value) if isinstance(value, Decimal) else value
 
 
 @app.callback(invoke_without_command=True)
@@ -130,7 +26,7 @@ def main(
     context: typer.Context,
     dsn: Dsn = "",
     check: Annotated[list[str] | None, typer.Option(help="Only this check; repeatable")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+    as_json: Json = False,
     as_nagios: Annotated[bool, typer.Option("--nagios", help="Print one line for Nagios")] = False,
     watch: Annotated[
         float, typer.Option(min=0, help="Ask again each so many seconds, until interrupted")
@@ -140,28 +36,32 @@ def main(
     global answered
     if context.invoked_subcommand:
         return
-    with connect(dsn) as connection:
+    from rubi import health_checks as health
+
+    with health.connect(dsn) as connection:
         while True:
-            rows = checks(connection, check or [])
+            rows = health.checks(connection, check or [])
             if watch and console.is_terminal:
                 console.clear()
             if as_json:
-                print(json.dumps(rows, default=plain), flush=True)
+                print(json.dumps(rows, default=health.plain), flush=True)
             elif as_nagios:
-                print(nagios(rows), flush=True)
+                print(health.nagios(rows), flush=True)
             else:
-                show(rows)
+                health.show(rows)
             answered = True
             if not watch:
                 break
             sleep(watch)
-    raise typer.Exit(CODES[worst(rows)])
+    raise typer.Exit(health.CODES[health.worst(rows)])
 
 
 @app.command()
 def record(dsn: Dsn = "") -> None:
     """Write down today's sizes and what the proofs say; to be run hourly or daily."""
-    with connect(dsn) as connection:
+    from rubi import health_checks as health
+
+    with health.connect(dsn) as connection:
         connection.execute("SET default_transaction_read_only = off; SET statement_timeout = 0")
         violations = connection.execute("SELECT monitoring.take_readings()").fetchone()[0]
     console.print(f"recorded; {violations} rows contradict a proof")

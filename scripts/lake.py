@@ -12,17 +12,13 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
-import pyarrow.parquet as pq
 import typer
 
-from rubi.bars.archive import Store, connect
 from rubi.cli import console, errors, new_app, run, step
 from rubi.connecting import Dsn
-from rubi.lake.engines import ask_duckdb, ask_postgresql
-from rubi.lake.files import files_of
-from rubi.lake.questions import Question, parameters
 
 app = new_app(__doc__)
+Question = Literal["coverage", "gaps", "resample", "returns"]
 Engine = Literal["postgresql", "duckdb", "spark"]
 
 
@@ -59,6 +55,13 @@ def query(
         raise typer.BadParameter("--target says where the lake is")
     if engine == "spark" and not master:
         raise typer.BadParameter("--master says where Spark is")
+    import pyarrow.parquet as pq
+
+    from rubi.bars.archive import Store, connect
+    from rubi.lake.engines import ask_duckdb, ask_postgresql
+    from rubi.lake.files import files_of
+    from rubi.lake.questions import parameters
+
     begin, end = moment(since), moment(until)
     with connect(dsn) as connection:
         symbols = symbol or [

@@ -9,202 +9,23 @@ stored, and loading again changes nothing.
 
 from __future__ import annotations
 
-from collections import Counter
 from contextlib import nullcontext
-from datetime import UTC, datetime
-from decimal import Decimal
+from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import psycopg
 import typer
-from psycopg.types.json import Jsonb
-from rich.markup import escape
 from rich.progress import Progress
 
-from rubi import server_clock
 from rubi.cli import Failure, console, errors, new_app, run
 from rubi.connecting import Dsn
-from rubi.mt5 import booking, ingest
-from rubi.mt5.cells import decode
-from rubi.mt5.dumps import ORDER, read_json
-from rubi.mt5.ingest import COUNTS, Load, send
-from rubi.mt5.report import Report, read_report
+from rubi.mt5.dumps import ORDER
+from rubi.mt5.loading import Loader, read
+from rubi.mt5.report import Report
 from rubi.mt5.words import Words
 
 app = new_app(__doc__)
-
-
-def is_json(path: Path) -> bool:
-    """Whether a file's first sign begins JSON; reports and CSV begin with others."""
-    with path.open("rb") as file:
-        start = decode(file.read(256)).lstrip("\ufeff \t\r\n")
-    return start[:1] in ("[", "{") or start.strip() in ("", "null")
-
-
-def read(path: Path, kind: str | None, words: Words) -> list[Load] | Report:
-    """What a file holds: a report, or rows by kind. Raises Failure for anything else."""
-    if not path.is_file():
-        raise Failure(f"{path} is no file")
-    if path.read_bytes()[:2] != b"PK" and is_json(path):
-        return [Load(str(path), name, rows) for name, rows in read_json(path, kind)]
-    return read_report(path, words)
-
-
-def user_id(connection: psycopg.Connection, user: str) -> int:
-    """A user's id from id, email or username."""
-    row = connection.execute(
-        "SELECT u.id FROM users AS u WHERE u.id::text = %(u)s OR lower(u.email) = lower(%(u)s)"
-        " OR lower(u.username) = lower(%(u)s) ORDER BY (u.id::text = %(u)s) DESC LIMIT 1",
-        {"u": user},
-    ).fetchone()
-    if not row:
-        raise Failure(
-            f"there is no user {user}: docs/my-trades.md has the statement that makes one"
-        )
-    return row[0]
-
-
-def send_account(
-    connection: psycopg.Connection, found: Load, owner: int, taken_at: datetime
-) -> int:
-    """Send account_info; answers the account's id."""
-    account = 0
-    for state in found.rows:
-        account = connection.execute(
-            "SELECT ingest_mt5_account(%s, %s, %s)", [owner, Jsonb(state), taken_at]
-        ).fetchone()[0]
-        found.counts["updated"] += 1
-    return account
-
-
-class Loader:
-    """Stores what was read, over one connection."""
-
-    def __init__(
-        self, connection: psycopg.Connection, user: str, account: int, clock: str, taken_at: str
-    ) -> None:
-        self.connection, self.account, self.clock = connection, account, clock
-        self.given = datetime.fromisoformat(taken_at) if taken_at else None
-        self.user = user
-        self.owner = user_id(connection, user) if user else None
-        self.rejected = 0
-        self.said = self.dsn = ""
-
-    def keep(self, account: int, name: str, loads: list[Load]) -> None:
-        """Raise Failure where rows were set aside and none was stored: then nothing is kept."""
-        self.rejected += ingest.rejected(loads)
-        if ingest.rejected(loads) and not ingest.stored(loads):
-            said = "; ".join(ingest.reasons(self.connection, account))
-            raise Failure(f"{name}: no row could be stored, nothing of it is kept: {said}")
-
-    def book(self, report: Report) -> None:
-        """Store a report and say what was found."""
-        with self.connection.transaction():
-            outcome = booking.book(self.connection, report, self.owner, self.account, self.clock)
-            self.keep(outcome.account, report.name, outcome.loads)
-            clock = server_clock.look_at_bars(
-                self.connection, outcome.account, report.account["server"]
-            )
-        show(outcome.loads)
-        tell(report, outcome, clock)
-        tell_next(self.connection, outcome, report, self.dsn)
-
-    def load(self, loads: list[Load], progress: Progress) -> None:
-        """Store what the package answered, in the order of what depends on what."""
-        with self.connection.transaction():
-            account = self.account
-            for found in sorted(loads, key=lambda load: ORDER.index(load.kind)):
-                age = datetime.fromtimestamp(Path(found.name).stat().st_mtime, UTC)
-                when = self.given or min(age, datetime.now(UTC))
-                if found.kind == "account":
-                    account = send_account(self.connection, found, self.owner, when)
-                    continue
-                if found.kind != "symbols" and found.rows:
-                    self.settle(account)
-                task = progress.add_task(f"{found.name} {found.kind}", total=len(found.rows))
-                for count in send(self.connection, found, account, when):
-                    progress.advance(task, count)
-            rows = [load for load in loads if load.kind != "account"]
-            self.keep(account, ", ".join(dict.fromkeys(load.name for load in rows)), rows)
-            if any(load.kind == "deals" for load in rows):
-                server_clock.look_at_bars(self.connection, account, "the server")
-        show(loads)
-        if ingest.rejected(loads):
-            console.print(f"the reasons are in mt5_rejects, account_id {account}")
-
-    def settle(self, account: int) -> None:
-        """Say by which clock the account's times are read."""
-        row = self.connection.execute(
-            "SELECT a.server FROM mt5_accounts AS a WHERE a.id = %s", [account]
-        ).fetchone()
-        if not row:
-            raise Failure(f"there is no account {account}")
-        clock = server_clock.settle(self.connection, row[0], self.clock)
-        said = f"times are read by the clock of {row[0]}: {clock}"
-        if said != self.said:
-            self.said = said
-            console.print(said, markup=False, soft_wrap=True)
-
-
-def show(loads: list[Load]) -> None:
-    """What came of rows, a line for each kind of each file; names are never cut."""
-    for found in loads:
-        counts = ", ".join(f"{found.counts[name]:,} {name}" for name in COUNTS)
-        console.print(f"{found.name}: {found.kind}: {counts}", markup=False, soft_wrap=True)
-
-
-def tell(report: Report, outcome: booking.Outcome, clock: str) -> None:
-    """What a report held and whether it adds up, a fact a line."""
-    first, last = (
-        f"{datetime.fromtimestamp(pick(deal['time'] for deal in report.deals), UTC):%Y-%m-%d %H:%M}"
-        for pick in (min, max)
-    )
-    head = report.account
-
-    def spell(money: Decimal | None) -> str:
-        text = "unknown" if money is None else f"{money:,.{booking.digits(report)}f}"
-        return f"{text} {head['currency']}"
-
-    kinds = Counter(deal["type"] in (0, 1) for deal in report.deals)
-    lines = [
-        f"account {head['login']} at {head['server']} ({head.get('company')}), {head['currency']}"
-        f"{', opened' if outcome.is_new else ''}, account_id {outcome.account}",
-        f"period {first} to {last} on the server's clock, which is {outcome.clock}",
-        f"{kinds[True]:,} deals of trades, {kinds[False]:,} other movements,"
-        f" {len(report.positions):,} positions closed, {len(report.open_positions):,} open",
-        f"net {spell(booking.net(report))}, balance {spell(booking.balances(report)[1])}",
-    ]
-    if clock:
-        lines.append(clock)
-    if outcome.without:
-        lines.append(
-            f"{outcome.without:,} deals have no position: the report doesn't tell, the API's would"
-        )
-    if not outcome.differences:
-        figures = f", {outcome.given} of its own results" if outcome.given else ""
-        lines.append(f"equal to the report's totals{figures}")
-    for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
-    for line in outcome.differences:
-        console.print(f"[bold]DIFFERS[/] {escape(line)}", soft_wrap=True)
-
-
-def tell_next(
-    connection: psycopg.Connection, outcome: booking.Outcome, report: Report, dsn: str
-) -> None:
-    """The next command to type; a connection string may hold a password and isn't repeated."""
-    owner = connection.execute(
-        "SELECT u.username FROM mt5_accounts AS a INNER JOIN users AS u ON a.user_id = u.id"
-        " WHERE a.id = %s",
-        [outcome.account],
-    ).fetchone()[0]
-    console.print(
-        f"next: .venv/bin/python scripts/report.py --user {owner} --account {outcome.account}"
-        f" --out {report.account['login']}.html{' --dsn …' if dsn else ''}",
-        markup=False,
-        soft_wrap=True,
-    )
 
 
 @app.command()

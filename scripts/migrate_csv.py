@@ -23,7 +23,7 @@ from rubi.moving.command import (
     Zone,
     run_source,
 )
-from rubi.moving.mapping import TABLES, Options
+from rubi.moving.options import TABLES, Options
 from rubi.moving.sources import Csv, safe_name
 
 app = new_app(__doc__)

@@ -26,7 +26,7 @@ from rubi.moving.command import (
     Zone,
     run_source,
 )
-from rubi.moving.mapping import Options
+from rubi.moving.options import Options
 from rubi.moving.sources import Sqlite
 
 app = new_app(__doc__)

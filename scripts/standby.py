@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from time import monotonic, sleep
+from time import monotonic
 from typing import Annotated
 
 import psycopg
@@ -17,11 +17,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from rubi.cli import Failure, console, new_app, run, step
 from rubi.servers import embedded, pgtools
+from rubi.servers.standby import answers, control, own_dsn, wait_for
 
 app = new_app(__doc__)
 Folder = Annotated[Path, typer.Argument(help="data folder of the standby")]
 Programs = Annotated[Path | None, typer.Option(help="folder of pg_ctl; else found by version")]
-WAIT = 60
 
 
 @app.command()
@@ -75,19 +75,6 @@ def make(
     console.print(f"standby {name} in {folder} follows; to take over: standby.py promote {folder}")
 
 
-def wait_for(connection: psycopg.Connection, name: str, state: str) -> None:
-    """Return when a standby streams in that state; raise Failure after a minute."""
-    end = monotonic() + WAIT
-    while not connection.execute(
-        "SELECT FROM pg_stat_replication WHERE application_name = %s AND state = 'streaming'"
-        " AND sync_state = %s",
-        [name, state],
-    ).rowcount:
-        if monotonic() > end:
-            raise Failure(f"standby {name} does not stream: see its log")
-        sleep(0.1)
-
-
 @app.command()
 def promote(
     folder: Folder,
@@ -117,35 +104,6 @@ def promote(
         if connection.execute("SELECT pg_is_in_recovery()").fetchone()[0]:
             raise Failure("the server is still in recovery: see its log")
     console.print("this server is the primary now; never start the old one again as it is")
-
-
-def answers(dsn: str) -> bool:
-    """Whether a server takes connections, or would with other rights."""
-    try:
-        psycopg.connect(dsn).close()
-    except psycopg.OperationalError as error:
-        return error.sqlstate is not None or "FATAL" in str(error)
-    return True
-
-
-def own_dsn(folder: Path) -> str:
-    """How to reach a local server, from its postmaster.pid."""
-    lines = (folder / "postmaster.pid").read_text().splitlines()
-    return make_conninfo(host=lines[4], port=lines[3], user="postgres", dbname="postgres")
-
-
-def control(tools: Path, folder: Path, command: str) -> None:
-    """pg_ctl, waiting until it is done; the server's log lies in its folder."""
-    log = folder / "standby.log"
-    try:
-        pgtools.run(
-            tools / "pg_ctl", f"--pgdata={folder}", f"--log={log}", f"--timeout={WAIT}", "--wait",
-            command, as_server=True,
-        )  # fmt: skip
-    except Failure as error:
-        lines = log.read_text().splitlines() if log.exists() else []
-        cause = next((line for line in reversed(lines) if "FATAL" in line), None)
-        raise Failure(f"{error}{f': {cause}' if cause else ''}") from error
 
 
 if __name__ == "__main__":

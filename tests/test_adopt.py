@@ -20,7 +20,7 @@ import moving
 from conftest import ROOT, Address
 from rows import HASH
 from rubi.deploying import sqlfiles
-from rubi.moving import command, sources
+from rubi.moving import adopting, command, sources
 from rubi.servers import pgtools
 
 ROWS = """
@@ -119,7 +119,7 @@ def run(db: psycopg.Connection, *arguments: object) -> moving.Done:
 def counts(db: psycopg.Connection, schema: str = "public") -> dict[str, int]:
     return {
         table: db.execute(f"SELECT count(*) FROM {schema}.{table}").fetchone()[0]
-        for table in adopt.TABLES
+        for table in adopting.TABLES
     }
 
 
@@ -230,7 +230,7 @@ def test_what_goes_wrong_under_the_lock_changes_nothing(
     server: Address, base: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = deploying.left_in_catalog(server, base.info.dbname), counts(base)
-    monkeypatch.setattr(adopt, "prove_all", lambda proofs: False)
+    monkeypatch.setattr(adopting, "prove_all", lambda proofs: False)
     done = run(base, "apply", "--backup", tmp_path)
     assert (done.code, "taken back" in done.stderr) == (1, True), done
     done = run(base, "apply", "--backup", tmp_path, "--max-lock", "1")
@@ -371,7 +371,7 @@ def test_what_needs_the_base_stops_it_before_anything_changes(
     done = run(base, "apply", "--backup", tmp_path)
     assert (done.code, "drop them first" in done.stderr) == (1, True)
     assert "notes" in done.stderr
-    assert base.execute(f"SELECT to_regnamespace('{adopt.SCHEMA}')").fetchone() == (None,)
+    assert base.execute(f"SELECT to_regnamespace('{adopting.SCHEMA}')").fetchone() == (None,)
     assert counts(base) == before
 
 
@@ -413,7 +413,7 @@ def test_bar_the_api_changed_meanwhile_can_be_accepted(
     assert (done.code, "--accept-changes" in done.stderr) == (1, True)
     assert run(base, "apply", "--backup", tmp_path).code == 1
     assert run(base, "apply", "--backup", tmp_path, "--accept-changes").code == 0
-    assert base.execute(f"SELECT to_regnamespace('{adopt.SCHEMA}')").fetchone() == (None,)
+    assert base.execute(f"SELECT to_regnamespace('{adopting.SCHEMA}')").fetchone() == (None,)
 
 
 def test_batch_of_impossible_rows_is_proven_beside_the_apis(

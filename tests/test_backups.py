@@ -16,12 +16,11 @@ import pytest
 
 import backing
 import bars
-import restore_drill
 import rows
 import servers
 from backing import S3, refused
 from conftest import Address, deploy_all
-from rubi.backups import measuring, places
+from rubi.backups import drilling, measuring, places
 from rubi.backups.taking import upload
 from rubi.bars import replay
 from rubi.deploying import catalog
@@ -87,8 +86,8 @@ def test_full_circle_through_s3(
         assert again[0] == again[1]
         assert sum(again[0]["chunks"].values()) > 5
         assert connection.execute("SHOW timescaledb.restoring").fetchone() == ("off",)
-        restore_drill.use(server.dsn(target, "rubi_app"))
-        restore_drill.check_proofs(connection)
+        drilling.use(server.dsn(target, "rubi_app"))
+        drilling.check_proofs(connection)
         count = connection.execute("SELECT count(*) FROM market_data").fetchone()[0]
         assert count == filled + 2  # and those of the use
 
@@ -188,7 +187,7 @@ def test_backup_is_one_moment_while_writers_are_at_work(
         ).fetchone()
         assert orders == counted
         assert before <= orders < len(closed)  # writers went on after the snapshot
-        restore_drill.check_proofs(connection)
+        drilling.check_proofs(connection)
 
 
 def test_plain_dump_and_roles_lie_beside_the_custom_one(
@@ -368,7 +367,7 @@ def test_rows_go_into_a_managed_database_without_superuser(
         assert connection.execute(
             "SELECT count(*) FROM pg_trigger WHERE tgenabled = 'D'"
         ).fetchone() == (0,)
-        restore_drill.use(server.dsn(target, "rubi_app"))
-        restore_drill.check_proofs(connection)
+        drilling.use(server.dsn(target, "rubi_app"))
+        drilling.check_proofs(connection)
         connection.execute("DELETE FROM deploy.history WHERE path LIKE 'grants/6710%'")
     refused(backing.run("copy_database", *arguments, **options), "grants/6710_backup_runs.sql")

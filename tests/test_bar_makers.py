@@ -18,7 +18,8 @@ import bars
 import load_bars
 from bar_makers import MAKERS, Bar, Maker
 from rubi.bars import files
-from rubi.bars.shapes import Options, recognise
+from rubi.bars.layouts import Options
+from rubi.bars.shapes import recognise
 from rubi.bars.times import Times, Votes
 from rubi.bars.values import RawForm, Reader
 

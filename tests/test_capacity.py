@@ -10,9 +10,8 @@ import psycopg
 import pytest
 
 import bars
-import capacity
-from capacity import Platform
-from rubi import ROOT
+from rubi import ROOT, capacity
+from rubi.capacity import Platform
 
 sys.path.append(str(ROOT / "benchmarks"))
 import row_sizes

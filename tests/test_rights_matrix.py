@@ -6,13 +6,13 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-import make_docs
 from rubi import ROOT
+from rubi.pages import rights
 
 
 def test_rights_page_is_not_stale(catalog: psycopg.Connection) -> None:
     """When it is: scripts/make_docs.py on a freshly deployed database."""
-    assert (ROOT / "docs/rights.md").read_text() == make_docs.rights_page(catalog)
+    assert (ROOT / "docs/rights.md").read_text() == rights.rights_page(catalog)
 
 
 def columns(connection: psycopg.Connection, relation: str, role: str, action: str) -> list[str]:
@@ -41,9 +41,9 @@ def statement(action: str, relation: str, column: str) -> sql.Composed:
     )
 
 
-@pytest.mark.parametrize("role", make_docs.ROLES)
+@pytest.mark.parametrize("role", rights.ROLES)
 def test_each_cell_is_true_for_who_becomes_the_role(db: psycopg.Connection, role: str) -> None:
-    cells = make_docs.rights(db)
+    cells = rights.rights(db)
     tried = 0
     for relation, named in cells:
         if named != role:
@@ -53,7 +53,7 @@ def test_each_cell_is_true_for_who_becomes_the_role(db: psycopg.Connection, role
             " AND NOT attisdropped AND attidentity = '' ORDER BY attnum LIMIT 1",
             [relation],
         ).fetchone()[0]
-        for action in make_docs.ACTIONS:
+        for action in rights.ACTIONS:
             allowed = action[0] in cells[relation, role].upper()
             own = columns(db, relation, role, action) if action != "DELETE" and allowed else []
             attempt = statement(action, relation, own[0] if own else any_column)

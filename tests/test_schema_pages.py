@@ -9,10 +9,9 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-import make_docs
 from conftest import ROOT, Address
 from rubi.pages import catalog as schema_catalog
-from rubi.pages import markdown
+from rubi.pages import markdown, rights
 
 REFRESH = "scripts/test.sh tests/test_schema_pages.py --refresh"
 EXAMPLES = ROOT / "docs/schema/examples.sql"
@@ -21,7 +20,7 @@ EXAMPLES = ROOT / "docs/schema/examples.sql"
 @pytest.fixture(scope="module")
 def pages(catalog: psycopg.Connection, request: pytest.FixtureRequest) -> dict[str, str]:
     """All generated pages; written when the run was asked to."""
-    made = make_docs.all_pages(catalog)
+    made = rights.all_pages(catalog)
     if request.config.getoption("--refresh"):
         for path in (ROOT / "docs/schema").glob("*.md"):
             path.unlink()
@@ -45,7 +44,7 @@ def test_committed_pages_are_those_of_the_catalog(pages: dict[str, str]) -> None
 def test_every_table_has_its_page_and_everything_on_it(
     pages: dict[str, str], catalog: psycopg.Connection
 ) -> None:
-    found = schema_catalog.read_catalog(catalog, make_docs.ROLES)
+    found = schema_catalog.read_catalog(catalog, rights.ROLES)
     tables = found.of_kind("table")
     assert len(tables) > 30
     for table in tables:
@@ -85,9 +84,9 @@ def test_constraints_are_said_in_words(pages: dict[str, str]) -> None:
     ],
 )
 def test_a_gap_in_comments_is_named(db: psycopg.Connection, statement: str) -> None:
-    assert schema_catalog.comment_gaps(schema_catalog.read_catalog(db, make_docs.ROLES)) == []
+    assert schema_catalog.comment_gaps(schema_catalog.read_catalog(db, rights.ROLES)) == []
     db.execute(statement)
-    gaps = schema_catalog.comment_gaps(schema_catalog.read_catalog(db, make_docs.ROLES))
+    gaps = schema_catalog.comment_gaps(schema_catalog.read_catalog(db, rights.ROLES))
     assert gaps
     named = re.search(r"(idx_\w+|users\.email|users|closed_trades|close_user|bare)", statement)[1]
     assert all(named in gap for gap in gaps)
@@ -114,7 +113,7 @@ def test_command_writes_all_pages_or_says_what_lacks(
 def test_diagrams_name_tables_and_columns_that_exist(
     pages: dict[str, str], catalog: psycopg.Connection
 ) -> None:
-    found = schema_catalog.read_catalog(catalog, make_docs.ROLES)
+    found = schema_catalog.read_catalog(catalog, rights.ROLES)
     names = {markdown.entity(table.name) for table in found.of_kind("table")}
     keys = sum(c["kind"] == "f" for table in found.of_kind("table") for c in table.constraints)
     drawn, boxes = 0, set()

@@ -12,6 +12,7 @@ import pytest
 import settings
 from conftest import ROOT, Address
 from rubi.cli import Failure
+from rubi.servers import settings as by_size
 
 Script = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -19,7 +20,7 @@ Script = Callable[..., subprocess.CompletedProcess[str]]
 def test_4_cores_and_8_gb_give_our_postgresql_conf() -> None:
     text = (ROOT / "postgresql.conf").read_text()
     ours = dict(re.findall(r"^(\w[\w.]*) = (\S+)", text, re.MULTILINE))
-    derived = settings.derive(8192, 4, 200)
+    derived = by_size.derive(8192, 4, 200)
     assert derived == {name: ours[name] for name in derived}
 
 
@@ -27,8 +28,8 @@ def test_4_cores_and_8_gb_give_our_postgresql_conf() -> None:
 @pytest.mark.parametrize("cores", [1, 2, 16, 128])
 @pytest.mark.parametrize("connections", [20, 200, 2000])
 def test_any_size_adds_up(memory: int, cores: int, connections: int) -> None:
-    derived = settings.derive(memory, cores, connections)
-    size = {name: settings.comparable(value) / 1024 for name, value in derived.items()}
+    derived = by_size.derive(memory, cores, connections)
+    size = {name: by_size.comparable(value) / 1024 for name, value in derived.items()}
     assert size["shared_buffers"] <= memory / 4
     assert size["effective_cache_size"] < memory
     assert size["work_mem"] >= 4
@@ -42,7 +43,7 @@ def test_any_size_adds_up(memory: int, cores: int, connections: int) -> None:
 @pytest.mark.parametrize("text", ["8", "512MB", "much", "16TB", "-8GB"])
 def test_wrong_memory_is_refused(text: str) -> None:
     with pytest.raises(Failure, match="give at least 1GB"):
-        settings.megabytes(text)
+        by_size.megabytes(text)
 
 
 def test_running_server_is_compared(server: Address, run_script: Script) -> None:
@@ -58,4 +59,4 @@ def test_running_server_is_compared(server: Address, run_script: Script) -> None
 
 
 def test_pages_of_8_kb_are_compared_with_gigabytes() -> None:
-    assert settings.comparable("262144", "8kB") == settings.comparable("2GB")
+    assert by_size.comparable("262144", "8kB") == by_size.comparable("2GB")

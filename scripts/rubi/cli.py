@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
 
-import psycopg
 import typer
 from rich.cells import cell_len
 from rich.console import Console
@@ -64,10 +63,16 @@ def new_app(help_text: str) -> typer.Typer:
     )
 
 
+def database_errors() -> tuple[type[Exception], ...]:
+    """psycopg's errors, where something has loaded psycopg: without it there are none."""
+    psycopg = sys.modules.get("psycopg")
+    return (psycopg.Error,) if psycopg else ()
+
+
 def one_line(error: BaseException) -> str:
     """The first line of an error's message, with PostgreSQL's hint where there is one."""
     text = next((line.strip() for line in str(error).splitlines() if line.strip()), repr(error))
-    if isinstance(error, psycopg.Error) and error.diag.message_primary:
+    if isinstance(error, database_errors()) and error.diag.message_primary:
         text = error.diag.message_primary
         if error.diag.message_hint:
             text += f" ({error.diag.message_hint})"
@@ -83,7 +88,7 @@ def run(app: typer.Typer) -> None:
     except BrokenPipeError:
         drop_output()
         sys.exit(1)
-    except (Failure, psycopg.Error, OSError) as error:
+    except (Failure, OSError, *database_errors()) as error:
         errors.print(f"error: {one_line(error)}", markup=False)
         sys.exit(error.code if isinstance(error, Failure) else 1)
     except SystemExit as end:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import psycopg
 import typer
-from psycopg.rows import namedtuple_row
 
 from rubi.cli import Failure, console
+
+if TYPE_CHECKING:
+    import psycopg
 
 # "already exists, skipping" of relations, objects, columns and schemas: what re-running says
 EXPECTED_NOTICES = {"42P07", "42710", "42701", "42P06", "00000"}
@@ -23,6 +24,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
 @contextmanager
 def connect(dsn: str = "") -> Iterator[psycopg.Connection]:
     """A connection in UTC that reports what is worth reading of a file's notices."""
+    import psycopg  # not needed by those who only ask for help
+    from psycopg.rows import namedtuple_row
+
     connection = psycopg.connect(
         dsn,
         autocommit=True,

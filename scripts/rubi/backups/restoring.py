@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
 import psycopg
-import pyrage
 import typer
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
@@ -96,6 +95,8 @@ def fetched(source: str, at: str, database: str, identity: Path | None) -> Itera
 
 def decrypt(folder: Path, identity: Path | None) -> None:
     """Decrypt the files of a backup."""
+    import pyrage
+
     if identity is None:
         raise Failure("the backup is encrypted: name the file of the private key with --identity")
     text = identity.read_text()

@@ -16,7 +16,6 @@ from time import monotonic, sleep
 from typing import Any
 
 import psycopg
-import pyrage
 
 from rubi.backups import measuring, places
 from rubi.backups.places import Place
@@ -77,13 +76,7 @@ def take(
             dump, plain = work / f"{name}.dump", work / f"{name}.sql.gz"
             left_out = [table for (table,) in connection.execute(LEFT_OUT)]
             with step("dump") as notes:
-                pgtools.run(
-                    programs / "pg_dump", "--format=custom", f"--compress={compress}",
-                    f"--snapshot={exported}", "--enable-row-security", "--lock-wait-timeout=10min",
-                    *(f"--exclude-table-data={table}" for table in left_out),
-                    "-B",  # no large objects: whoever made one could stop the dump
-                    f"--file={dump}", env=env,
-                )  # fmt: skip
+                write_dump(programs, dump, f"--snapshot={exported}", compress, left_out, env)
                 notes.append(f"{dump.stat().st_size:,} bytes")
                 notes += [f"without the rows of {table}" for table in left_out]
             with step("roles"):
@@ -114,6 +107,20 @@ def take(
     return name, now
 
 
+def write_dump(
+    programs: Path, dump: Path, snapshot: str, compress: str, left_out: list[str],
+    env: dict[str, str],
+) -> None:  # fmt: skip
+    """The custom-format dump of a snapshot."""
+    pgtools.run(
+        programs / "pg_dump", "--format=custom", f"--compress={compress}", snapshot,
+        "--enable-row-security", "--lock-wait-timeout=10min",
+        *(f"--exclude-table-data={table}" for table in left_out),
+        "-B",  # no large objects: whoever made one could stop the dump
+        f"--file={dump}", env=env,
+    )  # fmt: skip
+
+
 def check_list(programs: Path, dump: Path, measured: dict[str, Any]) -> None:
     """pg_restore must be able to list the dump, and every table must be in the list."""
     listed = pgtools.run(programs / "pg_restore", "--list", dump)
@@ -141,6 +148,8 @@ def write_plain(programs: Path, dump: Path, plain: Path) -> None:
 
 def finish(work: Path, manifest: dict[str, Any], recipients: list[Any]) -> None:
     """Encrypt where wanted, then write the manifest."""
+    import pyrage
+
     for path in sorted(work.iterdir()):
         if path.stat().st_size == 0:
             raise Failure(f"{path.name} is empty")

@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
 
-from rubi.bars.shapes import Layout, Options, recognise
+from rubi.bars.layouts import Layout, Options
+from rubi.bars.shapes import recognise
 from rubi.cli import Failure
 
 BLOCK = 4 << 20

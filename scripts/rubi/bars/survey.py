@@ -10,7 +10,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
 from rubi.bars.files import BarFile
-from rubi.bars.shapes import DAY, Layout
+from rubi.bars.layouts import DAY, Layout
 from rubi.bars.times import Times, Votes, joined
 from rubi.bars.values import whole_file
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from rubi.bars.shapes import COMMA_NUMBER, NUMBER, PRICES, Layout
+from rubi.bars.layouts import COMMA_NUMBER, NUMBER, PRICES, Layout
 from rubi.bars.times import Times, joined
 
 csv.field_size_limit(2**30)  # a long field is rejected for what it says

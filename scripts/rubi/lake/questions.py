@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from datetime import datetime
-from typing import Literal
 
 import pyarrow as pa
 
@@ -36,7 +35,6 @@ SCHEMAS = {
          ("simple_return", pa.float64())]
     ),
 }  # fmt: skip
-Question = Literal["coverage", "gaps", "resample", "returns"]
 
 
 def seconds_of(timeframe: str) -> int:

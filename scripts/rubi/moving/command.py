@@ -16,7 +16,8 @@ from rich.table import Table
 
 from rubi.cli import Failure, console, print_table
 from rubi.deploying import locks
-from rubi.moving.mapping import Move, Options, plan
+from rubi.moving.mapping import Move, plan
+from rubi.moving.options import Options
 from rubi.moving.pipeline import Mover
 from rubi.moving.proof import Measure, prove
 from rubi.moving.row_batches import Count

@@ -8,7 +8,8 @@ from typing import Any
 
 import psycopg
 
-from rubi.reporting.figures import TRADES, Report, Row, Scope, rows
+from rubi.reporting.figures import Report
+from rubi.reporting.scope import TRADES, Row, Scope, rows
 from rubi.reporting.wording import duration
 
 SYMBOLS = 4  # symbols with candles, those traded most

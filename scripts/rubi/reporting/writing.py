@@ -18,7 +18,8 @@ from rubi.cli import Failure
 from rubi.reporting import plots as report_plots
 from rubi.reporting import wording
 from rubi.reporting.candles import read_market
-from rubi.reporting.figures import Report, find_scope, read
+from rubi.reporting.figures import Report, read
+from rubi.reporting.scope import find_scope
 
 FOLDER = ROOT / "scripts/rubi/reporting/page"
 ECHARTS = "6.1.0"

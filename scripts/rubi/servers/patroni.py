@@ -23,7 +23,6 @@ from pathlib import Path
 from urllib.request import urlopen
 
 import psycopg
-import yaml
 
 from rubi import ROOT
 from rubi.cli import Failure
@@ -204,6 +203,8 @@ def patroni() -> list[object]:
 
 def configuration(node: Node, etcd: int, programs: Path) -> dict:
     """patroni.yml for a node of this machine."""
+    import yaml
+
     config = yaml.safe_load((ROOT / "operations/patroni.yml").read_text())
     config["name"] = node.name
     config["restapi"] = dict.fromkeys(("listen", "connect_address"), f"{HOST}:{node.rest}")
@@ -255,6 +256,8 @@ def is_decided(port: int) -> bool:
 @contextmanager
 def running(nodes: int = 3, major: int = embedded.DEFAULT_MAJOR) -> Iterator[Cluster]:
     """Start etcd and the nodes, wait until a standby is synchronous; stop all afterwards."""
+    import yaml
+
     programs = embedded.binaries(major)
     folder = embedded.hand_over(Path(tempfile.mkdtemp(prefix="rubi-ha-", dir="/var/tmp")))
     shutil.copyfile(ROOT / "postgresql.conf", folder / "postgresql.conf")

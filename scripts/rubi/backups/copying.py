@@ -1,0 +1,83 @@
+"""Copies rows between two databases with our files, parents first."""
+
+from __future__ import annotations
+
+from graphlib import CycleError, TopologicalSorter
+
+import psycopg
+from psycopg import sql
+
+from rubi.backups import measuring
+from rubi.cli import Failure
+
+HISTORY = "deploy.history"  # each database has its own
+OPTIONS = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c timezone=UTC"
+REFERENCES = """
+SELECT conrelid, confrelid FROM pg_constraint
+WHERE contype = 'f' AND conrelid <> confrelid
+    AND conrelid = ANY (%(tables)s::oid[]) AND confrelid = ANY (%(tables)s::oid[])
+"""
+COLUMNS = """
+SELECT attname FROM pg_attribute
+WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
+"""
+
+
+def ordered(connection: psycopg.Connection) -> list[tuple[int, sql.Identifier]]:
+    """Tables in the order of their foreign keys, what triggers write behind all others."""
+    found = [
+        (oid, schema, name)
+        for oid, schema, name in connection.execute(measuring.TABLES)
+        if f"{schema}.{name}" != HISTORY
+    ]
+    oids = [oid for oid, *_ in found]
+    sorter: TopologicalSorter[int] = TopologicalSorter({oid: () for oid in oids})
+    for child, parent in connection.execute(REFERENCES, {"tables": oids}):
+        sorter.add(child, parent)
+    try:
+        place = {oid: number for number, oid in enumerate(sorter.static_order())}
+    except CycleError as error:
+        raise Failure("foreign keys form a circle: this can't copy them") from error
+    found.sort(key=lambda table: (table[1] != "public", place[table[0]]))
+    return [(oid, sql.Identifier(schema, name)) for oid, schema, name in found]
+
+
+def fill(
+    old: psycopg.Connection, new: psycopg.Connection, tables: list[tuple[int, sql.Identifier]]
+) -> None:
+    """Empty the tables, copy the rows without the triggers, set the sequences."""
+    hypertables = {
+        oid
+        for (oid,) in new.execute(
+            "SELECT format('%I.%I', hypertable_schema, hypertable_name)::regclass::oid"
+            " FROM timescaledb_information.hypertables"
+        )
+    }
+    plain = [table for oid, table in tables if oid not in hypertables]
+    for table in plain:  # hypertables refuse it; what their triggers write is emptied again
+        new.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(table))
+    empty = sql.SQL("TRUNCATE {}")
+    new.execute(empty.format(sql.SQL(", ").join(table for _, table in tables)))
+    for oid, table in tables:
+        columns = sql.SQL(", ").join(
+            sql.Identifier(name) for (name,) in new.execute(COLUMNS, [oid])
+        )
+        if oid not in hypertables:
+            new.execute(sql.SQL("DELETE FROM {}").format(table))
+        with (
+            old.cursor() as reader,
+            new.cursor() as writer,
+            reader.copy(
+                sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(columns, table)
+            ) as rows,
+            writer.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(table, columns)) as into,
+        ):
+            for block in rows:
+                into.write(block)
+    for table in plain:
+        new.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(table))
+    oids = [oid for oid, _ in tables]
+    for sequence, *_ in new.execute(measuring.SEQUENCES, [oids]).fetchall():
+        last = old.execute("SELECT pg_sequence_last_value(%s::regclass)", [sequence]).fetchone()[0]
+        if last is not None:
+            new.execute("SELECT setval(%s::regclass, %s)", [sequence, last])

@@ -1,0 +1,74 @@
+"""How a file of bars or ticks is laid out: names of columns, forms of numbers, what a user said."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+PRICES = ("open", "high", "low", "close")
+# Names in headers, lower case, letters and digits only.
+DATES = {"date", "data", "day", "datum", "dtyyyymmdd", "fecha", "dato"}
+CLOCKS = {"time", "hour", "timeofday", "uhrzeit", "czas", "hora"}
+WHENS = {"", "when", "datetime", "timestamp", "opentime", "opentimestamp", "gmttime", "localtime",
+         "timeutc", "utctime", "dateutc", "dategmt", "unix", "unixtimestamp", "unixtime", "epoch",
+         "opendatetime", "dateandtime", "ts", "timestampms"}  # fmt: skip
+NAMES = {
+    "open": "open", "o": "open", "otwarcie": "open", "high": "high", "h": "high",
+    "najwyzszy": "high", "low": "low", "l": "low", "najnizszy": "low", "close": "close",
+    "c": "close", "zamkniecie": "close", "bid": "bid", "ask": "ask", "spread": "spread",
+    "flags": "flags", "ticker": "ticker", "symbol": "ticker", "per": "per", "last": "last",
+    "tickvol": "volume", "tickvolume": "volume", "ticks": "volume", "tradecount": "volume",
+    "numberoftrades": "volume", "nooftrades": "volume", "trades": "volume", "count": "volume",
+    "realvolume": "real_volume", "vol": "traded", "volume": "traded", "v": "traded",
+    "wolumen": "traded", "traded": "traded",
+}  # fmt: skip
+ZONES = {"utc": "UTC", "gmt": "UTC", "eet": "Europe/Athens", "msk": "Europe/Moscow"}
+NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
+COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+DAY = re.compile(r"\d{4}[./-]\d\d?[./-]\d\d?T?|\d\d?[./-]\d\d?[./-](\d{4}|\d\d)|\d{8}T?", re.ASCII)
+OF_DAY = re.compile(r"\d\d?:\d\d(:\d\d([.,]\d+)?)?|\d{4}|\d{6}|\d{9}", re.ASCII)
+DUKASCOPY_TIME = re.compile(r"\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d\.\d{3}( GMT[+-]\d{4})?", re.ASCII)
+
+
+@dataclass
+class Options:
+    """What the caller says of the files."""
+
+    columns: list[str] | None = None
+    dates: str | None = None
+    volume: str | None = None
+    ticker: str | None = None
+    decimal_comma: bool = False
+
+
+@dataclass
+class Layout:
+    """How a file is to be read."""
+
+    form: str  # what the file is, for the reader
+    columns: list[str]  # the role of each column
+    delimiter: str
+    skip: int = 1  # lines before the first bar
+    clock: str | None = None  # of the maker
+    server: bool = False  # by the clock of a trade server, even seconds since 1970
+    zero_is_none: bool = False  # a price of 0 says that there is none
+    bare: bool = True  # dates without a time may stand for the day they name
+    volume: str = ""  # where `traded` goes: volume, real, round; empty while nothing tells it
+    order: str = ""  # of day and month; empty while nothing tells it
+    symbol: str | None = None
+    ticker: str | None = None  # lines of others are left out
+    decimal_comma: bool = False
+    short: bool = False  # years of two digits were asked for
+    ignored: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
+    sample: list[str] = field(default_factory=list)  # the first line of values
+
+    @property
+    def ticks(self) -> bool:
+        """Whether the file holds ticks."""
+        return "bid" in self.columns
+
+    @property
+    def as_clock(self) -> bool:
+        """Whether seconds since 1970 count by the server's clock."""
+        return self.server

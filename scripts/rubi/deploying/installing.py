@@ -1,0 +1,127 @@
+"""Steps of an installation: connection, rights, database, extensions, files, readings."""
+
+from __future__ import annotations
+
+from rubi import early  # noqa: F401  # isort: skip
+
+import os
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+
+from rubi import connecting
+from rubi.cli import Failure, console
+from rubi.deploying import applying, checklist, history, locks, sqlfiles
+from rubi.deploying.passwords import (
+    make_app_role,
+)
+
+# extension and whether the service's administrator may have to create it
+EXTENSIONS = ("timescaledb", "pg_stat_statements", "uuid-ossp")
+
+
+def connect(dsn: str, database: str) -> psycopg.Connection:
+    """Connect to a database of the server. Raises Failure with the cause in one line."""
+    try:
+        return psycopg.connect(
+            dsn, dbname=database, autocommit=True, application_name="rubi install",
+            connect_timeout=10,
+        )  # fmt: skip
+    except psycopg.OperationalError as error:
+        raise Failure(f"no connection: {str(error).splitlines()[0]}") from error
+
+
+def first_connection(dsn: str, database: str) -> tuple[psycopg.Connection, bool]:
+    """A connection to the database, or to one where it can be created; whether it exists."""
+    given = conninfo_to_dict(dsn).get("dbname") or os.environ.get("PGDATABASE")
+    failure = None
+    for name in dict.fromkeys(filter(None, (database, given, "postgres", "rdb", "template1"))):
+        try:
+            return connect(dsn, str(name)), name == database
+        except Failure as error:
+            failure = failure or error
+            if "does not exist" not in str(error):
+                raise
+    raise failure or Failure("no database to connect to")
+
+
+def check_server(connection: psycopg.Connection, exists: bool) -> str:
+    """Raises Failure when version, extension or rights do not suffice; answers what was found."""
+    if connection.info.server_version < 150000:
+        raise Failure(
+            f"PostgreSQL {connection.info.server_version // 10000} is too old: 15 or newer needed"
+        )
+    version = connection.execute(
+        "SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb'"
+    ).fetchone()
+    if not version:
+        raise Failure("the server has no TimescaleDB: choose one that offers the extension")
+    may_roles, may_databases, is_superuser = connection.execute(
+        "SELECT rolcreaterole OR rolsuper, rolcreatedb OR rolsuper, rolsuper FROM pg_roles"
+        " WHERE rolname = current_user"
+    ).fetchone()
+    if not may_roles:
+        raise Failure(f"{connection.info.user} may not create roles: give it CREATEROLE")
+    if not exists and not may_databases:
+        raise Failure(f"{connection.info.user} may not create databases: give it CREATEDB")
+    kind = "superuser" if is_superuser else "no superuser"
+    major = connection.info.server_version // 10000
+    return f"PostgreSQL {major}, TimescaleDB {version[0]}, {connection.info.user} is {kind}"
+
+
+def create_extensions(connection: psycopg.Connection) -> str:
+    """Create what is missing. Raises Failure naming what only the service can create."""
+    there = {name for (name,) in connection.execute("SELECT extname FROM pg_extension")}
+    made = []
+    connection.execute("SET client_min_messages = error")
+    for name in EXTENSIONS:
+        if name in there:
+            continue
+        try:
+            connection.execute(
+                sql.SQL("CREATE EXTENSION IF NOT EXISTS {}").format(sql.Identifier(name))
+            )
+        except psycopg.errors.InsufficientPrivilege as error:
+            raise Failure(
+                f"extension {name} can only be created by the server's administrator: have "
+                f'CREATE EXTENSION "{name}" run in database {connection.info.dbname}, then again'
+            ) from error
+        made.append(name)
+    return f"created {', '.join(made)}" if made else "all there"
+
+
+def deploy_files(dsn: str, database: str) -> str:
+    """Apply what is due, one runner at a time."""
+    files = sqlfiles.read_files()
+    with connecting.connect(make_conninfo(dsn, dbname=database)) as connection:
+        if not history.due(files, history.applied(connection)):
+            return "nothing to do"
+        make_app_role(connection)
+        with locks.only_runner(connection, wait=60):
+            todo = history.due(files, history.applied(connection))
+            for file, _ in todo:
+                applying.apply_file(connection, file)
+    return f"{len(todo)} of {len(files)} files applied"
+
+
+def first_readings(connection: psycopg.Connection) -> str:
+    """Chunks for the coming weeks, and the first reading of sizes and proofs."""
+    connection.execute("CALL monitoring.make_chunks_ahead()")
+    if connection.execute("SELECT FROM monitoring.proof_readings LIMIT 1").rowcount:
+        return "there already"
+    connection.execute("SELECT monitoring.take_readings()")
+    return "taken"
+
+
+def show_checklist(connection: psycopg.Connection, dsn: str, password: str | None) -> int:
+    """Print a line each; answers how many failed."""
+    failed = 0
+    for line in checklist.lines(connection, dsn, password):
+        sign, style = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("-", "dim")}[
+            line.ok
+        ]
+        failed += line.ok is False
+        console.print(f"[{style}]{sign:<7}[/]{line.name}: ", end="", soft_wrap=True)
+        console.print(line.detail, markup=False, soft_wrap=True)
+    return failed

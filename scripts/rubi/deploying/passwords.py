@@ -1,0 +1,155 @@
+"""Passwords of the installation: where they come from, and setting them."""
+
+from __future__ import annotations
+
+from rubi import early  # noqa: F401  # isort: skip
+
+import os
+import secrets
+import string
+from contextlib import suppress
+from pathlib import Path
+
+import psycopg
+from psycopg import sql
+
+from rubi.cli import Failure
+
+ADMINISTRATOR = "admin@rubi-studio.com"
+# rubi_app is valid until then before this installer gave it a password: nobody can log in with one
+NO_PASSWORD_YET = "-infinity"
+
+
+def new_password() -> str:
+    """24 characters; the services ask for lower, upper, digit and special."""
+    kinds = (string.ascii_lowercase, string.ascii_uppercase, string.digits, "-_.+")
+    alphabet = "".join(kinds)
+    characters = [secrets.choice(kind) for kind in kinds]
+    characters += [secrets.choice(alphabet) for _ in range(24 - len(kinds))]
+    secrets.SystemRandom().shuffle(characters)
+    return "".join(characters)
+
+
+class Passwords:
+    """Where passwords come from and go to: the environment, a file, or the screen once."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.path = path
+        self.kept = {}
+        self.shown: dict[str, str] = {}
+        if path and path.exists():
+            if path.stat().st_mode & 0o077:
+                raise Failure(f"{path} can be read by others: chmod 600 {path}")
+            pairs = (line.partition("=") for line in path.read_text().splitlines())
+            self.kept = {name: value for name, _, value in pairs if value}
+
+    def known(self, name: str) -> str | None:
+        """The password that the environment or the file holds."""
+        return os.environ.get(name) or self.kept.get(name)
+
+    def make(self, name: str) -> str:
+        """A known password, or a new one: kept before the server is told."""
+        password = self.known(name)
+        if password is None:
+            password = new_password()
+            self.shown[name] = password
+            if self.path:
+                self.kept[name] = password
+                self.write()
+        if not 8 <= len(password.encode()) <= 72:
+            raise Failure(f"{name} needs 8 to 72 bytes")
+        return password
+
+    def write(self) -> None:
+        """Replace the file in one step; nobody else ever reads it."""
+        new = self.path.with_name(self.path.name + ".new")
+        new.unlink(missing_ok=True)
+        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        with os.fdopen(handle, "w") as file:
+            file.writelines(f"{name}={value}\n" for name, value in self.kept.items())
+        new.replace(self.path)
+
+
+def logs_in(dsn: str, database: str, password: str) -> bool:
+    """Whether rubi_app is let in with this password, and not with another one."""
+    let_in = []
+    for tried in (password, password + "x"):
+        try:
+            psycopg.connect(
+                dsn, dbname=database, user="rubi_app", password=tried, connect_timeout=10
+            ).close()
+            let_in.append(True)
+        except psycopg.OperationalError:
+            let_in.append(False)
+    return let_in == [True, False]
+
+
+def make_app_role(connection: psycopg.Connection) -> None:
+    """Make rubi_app before its rights are given, marked as never having had a password."""
+    # another installation of this cluster may be quicker
+    with suppress(psycopg.errors.DuplicateObject, psycopg.errors.UniqueViolation):
+        connection.execute(f"CREATE ROLE rubi_app LOGIN VALID UNTIL '{NO_PASSWORD_YET}'")
+
+
+def has_password(connection: psycopg.Connection) -> bool:
+    """Whether rubi_app has a password; true where nobody but a superuser could know."""
+    is_new, readable = connection.execute(
+        "SELECT rolvaliduntil IS NOT DISTINCT FROM %s,"
+        " has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT')"
+        " FROM pg_roles WHERE rolname = 'rubi_app'", [NO_PASSWORD_YET],
+    ).fetchone()  # fmt: skip
+    if is_new or not readable:
+        return not is_new
+    return connection.execute(
+        "SELECT rolpassword IS NOT NULL FROM pg_authid WHERE rolname = 'rubi_app'"
+    ).fetchone()[0]
+
+
+def set_app_password(
+    connection: psycopg.Connection, dsn: str, passwords: Passwords, *, again: bool
+) -> str:
+    """Give rubi_app a password unless it has one, which the API may be using."""
+    name = "RUBI_APP_PASSWORD"
+    if not again and has_password(connection):
+        known = passwords.known(name)
+        if known and not logs_in(dsn, connection.info.dbname, known):
+            return f"left as it is, though it is not {name}'s: --new-passwords replaces it"
+        return "has one already"
+    if again and not os.environ.get(name):
+        passwords.kept.pop(name, None)
+    password = passwords.make(name)
+    hashed = connection.pgconn.encrypt_password(password.encode(), b"rubi_app", b"scram-sha-256")
+    try:
+        connection.execute(
+            sql.SQL("ALTER ROLE rubi_app PASSWORD {} VALID UNTIL 'infinity'").format(
+                hashed.decode()
+            )
+        )
+    except psycopg.errors.InsufficientPrivilege:
+        passwords.shown.pop(name, None)
+        return "the service made this role: set its password through the service"
+    return "set"
+
+
+def set_administrator_password(
+    connection: psycopg.Connection, passwords: Passwords, *, again: bool
+) -> str:
+    """Unlock the platform's administrator unless somebody has."""
+    import bcrypt
+
+    locked = connection.execute(
+        "SELECT hashed_password LIKE '!%%' FROM public.users WHERE email = %s", [ADMINISTRATOR]
+    ).fetchone()
+    if not locked:
+        raise Failure(f"{ADMINISTRATOR} is missing: deploy seed/5100_administrator.sql")
+    name = "RUBI_ADMIN_PASSWORD"
+    if not locked[0] and not again:
+        return "has one already"
+    if again and not os.environ.get(name):
+        passwords.kept.pop(name, None)
+    hashed = bcrypt.hashpw(passwords.make(name).encode(), bcrypt.gensalt())
+    connection.execute(
+        "UPDATE public.users SET hashed_password = %s WHERE email = %s",
+        [hashed.decode(), ADMINISTRATOR],
+    )
+    return "set"

@@ -1,0 +1,324 @@
+"""Adopts a database of the base system: old tables aside, our files, rows moved and proved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from time import monotonic, sleep
+from typing import NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from rubi.cli import Failure, console
+from rubi.deploying import locks
+from rubi.deploying.history import record_file
+from rubi.deploying.sqlfiles import read_files, run_statements
+from rubi.moving.command import begun_at, run_moves, show_proofs
+from rubi.moving.mapping import ADMINISTRATOR
+from rubi.moving.mapping import plan as plan_moves
+from rubi.moving.options import TABLES, Options
+from rubi.moving.pipeline import Mover
+from rubi.moving.proof import Measure
+from rubi.moving.sources import Base, safe_name
+from rubi.servers import pgtools
+
+SCHEMA = "base_3_0_0"
+LATER = ("account_snapshots", "market_data")  # they have the most rows, and nothing hangs on them
+TYPES = ("signal_type_enum", "signal_status_enum")
+VIEWS = ("user_trading_stats", "open_positions_with_session")
+TOUCHES = "update_updated_at_column"  # the base's only trigger function
+RATE = 4000  # rows a second to expect of tables with triggers, on a small machine
+
+
+class Table(NamedTuple):
+    """A table of the base as it is found."""
+
+    name: str
+    rows: int
+    bytes: int
+
+
+def state(connection: psycopg.Connection) -> str:
+    """base, begun (bars or snapshots are still to move), ours, or other."""
+    here, moved, deployed = connection.execute(
+        "SELECT (SELECT count(*) FROM pg_tables WHERE schemaname = 'public'"
+        " AND tablename = ANY (%s)), to_regnamespace(%s) IS NOT NULL,"
+        " to_regclass('deploy.history') IS NOT NULL", [list(TABLES), SCHEMA],
+    ).fetchone()  # fmt: skip
+    if deployed:
+        return "begun" if moved else "ours"
+    if here < len(TABLES) or moved:
+        return "other"
+    kind = connection.execute(
+        "SELECT format_type(atttypid, atttypmod) FROM pg_attribute"
+        " WHERE attrelid = 'public.users'::regclass AND attname = 'created_at'"
+    ).fetchone()
+    return "base" if kind and kind[0] == "timestamp without time zone" else "other"
+
+
+def strangers(connection: psycopg.Connection) -> list[str]:
+    """Objects of others that hang on the base's tables: they would stop the old ones' going."""
+    rows = connection.execute(
+        "SELECT DISTINCT 'view ' || r.ev_class::regclass::text FROM pg_depend AS d"
+        " JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
+        " JOIN pg_class AS c ON c.oid = r.ev_class"
+        " WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY (%(tables)s::regclass[])"
+        " AND c.relname <> ALL (%(views)s)"
+        " UNION ALL SELECT format('foreign key %%s of %%s', conname, conrelid::regclass)"
+        " FROM pg_constraint WHERE contype = 'f' AND confrelid = ANY (%(tables)s::regclass[])"
+        " AND conrelid <> ALL (%(tables)s::regclass[])"
+        " UNION ALL SELECT format('trigger %%s of %%s', t.tgname, t.tgrelid::regclass)"
+        " FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid"
+        " WHERE t.tgrelid = ANY (%(tables)s::regclass[]) AND NOT t.tgisinternal"
+        " AND p.proname <> %(function)s AND NOT EXISTS (SELECT FROM pg_depend AS d"
+        " WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')"
+        " ORDER BY 1",
+        {"tables": [f"public.{t}" for t in TABLES], "views": list(VIEWS), "function": TOUCHES},
+    ).fetchall()
+    return [row[0] for row in rows]
+
+
+def tables(connection: psycopg.Connection) -> list[Table]:
+    """The base's tables with their sizes."""
+    found = []
+    for name in TABLES:
+        query = sql.SQL(
+            "SELECT count(*), pg_total_relation_size('public.{0}') FROM public.{0}"
+        ).format(sql.SQL(name))
+        found.append(Table(name, *connection.execute(query).fetchone()))
+    return found
+
+
+def show(found: list[Table], zone: str, max_lock: float) -> None:
+    """The plan."""
+    for table in found:
+        how = "in batches, the API at work" if table.name in LATER else "under the lock"
+        size = f"{table.bytes / 1e6:,.1f} MB"
+        console.print(f"{table.name}: {table.rows:,} rows, {size}, moved {how}", markup=False)
+    rows = sum(table.rows for table in found if table.name not in LATER)
+    console.print(
+        f"1. backup of the schema public\n"
+        f"2. ACCESS EXCLUSIVE on the nine tables for about {10 + rows / RATE:.0f} s, at most"
+        f" {max_lock:g} s, else all is taken back: old tables aside, our files, {rows:,} rows\n"
+        f"3. {', '.join(LATER)} as hypertables, a batch of 10,000 rows a transaction with ROW"
+        " EXCLUSIVE; a new chunk of snapshots locks mt5_sessions against writers for that batch\n"
+        f"4. proof of every table, then DROP of the schema {SCHEMA}\n"
+        f"times without zone are read as {zone}; the password of {ADMINISTRATOR} is locked, that"
+        " of rubi_app removed; users with a password of unknown form are locked",
+        markup=False, soft_wrap=True,
+    )  # fmt: skip
+
+
+def check(connection: psycopg.Connection) -> str:
+    """What is here, when it can be adopted. Raises Failure."""
+    found = state(connection)
+    if found == "ours":
+        raise Failure("this database is ours already: python scripts/deploy.py status")
+    if found == "other":
+        raise Failure("this is not the base system 3.0.0: its nine tables are not in public")
+    if found == "base" and (others := strangers(connection)):
+        raise Failure(f"these hang on the base's tables, drop them first: {', '.join(others)}")
+    return found
+
+
+def back_up(connection: psycopg.Connection, dsn: str, folder: Path) -> Path:
+    """A custom-format dump of the schema public, read back. Raises Failure."""
+    programs = pgtools.programs_for(connection.info.server_version // 10000)
+    folder.mkdir(parents=True, exist_ok=True)
+    name = f"{safe_name(connection.info.dbname)}_base_{datetime.now(UTC):%Y%m%d_%H%M%S}.dump"
+    target = folder / name
+    target.touch(mode=0o600)  # before there are hashes of passwords in it
+    try:
+        pgtools.run(
+            programs / "pg_dump", "--format=custom", "--schema=public", f"--file={target}",
+            env=pgtools.environment(dsn),
+        )  # fmt: skip
+        pgtools.run(programs / "pg_restore", "--list", target)
+    except Failure as failure:
+        target.unlink(missing_ok=True)
+        raise Failure(f"no backup, so nothing was changed: {failure}") from failure
+    return target
+
+
+@contextmanager
+def locked(connection: psycopg.Connection, wait: float, lock_timeout: float) -> Iterator[float]:
+    """A transaction with the base's tables locked against everybody. Answers when the lock came.
+
+    Tries for lock_timeout seconds at a time, since others queue behind it, until wait has passed.
+    """
+    names = sql.SQL(", ").join(sql.Identifier("public", table) for table in TABLES)
+    end = monotonic() + wait
+    with locks.Watch(connection) as watch:
+        for attempt in range(1000):
+            watch.begin()
+            connection.execute("BEGIN")
+            try:
+                connection.execute(f"SET LOCAL lock_timeout = {int(lock_timeout * 1000)}")
+                connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names))
+                break
+            except psycopg.Error as error:
+                connection.execute("ROLLBACK")
+                if not locks.is_passing(error) or monotonic() > end:
+                    why = watch.blockers or "another session holds them"
+                    raise Failure(f"the tables could not be locked: {why}") from error
+            sleep(locks.PAUSES[min(attempt, len(locks.PAUSES) - 1)])
+    try:
+        yield monotonic()
+    except BaseException:
+        if not connection.closed and not connection.broken:
+            connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
+
+
+def move_aside(connection: psycopg.Connection) -> None:
+    """The base's objects into a schema of their own, and its rights back."""
+    run_ = connection.execute
+    run_(f"CREATE SCHEMA {SCHEMA}")
+    functions = run_(
+        "SELECT DISTINCT p.oid::regprocedure::text FROM pg_trigger AS t"
+        " JOIN pg_proc AS p ON p.oid = t.tgfoid"
+        " WHERE t.tgrelid = ANY (%s::regclass[]) AND NOT t.tgisinternal"
+        " AND p.pronamespace = 'public'::regnamespace AND NOT EXISTS (SELECT FROM pg_depend AS d"
+        " WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')",
+        [[f"public.{table}" for table in TABLES]],
+    ).fetchall()
+    for view in VIEWS:
+        if run_("SELECT to_regclass(%s)", [f"public.{view}"]).fetchone()[0]:
+            run_(f"ALTER VIEW public.{view} SET SCHEMA {SCHEMA}")
+    for table in TABLES:
+        run_(f"ALTER TABLE public.{table} SET SCHEMA {SCHEMA}")
+    for kind in TYPES:
+        if run_("SELECT to_regtype(%s)", [f"public.{kind}"]).fetchone()[0]:
+            run_(f"ALTER TYPE public.{kind} SET SCHEMA {SCHEMA}")
+    for (function,) in functions:
+        run_(f"ALTER FUNCTION {function} SET SCHEMA {SCHEMA}")
+    if run_("SELECT FROM pg_roles WHERE rolname = 'rubi_app'").rowcount:
+        # what the base granted by default, as who deploys; our own files grant as the owner
+        run_("ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM rubi_app")
+        run_("ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON SEQUENCES FROM rubi_app")
+        try:
+            with connection.transaction():
+                run_("ALTER ROLE rubi_app PASSWORD NULL")
+        except psycopg.errors.InsufficientPrivilege:
+            console.print("rubi_app was made by somebody else: REMOVE ITS PASSWORD there")
+
+
+def install(connection: psycopg.Connection) -> None:
+    """All files, recorded, in the transaction that is open."""
+    for file in read_files():
+        run_statements(connection, file, in_scratch=True)
+        record_file(connection, file, "runner")
+        connection.execute("RESET ROLE")
+    connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+    connection.execute("SET CONSTRAINTS ALL DEFERRED")
+
+
+def mover_of(connection: psycopg.Connection, zone: str, names: tuple[str, ...], keep: bool):
+    """A mover of the base's tables and their ways."""
+    source = Base(connection, SCHEMA)
+    passwords = {} if keep else {ADMINISTRATOR: "!"}
+    options = Options(zone=zone, passwords=passwords, lock_passwords=True)
+    made = begun_at(connection, source)
+    moves, _ = plan_moves(connection, source, options, names, made)
+    return Mover(connection, source, made=made), moves
+
+
+def prove_all(proofs: dict[str, list[Measure]]) -> bool:
+    """Whether every measure of every table holds."""
+    return all(measure.holds for measures in proofs.values() for measure in measures)
+
+
+def switch(
+    connection: psycopg.Connection, zone: str, began: float, max_lock: float, keep: bool
+) -> None:
+    """Everything that happens under the lock. Raises Failure when it takes too long."""
+    connection.execute(f"SET LOCAL statement_timeout = {int(max_lock * 1000)}")
+    move_aside(connection)
+    with connection.transaction(force_rollback=True):  # while all can still be taken back
+        drop_base(connection)
+    install(connection)
+    names = tuple(table for table in TABLES if table not in LATER)
+    mover, moves = mover_of(connection, zone, names, keep)
+
+    def bounded(*_: object) -> None:
+        if monotonic() - began > max_lock:
+            raise Failure(
+                f"the lock was held for {max_lock:g} s: all is taken back, see --max-lock"
+            )
+
+    proofs = run_moves(connection, mover, moves, bounded)
+    show_proofs(proofs, mover.counts)
+    if not prove_all(proofs):
+        raise Failure("what came over is not what the base has: all of it is taken back")
+    for table in LATER:  # the API's new rows get ids after the old ones
+        connection.execute(
+            f"SELECT setval('public.{table}_id_seq', max(id))"  # noqa: S608
+            f" FROM {SCHEMA}.{table} HAVING max(id) IS NOT NULL"
+        )
+    bounded()
+
+
+@contextmanager
+def hanging_on() -> Iterator[None]:
+    """Names what stops an object of the base from going."""
+    try:
+        yield
+    except psycopg.errors.DependentObjectsStillExist as error:
+        detail = "; ".join((error.diag.message_detail or str(error)).splitlines())
+        raise Failure(
+            f"other objects need the base's, change or drop them first: {detail}"
+        ) from error
+
+
+def drop_base(connection: psycopg.Connection) -> None:
+    """The old tables go; children before parents, nothing by CASCADE. Raises Failure."""
+    with hanging_on(), connection.transaction():
+        for view in VIEWS:
+            connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{view}")
+        for table in reversed(TABLES):
+            connection.execute(f"DROP TABLE IF EXISTS {SCHEMA}.{table}")
+        for kind in TYPES:
+            connection.execute(f"DROP TYPE IF EXISTS {SCHEMA}.{kind}")
+        for (function,) in connection.execute(
+            "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = %s::regnamespace",
+            [SCHEMA],
+        ).fetchall():
+            connection.execute(f"DROP FUNCTION {function}")
+        connection.execute(f"DROP SCHEMA {SCHEMA}")
+
+
+def move_later(
+    connection: psycopg.Connection, zone: str, keep: bool, accept: bool
+) -> dict[str, float]:
+    """Snapshots and bars, batch by batch; answers the longest batch of each. Raises Failure.
+
+    The API may change a bar that was moved before it is proven. Which of the two happened can't be
+    seen, so a person says it; that every row came over must hold in any case.
+    """
+    left = Base(connection, SCHEMA).tables()
+    names = tuple(table for table in LATER if table in left)
+    longest = dict.fromkeys(names, 0.0)
+    mover, moves = mover_of(connection, zone, names, keep)
+    mover.resume = True
+    last = monotonic()
+
+    def measure(move, rows: int) -> None:
+        nonlocal last
+        longest[move.table] = max(longest[move.table], monotonic() - last)
+        last = monotonic()
+
+    proofs = run_moves(connection, mover, moves, measure)
+    show_proofs(proofs, mover.counts)
+    if not prove_all(proofs):
+        whole = all(m.holds for measures in proofs.values() for m in measures if m.name == "rows")
+        if not whole or not accept:
+            hint = "; apply --accept-changes where the API changed them since" if whole else ""
+            raise Failure(
+                f"bars or snapshots differ from the base's: both are kept, see {SCHEMA}{hint}"
+            )
+        console.print("bars or snapshots were changed since they were moved: accepted")
+    return longest

@@ -1,0 +1,101 @@
+"""docs/rights.md, and all pages that the catalog writes."""
+
+from __future__ import annotations
+
+import psycopg
+
+from rubi import ROOT
+from rubi.cli import Failure
+from rubi.pages import catalog as schema_catalog
+from rubi.pages import markdown
+
+ROLES = ("rubi_app", "rubi_tenant", "rubi_ingest", "rubi_readonly", "rubi_monitor", "rubi_backup")
+ACTIONS = ("SELECT", "INSERT", "UPDATE", "DELETE")
+
+RIGHTS_HEAD = """# Rights
+
+Generated from the catalog by `scripts/make_docs.py`; a test holds it equal and tries each cell by
+becoming the role. S select, I insert, U update, D delete; a small letter: on some columns only.
+`rubi_owner` owns everything and has no login. `rubi_tenant` sees its own user's rows only. PUBLIC
+has nothing here. How these roles are meant: [security](security.md). What each of them reaches
+beyond these objects, by extensions and by PostgreSQL itself:
+[security](security.md#what-each-role-really-reaches).
+
+"""
+
+RIGHTS_QUERY = """
+SELECT
+    n.nspname || '.' || c.relname AS relation,
+    array_agg(
+        CASE
+            WHEN has_table_privilege(r.role, c.oid, a.action) THEN upper(left(a.action, 1))
+            WHEN a.action <> 'DELETE' AND has_any_column_privilege(r.role, c.oid, a.action)
+                THEN lower(left(a.action, 1))
+            ELSE ''
+        END
+        ORDER BY r.position, a.position
+    ) AS cells
+FROM pg_class AS c
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+CROSS JOIN unnest(%(roles)s::text[]) WITH ORDINALITY AS r (role, position)
+CROSS JOIN unnest(%(actions)s::text[]) WITH ORDINALITY AS a (action, position)
+WHERE
+    n.nspname IN ('public', 'monitoring', 'internal', 'audit', 'deploy', 'migration')
+    AND c.relkind IN ('r', 'v', 'm')
+    AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
+GROUP BY n.nspname, c.relname
+ORDER BY n.nspname, c.relname
+"""
+
+FUNCTIONS_QUERY = """
+SELECT
+    p.oid::regprocedure::text,
+    coalesce(
+        string_agg(r.role, ', ' ORDER BY r.position)
+        FILTER (WHERE has_function_privilege(r.role, p.oid, 'EXECUTE')), ''
+    )
+FROM pg_proc AS p
+CROSS JOIN unnest(%(roles)s::text[]) WITH ORDINALITY AS r (role, position)
+WHERE
+    p.pronamespace::regnamespace::text IN (
+        'public', 'monitoring', 'internal', 'audit', 'deploy', 'migration'
+    )
+    AND p.prorettype <> 'trigger'::regtype
+    AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = p.oid AND d.deptype = 'e')
+GROUP BY p.oid
+ORDER BY 1
+"""
+
+
+def rights(connection: psycopg.Connection) -> dict[tuple[str, str], str]:
+    """Letters of what a role may do, for each (relation, role)."""
+    found = connection.execute(RIGHTS_QUERY, {"roles": list(ROLES), "actions": list(ACTIONS)})
+    width = len(ACTIONS)
+    return {
+        (relation, role): "".join(cells[index * width : (index + 1) * width])
+        for relation, cells in found
+        for index, role in enumerate(ROLES)
+    }
+
+
+def rights_page(connection: psycopg.Connection) -> str:
+    """docs/rights.md: role by relation by action, and who may call which function."""
+    cells = rights(connection)
+    lines = [f"| relation | {' | '.join(ROLES)} |", f"| --- |{' --- |' * len(ROLES)}"]
+    for relation in dict.fromkeys(relation for relation, _ in cells):
+        row = " | ".join(cells[relation, role] or "-" for role in ROLES)
+        lines.append(f"| {relation} | {row} |")
+    lines += ["", "## Functions", "", "| function | who may call it |", "| --- | --- |"]
+    for name, roles in connection.execute(FUNCTIONS_QUERY, {"roles": list(ROLES)}):
+        lines.append(f"| `{name}` | {roles or 'the owner'} |")
+    return RIGHTS_HEAD + "\n".join(lines) + "\n"
+
+
+def all_pages(connection: psycopg.Connection) -> dict[str, str]:
+    """Every generated page by its path. Raises Failure when something has no comment."""
+    catalog = schema_catalog.read_catalog(connection, ROLES)
+    if gaps := schema_catalog.comment_gaps(catalog):
+        raise Failure(f"without a comment: {'; '.join(gaps)}")
+    examples = ROOT / "docs/schema/examples.sql"
+    schema = markdown.pages(catalog, rights(connection), ROLES, examples)
+    return {"docs/rights.md": rights_page(connection), **schema}

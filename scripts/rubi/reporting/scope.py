@@ -1,0 +1,144 @@
+"""Whose trades the report shows, and when: names and days of the command line looked up."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+from psycopg.rows import dict_row
+
+from rubi.cli import Failure
+
+TRADES = """
+WITH trades AS (
+    SELECT t.order_id, t.symbol, t.order_type, t.volume, t.opened_at, t.closed_at, t.closed_on,
+        t.currency, t.profit, t.commission, t.swap, t.net, t.side
+    FROM public.closed_trades AS t
+    WHERE t.user_id = %(user_id)s
+        AND t.closed_at >= %(start)s AND t.closed_at < %(end)s
+        AND (%(strategy_id)s::bigint IS NULL OR t.strategy_id = %(strategy_id)s)
+        AND (%(account_id)s::bigint IS NULL OR t.account_id = %(account_id)s)
+        AND t.currency IS NOT DISTINCT FROM %(currency)s
+)
+"""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Scope:
+    """Whose trades, and when. Times are UTC; end is the first moment after."""
+
+    user_id: int
+    user: str
+    strategy_id: int | None
+    strategy: str | None
+    account_id: int | None
+    account: str | None
+    start: datetime
+    end: datetime
+    currency: str | None = None
+
+    def parameters(self, **more: Any) -> Row:
+        """What the queries take."""
+        names = ("user_id", "strategy_id", "account_id", "start", "end", "currency")
+        return {name: getattr(self, name) for name in names} | more
+
+
+def rows(connection: psycopg.Connection, query: str, parameters: Row) -> list[Row]:
+    """The rows of a query as dictionaries."""
+    with connection.cursor(row_factory=dict_row) as cursor:
+        return cursor.execute(query, parameters).fetchall()
+
+
+def find_user(connection: psycopg.Connection, wanted: str) -> tuple[int, str]:
+    """Id and username of a user named by username, e-mail address or id."""
+    found = connection.execute(
+        "SELECT id, username FROM public.users"
+        " WHERE username = %(text)s OR email = %(text)s OR id::text = %(text)s"
+        " ORDER BY username = %(text)s DESC, email = %(text)s DESC LIMIT 1",
+        {"text": wanted},
+    ).fetchone()
+    if not found:
+        raise Failure(f"no user {wanted}: give a username, an e-mail address or an id")
+    return found
+
+
+def find_one(found: list[tuple[int, str]], what: str, wanted: str, by: str) -> tuple[int, str]:
+    """The only row found; says what is wrong with none and with several."""
+    if len(found) != 1:
+        problem = f"{len(found)} of" if found else "no"
+        raise Failure(f"{problem} {what} {wanted} of that user: give its {by}")
+    return found[0]
+
+
+def find_scope(
+    connection: psycopg.Connection,
+    user: str,
+    strategy: str | None,
+    account: str | None,
+    start: datetime | None,
+    end: datetime | None,
+) -> Scope:
+    """The scope that names and days stand for. Without days: from the first to the last known."""
+    user_id, username = find_user(connection, user)
+    strategy_id = account_id = None
+    if strategy is not None:
+        strategy_id, strategy = find_one(
+            connection.execute(
+                "SELECT id, name FROM public.trading_strategies"
+                " WHERE user_id = %s AND (name = %s OR id::text = %s)",
+                [user_id, strategy, strategy],
+            ).fetchall(), "strategy", strategy, "name or id",
+        )  # fmt: skip
+    if account is not None:
+        account_id, account = find_one(
+            connection.execute(
+                "SELECT id, account_number FROM public.mt5_accounts"
+                " WHERE user_id = %s AND (account_number = %s OR id::text = %s)",
+                [user_id, account, account],
+            ).fetchall(), "account", account, "number or id",
+        )  # fmt: skip
+    first, last = connection.execute(
+        """
+        SELECT min(e.at), max(e.at)
+        FROM (
+            SELECT t.closed_at AS at
+            FROM public.closed_trades AS t
+            WHERE t.user_id = %(user)s
+                AND (%(strategy)s::bigint IS NULL OR t.strategy_id = %(strategy)s)
+                AND (%(account)s::bigint IS NULL OR t.account_id = %(account)s)
+            UNION ALL
+            SELECT d.day::timestamptz
+            FROM public.daily_equity AS d
+            WHERE d.user_id = %(user)s AND %(strategy)s::bigint IS NULL
+                AND (%(account)s::bigint IS NULL OR d.account_id = %(account)s)
+        ) AS e
+        """,
+        {"user": user_id, "strategy": strategy_id, "account": account_id},
+    ).fetchone()
+    today = datetime.now(UTC)
+    start = start or midnight(first or (end or today) - timedelta(days=30))
+    end = end or midnight(max(last or today, start)) + timedelta(days=1)
+    if end <= start:
+        raise Failure(f"{start:%Y-%m-%d} to {end:%Y-%m-%d} is no period: --from comes before --to")
+    scope = Scope(user_id, username, strategy_id, strategy, account_id, account, start, end)
+    return scope
+
+
+def midnight(moment: datetime) -> datetime:
+    """Start of the UTC day."""
+    return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+
+
+def find_currencies(connection: psycopg.Connection, scope: Scope) -> list[Row]:
+    """Currencies of the scope's trades, the one with most trades first."""
+    return rows(
+        connection,
+        TRADES.replace("AND t.currency IS NOT DISTINCT FROM %(currency)s", "")
+        + "SELECT t.currency, count(*) AS trades, sum(t.net) AS net_profit FROM trades AS t"
+        " GROUP BY t.currency ORDER BY count(*) DESC, t.currency NULLS LAST",
+        scope.parameters(),
+    )

@@ -1,0 +1,56 @@
+"""A standby of this machine: how it is started, whether it streams, where it is reached."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from time import monotonic, sleep
+
+import psycopg
+from psycopg.conninfo import make_conninfo
+
+from rubi.cli import Failure
+from rubi.servers import pgtools
+
+WAIT = 60
+
+
+def wait_for(connection: psycopg.Connection, name: str, state: str) -> None:
+    """Return when a standby streams in that state; raise Failure after a minute."""
+    end = monotonic() + WAIT
+    while not connection.execute(
+        "SELECT FROM pg_stat_replication WHERE application_name = %s AND state = 'streaming'"
+        " AND sync_state = %s",
+        [name, state],
+    ).rowcount:
+        if monotonic() > end:
+            raise Failure(f"standby {name} does not stream: see its log")
+        sleep(0.1)
+
+
+def answers(dsn: str) -> bool:
+    """Whether a server takes connections, or would with other rights."""
+    try:
+        psycopg.connect(dsn).close()
+    except psycopg.OperationalError as error:
+        return error.sqlstate is not None or "FATAL" in str(error)
+    return True
+
+
+def own_dsn(folder: Path) -> str:
+    """How to reach a local server, from its postmaster.pid."""
+    lines = (folder / "postmaster.pid").read_text().splitlines()
+    return make_conninfo(host=lines[4], port=lines[3], user="postgres", dbname="postgres")
+
+
+def control(tools: Path, folder: Path, command: str) -> None:
+    """pg_ctl, waiting until it is done; the server's log lies in its folder."""
+    log = folder / "standby.log"
+    try:
+        pgtools.run(
+            tools / "pg_ctl", f"--pgdata={folder}", f"--log={log}", f"--timeout={WAIT}", "--wait",
+            command, as_server=True,
+        )  # fmt: skip
+    except Failure as error:
+        lines = log.read_text().splitlines() if log.exists() else []
+        cause = next((line for line in reversed(lines) if "FATAL" in line), None)
+        raise Failure(f"{error}{f': {cause}' if cause else ''}") from error
