@@ -31,7 +31,8 @@ sys.path[:0] = [str(ROOT / "scripts")]
 
 from rubi.cli import Failure, console, new_app, run
 from rubi.servers import embedded
-from rubi.servers.patroni import Cluster, Node, running, wait
+from rubi.servers.patroni import Node, PatroniCluster, running
+from rubi.waiting import until
 
 # it says each time that it gives up on a paused server
 logging.getLogger("psycopg").setLevel(logging.ERROR)
@@ -49,7 +50,7 @@ INSERT = (
 class Load:
     """Clients of the API in a thread of their own."""
 
-    def __init__(self, cluster: Cluster, clients: int = 8) -> None:
+    def __init__(self, cluster: PatroniCluster, clients: int = 8) -> None:
         self.dsn = cluster.dsn(DATABASE, "rubi_app")
         self.clients = clients
         self.acknowledged: list[tuple[float, int, str, int]] = []
@@ -105,7 +106,7 @@ class Load:
             thread.join(60)
 
 
-def deploy(cluster: Cluster) -> int:
+def deploy(cluster: PatroniCluster) -> int:
     """Our schema by the runner, through the address of the leader; answers a user's id."""
     with psycopg.connect(cluster.dsn(), autocommit=True) as connection:
         connection.execute("CREATE ROLE rubi_admin LOGIN CREATEDB CREATEROLE")
@@ -136,7 +137,7 @@ def strike(node: Node, fault: Fault) -> None:
         node.signal(signal.SIGKILL if fault == "killed" else signal.SIGSTOP)
 
 
-def heal(cluster: Cluster, node: Node, fault: Fault) -> None:
+def heal(cluster: PatroniCluster, node: Node, fault: Fault) -> None:
     """Undo it; the node has to come back as a replica by itself."""
     if fault == "cut":
         node.wire.is_cut = False
@@ -148,14 +149,14 @@ def heal(cluster: Cluster, node: Node, fault: Fault) -> None:
         cluster.start(node)
 
 
-def stored(cluster: Cluster) -> list[str]:
+def stored(cluster: PatroniCluster) -> list[str]:
     """Request ids on the node that takes writes."""
     with psycopg.connect(cluster.dsn(DATABASE), autocommit=True) as connection:
         rows = connection.execute("SELECT client_request_id FROM trading_signals")
         return [row[0] for row in rows]
 
 
-def drill(cluster: Cluster, load: Load, fault: Fault, began: int) -> dict[str, float]:
+def drill(cluster: PatroniCluster, load: Load, fault: Fault, began: int) -> dict[str, float]:
     """One fault: seconds until writes are acknowledged again by another node, and what was lost.
 
     Raises Failure when that takes longer than 90 seconds or a client does not come back.
@@ -171,8 +172,8 @@ def drill(cluster: Cluster, load: Load, fault: Fault, began: int) -> dict[str, f
         return [a for a in load.acknowledged[began:] if a[0] > at and a[3] != old.port]
 
     try:
-        wait("a new leader", elsewhere, 90)
-        wait(
+        until("a new leader", elsewhere, 90)
+        until(
             "all clients reconnected",
             lambda: {a[1] for a in elsewhere()} == set(range(load.clients)), 60,
         )  # fmt: skip
@@ -181,7 +182,7 @@ def drill(cluster: Cluster, load: Load, fault: Fault, began: int) -> dict[str, f
     first = elsewhere()[0][0]
     last = max([a[0] for a in load.acknowledged if a[0] <= first and a[3] == old.port], default=at)
     everybody = {a[1]: a[0] for a in reversed(elsewhere())}
-    wait("the old leader follows", cluster.is_whole, 90)
+    until("the old leader follows", cluster.is_whole, 90)
     here = stored(cluster)
     known = [a[2] for a in load.acknowledged]
     # what is acknowledged while we count may be missing from the count only
@@ -209,10 +210,10 @@ def measure(
             for fault in faults.split(","):
                 load = Load(cluster, clients)
                 with load.running(user):
-                    wait("the first write", lambda load=load: load.acknowledged)
+                    until("the first write", lambda load=load: load.acknowledged, 90)
                     found = drill(cluster, load, fault, 0)
                 with suppress(Failure):
-                    wait("everything quiet", cluster.is_whole, 30)
+                    until("everything quiet", cluster.is_whole, 30)
                 # and once more when nobody writes any more
                 found["lost"] += len({a[2] for a in load.acknowledged} - set(stored(cluster)))
                 seconds.setdefault(fault, []).append(found)

@@ -17,7 +17,7 @@ from rubi import ROOT
 from rubi.cli import console, new_app, run
 from rubi.connecting import Dsn, Json
 from rubi.deploying import locks
-from rubi.deploying.applying import apply_file
+from rubi.deploying.applying import apply_due
 from rubi.deploying.history import (
     VERSION,
     applied,
@@ -87,21 +87,16 @@ def apply(
 ) -> None:
     """Run what is due. Running it again does nothing."""
     on_disk = read_files(files)
-    done = []
     with session(dsn, as_json) as connection:
         history = applied(connection)
-        if due(on_disk, history):
-            with locks.only_runner(connection, wait):
-                # another runner may have done it meanwhile
-                todo = due(on_disk, applied(connection))
-                with locks.Watch(connection) as watch:
-                    for file, reason in todo:
-                        apply_file(connection, file, wait, lock_timeout, watch)
-                        done.append({"path": file.path, "reason": reason})
-                        console.print(f"applied {file.path} [dim]({reason})[/]")
+        todo = apply_due(
+            connection, on_disk, wait, lock_timeout,
+            lambda file, reason: console.print(f"applied {file.path} [dim]({reason})[/]"),
+        )  # fmt: skip
         show_gone(gone(on_disk, history))
-    console.print(f"{len(done)} of {len(on_disk)} files applied" if done else "nothing to do")
+    console.print(f"{len(todo)} of {len(on_disk)} files applied" if todo else "nothing to do")
     if as_json:
+        done = [{"path": file.path, "reason": reason} for file, reason in todo]
         print(json.dumps({"applied": done, "gone": gone(on_disk, history)}))
 
 

@@ -79,23 +79,13 @@ class Server(testing.postgresql.Postgresql):
         if user := embedded.server_user():
             os.chown(self.base_dir, user.pw_uid, user.pw_gid)
 
-    def prefix(self) -> list[str]:
-        """setpriv becomes the server's user and has the kernel stop the server when we die."""
-        if not shutil.which("setpriv"):
-            return []
-        user = embedded.server_user()
-        identity = (
-            [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"] if user else []
-        )
-        return ["setpriv", *identity, "--pdeathsig=INT", "--"]
-
     def initialize_database(self) -> None:
         arguments = self.settings["initdb_args"].split()
         if user := embedded.server_user():
             for folder in self.subdirectories:
                 os.chown(Path(self.base_dir, folder), user.pw_uid, user.pw_gid)
         subprocess.run(
-            [*self.prefix(), self.initdb, "-D", self.get_data_directory(), *arguments],
+            [*embedded.ending_with_us(), self.initdb, "-D", self.get_data_directory(), *arguments],
             check=True,
             capture_output=True,
             cwd="/",
@@ -103,7 +93,7 @@ class Server(testing.postgresql.Postgresql):
 
     def get_server_commandline(self) -> list[str]:
         settings = [f"-c{name}={value}" for name, value in SETTINGS.items()]
-        return [*self.prefix(), *super().get_server_commandline(), *settings]
+        return [*embedded.ending_with_us(), *super().get_server_commandline(), *settings]
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import pytest
 from rubi import ROOT
 from rubi.cli import Failure
 from rubi.servers import embedded, patroni
+from rubi.waiting import until
 
 sys.path.append(str(ROOT / "benchmarks"))
 import failover
@@ -22,7 +23,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def cluster(request: pytest.FixtureRequest) -> Iterator[tuple[patroni.Cluster, int]]:
+def cluster(request: pytest.FixtureRequest) -> Iterator[tuple[patroni.PatroniCluster, int]]:
     """Three nodes with our schema, and a user's id."""
     with patroni.running(3, request.config.getoption("--pg")) as running:
         yield running, failover.deploy(running)
@@ -53,17 +54,17 @@ def test_a_patroni_that_ends_at_once_is_named(tmp_path: Path) -> None:
         process.wait()
     node = patroni.Node("node1", tmp_path, 1, 2, None, process)
     with pytest.raises(Failure, match=r"^Patroni of node1 has ended: ValueError: no etcd$"):
-        patroni.Cluster(tmp_path, [node]).has_come_up()
+        patroni.PatroniCluster(tmp_path, [node]).has_come_up()
 
 
 @pytest.mark.parametrize("fault", ["killed", "paused", "cut"])
 def test_another_leader_takes_over_and_no_acknowledged_write_is_lost(
-    cluster: tuple[patroni.Cluster, int], fault: str
+    cluster: tuple[patroni.PatroniCluster, int], fault: str
 ) -> None:
     nodes, user = cluster
     load = failover.Load(nodes)
     with load.running(user):
-        patroni.wait("the first write", lambda: load.acknowledged)
+        until("the first write", lambda: load.acknowledged, 90)
         found = failover.drill(nodes, load, fault, 0)
     assert (found["lost"], found["twice"]) == (0, 0)
     # all that was ever acknowledged, by the old leader and the new one

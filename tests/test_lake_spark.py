@@ -41,14 +41,14 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[object_store.Sto
 
 
 @pytest.fixture(scope="module")
-def cluster(store: object_store.Store) -> Iterator[spark_cluster.Cluster]:
+def cluster(store: object_store.Store) -> Iterator[spark_cluster.SparkCluster]:
     """A master and two workers."""
     with spark_cluster.running() as running:
         yield running
 
 
 @pytest.fixture(scope="module")
-def spark(cluster: spark_cluster.Cluster) -> Iterator[object]:
+def spark(cluster: spark_cluster.SparkCluster) -> Iterator[object]:
     """One session for all tests: each costs ten seconds."""
     with lake_spark.session(cluster.url) as session:
         yield session
@@ -115,7 +115,7 @@ def test_a_master_that_is_not_there_is_named() -> None:
 
 
 def test_the_command_line_asks_spark_and_leaves_nothing_running(
-    filled: psycopg.Connection, tmp_path: Path, cluster: spark_cluster.Cluster, spark: object
+    filled: psycopg.Connection, tmp_path: Path, cluster: spark_cluster.SparkCluster, spark: object
 ) -> None:
     done = bars.script(
         filled, lake, "coverage", "--engine", "spark", "--target", tmp_path, "--timeframe", "M5",
@@ -128,7 +128,7 @@ def test_the_command_line_asks_spark_and_leaves_nothing_running(
 
 
 def test_a_worker_killed_in_the_middle_changes_no_row_and_none_left_is_named(
-    spark: object, filled: psycopg.Connection, tmp_path: Path, cluster: spark_cluster.Cluster
+    spark: object, filled: psycopg.Connection, tmp_path: Path, cluster: spark_cluster.SparkCluster
 ) -> None:
     """The last test of this file: it uses the workers up."""
     expected = engines.ask_postgresql(filled, "resample", lake_rows.values("H1"))

@@ -33,7 +33,7 @@ SMALL = {"shared_buffers": "64MB", "fsync": "on", "max_connections": "30"}
 def as_server_user(*command: object) -> subprocess.CompletedProcess[str]:
     """Run a program as the server's user."""
     return subprocess.run(
-        [*clusters.prefix(), *map(str, command)], capture_output=True, text=True, cwd="/"
+        [*embedded.ending_with_us(), *map(str, command)], capture_output=True, text=True, cwd="/"
     )
 
 

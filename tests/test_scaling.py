@@ -21,7 +21,6 @@ from rubi.servers import embedded, programs
 sys.path.append(str(ROOT / "benchmarks"))
 import replicas
 import server as scratch
-from rubi.servers import clusters
 
 # minutes in all; the short ones of their kind run by default
 pytestmark = pytest.mark.slow
@@ -219,7 +218,7 @@ def pgbouncer(folder: Path, text: str) -> Iterator[int]:
     for file in folder.iterdir():
         file.chmod(0o644)
     process = subprocess.Popen(
-        [*clusters.prefix(), programs.pgbouncer(), "-q",
+        [*embedded.ending_with_us(), programs.pgbouncer(), "-q",
          folder / "pgbouncer.ini"],
         cwd="/",
     )  # fmt: skip

@@ -2,5 +2,9 @@
 
 from pathlib import Path
 
+# the oldest major of PostgreSQL that is supported
+OLDEST = 15
+# schemas that our files make or fill
+SCHEMAS = ("public", "monitoring", "internal", "audit", "deploy", "migration")
 # the repository
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from rubi import OLDEST
 from rubi.cli import Failure, console
 
 if TYPE_CHECKING:
@@ -19,6 +20,19 @@ Dsn = Annotated[
     str, typer.Option(help="libpq connection string or URL; else PG* variables or a service file")
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
+
+
+def set_password(connection: psycopg.Connection, role: str, password: str, valid: str = "") -> None:
+    """Give a role a password; the server sees its SCRAM hash only, which no log then holds."""
+    from psycopg import sql
+
+    hashed = connection.pgconn.encrypt_password(
+        password.encode(), role.encode(), b"scram-sha-256"
+    ).decode()
+    statement = sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), hashed)
+    if valid:
+        statement += sql.SQL(" VALID UNTIL {}").format(valid)
+    connection.execute(statement)
 
 
 @contextmanager
@@ -35,9 +49,7 @@ def connect(dsn: str = "") -> Iterator[psycopg.Connection]:
         prepare_threshold=None,
     )
     with connection:
-        if connection.info.server_version < 150000:
-            major = connection.info.server_version // 10000
-            raise Failure(f"PostgreSQL {major} is too old: 15 or newer needed")
+        check_version(connection)
         # a role's defaults are for its other work
         connection.execute(
             "SET timezone = 'UTC'; SET statement_timeout = 0;"
@@ -46,6 +58,14 @@ def connect(dsn: str = "") -> Iterator[psycopg.Connection]:
         )
         connection.add_notice_handler(show_notice)
         yield connection
+
+
+def check_version(connection: psycopg.Connection) -> int:
+    """The server's major version. Raises Failure when it is too old."""
+    major = connection.info.server_version // 10000
+    if major < OLDEST:
+        raise Failure(f"PostgreSQL {major} is too old: {OLDEST} or newer needed")
+    return major
 
 
 def show_notice(diagnostic: psycopg.errors.Diagnostic) -> None:

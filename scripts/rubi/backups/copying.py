@@ -27,7 +27,7 @@ def ordered(connection: psycopg.Connection) -> list[tuple[int, sql.Identifier]]:
     """Tables in the order of their foreign keys, what triggers write behind all others."""
     found = [
         (oid, schema, name)
-        for oid, schema, name in connection.execute(measuring.TABLES)
+        for oid, schema, name in connection.execute(measuring.SQL.TABLES)
         if f"{schema}.{name}" != HISTORY
     ]
     oids = [oid for oid, *_ in found]

@@ -9,41 +9,12 @@ import psycopg
 
 from rubi.backups import restoring
 from rubi.cli import Failure, step
+from rubi.queries import queries
 from rubi.servers import clusters, embedded
 
+SQL = queries(__file__)
+
 DATABASE = "rubi_drill"
-# What the API does, in the base's own columns.
-SMOKE = (
-    "INSERT INTO users (email, username, hashed_password)"
-    " VALUES ('drill@example.com', 'restore drill', '$2b$12$' || repeat('x', 53))",
-    "INSERT INTO trading_strategies (user_id, name) SELECT id, 'drill' FROM users"
-    " WHERE username = 'restore drill'",
-    "INSERT INTO mt5_sessions (user_id, account_number, broker, server) SELECT id, '1', 'drill',"
-    " 'drill' FROM users WHERE username = 'restore drill'",
-    "INSERT INTO trading_signals (user_id, strategy_id, symbol, signal_type, volume, signal_time)"
-    " SELECT user_id, id, 'DRILL', 'BUY', 0.1, now() FROM trading_strategies WHERE name = 'drill'",
-    "INSERT INTO trading_orders (signal_id, user_id, symbol, order_type, volume, open_price)"
-    " SELECT id, user_id, 'DRILL', 'BUY', 0.1, 1 FROM trading_signals WHERE symbol = 'DRILL'",
-    "UPDATE trading_orders SET closed_at = now(), close_price = 2, profit = 10"
-    " WHERE symbol = 'DRILL'",
-    "INSERT INTO trading_positions (session_id, ticket, symbol, type, volume, open_price,"
-    " current_price, open_time) SELECT session_id, '1', 'DRILL', 'BUY', 0.1, 1, 1, now()"
-    " FROM mt5_sessions WHERE broker = 'drill'",
-    "UPDATE trading_positions SET current_price = 2, profit = 5 WHERE symbol = 'DRILL'",
-    # now, and a chunk that nothing has touched yet
-    "INSERT INTO account_snapshots (session_id, balance, equity, timestamp)"
-    " SELECT session_id, 1000, 1005, now() - n * interval '1 day'"
-    " FROM mt5_sessions, generate_series(0, 1) AS n WHERE broker = 'drill'",
-    "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
-    " SELECT 'DRILL', 'M1', n.at, 1, 2, 1, 2"
-    " FROM (VALUES (date_trunc('minute', now())), ('1971-01-01 00:00:00+00')) AS n (at)",
-)
-SMOKE_RESULT = (
-    "SELECT s.total_orders, s.total_profit, t.total_trades,"
-    " (SELECT count(*) FROM market_data WHERE symbol = 'DRILL')"
-    " FROM user_trading_stats AS s INNER JOIN trading_strategies AS t ON s.user_id = t.user_id"
-    " WHERE s.username = 'restore drill'"
-)
 
 
 def prove(backup: restoring.Fetched, jobs: int) -> float:
@@ -75,10 +46,9 @@ def use(dsn: str) -> None:
     """Do what the API does. Raises Failure when it can't."""
     with psycopg.connect(dsn, application_name="rubi drill") as connection:
         try:
-            for statement in SMOKE:
-                connection.execute(statement)
+            connection.execute(SQL.SMOKE)
             connection.commit()
-            found = connection.execute(SMOKE_RESULT).fetchone()
+            found = connection.execute(SQL.RESULT).fetchone()
         except psycopg.Error as error:
             with suppress(psycopg.Error):
                 connection.rollback()

@@ -15,6 +15,9 @@ from psycopg.rows import tuple_row
 
 from rubi.cli import Failure
 from rubi.deploying import catalog
+from rubi.queries import queries
+
+SQL = queries(__file__)
 
 # A row's text depends on these; search_path makes it name schemas.
 SETTINGS = (
@@ -26,86 +29,9 @@ SETTINGS = (
     "SET LOCAL search_path = pg_catalog",
     "SET LOCAL statement_timeout = 0",
 )
-# Own tables: no system's, no extension's, no chunks, which their hypertable counts.
-TABLES = """
-SELECT c.oid, n.nspname, c.relname
-FROM pg_class AS c
-INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-WHERE
-    c.relkind = 'r'
-    AND c.relpersistence = 'p'
-    AND n.nspname !~ '^(pg_|_timescaledb_|information_schema$|timescaledb_)'
-    AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
-ORDER BY n.nspname, c.relname
-"""
-# Row security that hides rows from who dumps would hide them from who counts, too.
-HIDDEN = """
-SELECT t.oid::regclass::text
-FROM unnest(%s::oid[]) AS t (oid)
-WHERE
-    row_security_active(t.oid)
-    AND (
-        NOT EXISTS (
-            SELECT FROM pg_policy AS p
-            WHERE
-                p.polrelid = t.oid AND p.polpermissive AND p.polcmd IN ('*', 'r')
-                AND pg_get_expr(p.polqual, p.polrelid) = 'true'
-                AND EXISTS (
-                    SELECT FROM unnest(p.polroles) AS r (oid)
-                    WHERE CASE WHEN r.oid = 0 THEN TRUE ELSE pg_has_role(r.oid, 'USAGE') END
-                )
-        )
-        OR EXISTS (
-            SELECT FROM pg_policy AS p
-            WHERE p.polrelid = t.oid AND NOT p.polpermissive AND p.polcmd IN ('*', 'r')
-        )
-    )
-"""
-CHUNKS = """
-SELECT format('%I.%I', hypertable_schema, hypertable_name), count(*)
-FROM timescaledb_information.chunks GROUP BY 1 ORDER BY 1
-"""
-# The catalog of a snapshot names chunks that were dropped since, but their rows are gone.
-DROPPED = """
-SELECT format('%I.%I', chunk_schema, chunk_name) FROM timescaledb_information.chunks
-WHERE to_regclass(format('%I.%I', chunk_schema, chunk_name)) IS NULL
-"""
-DATABASE = """
-SELECT
-    pg_get_userbyid(d.datdba), pg_encoding_to_char(d.encoding), d.datcollate, d.datctype,
-    d.datlocprovider,
-    coalesce(to_jsonb(d) ->> 'datlocale', to_jsonb(d) ->> 'daticulocale'),
-    ARRAY(
-        SELECT ARRAY[CASE WHEN a.grantee = 0 THEN 'public' ELSE a.grantee::regrole::text END,
-            a.privilege_type]
-        FROM aclexplode(coalesce(d.datacl, acldefault('d', d.datdba))) AS a
-        WHERE a.grantee <> d.datdba ORDER BY 1
-    ),
-    ARRAY(
-        SELECT c FROM pg_db_role_setting AS s, unnest(s.setconfig) AS c
-        WHERE s.setdatabase = d.oid AND s.setrole = 0
-            AND c !~ '^timescaledb\\.restoring=' ORDER BY 1
-    )
-FROM pg_database AS d WHERE d.datname = current_database()
-"""
-HISTORY = """
-SELECT DISTINCT ON (path) path, sha256 FROM deploy.history ORDER BY path, id DESC
-"""
 
 # of the cluster, or of who looks
 NOT_DUMPED = {"role", "membership", "role setting", "held"}
-
-# sequences of columns, as the catalog knows them
-SEQUENCES = """
-SELECT s.oid::regclass::text, n.nspname, c.relname, a.attname
-FROM pg_depend AS d
-INNER JOIN pg_class AS s ON d.objid = s.oid AND s.relkind = 'S'
-INNER JOIN pg_class AS c ON d.refobjid = c.oid AND c.oid = ANY (%s::oid[])
-INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-INNER JOIN pg_attribute AS a ON c.oid = a.attrelid AND d.refobjsubid = a.attnum
-WHERE d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
-ORDER BY 1
-"""
 
 
 def measure(connection: psycopg.Connection) -> dict[str, Any]:
@@ -117,8 +43,8 @@ def measure(connection: psycopg.Connection) -> dict[str, Any]:
     connection.row_factory = tuple_row
     for statement in SETTINGS:
         connection.execute(statement)
-    tables = connection.execute(TABLES).fetchall()
-    hidden = connection.execute(HIDDEN, [[oid for oid, *_ in tables]]).fetchall()
+    tables = connection.execute(SQL.TABLES).fetchall()
+    hidden = connection.execute(SQL.HIDDEN, {"tables": [oid for oid, *_ in tables]}).fetchall()
     if hidden:
         raise Failure(
             f"row security hides rows of {hidden[0][0]} from {connection.info.user}: give it a "
@@ -127,7 +53,9 @@ def measure(connection: psycopg.Connection) -> dict[str, Any]:
     timescaledb = connection.execute(
         "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"
     ).fetchone()
-    owner, encoding, collate, ctype, provider, locale, rights, settings = one(connection, DATABASE)
+    owner, encoding, collate, ctype, provider, locale, rights, settings = one(
+        connection, SQL.DATABASE
+    )
     history = one(connection, "SELECT to_regclass('deploy.history')")[0]
     measured = {
         "postgresql": one(connection, "SHOW server_version")[0],
@@ -139,15 +67,15 @@ def measure(connection: psycopg.Connection) -> dict[str, Any]:
         "tables": {
             f"{schema}.{name}": checksum(connection, schema, name) for _, schema, name in tables
         },
-        "chunks": dict(connection.execute(CHUNKS).fetchall()) if timescaledb else {},
-        "history": dict(connection.execute(HISTORY).fetchall()) if history else {},
+        "chunks": dict(connection.execute(SQL.CHUNKS).fetchall()) if timescaledb else {},
+        "history": dict(connection.execute(SQL.HISTORY).fetchall()) if history else {},
         "catalog": {
             f"{item.kind} {item.name}": hashlib.sha256(item.definition.encode()).hexdigest()[:16]
             for item in catalog.snapshot(connection).values()
             if item.kind not in NOT_DUMPED
         },
     }  # fmt: skip
-    if timescaledb and (gone := connection.execute(DROPPED).fetchone()):
+    if timescaledb and (gone := connection.execute(SQL.DROPPED).fetchone()):
         raise Failure(f"chunk {gone[0]} was dropped meanwhile: run this again")
     return measured
 
@@ -171,8 +99,10 @@ def checksum(connection: psycopg.Connection, schema: str, name: str) -> dict[str
 def sequences_behind(connection: psycopg.Connection) -> list[str]:
     """Sequences that would hand out a number which a row has already."""
     behind = []
-    tables = [oid for oid, *_ in connection.execute(TABLES).fetchall()]
-    for sequence, schema, table, column in connection.execute(SEQUENCES, [tables]).fetchall():
+    tables = [oid for oid, *_ in connection.execute(SQL.TABLES).fetchall()]
+    for sequence, schema, table, column in connection.execute(
+        SQL.SEQUENCES, {"tables": tables}
+    ).fetchall():
         late = connection.execute(
             sql.SQL(
                 "SELECT coalesce(max({}), 0) >"

@@ -191,7 +191,7 @@ def check_target(server: psycopg.Connection, dsn: str, target: str, force: bool)
     if not server.execute("SELECT FROM pg_database WHERE datname = %s", [target]).rowcount:
         return False
     with psycopg.connect(make_conninfo(dsn, dbname=target), autocommit=True) as connection:
-        tables = len(connection.execute(measuring.TABLES).fetchall())
+        tables = len(connection.execute(measuring.SQL.TABLES).fetchall())
     if tables and not force:
         raise Failure(
             f"database {target} has {tables} tables: restore into another one, or with --force"

@@ -11,7 +11,7 @@ from psycopg.conninfo import conninfo_to_dict
 from rubi import connecting
 from rubi.cli import Failure
 from rubi.demo.server import DATABASE, Demo
-from rubi.deploying import applying, history, locks, open_rights, sqlfiles
+from rubi.deploying import applying, open_rights, sqlfiles
 from rubi.servers import debian
 
 # The comment by which the demo knows its database and roles on a server that was given to it.
@@ -25,8 +25,7 @@ def prepare(demo: Demo) -> str:
     with psycopg.connect(
         demo.dsn("postgres", str(maintenance or "postgres")), autocommit=True
     ) as con:
-        if con.info.server_version < 150000:
-            raise Failure(f"PostgreSQL {con.info.server_version // 10000}: 15 or newer needed")
+        major = connecting.check_version(con)
         found = con.execute(
             "SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb'"
         ).fetchone()
@@ -43,32 +42,24 @@ def prepare(demo: Demo) -> str:
         for name in ("timescaledb", "pg_stat_statements"):
             con.execute(f"CREATE EXTENSION IF NOT EXISTS {name}")
         open_rights.close(con)
-        return f"PostgreSQL {con.info.server_version // 10000}, TimescaleDB {found[0]}"
+        return f"PostgreSQL {major}, TimescaleDB {found[0]}"
 
 
 def deploy_files(demo: Demo) -> str:
     """Apply what is due as rubi_admin, no superuser."""
     files = sqlfiles.read_files()
-    with (
-        connecting.connect(demo.dsn("rubi_admin")) as connection,
-        locks.only_runner(connection, wait=60),
-    ):
-        todo = history.due(files, history.applied(connection))
-        for file, _ in todo:
-            applying.apply_file(connection, file)
+    with connecting.connect(demo.dsn("rubi_admin")) as connection:
+        done = applying.apply_due(connection, files)
     with psycopg.connect(demo.dsn()) as connection:
         open_rights.close(connection)
-    return f"{len(todo)} of {len(files)} files applied"
+    return f"{len(done)} of {len(files)} files applied"
 
 
 def set_password(demo: Demo, connection: psycopg.Connection, role: str) -> None:
     """Give a role a random password; the server sees its SCRAM hash only."""
     passwords = demo.passwords()
     password = passwords.get(role) or secrets.token_urlsafe(24)
-    hashed = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256")
-    connection.execute(
-        sql.SQL("ALTER ROLE {} PASSWORD {}").format(sql.Identifier(role), hashed.decode())
-    )
+    connecting.set_password(connection, role, password)
     with debian.readable_by_all():
         demo.folder.mkdir(parents=True, exist_ok=True)
     demo.save_passwords(passwords | {role: password})

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from time import monotonic, sleep
 
 import psycopg
 
 from rubi.cli import Failure, console
 from rubi.deploying import locks
-from rubi.deploying.history import record_file
+from rubi.deploying.history import applied, due, record_file
 from rubi.deploying.sqlfiles import File, SqlFailure, run_statements
 
 
@@ -43,6 +44,25 @@ def apply_file(
         pause = min(next(pauses, locks.PAUSES[-1]), left)
         console.print(f"  {why}: again in {pause:.1f} s", markup=False, soft_wrap=True)
         sleep(pause)
+
+
+def apply_due(
+    connection: psycopg.Connection,
+    files: list[File],
+    wait: float = 60,
+    lock_timeout: float = 5,
+    told: Callable[[File, str], object] = lambda file, reason: None,
+) -> list[tuple[File, str]]:
+    """Apply what is due, one runner at a time, and answer it; no lock is taken for nothing."""
+    if not due(files, applied(connection)):
+        return []
+    with locks.only_runner(connection, wait), locks.Watch(connection) as watch:
+        # another runner may have done it meanwhile
+        todo = due(files, applied(connection))
+        for file, reason in todo:
+            apply_file(connection, file, wait, lock_timeout, watch)
+            told(file, reason)
+    return todo
 
 
 def run_and_record(

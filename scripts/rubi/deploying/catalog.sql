@@ -73,7 +73,10 @@ objects AS (
             ),
             CASE WHEN r.relrowsecurity THEN 'row security' END,
             CASE WHEN r.relforcerowsecurity THEN 'row security forced' END,
-            CASE WHEN r.relkind = 'r' AND r.relreplident <> 'd' THEN 'replica identity: ' || r.relreplident::text END,
+            CASE
+                WHEN r.relkind = 'r' AND r.relreplident <> 'd'
+                    THEN 'replica identity: ' || r.relreplident::text
+            END,
             'tablespace: ' || (
                 SELECT t.spcname FROM pg_tablespace AS t WHERE t.oid = r.reltablespace
             ),
@@ -361,9 +364,9 @@ items AS (
             'STATISTICS ' || nullif(a.attstattarget, -1),
             -- what a file can set: PostgreSQL 17.12 keeps a pg_attver of its own in every column
             'OPTIONS ' || (
-                SELECT array_agg(o ORDER BY n)::text
+                SELECT array_agg(t.o ORDER BY t.n)::text
                 FROM unnest(a.attoptions) WITH ORDINALITY AS t (o, n)
-                WHERE o ~ '^n_distinct(_inherited)?='
+                WHERE t.o ~ '^n_distinct(_inherited)?='
             )
         ),
         format(

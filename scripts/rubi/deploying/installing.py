@@ -12,7 +12,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from rubi import connecting
 from rubi.cli import Failure, console
-from rubi.deploying import applying, checklist, history, locks, sqlfiles
+from rubi.deploying import applying, checklist, history, sqlfiles
 from rubi.deploying.passwords import (
     make_app_role,
 )
@@ -48,10 +48,7 @@ def first_connection(dsn: str, database: str) -> tuple[psycopg.Connection, bool]
 
 def check_server(connection: psycopg.Connection, exists: bool) -> str:
     """Raises Failure when version, extension or rights do not suffice; answers what was found."""
-    if connection.info.server_version < 150000:
-        raise Failure(
-            f"PostgreSQL {connection.info.server_version // 10000} is too old: 15 or newer needed"
-        )
+    major = connecting.check_version(connection)
     version = connection.execute(
         "SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb'"
     ).fetchone()
@@ -66,7 +63,6 @@ def check_server(connection: psycopg.Connection, exists: bool) -> str:
     if not exists and not may_databases:
         raise Failure(f"{connection.info.user} may not create databases: give it CREATEDB")
     kind = "superuser" if is_superuser else "no superuser"
-    major = connection.info.server_version // 10000
     return f"PostgreSQL {major}, TimescaleDB {version[0]}, {connection.info.user} is {kind}"
 
 
@@ -95,14 +91,10 @@ def deploy_files(dsn: str, database: str) -> str:
     """Apply what is due, one runner at a time."""
     files = sqlfiles.read_files()
     with connecting.connect(make_conninfo(dsn, dbname=database)) as connection:
-        if not history.due(files, history.applied(connection)):
-            return "nothing to do"
-        make_app_role(connection)
-        with locks.only_runner(connection, wait=60):
-            todo = history.due(files, history.applied(connection))
-            for file, _ in todo:
-                applying.apply_file(connection, file)
-    return f"{len(todo)} of {len(files)} files applied"
+        if history.due(files, history.applied(connection)):
+            make_app_role(connection)
+        done = applying.apply_due(connection, files)
+    return f"{len(done)} of {len(files)} files applied" if done else "nothing to do"
 
 
 def first_readings(connection: psycopg.Connection) -> str:

@@ -11,9 +11,9 @@ from contextlib import suppress
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
 from rubi.cli import Failure
+from rubi.connecting import set_password
 
 ADMINISTRATOR = "admin@rubi-studio.com"
 # rubi_app is valid until then before this installer gave it a password: nobody can log in with one
@@ -118,13 +118,8 @@ def set_app_password(
     if again and not os.environ.get(name):
         passwords.kept.pop(name, None)
     password = passwords.make(name)
-    hashed = connection.pgconn.encrypt_password(password.encode(), b"rubi_app", b"scram-sha-256")
     try:
-        connection.execute(
-            sql.SQL("ALTER ROLE rubi_app PASSWORD {} VALID UNTIL 'infinity'").format(
-                hashed.decode()
-            )
-        )
+        set_password(connection, "rubi_app", password, valid="infinity")
     except psycopg.errors.InsufficientPrivilege:
         passwords.shown.pop(name, None)
         return "the service made this role: set its password through the service"

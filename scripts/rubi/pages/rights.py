@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import psycopg
 
-from rubi import ROOT
+from rubi import ROOT, SCHEMAS
 from rubi.cli import Failure
 from rubi.pages import catalog as schema_catalog
 from rubi.pages import markdown
+from rubi.queries import queries
+
+SQL = queries(__file__)
 
 ROLES = ("rubi_app", "rubi_tenant", "rubi_ingest", "rubi_readonly", "rubi_monitor", "rubi_backup")
 ACTIONS = ("SELECT", "INSERT", "UPDATE", "DELETE")
@@ -23,53 +26,12 @@ beyond these objects, by extensions and by PostgreSQL itself:
 
 """
 
-RIGHTS_QUERY = """
-SELECT
-    n.nspname || '.' || c.relname AS relation,
-    array_agg(
-        CASE
-            WHEN has_table_privilege(r.role, c.oid, a.action) THEN upper(left(a.action, 1))
-            WHEN a.action <> 'DELETE' AND has_any_column_privilege(r.role, c.oid, a.action)
-                THEN lower(left(a.action, 1))
-            ELSE ''
-        END
-        ORDER BY r.position, a.position
-    ) AS cells
-FROM pg_class AS c
-INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-CROSS JOIN unnest(%(roles)s::text[]) WITH ORDINALITY AS r (role, position)
-CROSS JOIN unnest(%(actions)s::text[]) WITH ORDINALITY AS a (action, position)
-WHERE
-    n.nspname IN ('public', 'monitoring', 'internal', 'audit', 'deploy', 'migration')
-    AND c.relkind IN ('r', 'v', 'm')
-    AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
-GROUP BY n.nspname, c.relname
-ORDER BY n.nspname, c.relname
-"""
-
-FUNCTIONS_QUERY = """
-SELECT
-    p.oid::regprocedure::text,
-    coalesce(
-        string_agg(r.role, ', ' ORDER BY r.position)
-        FILTER (WHERE has_function_privilege(r.role, p.oid, 'EXECUTE')), ''
-    )
-FROM pg_proc AS p
-CROSS JOIN unnest(%(roles)s::text[]) WITH ORDINALITY AS r (role, position)
-WHERE
-    p.pronamespace::regnamespace::text IN (
-        'public', 'monitoring', 'internal', 'audit', 'deploy', 'migration'
-    )
-    AND p.prorettype <> 'trigger'::regtype
-    AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = p.oid AND d.deptype = 'e')
-GROUP BY p.oid
-ORDER BY 1
-"""
-
 
 def rights(connection: psycopg.Connection) -> dict[tuple[str, str], str]:
     """Letters of what a role may do, for each (relation, role)."""
-    found = connection.execute(RIGHTS_QUERY, {"roles": list(ROLES), "actions": list(ACTIONS)})
+    found = connection.execute(
+        SQL.RELATIONS, {"roles": list(ROLES), "actions": list(ACTIONS), "schemas": list(SCHEMAS)}
+    )
     width = len(ACTIONS)
     return {
         (relation, role): "".join(cells[index * width : (index + 1) * width])
@@ -86,7 +48,9 @@ def rights_page(connection: psycopg.Connection) -> str:
         row = " | ".join(cells[relation, role] or "-" for role in ROLES)
         lines.append(f"| {relation} | {row} |")
     lines += ["", "## Functions", "", "| function | who may call it |", "| --- | --- |"]
-    for name, roles in connection.execute(FUNCTIONS_QUERY, {"roles": list(ROLES)}):
+    for name, roles in connection.execute(
+        SQL.FUNCTIONS, {"roles": list(ROLES), "schemas": list(SCHEMAS)}
+    ):
         lines.append(f"| `{name}` | {roles or 'the owner'} |")
     return RIGHTS_HEAD + "\n".join(lines) + "\n"
 

@@ -11,7 +11,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,6 +20,7 @@ import psycopg
 from rubi import ROOT
 from rubi.cli import Failure
 from rubi.servers import embedded
+from rubi.waiting import until
 
 # What postgresql.conf says otherwise: the machine is shared and the server short-lived.
 SETTINGS = {
@@ -36,17 +36,6 @@ SETTINGS = {
     "listen_addresses": "",
     "port": "5432",  # else it would be PGPORT's
 }
-
-
-def prefix() -> list[str]:
-    """setpriv becomes the server's user and has the kernel stop the server when we die."""
-    if not shutil.which("setpriv"):
-        return []
-    user = embedded.server_user()
-    identity = (
-        [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"] if user else []
-    )
-    return ["setpriv", *identity, "--pdeathsig=INT", "--"]
 
 
 class Cluster:
@@ -83,7 +72,7 @@ class Cluster:
     def run(self, program: str, *arguments: object) -> str:
         """Run a program as the server's user; raise Failure with its last words."""
         done = subprocess.run(
-            [*prefix(), self.programs / program, *map(str, arguments)],
+            [*embedded.ending_with_us(), self.programs / program, *map(str, arguments)],
             env=os.environ | {"PGHOST": str(self.folder), "PGUSER": "postgres", "PGPORT": "5432"},
             capture_output=True, text=True, cwd="/",
         )  # fmt: skip
@@ -107,22 +96,29 @@ class Cluster:
         """Start and wait until it answers. Raises Failure when it ends or takes a minute."""
         with (self.folder / "log").open("a") as log:
             self.process = subprocess.Popen(
-                [*prefix(), self.programs / "postgres", "-D", self.data,
+                [*embedded.ending_with_us(), self.programs / "postgres", "-D", self.data,
                  *(f"-c{name}={value}" for name, value in self.settings.items())],
                 stdout=log, stderr=log, cwd="/",
             )  # fmt: skip
-        for _ in range(600):
-            try:
-                self.connect().close()
-                return
-            except psycopg.OperationalError:
-                if self.process.poll() is not None:
-                    break
-                time.sleep(0.1)
+        try:
+            until("the server answers", self.answers_or_ended, 60)
+        except Failure:
+            self.process.kill()
+            self.process.wait()
+        if self.process.poll() is None:
+            return
         lines = (self.folder / "log").read_text().splitlines() or ["no log"]
         cause = next((line for line in reversed(lines) if "FATAL" in line), lines[-1])
         self.stop()
         raise Failure(f"the server did not start: {cause}")
+
+    def answers_or_ended(self) -> bool:
+        """Whether it takes connections, or will never do."""
+        try:
+            self.connect().close()
+        except psycopg.OperationalError:
+            return self.process.poll() is not None
+        return True
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop it: fast, or with SIGKILL as a lost machine would. Does nothing when stopped."""

@@ -15,6 +15,7 @@ import subprocess
 from contextlib import suppress
 from pathlib import Path
 
+from rubi import OLDEST
 from rubi.cli import Failure
 from rubi.servers.debian import Closure, made_home, readable_by_all
 
@@ -46,6 +47,17 @@ def as_server_user() -> dict[str, object]:
     if user is None:
         return {"cwd": "/"}
     return {"user": user.pw_uid, "group": user.pw_gid, "extra_groups": [], "cwd": "/"}
+
+
+def ending_with_us() -> list[str]:
+    """What to put before a command: it becomes the server's user and ends when we die."""
+    if not shutil.which("setpriv"):
+        return []
+    user = server_user()
+    identity = (
+        [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"] if user else []
+    )
+    return ["setpriv", *identity, "--pdeathsig=INT", "--"]
 
 
 def hand_over(path: Path) -> Path:
@@ -130,8 +142,10 @@ def binaries(major: int = DEFAULT_MAJOR) -> Path:
         path = Path(chosen)
         if not has_timescaledb(path):
             raise Failure(f"RUBI_PG_BIN={path} is no PostgreSQL with TimescaleDB: unset or fix it")
-        if major_of(path) < 15:
-            raise Failure(f"RUBI_PG_BIN={path} is PostgreSQL {major_of(path)}: 15 or newer needed")
+        if major_of(path) < OLDEST:
+            raise Failure(
+                f"RUBI_PG_BIN={path} is PostgreSQL {major_of(path)}: {OLDEST} or newer needed"
+            )
         return path
     if major not in SUITES and not installed(major):
         raise Failure(f"no PostgreSQL {major} with TimescaleDB here: use {sorted(SUITES)}")

@@ -15,8 +15,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,6 +26,7 @@ import psycopg
 from rubi import ROOT
 from rubi.cli import Failure
 from rubi.servers import embedded, programs
+from rubi.waiting import until
 
 HOST = "127.0.0.1"
 # A server that shares a small machine with two others and is thrown away.
@@ -114,7 +114,7 @@ class Node:
 
 
 @dataclass
-class Cluster:
+class PatroniCluster:
     """Running nodes and their etcd."""
 
     folder: Path
@@ -169,30 +169,10 @@ class Cluster:
         """Start a node's Patroni; it starts the server."""
         with (node.folder / "patroni.log").open("a") as log:
             node.process = subprocess.Popen(
-                [*prefix(), *patroni(), node.folder / "patroni.yml"],
+                [*embedded.ending_with_us(), *patroni(), node.folder / "patroni.yml"],
                 stdout=log, stderr=log, cwd="/", start_new_session=True,
                 env={"LC_ALL": "C.UTF-8", "PATH": os.defpath, "PYTHONDONTWRITEBYTECODE": "1"},
             )  # fmt: skip
-
-
-def wait(what: str, done: Callable[[], object], seconds: float = 90) -> None:
-    """Return when it is done; raise Failure when it takes longer."""
-    until = time.monotonic() + seconds
-    while not done():
-        if time.monotonic() > until:
-            raise Failure(f"{what}: not within {seconds:g} s")
-        time.sleep(0.1)
-
-
-def prefix() -> list[str]:
-    """setpriv becomes the server's user and has the kernel end the process when we die."""
-    if not shutil.which("setpriv"):
-        return []
-    user = embedded.server_user()
-    identity = (
-        [f"--reuid={user.pw_uid}", f"--regid={user.pw_gid}", "--clear-groups"] if user else []
-    )
-    return ["setpriv", *identity, "--pdeathsig=INT", "--"]
 
 
 def patroni() -> list[object]:
@@ -235,14 +215,15 @@ def start_etcd(folder: Path, count: int, members: list[subprocess.Popen]) -> lis
         data = embedded.owned_folder(folder / f"etcd{number}")
         with (data / "log").open("w") as log:
             members.append(subprocess.Popen(
-                [*prefix(), program, f"--name=e{number}", f"--data-dir={data}/data",
+                [*embedded.ending_with_us(), program, f"--name=e{number}",
+                 f"--data-dir={data}/data",
                  f"--listen-client-urls={own}", f"--advertise-client-urls={own}",
                  f"--listen-peer-urls={other}", f"--initial-advertise-peer-urls={other}",
                  f"--initial-cluster={peers}", "--log-level=error"],
                 stdout=log, stderr=log, cwd="/",
             ))  # fmt: skip
     for client, _ in ports:
-        wait("etcd", lambda client=client: is_decided(client), 60)
+        until("etcd", lambda client=client: is_decided(client), 60)
     return [client for client, _ in ports]
 
 
@@ -254,7 +235,7 @@ def is_decided(port: int) -> bool:
 
 
 @contextmanager
-def running(nodes: int = 3, major: int = embedded.DEFAULT_MAJOR) -> Iterator[Cluster]:
+def running(nodes: int = 3, major: int = embedded.DEFAULT_MAJOR) -> Iterator[PatroniCluster]:
     """Start etcd and the nodes, wait until a standby is synchronous; stop all afterwards."""
     import yaml
 
@@ -262,7 +243,7 @@ def running(nodes: int = 3, major: int = embedded.DEFAULT_MAJOR) -> Iterator[Clu
     folder = embedded.hand_over(Path(tempfile.mkdtemp(prefix="rubi-ha-", dir="/var/tmp")))
     shutil.copyfile(ROOT / "postgresql.conf", folder / "postgresql.conf")
     (folder / "postgresql.conf").chmod(0o644)
-    cluster = Cluster(folder, [])
+    cluster = PatroniCluster(folder, [])
     try:
         ports = start_etcd(folder, nodes, cluster.etcd)
         for number in range(nodes):
@@ -274,7 +255,7 @@ def running(nodes: int = 3, major: int = embedded.DEFAULT_MAJOR) -> Iterator[Clu
             (own / "patroni.yml").write_text(text)
             (own / "patroni.yml").chmod(0o644)
             cluster.start(node)
-        wait("three nodes with a synchronous standby", cluster.has_come_up, 120)
+        until("three nodes with a synchronous standby", cluster.has_come_up, 120)
         yield cluster
     finally:
         for node in cluster.nodes:

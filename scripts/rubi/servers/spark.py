@@ -13,7 +13,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -22,10 +21,11 @@ from urllib.request import urlopen
 
 from rubi.cli import Failure
 from rubi.servers import embedded, programs
+from rubi.waiting import until
 
 
 @dataclass(frozen=True)
-class Cluster:
+class SparkCluster:
     """A running master with its workers."""
 
     url: str
@@ -72,8 +72,19 @@ def end(process: subprocess.Popen) -> None:
         process.wait()
 
 
+def last_error(folder: Path) -> str:
+    """The last error in the logs of the daemons."""
+    lines = [
+        line
+        for log in folder.glob("*.log")
+        for line in log.read_text().splitlines()
+        if " ERROR " in line or line.startswith("Error")
+    ]
+    return (lines or ["no reason given"])[-1]
+
+
 @contextmanager
-def running(workers: int = 2, memory: str = "1g") -> Iterator[Cluster]:
+def running(workers: int = 2, memory: str = "1g") -> Iterator[SparkCluster]:
     """Start a cluster with a core and this memory for each worker; stop it afterwards."""
     try:
         import pyspark  # noqa: F401
@@ -98,18 +109,14 @@ def running(workers: int = 2, memory: str = "1g") -> Iterator[Cluster]:
                     "--work-dir", str(folder / f"work{number}"), "--webui-port", "0", url,
                 )
             )  # fmt: skip
-        cluster = Cluster(url, f"http://127.0.0.1:{page}/json/", started[0], started[1:])
-        until = time.monotonic() + 120
-        while cluster.alive() < workers:
-            if time.monotonic() > until or any(one.poll() is not None for one in started):
-                lines = [
-                    line
-                    for log in folder.glob("*.log")
-                    for line in log.read_text().splitlines()
-                    if " ERROR " in line or line.startswith("Error")
-                ]
-                raise Failure(f"Spark did not start: {(lines or ['no reason given'])[-1]}")
-            time.sleep(0.2)
+        cluster = SparkCluster(url, f"http://127.0.0.1:{page}/json/", started[0], started[1:])
+
+        def has_come_up() -> bool:
+            if any(one.poll() is not None for one in started):
+                raise Failure(f"Spark did not start: {last_error(folder)}")
+            return cluster.alive() >= workers
+
+        until(f"{workers} workers of Spark", has_come_up, 120, pause=0.2)
         yield cluster
     finally:
         for process in reversed(started):

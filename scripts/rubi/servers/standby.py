@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from pathlib import Path
-from time import monotonic, sleep
 
 import psycopg
 from psycopg.conninfo import make_conninfo
 
 from rubi.cli import Failure
 from rubi.servers import pgtools
+from rubi.waiting import until
 
 WAIT = 60
 
 
 def wait_for(connection: psycopg.Connection, name: str, state: str) -> None:
     """Return when a standby streams in that state; raise Failure after a minute."""
-    end = monotonic() + WAIT
-    while not connection.execute(
+    query = (
         "SELECT FROM pg_stat_replication WHERE application_name = %s AND state = 'streaming'"
-        " AND sync_state = %s",
-        [name, state],
-    ).rowcount:
-        if monotonic() > end:
-            raise Failure(f"standby {name} does not stream: see its log")
-        sleep(0.1)
+        " AND sync_state = %s"
+    )
+    until(
+        f"standby {name} streams (its log says what stops it)",
+        lambda: connection.execute(query, [name, state]).rowcount,
+        WAIT,
+    )
 
 
 def answers(dsn: str) -> bool:

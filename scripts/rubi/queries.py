@@ -1,0 +1,24 @@
+"""Longer SQL stands in a file beside the module that asks it: readable, linted, tried with psql."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import SimpleNamespace
+
+NAMED = re.compile(r"^-- ([A-Z_]+): .*$", re.MULTILINE)
+
+
+def queries(module: str) -> SimpleNamespace:
+    """The statements of module.sql by the names before them, in lines such as `-- TABLES: why`.
+
+    Comments stay behind: a % in one would be taken for a placeholder.
+    """
+    parts = NAMED.split(Path(module).with_suffix(".sql").read_text(encoding="utf-8"))
+    texts = (re.sub(r"^\s*--.*\n", "", text, flags=re.MULTILINE) for text in parts[2::2])
+    return SimpleNamespace(
+        **{
+            name: text.strip().removesuffix(";")
+            for name, text in zip(parts[1::2], texts, strict=True)
+        }
+    )
