@@ -7,7 +7,6 @@ import secrets
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -22,6 +21,7 @@ from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
 
 import backing
+import running
 import servers
 from rubi import ROOT, connecting
 from rubi.cli import console
@@ -383,18 +383,11 @@ def psql(server: Address) -> Callable[..., subprocess.CompletedProcess[str]]:
 
 
 @pytest.fixture
-def run_script() -> Callable[..., subprocess.CompletedProcess[str]]:
+def run_script() -> Callable[..., running.Done]:
     """Runs a Python script of scripts/ as a user would, in a narrow terminal that is none."""
 
-    def run(
-        script: str, *arguments: str, env: dict[str, str] | None = None
-    ) -> subprocess.CompletedProcess[str]:
-        clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-        return subprocess.run(
-            [sys.executable, ROOT / "scripts" / script, *arguments],
-            env=clean | {"COLUMNS": "100"} | (env or {}),
-            capture_output=True,
-            text=True,
-        )
+    def run(script: str, *arguments: str, env: dict[str, str] | None = None) -> running.Done:
+        variables = {"COLUMNS": "100"} | (env or {})
+        return running.run_program(script.removesuffix(".py"), *arguments, env=variables)
 
     return run

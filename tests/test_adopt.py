@@ -159,7 +159,7 @@ def test_adopted_database_equals_a_fresh_install(
     )
     old_bars = base.execute(bars).fetchone()
     done = run(base, "apply", "--backup", tmp_path, "--zone", "Europe/Athens")
-    assert done.code == 0, done
+    assert done.returncode == 0, done
     check_adopted(server, base, before, fresh_install)
     base.execute("SET timezone = 'Europe/Athens'")
     profit, opened, closed = base.execute(sums).fetchone()
@@ -186,7 +186,7 @@ def test_adopted_database_equals_a_fresh_install(
 def test_known_passwords_no_longer_open_anything(
     server: Address, base: psycopg.Connection, tmp_path: Path
 ) -> None:
-    assert run(base, "apply", "--backup", tmp_path).code == 0
+    assert run(base, "apply", "--backup", tmp_path).returncode == 0
     admin = "SELECT hashed_password FROM users WHERE email = 'admin@rubi-studio.com'"
     assert base.execute(admin).fetchone()[0] == "!"
     shadow = "SELECT rolpassword FROM pg_authid WHERE rolname = 'rubi_app'"
@@ -196,7 +196,7 @@ def test_known_passwords_no_longer_open_anything(
 def test_plan_writes_nothing(server: Address, base: psycopg.Connection) -> None:
     before = deploying.left_in_catalog(server, base.info.dbname)
     done = run(base, "plan")
-    assert done.code == 0, done
+    assert done.returncode == 0, done
     assert "market_data: 1,401 rows" in done.stdout
     assert "ACCESS EXCLUSIVE on the nine tables for about" in done.stdout
     assert deploying.left_in_catalog(server, base.info.dbname) == before
@@ -207,7 +207,7 @@ def test_backup_brings_the_base_back(
 ) -> None:
     """The way back that docs/moving-in.md describes."""
     before = counts(base)
-    assert run(base, "apply", "--backup", tmp_path).code == 0
+    assert run(base, "apply", "--backup", tmp_path).returncode == 0
     (dump,) = tmp_path.glob("*.dump")
     assert dump.stat().st_mode & 0o077 == 0
     name = empty_database()
@@ -232,16 +232,16 @@ def test_what_goes_wrong_under_the_lock_changes_nothing(
     before = deploying.left_in_catalog(server, base.info.dbname), counts(base)
     monkeypatch.setattr(adopting, "prove_all", lambda proofs: False)
     done = run(base, "apply", "--backup", tmp_path)
-    assert (done.code, "taken back" in done.stderr) == (1, True), done
+    assert (done.returncode, "taken back" in done.stderr) == (1, True), done
     done = run(base, "apply", "--backup", tmp_path, "--max-lock", "1")
-    assert done.code == 1
+    assert done.returncode == 1
     assert (deploying.left_in_catalog(server, base.info.dbname), counts(base)) == before
 
 
 def test_without_a_backup_nothing_is_done(base: psycopg.Connection, tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert run(base, "apply").code == 2
-    assert run(base, "apply", "--backup", tmp_path / "file").code == 1
+    assert run(base, "apply").returncode == 2
+    assert run(base, "apply", "--backup", tmp_path / "file").returncode == 1
     assert counts(base)["market_data"] == 1401
 
 
@@ -258,7 +258,7 @@ def test_backup_that_fails_changes_nothing(
         (tmp_path / name).chmod(0o755)
     monkeypatch.setattr(pgtools, "programs_for", lambda major: tmp_path)
     done = run(base, "apply", "--backup", tmp_path / "kept", "--dsn", "sslmode=allow")
-    assert (done.code, done.stderr) == (
+    assert (done.returncode, done.stderr) == (
         1, "error: no backup, so nothing was changed: pg_dump failed: disk full, 600, allow\n"
     )  # fmt: skip
     assert not list((tmp_path / "kept").iterdir())
@@ -271,7 +271,7 @@ def test_lock_that_does_not_come_is_given_up(
     with closing(psycopg.connect(server.dsn(base.info.dbname))) as other:
         other.execute("SELECT FROM users")
         done = run(base, "apply", "--backup", tmp_path, "--wait", "0.5", "--lock-timeout", "0.3")
-    assert (done.code, "could not be locked" in done.stderr) == (1, True), done
+    assert (done.returncode, "could not be locked" in done.stderr) == (1, True), done
     assert counts(base)["market_data"] == 1401
 
 
@@ -279,7 +279,7 @@ def test_objects_of_others_are_named(base: psycopg.Connection, tmp_path: Path) -
     base.execute("CREATE VIEW public.mine AS SELECT id FROM public.users")
     base.execute("CREATE TABLE public.notes (order_id integer REFERENCES public.trading_orders)")
     done = run(base, "apply", "--backup", tmp_path)
-    assert done.code == 1
+    assert done.returncode == 1
     assert "view mine" in done.stderr
     assert "notes_order_id_fkey" in done.stderr
 
@@ -340,7 +340,7 @@ def test_million_rows_are_adopted(
         before = counts(db)
         assert sum(before.values()) >= 1_000_000
         done = run(db, "apply", "--backup", tmp_path)
-        assert done.code == 0, done
+        assert done.returncode == 0, done
         print(done.stdout)
         check_adopted(server, db, before, fresh_install)
 
@@ -369,7 +369,7 @@ def test_what_needs_the_base_stops_it_before_anything_changes(
     base.execute("RESET ROLE")
     before = counts(base)
     done = run(base, "apply", "--backup", tmp_path)
-    assert (done.code, "drop them first" in done.stderr) == (1, True)
+    assert (done.returncode, "drop them first" in done.stderr) == (1, True)
     assert "notes" in done.stderr
     assert base.execute(f"SELECT to_regnamespace('{adopting.SCHEMA}')").fetchone() == (None,)
     assert counts(base) == before
@@ -380,7 +380,7 @@ def test_database_with_another_datestyle_is_adopted(
 ) -> None:
     base.execute(f"ALTER DATABASE {base.info.dbname} SET datestyle = 'SQL, DMY'")
     before = counts(base)
-    assert run(base, "apply", "--backup", tmp_path).code == 0
+    assert run(base, "apply", "--backup", tmp_path).returncode == 0
     assert counts(base)["market_data"] == before["market_data"] - 1
 
 
@@ -410,9 +410,9 @@ def test_bar_the_api_changed_meanwhile_can_be_accepted(
         " WHERE symbol = 'S1' AND close < high)",
     )  # fmt: skip
     done = run(base, "apply", "--backup", tmp_path)
-    assert (done.code, "--accept-changes" in done.stderr) == (1, True)
-    assert run(base, "apply", "--backup", tmp_path).code == 1
-    assert run(base, "apply", "--backup", tmp_path, "--accept-changes").code == 0
+    assert (done.returncode, "--accept-changes" in done.stderr) == (1, True)
+    assert run(base, "apply", "--backup", tmp_path).returncode == 1
+    assert run(base, "apply", "--backup", tmp_path, "--accept-changes").returncode == 0
     assert base.execute(f"SELECT to_regnamespace('{adopting.SCHEMA}')").fetchone() == (None,)
 
 
@@ -425,4 +425,4 @@ def test_batch_of_impossible_rows_is_proven_beside_the_apis(
         "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
         " VALUES ('NEW', 'M1', now(), 1, 1, 1, 1)",
     )  # fmt: skip
-    assert run(base, "apply", "--backup", tmp_path).code == 0
+    assert run(base, "apply", "--backup", tmp_path).returncode == 0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -21,6 +20,7 @@ import bars
 import export_bars
 import servers
 from rubi import ROOT
+from rubi.waiting import until
 
 ALL = (
     "SELECT symbol, timeframe, timestamp, open, high, low, close, volume, real_volume, spread"
@@ -161,8 +161,11 @@ def test_bar_written_while_its_month_is_being_dropped_is_kept(
         dropping = pool.submit(old.execute, "CALL drop_expired_bars()")
         waits = "SELECT FROM pg_locks WHERE pid = %s AND NOT granted"
         watcher = connect_as("rubi_app")
-        while not (watcher.execute(waits, [pid]).rowcount or dropping.done()):
-            time.sleep(0.01)
+        until(
+            "the drop waits for the feed",
+            lambda: watcher.execute(waits, [pid]).rowcount or dropping.done(),
+            pause=0.01,
+        )
         feed.commit()
         dropping.result()
     left = old.execute(ALL).fetchall()

@@ -12,7 +12,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
@@ -27,6 +26,7 @@ from conftest import Address, copy_rights
 from rubi import ROOT
 from rubi.backups import places
 from rubi.servers import clusters
+from rubi.waiting import until
 
 # minutes in all; the short ones of their kind run by default
 pytestmark = pytest.mark.slow
@@ -148,11 +148,12 @@ def test_server_killed_during_the_dump(server: Address, tmp_path: Path, earlier:
                 "backup", "--dir", folder, database="big", server=cluster, user="postgres"
             )
             with process:
-                while (
-                    process.poll() is None
-                    and not connection.execute("SELECT FROM pg_stat_progress_copy").rowcount
-                ):
-                    time.sleep(0.005)
+                copies = "SELECT FROM pg_stat_progress_copy"
+                until(
+                    "the dump copies rows",
+                    lambda: connection.execute(copies).rowcount or process.poll() is not None,
+                    pause=0.005,
+                )
                 cluster.stop(signal.SIGKILL)
                 out, err = process.communicate(timeout=60)
     assert process.returncode == 1, (out, err)
@@ -267,6 +268,13 @@ def test_versions_differing(earlier: Path, restored: Run, tmp_path: Path, kind: 
     refused(restored(copy), said)
 
 
+def waits_for_users(connection: psycopg.Connection, process: subprocess.Popen) -> bool:
+    """Whether a session waits for a lock on users, while the program runs."""
+    assert process.poll() is None
+    waiting = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass"
+    return connection.execute(waiting).rowcount > 0
+
+
 def test_two_backups_at_once(
     source: psycopg.Connection, server: Address, earlier: Path, back_up: Run, tmp_path: Path
 ) -> None:
@@ -277,11 +285,7 @@ def test_two_backups_at_once(
             "backup", "--dir", earlier.parent, database=source.info.dbname, server=server
         )
         with first:
-            while not source.execute(
-                "SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass"
-            ).rowcount:
-                assert first.poll() is None
-                time.sleep(0.05)
+            until("the backup waits", lambda: waits_for_users(source, first))
             refused(back_up(), "another backup is at work in")
             # from another machine, as it were
             refused(
@@ -315,11 +319,7 @@ def test_stopped_by_a_signal(
             with backing.start(
                 "backup", "--dir", folder, database=source.info.dbname, server=server
             ) as process:
-                while not source.execute(
-                    "SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass"
-                ).rowcount:
-                    assert process.poll() is None
-                    time.sleep(0.05)
+                until("the backup waits", lambda: waits_for_users(source, process))
                 process.send_signal(number)
                 blocker.rollback()
                 _, err = process.communicate(timeout=60)
@@ -327,11 +327,8 @@ def test_stopped_by_a_signal(
         assert left or err == "error: stopped by a signal\n"
         assert len(list(folder.glob(".*partial"))) == left
         assert places.Place(folder).names() == [earlier.name]
-    time.sleep(1)  # names are of the second
-    while source.execute(
-        "SELECT FROM pg_stat_activity WHERE application_name = 'rubi backup'"
-    ).rowcount:
-        time.sleep(0.05)
+    sessions = "SELECT FROM pg_stat_activity WHERE application_name = 'rubi backup'"
+    until("the killed backup's session ends", lambda: not source.execute(sessions).rowcount)
     assert back_up().returncode == 0
     assert not list(folder.glob(".*partial"))
 

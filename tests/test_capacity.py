@@ -10,6 +10,7 @@ import psycopg
 import pytest
 
 import bars
+import capacity as command
 from rubi import ROOT, capacity
 from rubi.capacity import Platform
 
@@ -73,9 +74,9 @@ def test_each_limit_can_be_the_first(first: str, changes: dict[str, float]) -> N
 
 
 def test_command_line_says_the_first_limit_and_what_to_do(db: psycopg.Connection) -> None:
-    done = bars.script(db, capacity, "--api", "40", "--ticks", "100", "--disk", "10000")
+    done = bars.script(db, command, "--api", "40", "--ticks", "100", "--disk", "10000")
     assert done.returncode == 0
     assert "first: connections. Then: PgBouncer" in done.stdout
-    answer = json.loads(bars.script(db, capacity, "--json", "--symbols", "7").stdout)
+    answer = json.loads(bars.script(db, command, "--json", "--symbols", "7").stdout)
     assert answer["rows_a_day"]["market_data"] == 7 * 1440
-    assert bars.script(db, capacity, "--symbols", "-1").returncode == 2
+    assert bars.script(db, command, "--symbols", "-1").returncode == 2

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 
@@ -14,6 +13,7 @@ from pytest_postgresql.executors import NoopExecutor
 
 from conftest import Address, copy_rights
 from health_causes import CAUSES, Watched
+from rubi.waiting import until
 
 Script = Callable[..., subprocess.CompletedProcess[str]]
 MARKS = {
@@ -60,10 +60,7 @@ def thresholds(watched: Watched) -> Iterator[None]:
 
 def becomes(watched: Watched, name: str, status: str) -> None:
     """Statistics of other sessions arrive within a second or two, and time passes."""
-    end = time.monotonic() + 15
-    while (found := watched.health(name))[0] != status:
-        assert time.monotonic() < end, (name, status, found)
-        time.sleep(0.02)
+    until(f"{name} is {status}", lambda: watched.health(name)[0] == status, 15, pause=0.02)
 
 
 @pytest.mark.parametrize(
@@ -211,9 +208,9 @@ def test_blocking_shows_the_tree_with_root_depth_and_lock(watched: Watched) -> N
     from health_causes import blocked
 
     with blocked(watched):
-        becomes_blocked = "SELECT depth, pid = root_pid, lock, state FROM monitoring.blocking"
-        while len(found := watched.monitor.execute(becomes_blocked).fetchall()) < 2:
-            time.sleep(0.02)
+        tree = "SELECT depth, pid = root_pid, lock, state FROM monitoring.blocking"
+        until("the tree grows", lambda: watched.monitor.execute(tree).rowcount > 1, pause=0.02)
+        found = watched.monitor.execute(tree).fetchall()
     assert found == [
         (0, True, None, "idle in transaction"),
         (1, False, "AccessShareLock on mt5_symbols", "active"),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import threading
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from rubi.bars.archive import Store
 from rubi.cli import Failure
 from rubi.lake import engines
 from rubi.servers import embedded
+from rubi.waiting import until
 
 pytest.importorskip("pyspark", reason='slow tests need pip install -e ".[spark]"')
 from rubi.lake import spark as lake_spark
@@ -135,12 +135,12 @@ def test_a_worker_killed_in_the_middle_changes_no_row_and_none_left_is_named(
     killed = threading.Event()
     tracker = spark.sparkContext.statusTracker()
 
+    def is_at_work() -> bool:
+        stages = map(tracker.getStageInfo, tracker.getActiveStageIds())
+        return any(stage and stage.numActiveTasks for stage in stages)
+
     def kill_one() -> None:
-        while not any(
-            (info := tracker.getStageInfo(stage)) and info.numActiveTasks
-            for stage in tracker.getActiveStageIds()
-        ):
-            time.sleep(0.01)
+        until("a task runs", is_at_work, 120, pause=0.01)
         os.killpg(cluster.workers[0].pid, signal.SIGKILL)
         killed.set()
 

@@ -60,7 +60,7 @@ def test_other_file_of_the_same_name_is_refused(
             ends.append(moving.run_csv(db, *moving.write_csv(folder, rows), *more))
         else:
             ends.append(moving.run(db, moving.build(folder / "rubi_studio.db", rows), *more))
-    assert [done.code for done in ends] == [1, 1]
+    assert [done.returncode for done in ends] == [1, 1]
     assert "REJECTED" in ends[0].stdout
     assert "another file of this name was moved before" in ends[1].stderr
     assert "--merge" in ends[1].stderr
@@ -68,7 +68,7 @@ def test_other_file_of_the_same_name_is_refused(
     assert len(before[2]) == 1
     renamed = tmp_path / "eve.db"
     moving.build(renamed, eve(8))
-    assert moving.run(db, renamed, "--merge").code == 0
+    assert moving.run(db, renamed, "--merge").returncode == 0
     assert db.execute("SELECT user_id FROM trading_orders WHERE id = 500").fetchone() == (8,)
 
 
@@ -88,7 +88,7 @@ def test_same_file_may_lie_elsewhere_and_differ_by_what_changed(
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     rows = {"users": first_file()["users"]}
-    assert moving.run(db, moving.build(tmp_path / "a" / "x.db", rows)).code == 1
+    assert moving.run(db, moving.build(tmp_path / "a" / "x.db", rows)).returncode == 1
     db.execute(change)
     done = moving.run(db, moving.build(tmp_path / "b" / "x.db", rows))
     assert done.stderr == ""
@@ -101,7 +101,7 @@ def test_new_row_with_the_number_of_a_stranger_does_not_get_mixed_with_him(
     """Users registered here after the first run, and others in the file under the same id."""
     file = tmp_path / "a.db"
     rows = {"users": first_file()["users"][:2], "trading_orders": first_file()["trading_orders"]}
-    assert moving.run(db, moving.build(file, rows)).code == 0
+    assert moving.run(db, moving.build(file, rows)).returncode == 0
     db.execute(
         "INSERT INTO users (id, email, username, hashed_password) OVERRIDING SYSTEM VALUE"
         " VALUES (11, 'x@y.de', 'x', %s)", [HASH],
@@ -109,7 +109,7 @@ def test_new_row_with_the_number_of_a_stranger_does_not_get_mixed_with_him(
     for table, more in eve(11).items():
         rows[table] += more
     file.unlink()
-    assert moving.run(db, moving.build(file, rows)).code == 1
+    assert moving.run(db, moving.build(file, rows)).returncode == 1
     assert moving.rejects(db) == {
         ("users", 11): "users_pkey", ("trading_orders", 500): "trading_orders_user_id_fkey",
     }  # fmt: skip
@@ -126,7 +126,7 @@ def test_password_that_you_gave_the_administrator_is_kept_and_proven_again(
     file = moving.build(tmp_path / "a.db", rows)
     for _ in range(2):
         done = moving.run(db, file, *resume)
-        assert (done.code, "DIFFERS" in done.stdout) == (0, False), done
+        assert (done.returncode, "DIFFERS" in done.stdout) == (0, False), done
         query = "SELECT hashed_password FROM users WHERE username = 'admin'"
         assert db.execute(query).fetchall() == [(mine,)]
 
@@ -136,6 +136,6 @@ def test_administrator_who_was_deactivated_returns_so(
 ) -> None:
     db.execute("UPDATE users SET is_active = FALSE")
     file = moving.build(tmp_path / "a.db", {"users": moving.truth()["users"]})
-    assert moving.run(db, file).code == 0
+    assert moving.run(db, file).returncode == 0
     query = "SELECT is_active, is_superuser FROM users WHERE username = 'admin'"
     assert db.execute(query).fetchall() == [(False, True)]

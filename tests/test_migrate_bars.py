@@ -56,7 +56,7 @@ def test_values_that_could_mislead_arrive_as_they_are(
     stored: tuple,
 ) -> None:  # fmt: skip
     done = moving.run(db, make(tmp_path / "a.db", [(symbol, price, volume)]))
-    assert done.code == 0, done
+    assert done.returncode == 0, done
     assert "22 of 22" in done.stdout
     last = "SELECT symbol, open, volume FROM market_data ORDER BY id DESC LIMIT 1"
     assert db.execute(last).fetchone() == stored
@@ -79,14 +79,14 @@ def test_long_values_do_not_fill_the_memory(
     monkeypatch.setattr(sqlite_lines, "LONGEST", 2 * 2**20)
     file = make(tmp_path / "a.db", [(secrets.token_hex(50_000), 1.5, 7)] * 30)
     done = moving.run(db, file)
-    assert (done.code, "DIFFERS" in done.stdout) == (1, False), done
+    assert (done.returncode, "DIFFERS" in done.stdout) == (1, False), done
     assert set(moving.rejects(db).values()) == {"market_data_symbol_trimmed_check"}
     assert f"{ROWS + 40:,} rows read, {ROWS + 10:,} moved, 30 REJECTED" in done.stdout
 
 
 def test_missing_symbol_is_no_symbol_called_null(db: psycopg.Connection, tmp_path: Path) -> None:
     done = moving.run(db, make(tmp_path / "a.db", [(None, 1.5, 1), ("A", 1.5, None)]))
-    assert done.code == 1
+    assert done.returncode == 1
     assert moving.rejects(db) == {("market_data", ROWS + 11): "market_data_symbol_not_null"}
     assert db.execute("SELECT volume FROM market_data WHERE symbol = 'A'").fetchone() == (0,)
 
@@ -99,7 +99,7 @@ def test_plain_bars_go_the_fast_way(
     monkeypatch.setattr(
         sqlite_lines, "add_measures", lambda *args: found.append(args) or add(*args)
     )
-    assert moving.run(db, make(tmp_path / "a.db", [])).code == 0
+    assert moving.run(db, make(tmp_path / "a.db", [])).returncode == 0
     assert len(found) == 2
     days = db.execute("SELECT max(timestamp)::date::text FROM market_data").fetchone()[0]
     assert days == "2024-03-05"  # after the 29th of February
@@ -127,7 +127,7 @@ def test_number_that_sqlite_writes_otherwise_goes_the_ordinary_way(
     done = moving.run(db, file)
     assert "22 of 22" in done.stdout
     rejected = {("market_data", ROWS + 11): rule} if rule and rule.startswith("market") else {}
-    assert (done.code, moving.rejects(db)) == (len(rejected), rejected)
+    assert (done.returncode, moving.rejects(db)) == (len(rejected), rejected)
     rest = db.execute(
         "SELECT symbol, volume FROM market_data WHERE id > %s ORDER BY id", [ROWS + 10]
     ).fetchall()

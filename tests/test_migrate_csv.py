@@ -18,7 +18,7 @@ def test_all_tables_come_in_from_csv(
     db: psycopg.Connection, tmp_path: Path, delimiter: str, encoding: str
 ) -> None:
     done = moving.run_csv(db, *moving.write_csv(tmp_path, moving.truth(), delimiter, encoding))
-    assert done.code == 0, done
+    assert done.returncode == 0, done
     assert "DIFFERS" not in done.stdout
     moving.same(db, moving.truth())
 
@@ -34,7 +34,7 @@ def test_bad_lines_are_rejected_by_rule_and_record(db: psycopg.Connection, tmp_p
         '"X",H1,2025-01-01 04:00,1.1,1.2,1.0,1.1\n'
     )
     done = moving.run_csv(db, file, "--table", "market_data")
-    assert done.code == 1
+    assert done.returncode == 1
     assert moving.rejects(db) == {
         ("market_data", 2): "market_data_line_has_its_fields",
         ("market_data", 3): "market_data_high_is_highest_check",
@@ -53,7 +53,7 @@ def test_rows_without_an_id_do_not_come_twice(db: psycopg.Connection, tmp_path: 
         del row["id"], row["strategy_id"]
     files = moving.write_csv(tmp_path, tables)
     for _ in range(2):
-        assert moving.run_csv(db, *files).code == 0
+        assert moving.run_csv(db, *files).returncode == 0
     assert db.execute("SELECT count(*) FROM trading_signals").fetchone()[0] == 2
 
 
@@ -70,11 +70,11 @@ def test_rows_without_an_id_come_beside_others_and_are_proven(
     file.write_text("\n".join([head, lines[0], bad, lines[2]]))
     done = moving.run_csv(db, file)
     assert moving.rejects(db) == {("trading_signals", 2): "trading_signals_volume_is_number"}
-    assert (done.code, "DIFFERS" in done.stdout) == (1, False), done
+    assert (done.returncode, "DIFFERS" in done.stdout) == (1, False), done
     rows.signal(db, first)  # the platform goes on
     file.write_text("\n".join([head, *lines]))
     done = moving.run_csv(db, file)
-    assert (done.code, "DIFFERS" in done.stdout) == (0, False), done
+    assert (done.returncode, "DIFFERS" in done.stdout) == (0, False), done
     assert "2 moved, 2 there already" in done.stdout
     found = db.execute(
         "SELECT user_id, string_agg(symbol, ' ' ORDER BY symbol), count(DISTINCT id)"
@@ -95,4 +95,4 @@ def test_file_that_can_not_be_read_is_named(
 ) -> None:
     (tmp_path / name).write_text(text)
     done = moving.run_csv(db, tmp_path / name)
-    assert (done.code, said in done.stderr) == (1, True), done
+    assert (done.returncode, said in done.stderr) == (1, True), done

@@ -41,7 +41,7 @@ def test_value_beyond_all_bounds_is_rejected_alone(
     bars = moving.truth()["market_data"]
     bars.append(bars[0] | {"id": 90} | change)
     done = moving.run(db, moving.build(tmp_path / "a.db", {"market_data": bars}))
-    assert (done.code, "DIFFERS" in done.stdout) == (1, False), done
+    assert (done.returncode, "DIFFERS" in done.stdout) == (1, False), done
     assert moving.rejects(db) == {("market_data", 90): rule}
     moving.same(db, {"market_data": moving.truth()["market_data"]})
 
@@ -49,7 +49,7 @@ def test_value_beyond_all_bounds_is_rejected_alone(
 def test_numbers_just_within_the_bounds_come_in(db: psycopg.Connection, tmp_path: Path) -> None:
     bar = moving.truth()["market_data"][0]
     bar |= {"high": "0e450", "low": "-1e-999", "open": 0, "close": "1e-450"}
-    assert moving.run(db, moving.build(tmp_path / "a.db", {"market_data": [bar]})).code == 0
+    assert moving.run(db, moving.build(tmp_path / "a.db", {"market_data": [bar]})).returncode == 0
     moving.same(db, {"market_data": [bar | {"high": 0, "low": 0, "close": 0}]})
 
 
@@ -58,7 +58,7 @@ def test_symbol_that_is_too_long_is_named_where_the_key_is_built_at_the_end(
 ) -> None:
     monkeypatch.setattr(sqlite_lines, "MANY", ROWS)
     done = moving.run(db, make(tmp_path / "a.db", [(LONG[:5_000], 1.5, 7)]))
-    assert (done.code, "its key is built at the end" in done.stdout) == (1, True), done
+    assert (done.returncode, "its key is built at the end" in done.stdout) == (1, True), done
     assert moving.rejects(db) == {("market_data", ROWS + 11): "market_data_symbol_trimmed_check"}
 
 
@@ -82,7 +82,7 @@ def test_views_that_are_not_ours_need_not_work(db: psycopg.Connection, tmp_path:
         source.execute("PRAGMA legacy_alter_table = on")
         source.execute("DROP TABLE old")
     done = moving.run(db, file)
-    assert done.code == 0, done
+    assert done.returncode == 0, done
     assert "broken: can't be counted (" in done.stdout
     assert "main.old), NOT TAKEN" in done.stdout
     assert "report: " in done.stdout
@@ -95,10 +95,10 @@ def test_place_for_rejects_that_can_not_be_written_is_said_before_the_work(
     file = moving.build(tmp_path / "a.db", moving.truth())
     for place in (tmp_path / "nowhere" / "r.jsonl", tmp_path):
         done = moving.run(db, file, "--rejects", place)
-        assert (done.code, "can't be written there" in done.stderr) == (1, True), done
+        assert (done.returncode, "can't be written there" in done.stderr) == (1, True), done
         assert done.stdout == ""
     assert db.execute("SELECT count(*) FROM migration.progress").fetchone() == (0,)
-    assert moving.run(db, file, "--rejects", tmp_path / "r.jsonl").code == 0
+    assert moving.run(db, file, "--rejects", tmp_path / "r.jsonl").returncode == 0
     assert not (tmp_path / "r.jsonl").exists()
 
 
@@ -106,6 +106,6 @@ def test_long_field_of_a_csv_file_is_read(db: psycopg.Connection, tmp_path: Path
     """Longer than what Python's reader takes by itself; a column that no table of ours has."""
     rows = {"users": [row | {"note": "x" * 140_000} for row in moving.truth()["users"]]}
     done = moving.run_csv(db, *moving.write_csv(tmp_path, rows))
-    assert done.code == 0, done
+    assert done.returncode == 0, done
     kept = db.execute("SELECT length(row_values ->> 'note') FROM migration.leftovers").fetchall()
     assert kept == [(140_000,)] * 2

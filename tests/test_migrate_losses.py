@@ -58,7 +58,7 @@ def test_every_row_comes_however_it_is_numbered(
     file = bars(tmp_path / "a.db", table, "ABC", more)
     for _ in range(2):
         done = moving.run(db, file)
-        assert (done.code, "DIFFERS" in done.stdout) == (0, False), done
+        assert (done.returncode, "DIFFERS" in done.stdout) == (0, False), done
         assert "market_data: 3 rows read" in done.stdout
         found = db.execute("SELECT symbol FROM market_data ORDER BY 1").fetchall()
         assert found == [("A",), ("B",), ("C",)]
@@ -71,7 +71,7 @@ def test_row_of_the_least_number_is_rejected_like_any_other(
     more = f"UPDATE market_data SET _rowid_ = {least}, high = 0.5, note = 'n' WHERE symbol = 'A'"
     file = bars(tmp_path / "a.db", f"({BARS}, note)", "AB", more)
     for _ in range(2):
-        assert moving.run(db, file).code == 1
+        assert moving.run(db, file).returncode == 1
         assert moving.rejects(db) == {("market_data", least): "market_data_high_is_highest_check"}
         assert db.execute("SELECT symbol FROM market_data").fetchall() == [("B",)]
 
@@ -82,7 +82,7 @@ def test_generated_columns_come_like_others(db: psycopg.Connection, tmp_path: Pa
     )
     file = bars(tmp_path / "a.db", table, "A")
     done = moving.run(db, file)
-    assert done.code == 0, done
+    assert done.returncode == 0, done
     assert "kept aside: up, down, twice" in done.stdout
     assert db.execute("SELECT volume FROM market_data").fetchall() == [(7,)]
     kept = db.execute("SELECT row_values FROM migration.leftovers").fetchall()
@@ -99,7 +99,7 @@ def test_row_that_its_reader_loses_is_seen_by_the_proof(
 
     monkeypatch.setattr(Sqlite, "slices", losing)
     done = moving.run(db, moving.build(tmp_path / "a.db", moving.truth()))
-    assert done.code == 1
+    assert done.returncode == 1
     assert "account_snapshots rows: source 4, here 3" in done.stdout
     assert "all of it is taken back" in done.stderr
     assert db.execute("SELECT count(*) FROM account_snapshots").fetchone() == (0,)
@@ -117,7 +117,7 @@ def test_row_that_others_commit_during_the_proof_is_not_the_sources(
 
     monkeypatch.setattr(proof, "read_target", beside_the_feed)
     done = moving.run(db, moving.build(tmp_path / "a.db", moving.truth()), "--resume")
-    assert (done.code, "DIFFERS" in done.stdout) == (0, False), done
+    assert (done.returncode, "DIFFERS" in done.stdout) == (0, False), done
     assert db.execute("SELECT FROM market_data WHERE symbol = 'LIVE'").rowcount == 1
 
 
@@ -130,7 +130,7 @@ def test_rows_of_the_fast_way_are_numbered_by_another_name_too(
         source.execute("ALTER TABLE market_data RENAME COLUMN id TO _rowid_")
     (tmp_path / "m.toml").write_text('[columns.market_data]\n_rowid_ = "id"\n')
     done = moving.run(db, file, "--map", tmp_path / "m.toml")
-    assert done.code == 0, done
+    assert done.returncode == 0, done
     assert "DIFFERS" not in done.stdout
 
 
@@ -150,7 +150,7 @@ def test_row_that_was_misread_when_it_was_moved_is_seen_by_the_proof(
 
     monkeypatch.setattr(Sqlite, "slices", misreading)
     done = moving.run(db, moving.build(tmp_path / "a.db", moving.truth()))
-    assert done.code == 1
+    assert done.returncode == 1
     assert "account_snapshots hash: source" in done.stdout
     assert "all of it is taken back" in done.stderr
 
@@ -169,7 +169,7 @@ def test_bars_that_were_misread_when_they_were_moved_are_seen_by_the_proof(
 
     monkeypatch.setattr(sqlite_lines, "row_of", misreading)
     done = moving.run(db, make(tmp_path / "a.db", []))
-    assert done.code == 1
+    assert done.returncode == 1
     assert "market_data hash: source" in done.stdout
 
 

@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from pathlib import Path
-from time import monotonic, sleep
+from time import sleep
 from unittest import mock
 
 import psycopg
@@ -23,6 +23,7 @@ import moving
 import servers
 from conftest import Address
 from rubi.moving import late_key, sqlite_lines, sqlite_lines_check, staged_batches
+from rubi.waiting import until
 from test_migrate_bars import ROWS, make
 
 LATER = "built at the end"
@@ -54,7 +55,7 @@ def test_rows_that_share_a_key_are_named_as_ever(db: psycopg.Connection, tmp_pat
             "UPDATE market_data SET timestamp = '2024-02-28 00:00:00' WHERE id > ?", [ROWS + 10]
         )
     done = moving.run(db, file)
-    assert done.code == 1
+    assert done.returncode == 1
     assert LATER in done.stdout
     assert "once more" in done.stdout
     assert moving.rejects(db) == {
@@ -78,7 +79,7 @@ def test_batch_that_is_not_plain_goes_value_by_value(
     with closing(sqlite3.connect(file)) as source, source:
         source.execute("UPDATE market_data SET symbol = CAST(x'41ff' AS text) WHERE id = 7")
     done = moving.run(db, file)
-    assert done.code == 1
+    assert done.returncode == 1
     assert moving.rejects(db) == {
         ("market_data", 7): "market_data_symbol_is_text",
         ("market_data", ROWS + 13): "market_data_symbol_not_null",
@@ -102,7 +103,7 @@ def test_catalog_is_as_before(
     before = db.execute(KEYS).fetchall()
     file = make(tmp_path / "a.db", [])
     done = moving.run(db, file, *argument)
-    assert (done.code, LATER in done.stdout) == (0, True), done
+    assert (done.returncode, LATER in done.stdout) == (0, True), done
     found = db.execute(KEYS).fetchall()
     assert deploying.left_in_catalog(server, name) == left
     assert [key for key in found if key[-1]] == [key for key in before if key[-1]]
@@ -115,7 +116,7 @@ def test_catalog_is_as_before(
     monkeypatch.setattr(sqlite_lines, "MANY", ROWS * 9)
     db.execute("DELETE FROM migration.progress")
     done = moving.run(db, file)
-    assert (done.code, LATER in done.stdout) == (0, False), done
+    assert (done.returncode, LATER in done.stdout) == (0, False), done
     assert db.execute(KEYS).fetchall() == found
     assert len(found) > len(before)
 
@@ -143,7 +144,7 @@ def test_key_stays_where_it_has_to(
     number = "SELECT conindid FROM pg_constraint WHERE conname = 'market_data_pkey'"
     index = db.execute(number).fetchone()
     done = moving.run(db, make(tmp_path / "a.db", []), *arguments)
-    assert (done.code, LATER in done.stdout) == (0, False), done
+    assert (done.returncode, LATER in done.stdout) == (0, False), done
     assert db.execute(number).fetchone() == index
     assert [k for k in db.execute(KEYS).fetchall() if k[-1]] == [k for k in before if k[-1]]
 
@@ -158,7 +159,7 @@ def test_lock_that_is_not_to_be_had_is_done_without(
     with reader.transaction():
         reader.execute("SELECT FROM market_data")
         done = moving.run(db, make(tmp_path / "a.db", []))
-    assert done.code == 0, done
+    assert done.returncode == 0, done
     assert LATER not in done.stdout
     assert "market_data keeps its key meanwhile: canceling statement" in done.stdout
     assert "22 of 22" in done.stdout
@@ -186,7 +187,7 @@ def test_reader_of_bars_waits_and_then_reads(
         build(key, connection)
 
     monkeypatch.setattr(late_key.Key, "build", try_to_read)
-    assert moving.run(db, make(tmp_path / "a.db", [])).code == 0
+    assert moving.run(db, make(tmp_path / "a.db", [])).returncode == 0
     assert waited == ["market_data_pkey"]
     assert reader.execute(query, prepare=True).fetchone() == (ROWS + 10,)
 
@@ -202,7 +203,7 @@ def test_process_that_fails_is_one_line(
     script.write_text(program)
     monkeypatch.setattr(sqlite_lines_check, "__file__", str(script))
     done = moving.run(db, make(tmp_path / "a.db", []))
-    assert done.code == 1
+    assert done.returncode == 1
     assert done.stderr == "error: the process that checks bars ended with 3\n"
     assert db.execute("SELECT count(*) FROM market_data").fetchone() == (0,)
 
@@ -225,15 +226,6 @@ def ended(pid: int) -> bool:
         return True
 
 
-def until(done: Callable[[], object]) -> object:
-    """Poll."""
-    began = monotonic()
-    while not (found := done()):
-        assert monotonic() - began < 30
-        sleep(0.005)
-    return found
-
-
 @pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
 def test_process_ends_with_the_one_that_started_it(
     db: psycopg.Connection, tmp_path: Path, sent: signal.Signals
@@ -247,7 +239,7 @@ def test_process_ends_with_the_one_that_started_it(
         env=os.environ | variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         start_new_session=True,
     )  # fmt: skip
-    (checker,) = until(lambda: checks(program.pid))
+    (checker,) = until("the checker runs", lambda: checks(program.pid), pause=0.005)
     if sent == signal.SIGINT:
         os.killpg(program.pid, sent)  # as Ctrl-C does
     else:
@@ -255,7 +247,7 @@ def test_process_ends_with_the_one_that_started_it(
     _, errors = program.communicate(timeout=30)
     said = (130, "interrupted\n") if sent == signal.SIGINT else (-sent, "")
     assert (program.returncode, errors) == said
-    until(lambda: ended(checker))
+    until("the checker ends", lambda: ended(checker))
     query = sql.SQL("SELECT count(*) FROM {}")
     for table in ("market_data", "migration.progress"):
         name = sql.Identifier(*table.split("."))

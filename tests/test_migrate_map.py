@@ -27,7 +27,7 @@ def move_mapped(db: psycopg.Connection, folder: Path, text: str) -> moving.Done:
     ],
 )
 def test_zone_of_a_column_may_be_nested(db: psycopg.Connection, tmp_path: Path, text: str) -> None:
-    assert move_mapped(db, tmp_path, text).code == 0
+    assert move_mapped(db, tmp_path, text).returncode == 0
     found = moving.stored(db, "market_data", ["timestamp", "timeframe"])
     assert found == [{"timestamp": at("2024-01-01 10:00"), "timeframe": "D1"}]
 
@@ -57,7 +57,7 @@ def test_map_that_would_do_nothing_is_refused_by_name(
     db: psycopg.Connection, tmp_path: Path, text: str, said: str
 ) -> None:
     done = move_mapped(db, tmp_path, text)
-    assert (done.code, said in done.stderr) == (1, True), done
+    assert (done.returncode, said in done.stderr) == (1, True), done
     assert db.execute("SELECT count(*) FROM migration.progress").fetchone() == (0,)
 
 
@@ -68,4 +68,4 @@ def test_map_of_many_files_serves_one_csv_file(db: psycopg.Connection, tmp_path:
         '[columns.trading_orders]\nticket = "mt5_order_id"\n'
     )
     done = moving.run_csv(db, *moving.write_csv(tmp_path, bars), "--map", tmp_path / "m.toml")
-    assert done.code == 0, done
+    assert done.returncode == 0, done

@@ -96,7 +96,7 @@ def test_broken_rules_are_named_and_nothing_else_stops(
         rows[table].append(row | change)
         expected[table, number] = rule
     done = moving.run(db, moving.build(tmp_path / "a.db", rows))
-    assert (done.code, done.stderr) == (1, "")
+    assert (done.returncode, done.stderr) == (1, "")
     assert moving.rejects(db) == expected
     moving.same(db, moving.truth())
     assert "DIFFERS" not in done.stdout
@@ -114,7 +114,7 @@ def test_rows_that_hang_on_a_rejected_row_follow_it(db: psycopg.Connection, tmp_
     rows = moving.truth()
     rows["users"][0]["email"] = "no address"
     done = moving.run(db, moving.build(tmp_path / "a.db", rows))
-    assert done.code == 1
+    assert done.returncode == 1
     assert moving.rejects(db) == {
         ("users", 7): "users_email_form_check",
         ("trading_strategies", 3): "trading_strategies_user_id_fkey",
@@ -137,7 +137,7 @@ def test_rows_of_a_rejected_user_do_not_pass_to_a_stranger(
     rows["users"][0]["id"] = rows["trading_orders"][0]["user_id"] = 1  # as our administrator
     rows["trading_orders"][0]["signal_id"] = None
     done = moving.run(db, moving.build(tmp_path / "a.db", rows), "--merge")
-    assert done.code == 1
+    assert done.returncode == 1
     assert moving.rejects(db) == {
         ("users", 1): "users_pkey",
         ("trading_orders", 21): "trading_orders_user_id_fkey",
@@ -157,7 +157,7 @@ def test_duplicates_are_rejected_and_the_first_comes_in(
                                                                "user_id": 7})  # fmt: skip
     rows["trading_positions"].append(rows["trading_positions"][0] | {"id": 32})
     rows["account_snapshots"].append(rows["account_snapshots"][0] | {"id": 90})
-    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).code == 1
+    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).returncode == 1
     assert moving.rejects(db) == {
         ("users", 8): "users_email_lower_key",
         ("users", 10): "users_username_key",
@@ -180,7 +180,7 @@ def test_two_rows_with_one_id_keep_what_hangs_on_it(db: psycopg.Connection, tmp_
             values = [user[n] for n in ("id", "email", "username", "hashed_password")]
             connection.execute("INSERT INTO users VALUES (?, ?, ?, ?)", values)
         connection.commit()
-    assert moving.run(db, path).code == 1
+    assert moving.run(db, path).returncode == 1
     assert moving.rejects(db) == {("users", 3): "users_pkey"}
 
 
@@ -190,7 +190,7 @@ def test_users_with_unknown_hashes_can_be_locked_instead(
     rows = moving.truth()
     rows["users"][0]["hashed_password"] = "plain"
     file = moving.build(tmp_path / "a.db", rows)
-    assert moving.run(db, file, "--lock-passwords").code == 0
+    assert moving.run(db, file, "--lock-passwords").returncode == 0
     assert moving.stored(db, "users", ["hashed_password"])[0] == {"hashed_password": "!"}
 
 
@@ -199,7 +199,7 @@ def test_text_that_is_no_utf8_is_rejected_alone(db: psycopg.Connection, tmp_path
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("UPDATE users SET username = CAST(x'41ff42' AS TEXT) WHERE id = 9")
         connection.commit()
-    assert moving.run(db, path, "--only", "users").code == 1
+    assert moving.run(db, path, "--only", "users").returncode == 1
     assert moving.rejects(db) == {("users", 9): "users_username_is_text"}
 
 
@@ -218,7 +218,7 @@ def test_one_bad_row_in_every_batch_costs_little_more(
             ((n, 1_700_000_000 + n * 60, 1.2 if n % 97 == 0 else 2.0) for n in range(30_000)),
         )
         connection.commit()
-    assert moving.run(db, path).code == 1
+    assert moving.run(db, path).returncode == 1
     found = moving.rejects(db)
     assert set(found) == {("market_data", n) for n in range(0, 30_000, 97)}
     assert set(found.values()) == {"market_data_high_is_highest_check"}
@@ -236,7 +236,7 @@ def test_file_that_is_no_database_is_named(db: psycopg.Connection, tmp_path: Pat
     for name, (data, said) in files.items():
         (tmp_path / name).write_bytes(data)
         done = moving.run(db, tmp_path / name)
-        assert done.code == 1
+        assert done.returncode == 1
         assert said in done.stderr
     assert "no such file" in moving.run(db, tmp_path / "none.db").stderr
     assert not (tmp_path / "none.db").exists()
@@ -263,8 +263,8 @@ def test_locked_file_is_waited_for_and_named(db: psycopg.Connection, tmp_path: P
     with closing(sqlite3.connect(path)) as connection:
         connection.execute("BEGIN EXCLUSIVE")
         done = moving.run(db, path, "--wait", "0.2")
-        assert (done.code, "kept it locked for 0.2 s" in done.stderr) == (1, True)
-    assert moving.run(db, path).code == 0
+        assert (done.returncode, "kept it locked for 0.2 s" in done.stderr) == (1, True)
+    assert moving.run(db, path).returncode == 0
 
 
 def test_file_is_read_while_an_application_writes_and_is_not_changed(
@@ -278,7 +278,7 @@ def test_file_is_read_while_an_application_writes_and_is_not_changed(
         before = path.read_bytes(), (tmp_path / "a.db-wal").read_bytes()
         application.execute("BEGIN IMMEDIATE")
         application.execute("DELETE FROM market_data")
-        assert moving.run(db, path).code == 0
+        assert moving.run(db, path).returncode == 0
         assert (path.read_bytes(), (tmp_path / "a.db-wal").read_bytes()) == before
         application.rollback()
     expected = moving.truth()
@@ -371,7 +371,7 @@ def test_killed_move_that_is_resumed_equals_one_that_was_not(
     shutil.copy(large, copy)
     killed_and_resumed(db, large, times, 1.5 if times == 3 else 2.5)
     done = moving.run(db, large, "--resume")
-    assert (done.code, "DIFFERS" in done.stdout) == (1, False), done  # with rejects
+    assert (done.returncode, "DIFFERS" in done.stdout) == (1, False), done  # with rejects
     resumed = everything(db)
     name = f"{db.info.dbname}_whole"
     with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
@@ -381,7 +381,7 @@ def test_killed_move_that_is_resumed_equals_one_that_was_not(
 
             copy_rights(connection, template.template_dbname, name)
             with closing(psycopg.connect(server.dsn(name), autocommit=True)) as other:
-                assert moving.run(other, copy).code == 1
+                assert moving.run(other, copy).returncode == 1
                 whole = everything(other)
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
@@ -393,8 +393,8 @@ def test_killed_move_that_is_resumed_equals_one_that_was_not(
 
 def test_unfinished_move_wants_to_be_resumed(db: psycopg.Connection, tmp_path: Path) -> None:
     file = moving.build(tmp_path / "a.db", moving.truth())
-    assert moving.run(db, file).code == 0
+    assert moving.run(db, file).returncode == 0
     db.execute("UPDATE migration.progress SET finished_at = NULL WHERE table_name = 'users'")
     assert "--resume" in moving.run(db, file).stderr
-    assert moving.run(db, file, "--resume").code == 0
-    assert moving.run(db, file, "--resume", "--dry-run").code == 1
+    assert moving.run(db, file, "--resume").returncode == 0
+    assert moving.run(db, file, "--resume", "--dry-run").returncode == 1

@@ -99,7 +99,7 @@ def test_form_arrives_as_what_was_meant(db: psycopg.Connection, tmp_path: Path, 
     if name == "empty for null":  # a NOT NULL text has no empty value to stand for NULL
         rows["trading_strategies"][0]["description"] = None
     done = moving.run(db, moving.build(tmp_path / "a.db", rows, forms), *arguments)
-    assert done.code == 0, done
+    assert done.returncode == 0, done
     moving.same(db, expected)
     assert moving.rejects(db) == {}
     assert said in done.stdout
@@ -112,7 +112,7 @@ def test_fraction_of_a_second_is_kept(db: psycopg.Connection, tmp_path: Path) ->
     kept = ["2025-03-10 00:00:00.123456", "2025-03-10T00:00:00.5Z", 1741564800123]
     for row, text in zip(rows["market_data"], kept, strict=True):
         row["timestamp"] = text
-    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).code == 0
+    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).returncode == 0
     found = [row["timestamp"] for row in moving.stored(db, "market_data", ["timestamp"])]
     assert found == [
         at("2025-03-10 00:00:00.123456"), at("2025-03-10 00:00:00.5"),
@@ -125,7 +125,7 @@ def test_float_noise_does_not_arrive(db: psycopg.Connection, tmp_path: Path) -> 
     opens = [1.1, 0.1 + 0.2, 98765432.1, 1.123456785, 5e-9]
     for row, price in zip(rows["market_data"], opens, strict=True):
         row |= {"open": price, "high": 1e9, "low": -1.0, "close": 0}
-    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).code == 0
+    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).returncode == 0
     found = [row["open"] for row in moving.stored(db, "market_data", ["open"])]
     assert found == [D("1.1"), D("0.3"), D("98765432.1"), D("1.12345679"), D("0.00000001")]
 
@@ -138,7 +138,7 @@ def test_hour_that_comes_twice_is_read_as_postgresql_reads_it(
     for row, text in zip(rows["market_data"], times, strict=True):
         row["timestamp"] = text
     file = moving.build(tmp_path / "a.db", rows)
-    assert moving.run(db, file, "--zone", "Europe/Athens").code == 0
+    assert moving.run(db, file, "--zone", "Europe/Athens").returncode == 0
     db.execute("SET timezone = 'Europe/Athens'")
     read = [db.execute("SELECT %s::timestamptz", [text]).fetchone()[0] for text in times]
     assert [r["timestamp"] for r in moving.stored(db, "market_data", ["timestamp"])] == read
@@ -164,7 +164,7 @@ def test_known_columns_alone_take_defaults_for_the_rest(
         if row.get("strategy_id"):
             row["strategy_id"] = 1
     done = moving.run(db, moving.build(tmp_path / "a.db", rows))
-    assert done.code == 0, done
+    assert done.returncode == 0, done
     found = moving.stored(db, "trading_signals", ["id", "status", "timeframe", "executed_at"])
     # when it was executed is not known: it was received by then
     assert found == [
@@ -177,7 +177,7 @@ def test_known_columns_alone_take_defaults_for_the_rest(
 def test_ids_are_kept_and_sequences_go_on_after_them(
     db: psycopg.Connection, tmp_path: Path
 ) -> None:
-    assert moving.run(db, moving.build(tmp_path / "a.db", moving.truth())).code == 0
+    assert moving.run(db, moving.build(tmp_path / "a.db", moving.truth())).returncode == 0
     for table, rows in moving.truth().items():
         top = max(row["id"] for row in rows)
         name = f"public.{table}_id_seq"
@@ -191,7 +191,7 @@ def test_null_takes_the_default_where_ours_needs_a_value(
     rows = {t: moving.truth()[t] for t in ("users", "trading_strategies")}
     rows["users"][0] |= {"is_active": None, "created_at": None}
     rows["trading_strategies"][0] |= {"symbols": "", "risk_per_trade": None, "timeframes": None}
-    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).code == 0
+    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).returncode == 0
     user, _, _ = moving.stored(db, "users", ["is_active", "created_at"])
     assert user["is_active"] is True
     assert user["created_at"] == db.execute(
@@ -206,7 +206,7 @@ def test_unknown_columns_are_listed_and_kept(db: psycopg.Connection, tmp_path: P
     rows["trading_orders"][0] |= {"magic": 77, "note": "häh\t\\", "blob": b"\x01\xff"}
     rows["trading_strategies"][0] |= {"total_trades": 5, "total_profit": 12.5}
     done = moving.run(db, moving.build(tmp_path / "a.db", rows))
-    assert done.code == 0, done
+    assert done.returncode == 0, done
     assert "kept aside: magic, note, blob" in done.stdout
     kept = db.execute(
         "SELECT table_name, source_row, owner, row_values FROM migration.leftovers ORDER BY 1"
@@ -227,7 +227,7 @@ def test_unknown_columns_are_listed_and_kept(db: psycopg.Connection, tmp_path: P
 def test_extra_tables_are_listed(db: psycopg.Connection, tmp_path: Path) -> None:
     rows = moving.truth() | {"alembic_version": [{"version_num": "abc"}], "logs": []}
     done = moving.run(db, moving.build(tmp_path / "a.db", rows))
-    assert done.code == 0
+    assert done.returncode == 0
     assert "alembic_version: 1 rows, NOT TAKEN" in done.stdout
     assert "logs: 0 rows, NOT TAKEN" in done.stdout
 
@@ -246,7 +246,7 @@ def test_map_renames_tables_columns_and_words(db: psycopg.Connection, tmp_path: 
         '[zones]\n"trading_orders.opened_at" = "Europe/Athens"\n'
     )
     done = moving.run(db, moving.build(tmp_path / "a.db", rows), "--map", config)
-    assert done.code == 0, done
+    assert done.returncode == 0, done
     moving.same(db, {"trading_orders": moving.truth()["trading_orders"]})
 
 
@@ -259,16 +259,16 @@ def test_map_that_says_nothing_we_know_is_refused(
     config = tmp_path / "config.toml"
     config.write_text(text)
     done = moving.run(db, moving.build(tmp_path / "a.db", moving.truth()), "--map", config)
-    assert done.code == 1
+    assert done.returncode == 1
     assert db.execute("SELECT count(*) FROM migration.progress").fetchone()[0] == 0
 
 
 def test_only_moves_the_tables_named(db: psycopg.Connection, tmp_path: Path) -> None:
     file = moving.build(tmp_path / "a.db", moving.truth())
-    assert moving.run(db, file, "--only", "market_data").code == 0
+    assert moving.run(db, file, "--only", "market_data").returncode == 0
     assert db.execute("SELECT count(*) FROM trading_orders").fetchone()[0] == 0
     moving.same(db, {"market_data": moving.truth()["market_data"]})
-    assert moving.run(db, file, "--only", "prices").code == 1
+    assert moving.run(db, file, "--only", "prices").returncode == 1
 
 
 def test_dry_run_says_all_and_leaves_nothing(db: psycopg.Connection, tmp_path: Path) -> None:
@@ -277,7 +277,7 @@ def test_dry_run_says_all_and_leaves_nothing(db: psycopg.Connection, tmp_path: P
     file = moving.build(tmp_path / "a.db", rows)
     before = db.execute("SELECT id, email FROM users").fetchall()
     done = moving.run(db, file, "--dry-run")
-    assert done.code == 1
+    assert done.returncode == 1
     assert "REJECTED" in done.stdout
     assert "dry run" in done.stdout
     assert db.execute("SELECT id, email FROM users").fetchall() == before
@@ -300,7 +300,7 @@ def test_without_rowid_and_empty_tables_are_read(db: psycopg.Connection, tmp_pat
             )
         connection.commit()
     done = moving.run(db, path)
-    assert done.code == 0, done
+    assert done.returncode == 0, done
     assert db.execute("SELECT count(*), sum(volume) FROM market_data").fetchone() == (3, 0)
     assert "users: 0 rows" in done.stdout
 
@@ -309,7 +309,7 @@ def test_negative_row_numbers_are_read(db: psycopg.Connection, tmp_path: Path) -
     rows = {"market_data": moving.truth()["market_data"]}
     for row in rows["market_data"]:
         row["id"] -= 63
-    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).code == 0
+    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).returncode == 0
     moving.same(db, rows)
 
 
@@ -317,7 +317,7 @@ def test_second_run_moves_only_what_is_missing(db: psycopg.Connection, tmp_path:
     rows = moving.truth()
     rows["market_data"].append(rows["market_data"][0] | {"id": 99})  # a duplicate
     file = moving.build(tmp_path / "a.db", rows)
-    assert moving.run(db, file).code == 1
+    assert moving.run(db, file).returncode == 1
     assert moving.rejects(db) == {("market_data", 99): "market_data_pkey"}
     db.execute("DELETE FROM trading_positions")
     db.execute("DELETE FROM market_data WHERE id = 63")
@@ -345,12 +345,12 @@ def test_row_that_was_repaired_comes_in_with_the_next_run(
     rows = moving.truth()
     rows["users"][1]["email"] = "no address"
     file = moving.build(tmp_path / "a.db", rows)
-    assert moving.run(db, file).code == 1
+    assert moving.run(db, file).returncode == 1
     assert len(moving.rejects(db)) > 3
     with closing(sqlite3.connect(file)) as connection:
         connection.execute("UPDATE users SET email = 'bob@example.com' WHERE id = 9")
         connection.commit()
-    assert moving.run(db, file).code == 0
+    assert moving.run(db, file).returncode == 0
     moving.same(db, moving.truth())
     assert moving.rejects(db) == {}
     assert not (tmp_path / "a.db.rejected.jsonl").exists()
@@ -359,10 +359,10 @@ def test_row_that_was_repaired_comes_in_with_the_next_run(
 def test_proof_sees_what_changed_afterwards(db: psycopg.Connection, tmp_path: Path) -> None:
     """The proof can fail: a price that was changed here is seen by sum and hash."""
     file = moving.build(tmp_path / "a.db", moving.truth())
-    assert moving.run(db, file).code == 0
+    assert moving.run(db, file).returncode == 0
     db.execute("UPDATE market_data SET close = close + 0.00000001 WHERE id = 61")
     done = moving.run(db, file)
-    assert done.code == 1
+    assert done.returncode == 1
     assert "DIFFERS" in done.stdout
     wrong = db.execute("SELECT measure FROM migration.proofs WHERE NOT holds").fetchall()
     assert {m for (m,) in wrong} == {"sum close", "min close", "hash"}
@@ -375,7 +375,7 @@ def test_rows_of_others_are_left_out_of_the_proof(db: psycopg.Connection, tmp_pa
         " VALUES ('OTHER', 'M1', '2025-01-01', 1, 1, 1, 1)"
     )
     done = moving.run(db, file)
-    assert (done.code, "DIFFERS" in done.stdout) == (0, False), done
+    assert (done.returncode, "DIFFERS" in done.stdout) == (0, False), done
 
 
 def test_administrator_of_ours_keeps_his_password_and_gives_way(
@@ -385,7 +385,7 @@ def test_administrator_of_ours_keeps_his_password_and_gives_way(
     db.execute("UPDATE users SET hashed_password = %s", [mine])
     rows = {"users": moving.truth()["users"]}
     rows["users"][0]["id"] = 1  # his id is somebody else's there
-    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).code == 0
+    assert moving.run(db, moving.build(tmp_path / "a.db", rows)).returncode == 0
     moving.same(db, rows)
     found = db.execute("SELECT id, hashed_password FROM users WHERE username = 'admin'").fetchone()
     assert found == (10, mine)
@@ -397,4 +397,4 @@ def test_database_with_users_of_its_own_is_refused(db: psycopg.Connection, tmp_p
     )
     file = moving.build(tmp_path / "a.db", moving.truth())
     assert "--merge" in moving.run(db, file).stderr
-    assert moving.run(db, file, "--merge").code == 0
+    assert moving.run(db, file, "--merge").returncode == 0

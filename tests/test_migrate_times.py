@@ -40,7 +40,7 @@ def test_size_tells_seconds_from_milliseconds_and_microseconds(
     times = [first, at("1974-01-01 00:00"), at("2001-09-09 01:46:40"), last]
     kept = [(time - EPOCH) // timedelta(seconds=1) * unit for time in times]
     done, found = move_times(db, tmp_path, [*kept, str(kept[1] + unit * 60)])
-    assert (done.code, found) == (0, [*times, times[1] + timedelta(minutes=1)]), done
+    assert (done.returncode, found) == (0, [*times, times[1] + timedelta(minutes=1)]), done
 
 
 def test_a_table_of_daily_milliseconds_does_not_change_its_form_on_the_way(
@@ -49,7 +49,7 @@ def test_a_table_of_daily_milliseconds_does_not_change_its_form_on_the_way(
     """Bars of the currencies begin in 1971."""
     times = [at("1971-01-03 00:00") + n * DAY for n in range(1000)]
     done, found = move_times(db, tmp_path, [(time - EPOCH) // DAY * 86_400_000 for time in times])
-    assert (done.code, found) == (0, times)
+    assert (done.returncode, found) == (0, times)
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_digits_of_a_date_are_read_or_refused(
     assert set(moving.rejects(db).values()) == (
         set() if stored else {"market_data_timestamp_is_time"}
     )
-    assert done.code == (not stored)
+    assert done.returncode == (not stored)
 
 
 @pytest.mark.parametrize(
@@ -92,4 +92,4 @@ def test_name_of_a_zone_is_not_cut_into_hours(
     db: psycopg.Connection, tmp_path: Path, zone: str, shown: str
 ) -> None:
     done, found = move_times(db, tmp_path, [shown + ":00"], "--zone", zone)
-    assert (done.code, found) == (0, [at("2024-01-01 09:00")])
+    assert (done.returncode, found) == (0, [at("2024-01-01 09:00")])

@@ -13,6 +13,7 @@ import conftest
 import mt5
 import rows
 from mt5 import OUT, SELL, deal, money, order, position
+from rubi.waiting import until
 
 
 @pytest.fixture
@@ -171,8 +172,8 @@ def test_nothing_is_sent_while_nobody_has_subscribed(
     subscriber.execute("SELECT subscribe('rubi_signals')")
     heard = rows.signal(db, user)
     subscriber.close()
-    while db.execute("SELECT has_subscribers('rubi_signals')").fetchone() == (True,):
-        pass  # the server notices a moment later
+    left = "SELECT NOT has_subscribers('rubi_signals')"
+    until("the server notices", lambda: db.execute(left).fetchone()[0], pause=0.01)
     rows.signal(db, user)
     db.execute("SELECT pg_notify('rubi_signals', 'end')")
     notes = [note.payload for note in bystander.notifies(timeout=20, stop_after=2)]
@@ -188,8 +189,8 @@ def test_a_subscriber_waits_for_those_who_asked_before(
     with ThreadPoolExecutor(1) as pool:
         subscribed = pool.submit(subscriber.execute, "SELECT subscribe('rubi_signals')")
         waits = "SELECT FROM pg_stat_activity WHERE wait_event = 'PgSleep' AND query ~ 'subscribe'"
-        while not db.execute(waits).rowcount:
-            assert not subscribed.done()
+        until("subscribe() waits", lambda: db.execute(waits).rowcount, pause=0.01)
+        assert not subscribed.done()
         writer.commit()
         subscribed.result(timeout=20)
     assert subscriber.execute("SELECT id FROM trading_signals").fetchall() == [(signal,)]

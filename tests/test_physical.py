@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Iterator
 from configparser import ConfigParser
 from contextlib import suppress
@@ -22,6 +20,8 @@ from conftest import Address, prepare_database
 from rubi import ROOT, connecting
 from rubi.deploying import applying, sqlfiles
 from rubi.servers import clusters, embedded
+from rubi.waiting import until
+from running import Done, run_program
 
 # minutes in all; the short ones of their kind run by default
 pytestmark = pytest.mark.slow
@@ -37,15 +37,12 @@ def as_server_user(*command: object) -> subprocess.CompletedProcess[str]:
     )
 
 
-def script(cluster: clusters.Cluster, name: str, *arguments: object) -> backing.bars.Done:
+def script(cluster: clusters.Cluster, name: str, *arguments: object) -> Done:
     """Run a script against a cluster."""
-    done = subprocess.run(
-        [backing.sys.executable, backing.SCRIPTS / name, *map(str, arguments)],
-        env=os.environ | backing.variables(cluster.dsn("rubi")) | {"COLUMNS": "100"},
-        capture_output=True, text=True, cwd="/",
-    )  # fmt: skip
+    env = backing.variables(cluster.dsn("rubi")) | {"COLUMNS": "100"}
+    done = run_program(name.removesuffix(".py"), *arguments, env=env)
     assert "Traceback" not in done.stderr, done.stderr
-    return backing.bars.Done(done.returncode, done.stdout, done.stderr)
+    return done
 
 
 def configured(folder: Path, cluster: clusters.Cluster) -> Path:
@@ -125,10 +122,8 @@ def test_dropped_table_is_back_as_of_one_second_before(
             " 2 FROM generate_series(1, 20000) AS n"
         )
         written = connection.execute("SELECT clock_timestamp()").fetchone()[0]
-        while not connection.execute(
-            "SELECT clock_timestamp() > %s + interval '1.5 seconds'", [written]
-        ).fetchone()[0]:
-            time.sleep(0.1)
+        later = "SELECT clock_timestamp() > %s + interval '1.5 seconds'"
+        until("a moment to go back to", lambda: connection.execute(later, [written]).fetchone()[0])
         before_drop = connection.execute(
             "SELECT clock_timestamp() - interval '1 second'"
         ).fetchone()[0]
@@ -142,8 +137,8 @@ def test_dropped_table_is_back_as_of_one_second_before(
     assert done.returncode == 0, done.stdout + done.stderr
     cluster.start()
     with cluster.connect("rubi") as connection:
-        while connection.execute("SELECT pg_is_in_recovery()").fetchone()[0]:
-            time.sleep(0.1)
+        recovered = "SELECT NOT pg_is_in_recovery()"
+        until("recovery ends", lambda: connection.execute(recovered).fetchone()[0], 60)
         assert connection.execute("SELECT count(*) FROM market_data").fetchone() == (20000,)
         connection.execute(  # a hypertable still: a chunk of its own for another year
             "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
@@ -224,8 +219,10 @@ def fail_over(binaries: Path, *, synchronous: bool, transactions: int = 300) -> 
             )  # fmt: skip
             assert (done.returncode, done.stderr) == (0, ""), done
             writers = Writers(primary, 4)
-            while writers.count() < transactions:
-                time.sleep(0.005)
+            until(
+                f"{transactions} transactions",
+                lambda: writers.count() >= transactions, 120, pause=0.005,
+            )  # fmt: skip
             if synchronous:
                 refused(
                     script(primary, "standby.py", "promote", standby, *options), "still answers"

@@ -5,8 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import yaml
 from rubi import ROOT, connecting
 from rubi.deploying import applying, history, sqlfiles
 from rubi.servers import embedded, programs
+from rubi.waiting import until
 
 sys.path.append(str(ROOT / "benchmarks"))
 import replicas
@@ -138,14 +138,6 @@ def pair(request: pytest.FixtureRequest) -> Iterator[tuple[scratch.Server, scrat
             yield primary, second
 
 
-def until(done: Callable[[], bool]) -> None:
-    """Wait until it is done, for half a minute."""
-    end = time.monotonic() + 30
-    while not done():
-        assert time.monotonic() < end
-        time.sleep(0.05)
-
-
 def test_views_tell_how_far_a_replica_is_behind(
     pair: tuple[scratch.Server, scratch.Server],
 ) -> None:
@@ -169,13 +161,13 @@ def test_views_tell_how_far_a_replica_is_behind(
             )
 
         write("before")  # a replica that never replayed a commit can't say how old it is
-        until(lambda: seen() == ("replica", "streaming", "async", 0))
-        until(lambda: age() == (True, True, False))
+        until("the replica streams", lambda: seen() == ("replica", "streaming", "async", 0))
+        until("the replica is young", lambda: age() == (True, True, False))
         other.execute("SELECT pg_wal_replay_pause()")
         write("meanwhile")
-        until(lambda: seen()[3] > 0 and age()[2])  # received, not replayed
+        until("the replica is behind", lambda: seen()[3] > 0 and age()[2])  # received, not replayed
         other.execute("SELECT pg_wal_replay_resume()")
-        until(lambda: seen()[3] == 0 and not age()[2])
+        until("the replica has caught up", lambda: seen()[3] == 0 and not age()[2])
     with psycopg.connect(second.dsn("ours", "rubi_app"), autocommit=True) as api:
         assert api.execute("SELECT is_replica, is_connected FROM read_age").fetchone() == (
             True, True,
@@ -252,7 +244,7 @@ def test_pgbouncer_routes_by_the_name_of_the_database(
                     return False
                 return True
 
-            until(answers)
+            until("PgBouncer answers", answers)
             with psycopg.connect(dsn, autocommit=True) as connection:
                 found = connection.execute("SELECT pg_is_in_recovery()").fetchone()[0]
                 assert found is on_replica

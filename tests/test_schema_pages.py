@@ -11,7 +11,7 @@ import pytest
 
 from conftest import ROOT, Address
 from rubi.pages import catalog as schema_catalog
-from rubi.pages import markdown, rights
+from rubi.pages import diagrams, markdown, rights
 
 REFRESH = "scripts/test.sh tests/test_schema_pages.py --refresh"
 EXAMPLES = ROOT / "docs/schema/examples.sql"
@@ -114,7 +114,7 @@ def test_diagrams_name_tables_and_columns_that_exist(
     pages: dict[str, str], catalog: psycopg.Connection
 ) -> None:
     found = schema_catalog.read_catalog(catalog, rights.ROLES)
-    names = {markdown.entity(table.name) for table in found.of_kind("table")}
+    names = {diagrams.entity(table.name) for table in found.of_kind("table")}
     keys = sum(c["kind"] == "f" for table in found.of_kind("table") for c in table.constraints)
     drawn, boxes = 0, set()
     for path, text in pages.items():

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from collections.abc import Callable
 
 import psycopg
@@ -13,9 +10,9 @@ import pytest
 
 import conftest
 import rows
+from running import Done, run_program
 
-SCRIPT = conftest.ROOT / "scripts/load_mt5.py"
-Run = Callable[..., subprocess.CompletedProcess[str]]
+Run = Callable[..., Done]
 CLOCK = ("--server-clock", "NY+7")
 COUNTED = re.compile(r"^.*: (\w+): (\d+) inserted, (\d+) updated, (\d+) unchanged, (\d+) rejected$")
 
@@ -29,29 +26,24 @@ def user(db: psycopg.Connection) -> int:
 def load(db: psycopg.Connection, server: conftest.Address) -> Run:
     """Runs the command line against the test's database, as the API's role."""
 
-    def run(*arguments: object) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, SCRIPT, *map(str, arguments)],
-            env=os.environ
-            | {"PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": "rubi_app",
-               "PGDATABASE": db.info.dbname, "COLUMNS": "40"},
-            capture_output=True,
-            text=True,
-            stdin=subprocess.DEVNULL,
-            timeout=60,
-        )  # fmt: skip
+    def run(*arguments: object) -> Done:
+        variables = {
+            "PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": "rubi_app",
+            "PGDATABASE": db.info.dbname, "COLUMNS": "40",
+        }  # fmt: skip
+        return run_program("load_mt5", *arguments, env=variables)
 
     return run
 
 
-def counts(done: subprocess.CompletedProcess[str], code: int = 0) -> dict[str, list[int]]:
+def counts(done: Done, code: int = 0) -> dict[str, list[int]]:
     """What the command printed of rows: kind to its four counts."""
     assert done.returncode == code, done.stdout + done.stderr
     found = [COUNTED.match(line) for line in done.stdout.splitlines()]
     return {match[1]: [int(match[i]) for i in range(2, 6)] for match in found if match}
 
 
-def refused(done: subprocess.CompletedProcess[str], code: int, said: str) -> None:
+def refused(done: Done, code: int, said: str) -> None:
     """One line on the screen, and that code."""
     assert (done.returncode, len(done.stderr.splitlines())) == (code, 1), done.stderr
     assert said in done.stderr

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-import io
-import os
-import sys
-from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
-from unittest import mock
 
 import psycopg
 
-from rubi import cli
+from running import Done, run
 
 HEADER = "<DATE>\t<TIME>\t<OPEN>\t<HIGH>\t<LOW>\t<CLOSE>\t<TICKVOL>\t<VOL>\t<SPREAD>\n"
 LINES = (
@@ -24,15 +18,6 @@ LINES = (
 NAME = "EURUSD_M1_202401020000_202401020002.csv"
 
 
-@dataclass
-class Done:
-    """What a script left, as subprocess tells it."""
-
-    returncode: int
-    stdout: str
-    stderr: str
-
-
 def script(
     connection: psycopg.Connection, module: ModuleType, *arguments: object, user: str = "rubi_app"
 ) -> Done:
@@ -41,18 +26,7 @@ def script(
     given = {
         "PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": user, "PGDATABASE": info.dbname
     }  # fmt: skip
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with (
-        mock.patch.dict(os.environ, given),
-        mock.patch.object(sys, "argv", [module.__name__, *map(str, arguments)]),
-        redirect_stdout(out),
-        redirect_stderr(err),
-    ):
-        try:
-            cli.run(module.app)
-        except SystemExit as end:
-            code = int(end.code or 0)
-    return Done(code, out.getvalue(), err.getvalue())
+    return run(module.__name__, *arguments, env=given)
 
 
 def write(folder: Path, *lines: str, name: str = NAME, header: str = HEADER) -> Path:

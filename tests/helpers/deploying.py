@@ -2,24 +2,21 @@
 
 from __future__ import annotations
 
-import io
-import os
 import secrets
 import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from contextlib import contextmanager
 from pathlib import Path
-from typing import NamedTuple
-from unittest import mock
 
 import psycopg
 
-import deploy
+import running
 from conftest import Address, prepare_database
-from rubi import ROOT, cli
+from rubi import ROOT
 from rubi.deploying import catalog, sqlfiles
+from running import Done
 
 PROGRAM = [sys.executable, str(ROOT / "scripts/deploy.py")]
 INDEX = "indexes/1999_test.sql"
@@ -29,16 +26,9 @@ CREATE INDEX CONCURRENTLY IF NOT EXISTS idx_test ON public.mt5_accounts (created
 """
 
 
-class Done(NamedTuple):
-    """What a run printed."""
-
-    stdout: str
-    stderr: str
-
-
 def environment(server: Address, dbname: str, user: str = "rubi_admin") -> dict[str, str]:
     """libpq's variables for a database of the test server."""
-    variables = os.environ | {
+    variables = {
         "PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": user, "PGDATABASE": dbname,
         "LC_ALL": "C.UTF-8",
     }  # fmt: skip
@@ -51,45 +41,28 @@ def start(
     server: Address, dbname: str, *arguments: str, user: str = "rubi_admin"
 ) -> subprocess.Popen[str]:
     """Start deploy.py."""
-    return subprocess.Popen(
-        [*PROGRAM, *arguments],
-        env=environment(server, dbname, user),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    return running.start("deploy", *arguments, env=environment(server, dbname, user), without=())
 
 
 def run_program(
     server: Address, dbname: str, *arguments: str, user: str = "rubi_admin", code: int = 0
 ) -> Done:
     """Run deploy.py as a program of its own; it has to end with the exit code given."""
-    process = start(server, dbname, *arguments, user=user)
-    out, err = process.communicate(timeout=120)
-    return checked(Done(out, err), process.returncode, code)
+    env = environment(server, dbname, user)
+    return checked(running.run_program("deploy", *arguments, env=env, without=()), code)
 
 
 def run(
     server: Address, dbname: str, *arguments: str, user: str = "rubi_admin", code: int = 0
 ) -> Done:
     """The same within this process, which saves the start of Python."""
-    out, err, ended = io.StringIO(), io.StringIO(), 0
-    with (
-        mock.patch.dict(os.environ, environment(server, dbname, user)),
-        mock.patch.object(sys, "argv", ["deploy.py", *arguments]),
-        redirect_stdout(out),
-        redirect_stderr(err),
-    ):
-        try:
-            cli.run(deploy.app)
-        except SystemExit as end:
-            ended = end.code or 0
-    return checked(Done(out.getvalue(), err.getvalue()), ended, code)
+    env = environment(server, dbname, user)
+    return checked(running.run("deploy", *arguments, env=env, without=()), code)
 
 
-def checked(done: Done, ended: int, code: int) -> Done:
+def checked(done: Done, code: int) -> Done:
     """No other exit code, no traceback, and a failure in one line."""
-    assert ended == code, done
+    assert done.returncode == code, done
     assert "Traceback" not in done.stderr
     if code == 1:
         assert len(done.stderr.splitlines()) == 1, done.stderr

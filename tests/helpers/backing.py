@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
-import io
 import os
 import secrets
 import shutil
@@ -11,24 +9,20 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, redirect_stderr, redirect_stdout, suppress
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from unittest import mock
 
 import psycopg
 from psycopg import pq
 
-import bars
-from rubi import cli
+import running
 from rubi.backups import places
 from rubi.bars import replay
 from rubi.servers import embedded
-
-SCRIPTS = Path(places.__file__).parent
+from rubi.waiting import until
 
 
 @dataclass
@@ -61,6 +55,14 @@ class S3:
         return sorted(str(p.relative_to(root)) for p in root.rglob("*") if p.is_file())
 
 
+def listens(process: subprocess.Popen, port: int) -> bool:
+    """Whether a program that runs takes connections."""
+    assert process.poll() is None
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port)):
+        return True
+    return False
+
+
 @contextmanager
 def s3_server(folder: Path) -> Iterator[S3]:
     """Start the server; it ends with the block, and with this process."""
@@ -78,11 +80,7 @@ def s3_server(folder: Path) -> Iterator[S3]:
             stdout=log, stderr=log,
         )  # fmt: skip
     try:
-        for _ in range(300):
-            assert process.poll() is None, (folder / "log").read_text()
-            with suppress(OSError), socket.create_connection(("127.0.0.1", server.port)):
-                break
-            time.sleep(0.1)
+        until("rclone listens", lambda: listens(process, server.port))
         yield server
     finally:
         process.terminate()
@@ -139,24 +137,10 @@ def run(
     server: object,
     user: str = "rubi_backup",
     env: dict[str, str] | None = None,
-) -> bars.Done:
-    """Run a script in this process, as bars.script does. server: an Address or a Cluster."""
+) -> running.Done:
+    """Run a command within this process. server: an Address or a Cluster."""
     given = variables(server.dsn(database, user)) | (env or {})
-    out, err, code = io.StringIO(), io.StringIO(), 0
-    with (
-        mock.patch.dict(os.environ, given),
-        mock.patch.object(sys, "argv", [module, *map(str, arguments)]),
-        redirect_stdout(out),
-        redirect_stderr(err),
-    ):
-        for name in os.environ.keys() - given.keys():
-            if name.startswith(("PG", "AWS_")):
-                del os.environ[name]
-        try:
-            cli.run(importlib.import_module(module).app)
-        except SystemExit as end:
-            code = int(end.code or 0)
-    return bars.Done(code, out.getvalue(), err.getvalue())
+    return running.run(module, *arguments, env=given, without=("PG", "AWS_"))
 
 
 def variables(dsn: str) -> dict[str, str]:
@@ -172,15 +156,10 @@ def start(
     module: str, *arguments: object, database: str, server: object, user: str = "rubi_backup"
 ) -> subprocess.Popen[str]:
     """Start a script as a program of its own."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    return subprocess.Popen(
-        [sys.executable, SCRIPTS / f"{module}.py", *map(str, arguments)],
-        env=clean | variables(server.dsn(database, user)),
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-    )  # fmt: skip
+    return running.start(module, *arguments, env=variables(server.dsn(database, user)))
 
 
-def refused(done: bars.Done, *said: str) -> None:
+def refused(done: running.Done, *said: str) -> None:
     """It failed, with one line that says why."""
     assert done.returncode == 1, done
     assert len(done.stderr.splitlines()) == 1, done.stderr

@@ -9,6 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 import psycopg
 
+from rubi.waiting import until
+
 Step = Callable[[psycopg.Connection], object]
 DEADLINE = 20.0
 
@@ -26,11 +28,9 @@ def is_waiting(watcher: psycopg.Connection, pid: int) -> bool:
 
 
 def waits(watcher: psycopg.Connection, connection: psycopg.Connection) -> None:
-    """Returns when the session waits for another's lock; AssertionError after DEADLINE seconds."""
-    end = time.monotonic() + DEADLINE
-    while not is_waiting(watcher, connection.info.backend_pid):
-        assert time.monotonic() < end, "the session waits for no lock"
-        time.sleep(0.001)
+    """Returns when the session waits for another's lock; Failure after DEADLINE seconds."""
+    pid = connection.info.backend_pid
+    until("the session waits for a lock", lambda: is_waiting(watcher, pid), DEADLINE, pause=0.001)
 
 
 def walk(

@@ -3,26 +3,23 @@
 from __future__ import annotations
 
 import csv
-import io
 import json
-import os
 import sqlite3
-import sys
 import uuid
 from collections.abc import Callable
-from contextlib import closing, redirect_stderr, redirect_stdout
+from contextlib import closing
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
-from typing import Any, NamedTuple
-from unittest import mock
+from typing import Any
 
 import psycopg
 
 import migrate_csv
 import migrate_sqlite
+import running
 from rows import HASH
-from rubi import cli
+from running import Done
 
 Form = Callable[[Any], Any]
 SESSIONS = [uuid.UUID(int=0xA1B2C3D4 << 64 | n) for n in (1, 2)]
@@ -173,14 +170,6 @@ def build(
     return path
 
 
-class Done(NamedTuple):
-    """How a run ended."""
-
-    code: int
-    stdout: str
-    stderr: str
-
-
 def run(db: psycopg.Connection, *arguments: object, script: Any = migrate_sqlite) -> Done:
     """Run the script within this process, which saves the start of Python."""
     info = db.info
@@ -188,21 +177,8 @@ def run(db: psycopg.Connection, *arguments: object, script: Any = migrate_sqlite
         "PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": "rubi_admin",
         "PGDATABASE": info.dbname, "COLUMNS": "100",
     }  # fmt: skip
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("PG")}
-    out, err, ended = io.StringIO(), io.StringIO(), 0
-    with (
-        mock.patch.dict(os.environ, clean | variables, clear=True),
-        mock.patch.object(sys, "argv", [script.__name__, *map(str, arguments)]),
-        redirect_stdout(out),
-        redirect_stderr(err),
-    ):
-        try:
-            cli.run(script.app)
-        except SystemExit as end:
-            ended = end.code or 0
-    done = Done(ended, out.getvalue(), err.getvalue())
-    assert "Traceback" not in done.stderr, done
-    assert done.code == 2 or len(done.stderr.splitlines()) <= 1, done
+    done = running.run(script.__name__, *arguments, env=variables)
+    assert done.returncode == 2 or len(done.stderr.splitlines()) <= 1, done
     return done
 
 

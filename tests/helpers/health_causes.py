@@ -9,7 +9,6 @@ import os
 import signal
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 
@@ -18,6 +17,7 @@ import psycopg
 import rows
 import servers
 from conftest import Address
+from rubi.waiting import until
 
 Cause = Callable[["Watched"], Iterator[str]]
 CAUSES: dict[str, Cause] = {}
@@ -301,12 +301,11 @@ def replication_lag(watched: Watched) -> Iterator[str]:
          "-D", watched.folder, "-d", watched.server.dsn()],
     )  # fmt: skip
     try:
-        end = time.monotonic() + 20
-        while watched.admin.execute("SELECT state FROM pg_stat_replication").fetchall() != [
-            ("streaming",)
-        ]:
-            assert standby.poll() is None and time.monotonic() < end
-            time.sleep(0.02)
+        state = "SELECT state FROM pg_stat_replication"
+        until(
+            "the standby streams",
+            lambda: watched.admin.execute(state).fetchall() == [("streaming",)],
+        )
         yield "ok"
         os.kill(standby.pid, signal.SIGSTOP)
         for status in ("warning", "critical"):
