@@ -116,7 +116,7 @@ def check(connection: psycopg.Connection) -> str:
     """What is here, when it can be adopted. Raises Failure."""
     found = state(connection)
     if found == "ours":
-        raise Failure("this database is ours already: python scripts/deploy.py status")
+        raise Failure("this database is ours already: .venv/bin/python scripts/deploy.py status")
     if found == "other":
         raise Failure("this is not the base system 3.0.0: its nine tables are not in public")
     if found == "base" and (others := strangers(connection)):

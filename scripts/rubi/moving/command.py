@@ -61,7 +61,7 @@ def connect(dsn: str) -> Iterator[psycopg.Connection]:
         )
         if not connection.execute("SELECT to_regclass('migration.progress')").fetchone()[0]:
             raise Failure(
-                "this database lacks our tables: run python scripts/deploy.py apply first"
+                "this database lacks our tables: .venv/bin/python scripts/deploy.py apply"
             )
         yield connection
 
