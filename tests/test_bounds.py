@@ -12,6 +12,7 @@ from psycopg.types.json import Jsonb
 
 import mt5
 import rows
+from rubi import SCHEMAS
 
 # what holds no bound of its own, and why
 UNBOUNDED = {
@@ -23,7 +24,7 @@ OPEN_ENDS = {
     "public.mt5_magic_strategies.valid_from": "-infinity: for all time before the next row",
     "public.mt5_server_clocks.valid_from": "-infinity: for all time before the next rule",
 }
-COLUMNS = """
+COLUMNS = f"""
 SELECT format('%s.%s.%s', n.nspname, c.relname, a.attname),
     a.attrelid::regclass::text, quote_ident(a.attname), format_type(a.atttypid, NULL),
     coalesce(t.typbasetype::regtype, t.oid::regtype)::text,
@@ -39,7 +40,7 @@ INNER JOIN (
     SELECT y.oid, nullif(y.typbasetype, 0) AS typbasetype FROM pg_type AS y
 ) AS t ON t.oid = a.atttypid
 WHERE c.relkind IN ('r', 'p') AND a.attnum > 0 AND NOT a.attisdropped
-    AND n.nspname IN ('public', 'internal', 'audit', 'monitoring', 'deploy', 'migration')
+    AND n.nspname IN {SCHEMAS}
 ORDER BY 1
 """
 LENGTHS = ("octet_length(", "char_length(", "pg_column_size(", " = ANY (", "{64}$", ",10}$", "'^(")

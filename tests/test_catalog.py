@@ -7,6 +7,7 @@ import re
 import psycopg
 import pytest
 
+from rubi import SCHEMAS
 from rubi.deploying import sqlfiles
 
 # name of the table, columns of the base (SPEC part 1)
@@ -44,7 +45,24 @@ PATHS = {
     "market_data": ["symbol", "symbol timeframe timestamp"],
     "performance_metrics": ["user_id", "strategy_id", "period_start"],
 }  # fmt: skip
-OURS = "('public', 'monitoring', 'internal', 'audit', 'deploy', 'migration')"
+OURS = str(SCHEMAS)  # as SQL lists them
+
+
+def test_schemas_of_ours_are_those_that_hold_what_no_extension_made(
+    catalog: psycopg.Connection,
+) -> None:
+    found = catalog.execute(
+        "SELECT DISTINCT n.nspname::text FROM pg_namespace AS n"
+        " WHERE n.nspname !~ '^pg_|^information_schema$|timescaledb' AND NOT EXISTS ("
+        "SELECT FROM pg_depend AS d WHERE d.objid = n.oid AND d.deptype = 'e')"
+    ).fetchall()
+    assert {name for (name,) in found} == set(SCHEMAS)
+
+
+@pytest.mark.parametrize("path", [f for f in sqlfiles.read_files() if "'migration'" in f.text])
+def test_file_that_lists_our_schemas_lists_all(path: sqlfiles.File) -> None:
+    lists = re.findall(r"\(\s*('public',[^()]*'migration'[^()]*)\)", path.text)
+    assert [set(re.findall(r"\w+", found)) for found in lists] == [set(SCHEMAS)] * len(lists)
 
 
 @pytest.mark.parametrize("table", BASE)

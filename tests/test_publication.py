@@ -5,13 +5,14 @@ from __future__ import annotations
 import psycopg
 
 import rows
+from rubi import SCHEMAS
 
-TABLES = """
+TABLES = f"""
     SELECT c.oid::regclass::text
     FROM pg_class AS c
     JOIN pg_namespace AS n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
-        AND n.nspname IN ('public', 'monitoring', 'internal', 'audit', 'deploy', 'migration')
+        AND n.nspname IN {SCHEMAS}
         AND c.relreplident <> 'f'
         AND NOT EXISTS (
             SELECT FROM pg_index AS i

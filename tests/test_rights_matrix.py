@@ -6,7 +6,7 @@ import psycopg
 import pytest
 from psycopg import errors, sql
 
-from rubi import ROOT
+from rubi import ROOT, SCHEMAS
 from rubi.pages import rights
 
 
@@ -80,20 +80,17 @@ def test_public_holds_nothing(catalog: psycopg.Connection) -> None:
     ).fetchall()
     assert database == [("CONNECT",)]
     held = catalog.execute(
-        """
+        f"""
         SELECT n.nspname FROM pg_namespace AS n, aclexplode(n.nspacl) AS a
-        WHERE a.grantee = 0 AND n.nspname IN
-            ('public', 'monitoring', 'internal', 'audit', 'deploy', 'migration')
+        WHERE a.grantee = 0 AND n.nspname IN {SCHEMAS}
         UNION ALL
         SELECT c.relname FROM pg_class AS c, aclexplode(c.relacl) AS a
-        WHERE a.grantee = 0 AND c.relnamespace::regnamespace::text IN
-            ('public', 'monitoring', 'internal', 'audit', 'deploy', 'migration')
+        WHERE a.grantee = 0 AND c.relnamespace::regnamespace::text IN {SCHEMAS}
             AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
         UNION ALL
         SELECT p.proname FROM pg_proc AS p,
             aclexplode(coalesce(p.proacl, acldefault('f', p.proowner))) AS a
-        WHERE a.grantee = 0 AND p.pronamespace::regnamespace::text IN
-            ('public', 'monitoring', 'internal', 'audit', 'deploy', 'migration')
+        WHERE a.grantee = 0 AND p.pronamespace::regnamespace::text IN {SCHEMAS}
             AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = p.oid AND d.deptype = 'e')
         """
     ).fetchall()
