@@ -100,11 +100,16 @@ def test_chunks_are_made_ahead(
         assert app.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == 0
 
 
-def test_edition_is_told(db: psycopg.Connection) -> None:
-    assert db.execute("SELECT monitoring.timescaledb_edition()").fetchone()[0] in (
-        "apache",
-        "timescale",
-    )
+def test_edition_is_told_as_the_server_behaves(db: psycopg.Connection) -> None:
+    """Jobs belong to the Timescale licence: the other edition refuses them."""
+    told = db.execute("SELECT monitoring.timescaledb_edition()").fetchone()[0]
+    try:
+        with db.transaction(force_rollback=True):
+            db.execute("SELECT add_job('monitoring.make_chunks_ahead'::regproc, '1 day')")
+        found = "timescale"
+    except psycopg.errors.FeatureNotSupported:
+        found = "apache"
+    assert told == found
 
 
 @pytest.mark.parametrize("table", ["trading_positions", "mt5_sessions"])

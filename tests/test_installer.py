@@ -206,7 +206,7 @@ def test_password_that_was_set_by_hand_is_kept(
 def test_passwords_are_in_no_log_and_in_no_output(managed: tuple[Address, Path]) -> None:
     done = install(managed, RUBI_APP_PASSWORD=APP_PASSWORD)
     log = log_of(managed)
-    assert "ALTER ROLE rubi_app PASSWORD 'SCRAM-SHA-256$" in log
+    assert 'ALTER ROLE "rubi_app" PASSWORD \'SCRAM-SHA-256$' in log
     for secret in (APP_PASSWORD, "Platform-admin-1", ADMIN_PASSWORD):
         assert secret not in log
         assert secret not in done.stdout + done.stderr

@@ -88,10 +88,38 @@ def test_unknown_codes_are_stored(db: psycopg.Connection, account: int) -> None:
     assert db.execute("SELECT balance_by_deals FROM monitoring.balance_states").fetchone() == (3,)
 
 
-def test_every_code_of_the_package_has_a_name(db: psycopg.Connection) -> None:
-    named = dict(db.execute("SELECT kind, count(*) FROM mt5_codes GROUP BY kind").fetchall())
-    assert named["order_type"] == 9 and named["order_state"] == 10 and named["deal_entry"] == 4
-    assert db.execute("SELECT count(*) FROM mt5_deal_types").fetchone() == (21,)
+# as MQL5's reference and the constants of the Python package name them, code 0 first
+CODES = {
+    "deal_entry": "IN OUT INOUT OUT_BY",
+    "deal_reason": "CLIENT MOBILE WEB EXPERT SL TP SO ROLLOVER VMARGIN SPLIT CORPORATE_ACTION",
+    "order_type": "BUY SELL BUY_LIMIT SELL_LIMIT BUY_STOP SELL_STOP BUY_STOP_LIMIT SELL_STOP_LIMIT"
+    " CLOSE_BY",
+    "order_state": "STARTED PLACED CANCELED PARTIAL FILLED REJECTED EXPIRED REQUEST_ADD"
+    " REQUEST_MODIFY REQUEST_CANCEL",
+    "order_filling": "FOK IOC RETURN BOC",
+    "order_time": "GTC DAY SPECIFIED SPECIFIED_DAY",
+    "order_reason": "CLIENT MOBILE WEB EXPERT SL TP SO",
+    "position_type": "BUY SELL",
+    "position_reason": "CLIENT MOBILE WEB EXPERT",
+    "margin_mode": "RETAIL_NETTING EXCHANGE RETAIL_HEDGING",
+    "trade_mode": "DEMO CONTEST REAL",
+}
+DEAL_TYPES = (
+    "BUY SELL BALANCE CREDIT CHARGE CORRECTION BONUS COMMISSION COMMISSION_DAILY COMMISSION_MONTHLY"
+    " COMMISSION_AGENT_DAILY COMMISSION_AGENT_MONTHLY INTEREST BUY_CANCELED SELL_CANCELED DIVIDEND"
+    " DIVIDEND_FRANKED TAX AGENT SO_COMPENSATION SO_COMPENSATION_CREDIT"
+)
+
+
+@pytest.mark.parametrize("kind", CODES)
+def test_codes_of_the_package_have_their_names(db: psycopg.Connection, kind: str) -> None:
+    found = db.execute("SELECT code, name FROM mt5_codes WHERE kind = %s ORDER BY 1", [kind])
+    assert found.fetchall() == list(enumerate(CODES[kind].split()))
+
+
+def test_deal_types_of_the_package_have_their_names(db: psycopg.Connection) -> None:
+    found = db.execute("SELECT code, name FROM mt5_deal_types ORDER BY code").fetchall()
+    assert found == list(enumerate(DEAL_TYPES.split()))
 
 
 # Orders
