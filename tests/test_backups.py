@@ -22,7 +22,7 @@ from backing import S3, refused
 from conftest import Address, deploy_all
 from rubi.backups import drilling, measuring, places
 from rubi.backups.taking import upload
-from rubi.bars import replay
+from rubi.bars import samples
 from rubi.deploying import catalog
 
 Connect = Callable[..., psycopg.Connection]
@@ -47,7 +47,7 @@ def test_full_circle_through_s3(
         filled = bars.make(app, "2006-01-01", "2019-06-01")
         assert filled > 5_000_000
     else:
-        filled = backing.fill(app, replay.MARKETS if size == "the demo" else replay.MARKETS[2:])
+        filled = backing.fill(app, samples.MARKETS if size == "the demo" else samples.MARKETS[2:])
     if size == "a part by column":
         request.getfixturevalue("by_column")()
         db.execute("CALL run_timescale_policies()")

@@ -10,7 +10,7 @@ import pytest
 import bars
 import rows
 from rubi import ROOT
-from rubi.bars import replay
+from rubi.bars import samples
 
 
 @pytest.fixture
@@ -109,11 +109,11 @@ def test_last_bars_open_old_chunks_only_for_symbols_without_new_bars(
 
 
 def test_daily_bars_of_a_share_lack_nothing_but_what_is_missing(app: psycopg.Connection) -> None:
-    bars = replay.read_bars(next(m for m in replay.MARKETS if m.symbol == "GOOG"))
+    bars = samples.read_bars(next(m for m in samples.MARKETS if m.symbol == "GOOG"))
     left_out = bars.pop(1000).timestamp
-    replay.load_bars(app, bars)
-    replay.load_calendar(app, bars)
-    replay.load_calendar(app, bars)  # the demo is started again
+    samples.load_bars(app, bars)
+    samples.load_calendar(app, bars)
+    samples.load_calendar(app, bars)  # the demo is started again
     found = app.execute(
         "SELECT gap_from, missing_bars FROM find_bar_gaps('GOOG', 'D1', %s, %s)",
         [bars[0].timestamp, bars[-1].timestamp],

@@ -14,7 +14,7 @@ from psycopg.rows import dict_row
 import performance_reference as reference
 import rows
 from performance_reference import Trade
-from rubi.bars import replay
+from rubi.bars import replay, samples
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 HISTORIES = 320
@@ -182,7 +182,7 @@ def test_80_generated_histories_of_users_with_deposits_equal_the_references(
 @pytest.fixture
 def replayed(app: psycopg.Connection) -> tuple[int, int]:
     """User and strategy of the demo's replay, written by rubi_app."""
-    series = [replay.read_bars(market) for market in replay.MARKETS]
+    series = [samples.read_bars(market) for market in samples.MARKETS]
     for _ in replay.replay(app, series):
         pass
     return app.execute("SELECT user_id, id FROM trading_strategies").fetchone()

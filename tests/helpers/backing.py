@@ -20,7 +20,7 @@ from psycopg import pq
 
 import running
 from rubi.backups import places
-from rubi.bars import replay
+from rubi.bars import replay, samples
 from rubi.servers import embedded
 from rubi.waiting import until
 
@@ -167,12 +167,12 @@ def refused(done: running.Done, *said: str) -> None:
         assert text in done.stderr, done.stderr
 
 
-def fill(connection: psycopg.Connection, markets: Sequence[replay.Market]) -> int:
+def fill(connection: psycopg.Connection, markets: Sequence[samples.Market]) -> int:
     """What the demo has, real bars and a replayed strategy, as rubi_app; number of bars."""
-    series = [replay.read_bars(market) for market in markets]
+    series = [samples.read_bars(market) for market in markets]
     for one in series:
-        replay.load_bars(connection, one)
-        replay.load_calendar(connection, one)
+        samples.load_bars(connection, one)
+        samples.load_calendar(connection, one)
     for _ in replay.replay(connection, series):
         pass
     return sum(map(len, series))

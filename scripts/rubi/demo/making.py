@@ -11,7 +11,7 @@ import psycopg
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rubi.bars import replay
+from rubi.bars import replay, samples
 from rubi.cli import console, print_table, step
 from rubi.demo import database
 from rubi.demo.server import DATABASE, Demo
@@ -105,10 +105,10 @@ def make_ready(demo: Demo) -> None:
         notes.append(database.deploy_files(demo))
     with psycopg.connect(demo.dsn("rubi_app"), autocommit=True) as connection:
         with step("real bars loaded as rubi_app") as notes:
-            series = [replay.read_bars(market) for market in replay.MARKETS]
+            series = [samples.read_bars(market) for market in samples.MARKETS]
             for bars in series:
-                new = replay.load_bars(connection, bars)
-                replay.load_calendar(connection, bars)
+                new = samples.load_bars(connection, bars)
+                samples.load_calendar(connection, bars)
                 notes.append(f"{bars[0].market.symbol} {len(bars)} ({new} new)")
         total = sum(map(len, series))
         with step("strategy replayed as rubi_app") as notes:
