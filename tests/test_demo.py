@@ -21,6 +21,7 @@ from conftest import ROOT, Address
 from machine import Script, fake_server, refused
 from rubi.servers import embedded
 
+README = ROOT / "README.md"
 PROGRAM = [sys.executable, str(ROOT / "scripts/demo.py")]
 Surroundings = Callable[..., dict[str, str]]
 
@@ -86,6 +87,11 @@ def test_demo_from_nothing_to_url_and_again(demo: Script) -> None:
     assert done.returncode == 0, done.stderr
     for said in ("EURUSD 5000 (5000 new)", "user_trading_stats", "Open positions", "chunks"):
         assert said in done.stdout
+    version = re.compile(r"PostgreSQL \d+, TimescaleDB [\d.]+")
+    readme, said = (version.sub("", text) for text in (README.read_text(), done.stdout))
+    shown = re.findall(r"^(✓ .*)$", readme, re.MULTILINE)
+    assert len(shown) == 7
+    assert [line for line in shown if line not in said] == []
     page = re.search(r"^The report, for a browser: (/\S+/report\.html)$", done.stdout, re.MULTILINE)
     text = Path(page[1]).read_text()
     assert "<h1>demo</h1>" in text
