@@ -128,7 +128,9 @@ def read_target(connection: psycopg.Connection, move: Move, only: bool) -> tuple
     query = sql.SQL("SELECT count(*), {} FROM {} AS t{}").format(
         sql.SQL(", ").join(parts), table, joined
     )
-    count, *values = connection.execute(query).fetchone()
+    # of a hypertable whose chunks are all empty TimescaleDB 2.17 makes no row
+    nothing = (0, *[None] * (len(names) - 1), "0")
+    count, *values = connection.execute(query).fetchone() or nothing
     return count, dict(zip(names, values, strict=True))
 
 
