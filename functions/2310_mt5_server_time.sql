@@ -3,8 +3,10 @@
 CALL deploy.become_owner();
 
 -- A body bound at creation instead of a pinned search_path: without a SET clause the planner takes
--- the query into the caller's, which reads thousands of rows. OFFSET and the SELECT of its own let
--- the domain look at the usual clock once, not for each row.
+-- the query into the caller's, which reads thousands of rows. The formulas are those of
+-- clock_to_utc() and is_clock_ambiguous(), which would take the clock of each row apart six times:
+-- the ingest of orders took 1.09 of the time. Each OFFSET has its part done once a row, the SELECT
+-- of its own has the domain look at the usual clock once a query.
 CREATE OR REPLACE FUNCTION public.mt5_server_time(p_server text, p_time_msc bigint)
 RETURNS TABLE (utc timestamptz, is_ambiguous boolean)
 LANGUAGE sql
@@ -12,24 +14,31 @@ STABLE
 PARALLEL SAFE
 BEGIN ATOMIC
     SELECT
-        public.clock_to_utc(r.shown, r.clock) AS utc,
-        public.is_clock_ambiguous(r.shown, r.clock) AS is_ambiguous
+        r.local_time AT TIME ZONE r.zone AS utc,
+        (r.local_time AT TIME ZONE r.zone - interval '1 hour') AT TIME ZONE r.zone
+        = r.local_time AS is_ambiguous
     FROM (
         SELECT
-            t.shown,
-            coalesce(c.clock, (SELECT 'America/New_York+7'::public.server_clock)) AS clock
+            public.clock_zone(k.clock) AS zone,
+            k.shown - public.clock_shift(k.clock) AS local_time
         FROM (
             SELECT
-                p_server AS server,
-                timestamp 'epoch' + p_time_msc * interval '1 millisecond' AS shown
-        ) AS t
-        LEFT JOIN LATERAL (
-            SELECT s.clock
-            FROM public.mt5_server_clocks AS s
-            WHERE s.server = t.server AND s.valid_from <= t.shown
-            ORDER BY s.valid_from DESC
-            LIMIT 1
-        ) AS c ON TRUE
+                t.shown,
+                coalesce(c.clock, (SELECT 'America/New_York+7'::public.server_clock)) AS clock
+            FROM (
+                SELECT
+                    p_server AS server,
+                    timestamp 'epoch' + p_time_msc * interval '1 millisecond' AS shown
+            ) AS t
+            LEFT JOIN LATERAL (
+                SELECT s.clock
+                FROM public.mt5_server_clocks AS s
+                WHERE s.server = t.server AND s.valid_from <= t.shown
+                ORDER BY s.valid_from DESC
+                LIMIT 1
+            ) AS c ON TRUE
+            OFFSET 0 -- noqa: AM09
+        ) AS k
         OFFSET 0 -- noqa: AM09
     ) AS r;
 END;

@@ -122,6 +122,21 @@ def test_clock_shows_what_the_zone_and_its_hours_show(db: psycopg.Connection, cl
         assert back.astimezone(UTC) == second  # of an hour that comes twice the later one
 
 
+@pytest.mark.parametrize("clock", CLOCKS)
+def test_deals_are_read_by_the_same_clock(db: psycopg.Connection, clock: str) -> None:
+    db.execute("INSERT INTO mt5_server_clocks (server, clock) VALUES ('x', %s)", [clock])
+    days = [at.replace(tzinfo=None) for at in moments()]
+    found = db.execute(
+        "SELECT count(*) FILTER (WHERE s.utc = clock_to_utc(d.at, k.clock)"
+        " AND s.is_ambiguous = is_clock_ambiguous(d.at, k.clock))"
+        " FROM (SELECT %s::server_clock AS clock OFFSET 0) AS k"
+        " CROSS JOIN unnest(%s::timestamp[]) AS d (at)"
+        " CROSS JOIN LATERAL mt5_server_time('x', (extract(epoch FROM d.at) * 1000)::bigint) AS s",
+        [clock, days],
+    ).fetchone()
+    assert found == (len(days),)
+
+
 @pytest.mark.parametrize(
     ("clock", "skipped", "utc"),
     [
