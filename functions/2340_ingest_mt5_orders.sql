@@ -63,16 +63,19 @@ BEGIN
             SELECT
                 p_account_id, g.ticket, g.time_setup, g.setup_msc, g.time_done,
                 coalesce(g.done_msc, g.time_done_msc), g.time_expiration, g.magic, g.position_id,
-                g.position_by_id, s.utc, d.utc, x.utc, g.type, g.type_time, g.type_filling,
-                g.state, g.reason, s.is_ambiguous OR coalesce(d.is_ambiguous, FALSE),
-                g.volume_initial, g.volume_current, g.price_open, g.sl, g.tp, g.price_current,
-                g.price_stoplimit, g.symbol, g.comment, g.external_id, p_source, g.value
+                g.position_by_id, s.utc, d.utc,
+                -- the clock is asked only where an order expires
+                CASE WHEN g.time_expiration > 0 THEN (
+                    SELECT x.utc
+                    FROM public.mt5_server_time(v_account.server, g.time_expiration * 1000) AS x
+                ) END,
+                g.type, g.type_time, g.type_filling, g.state, g.reason,
+                s.is_ambiguous OR coalesce(d.is_ambiguous, FALSE), g.volume_initial,
+                g.volume_current, g.price_open, g.sl, g.tp, g.price_current, g.price_stoplimit,
+                g.symbol, g.comment, g.external_id, p_source, g.value
             FROM good AS g
             CROSS JOIN LATERAL public.mt5_server_time(v_account.server, g.setup_msc) AS s
             CROSS JOIN LATERAL public.mt5_server_time(v_account.server, g.done_msc) AS d
-            CROSS JOIN LATERAL public.mt5_server_time(
-                v_account.server, nullif(g.time_expiration, 0) * 1000
-            ) AS x
             ON CONFLICT ON CONSTRAINT mt5_orders_pkey DO UPDATE
             SET
                 (
