@@ -35,7 +35,7 @@ def copy(
             expected = measuring.measure(old)
             notes.append(f"{len(expected['tables'])} tables")
         new.execute("CALL deploy.become_owner()")
-        ours = dict(new.execute(measuring.HISTORY).fetchall())
+        ours = dict(new.execute(measuring.SQL.HISTORY).fetchall())
         if ours != expected["history"]:
             differs = sorted({*ours.items()} ^ {*expected["history"].items()})
             raise Failure(f"the target ran other files ({differs[0][0]}): deploy the same first")

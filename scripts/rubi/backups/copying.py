@@ -77,7 +77,7 @@ def fill(
     for table in plain:
         new.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(table))
     oids = [oid for oid, _ in tables]
-    for sequence, *_ in new.execute(measuring.SEQUENCES, [oids]).fetchall():
+    for sequence, *_ in new.execute(measuring.SQL.SEQUENCES, {"tables": oids}).fetchall():
         last = old.execute("SELECT pg_sequence_last_value(%s::regclass)", [sequence]).fetchone()[0]
         if last is not None:
             new.execute("SELECT setval(%s::regclass, %s)", [sequence, last])
