@@ -265,6 +265,7 @@ SET lock_timeout = '5s';
 \set file grants/6020_extensions.sql \ir deploy/apply.psql
 \set file grants/6030_schemas.sql \ir deploy/apply.psql
 \set file grants/6040_server_clock.sql \ir deploy/apply.psql
+\set file grants/6041_domains.sql \ir deploy/apply.psql
 \set file grants/6050_hypertables.sql \ir deploy/apply.psql
 \set file grants/6070_subscribe.sql \ir deploy/apply.psql
 \set file grants/6080_timeframe_length.sql \ir deploy/apply.psql

@@ -87,7 +87,7 @@ DECLARE
     );
     v_earliest timestamptz := CASE
         WHEN p_table = 'market_ticks' THEN '1990-01-01 00:00:00+00'
-        WHEN p_timeframe IN ('D1', 'W1', 'MN1') THEN '1700-01-01 00:00:00+00'
+        WHEN public.is_long_timeframe(p_timeframe) THEN '1700-01-01 00:00:00+00'
         ELSE '1970-01-01 00:00:00+00'
     END;
 BEGIN

@@ -42,17 +42,13 @@ AS $$
 #variable_conflict use_column
 DECLARE
     v_length interval := public.timeframe_length(p_to_timeframe);
-    v_part interval := public.timeframe_length(p_from_timeframe);
     v_clock public.server_clock;
     v_origin timestamp := timestamp '2000-01-02'; -- a Sunday
     v_time timestamp;
     v_since timestamptz;
     v_until timestamptz;
 BEGIN
-    IF v_length IS NULL OR v_part IS NULL OR v_part >= v_length
-        OR (v_length < interval '1 day'
-            AND date_part('epoch', v_length)::integer % date_part('epoch', v_part)::integer <> 0)
-        OR (p_to_timeframe = 'MN1' AND p_from_timeframe = 'W1') THEN
+    IF NOT public.timeframe_divides(p_from_timeframe, p_to_timeframe) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'RB064',
             MESSAGE = format(

@@ -58,7 +58,7 @@ DECLARE
         date_part('epoch', public.timeframe_length(p_timeframe)), 86400
     ); -- microseconds: a part of a second is not where a bar opens either
     v_first_day date := CASE
-        WHEN p_timeframe IN ('D1', 'W1', 'MN1') THEN '1700-01-01' ELSE '1970-01-01'
+        WHEN public.is_long_timeframe(p_timeframe) THEN '1700-01-01' ELSE '1970-01-01'
     END;
     v_earliest timestamptz := v_first_day::timestamp AT TIME ZONE 'UTC';
     v_earliest_time timestamp := public.utc_to_clock(v_earliest, v_clock);

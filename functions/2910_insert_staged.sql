@@ -59,7 +59,7 @@ BEGIN
             -- chunks of a hypertable put numbers before a constraint's name
             rule := CASE
                 WHEN v_state = '54000' THEN format('%s_key_fits', v_table)
-                WHEN v_constraint <> '' THEN regexp_replace(v_constraint, '^\d+_(\d+_)?', '')
+                WHEN v_constraint <> '' THEN regexp_replace(v_constraint, '^[0-9]+_([0-9]+_)?', '')
                 WHEN v_state = '23502' THEN format('%s_%s_not_null', v_table, v_column)
                 ELSE v_state
             END;

@@ -196,7 +196,7 @@ BEGIN
         INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
         WHERE NOT i.indisvalid
             AND n.nspname !~ '^(pg|_timescaledb)_'
-            AND c.relname ~ '^\w+$'
+            AND c.relname ~ '^[a-z0-9_]+$'
             AND p_body ~ format('\m%s\M', c.relname)
         ORDER BY c.relname
     LOOP

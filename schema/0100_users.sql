@@ -15,24 +15,22 @@ CREATE TABLE IF NOT EXISTS public.users (
     CONSTRAINT users_pkey PRIMARY KEY (id),
     CONSTRAINT users_email_key UNIQUE (email),
     CONSTRAINT users_username_key UNIQUE (username),
-    -- Blanks and control characters are spelt out: [[:space:]] and the like depend on the locale.
+    -- Blanks and control characters are spelt out: classes of them depend on the locale.
     CONSTRAINT users_email_form_check CHECK (
         email ~ '^[^@]+@[^@]+$'
         AND email !~ '[ \u00a0\u0001-\u001f\u007f-\u009f]'
         AND char_length(email) <= 320
     ),
     CONSTRAINT users_username_trimmed_check CHECK (
-        username <> ''
-        AND username !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
-        AND char_length(username) <= 150
+        public.is_trimmed(username) AND char_length(username) <= 150
     ),
     -- bcrypt (also passlib's bcrypt-sha256), argon2, scrypt (passlib's and werkzeug's form), or a
     -- locked mark: an exclamation mark first, as in a Unix shadow file. Plain text fits none.
     CONSTRAINT users_hashed_password_is_hash_check CHECK (
         hashed_password ~ '^\$2[abxy]?\$[0-9]{2}\$[./A-Za-z0-9]{53}$'
-        OR hashed_password ~ '^\$(bcrypt-sha256|argon2(id|i|d)|scrypt)\$[^[:space:]]{20,}$'
-        OR hashed_password ~ '^scrypt:[0-9]+:[0-9]+:[0-9]+\$[^[:space:]$]+\$[0-9a-f]{64,}$'
-        OR hashed_password ~ '^![^[:space:]]*$'
+        OR hashed_password ~ '^\$(bcrypt-sha256|argon2(id|i|d)|scrypt)\$[!-~]{20,}$'
+        OR hashed_password ~ '^scrypt:[0-9]+:[0-9]+:[0-9]+\$[!-#%-~]+\$[0-9a-f]{64,}$'
+        OR hashed_password ~ '^![!-~]*$'
     ),
     CONSTRAINT users_closed_is_inactive_check CHECK (closed_at IS NULL OR NOT is_active)
 );

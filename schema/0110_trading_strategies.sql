@@ -24,7 +24,7 @@ CREATE TABLE IF NOT EXISTS public.trading_strategies (
     CONSTRAINT trading_strategies_user_id_fkey FOREIGN KEY (user_id)
     REFERENCES public.users (id) ON DELETE CASCADE,
     CONSTRAINT trading_strategies_name_not_blank_check CHECK (
-        name ~ '[^[:space:]]' AND char_length(name) <= 255
+        public.is_filled(name) AND char_length(name) <= 255
     ),
     CONSTRAINT trading_strategies_winning_trades_range_check CHECK (
         winning_trades BETWEEN 0 AND total_trades
@@ -65,7 +65,7 @@ CREATE UNLOGGED TABLE IF NOT EXISTS internal.strategy_counter_deltas (
     strategy_id bigint NOT NULL,
     trades integer NOT NULL,
     winning integer NOT NULL,
-    profit numeric NOT NULL,
+    profit public.figure NOT NULL,
     CONSTRAINT strategy_counter_deltas_pkey PRIMARY KEY (xact, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 

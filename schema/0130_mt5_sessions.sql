@@ -13,7 +13,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_sessions (
     session_id uuid DEFAULT gen_random_uuid() NOT NULL,
     account_number public.filled_text NOT NULL,
     broker public.filled_text NOT NULL,
-    server public.key_text,
+    server public.key_text, -- the API may send an empty one
     balance public.trading_amount DEFAULT 0 NOT NULL,
     equity public.trading_amount DEFAULT 0 NOT NULL,
     margin public.margin_amount DEFAULT 0 NOT NULL,

@@ -5,21 +5,17 @@ CALL deploy.become_owner();
 -- bars is kept by folding internal.bar_changes into it: nobody scans market_data to count, and no
 -- two loaders wait for each other's row.
 CREATE TABLE IF NOT EXISTS public.market_series (
-    symbol public.key_text NOT NULL,
-    timeframe public.key_text NOT NULL,
-    source public.key_text,
+    symbol public.symbol_name NOT NULL,
+    timeframe text NOT NULL,
+    source public.server_name,
     clock public.server_clock DEFAULT 'UTC' NOT NULL,
     bars bigint DEFAULT 0 NOT NULL,
     created_at public.event_time DEFAULT now() NOT NULL,
     CONSTRAINT market_series_pkey PRIMARY KEY (symbol, timeframe),
     -- a mistyped timeframe would be a series that never gets a bar
     CONSTRAINT market_series_timeframe_known_check CHECK (
-        timeframe IN (
-            'M1', 'M2', 'M3', 'M4', 'M5', 'M6', 'M10', 'M12', 'M15', 'M20', 'M30',
-            'H1', 'H2', 'H3', 'H4', 'H6', 'H8', 'H12', 'D1', 'W1', 'MN1', 'TICK'
-        )
-    ),
-    CONSTRAINT market_series_source_not_blank_check CHECK (source ~ '[^[:space:]]')
+        public.is_timeframe(timeframe) OR timeframe = 'TICK'
+    )
 );
 COMMENT ON TABLE public.market_series IS
 'Series of bars: where they come from, by which clock their days begin, how many there are.';
@@ -34,8 +30,8 @@ COMMENT ON COLUMN public.market_series.bars IS
 COMMENT ON COLUMN public.market_series.created_at IS 'When the series was first seen, UTC.';
 
 CREATE TABLE IF NOT EXISTS internal.bar_changes (
-    symbol public.key_text NOT NULL,
-    timeframe public.key_text NOT NULL,
+    symbol public.symbol_name NOT NULL,
+    timeframe public.timeframe NOT NULL,
     bars bigint NOT NULL,
     first_timestamp public.finite_time NOT NULL,
     last_timestamp public.finite_time NOT NULL
@@ -53,41 +49,15 @@ COMMENT ON COLUMN internal.bar_changes.last_timestamp IS
 'Latest bar that changed, included, UTC.';
 
 CREATE TABLE IF NOT EXISTS public.market_rollups (
-    symbol public.key_text NOT NULL,
-    timeframe public.key_text NOT NULL,
-    from_timeframe public.key_text NOT NULL,
+    symbol public.symbol_name NOT NULL,
+    timeframe public.timeframe NOT NULL,
+    from_timeframe public.timeframe NOT NULL,
     pending tstzmultirange DEFAULT '{(,)}' NOT NULL,
     refreshed_at public.event_time,
     CONSTRAINT market_rollups_pkey PRIMARY KEY (symbol, timeframe),
-    -- What resample_bars() refuses with RB064 would stop the refresh of all series behind it. Bars
-    -- of minutes and hours are made of those whose length divides theirs, days of all below.
+    -- What resample_bars() refuses with RB064 would stop the refresh of all series behind it.
     CONSTRAINT market_rollups_of_whole_bars_check CHECK (
-        CASE
-            WHEN timeframe IN ('M2', 'M3', 'M5') THEN from_timeframe = 'M1'
-            WHEN timeframe = 'M4' THEN from_timeframe IN ('M1', 'M2')
-            WHEN timeframe = 'M6' THEN from_timeframe IN ('M1', 'M2', 'M3')
-            WHEN timeframe = 'M10' THEN from_timeframe IN ('M1', 'M2', 'M5')
-            WHEN timeframe = 'M12' THEN from_timeframe IN ('M1', 'M2', 'M3', 'M4', 'M6')
-            WHEN timeframe = 'M15' THEN from_timeframe IN ('M1', 'M3', 'M5')
-            WHEN timeframe = 'M20' THEN from_timeframe IN ('M1', 'M2', 'M4', 'M5', 'M10')
-            WHEN timeframe = 'M30'
-                THEN from_timeframe IN ('M1', 'M2', 'M3', 'M5', 'M6', 'M10', 'M15')
-            WHEN timeframe NOT IN ('H1', 'H2', 'H3', 'H4', 'H6', 'H8', 'H12', 'D1', 'W1', 'MN1')
-                THEN FALSE
-            WHEN
-                from_timeframe IN (
-                    'M1', 'M2', 'M3', 'M4', 'M5', 'M6', 'M10', 'M12', 'M15', 'M20', 'M30'
-                )
-                THEN TRUE
-            WHEN timeframe = 'H1' THEN FALSE
-            WHEN timeframe IN ('H2', 'H3') THEN from_timeframe = 'H1'
-            WHEN timeframe = 'H4' THEN from_timeframe IN ('H1', 'H2')
-            WHEN timeframe = 'H6' THEN from_timeframe IN ('H1', 'H2', 'H3')
-            WHEN timeframe = 'H8' THEN from_timeframe IN ('H1', 'H2', 'H4')
-            WHEN timeframe = 'H12' THEN from_timeframe IN ('H1', 'H2', 'H3', 'H4', 'H6')
-            WHEN from_timeframe IN ('H1', 'H2', 'H3', 'H4', 'H6', 'H8', 'H12') THEN TRUE
-            ELSE timeframe IN ('W1', 'MN1') AND from_timeframe = 'D1'
-        END
+        public.timeframe_divides(from_timeframe, timeframe)
     )
 );
 COMMENT ON TABLE public.market_rollups IS
@@ -105,13 +75,13 @@ CREATE TABLE IF NOT EXISTS public.resampled_bars (
     volume bigint NOT NULL,
     bars integer NOT NULL,
     spread integer,
-    open numeric(20, 8) NOT NULL,
-    high numeric(20, 8) NOT NULL,
-    low numeric(20, 8) NOT NULL,
-    close numeric(20, 8) NOT NULL,
-    real_volume numeric,
-    symbol public.key_text NOT NULL,
-    timeframe public.key_text NOT NULL,
+    open public.trading_price NOT NULL,
+    high public.trading_price NOT NULL,
+    low public.trading_price NOT NULL,
+    close public.trading_price NOT NULL,
+    real_volume public.figure,
+    symbol public.symbol_name NOT NULL,
+    timeframe public.timeframe NOT NULL,
     CONSTRAINT resampled_bars_pkey PRIMARY KEY (symbol, timeframe, timestamp),
     -- as in market_data; a bar opens up to a month before the first bar that it is made of
     CONSTRAINT resampled_bars_timestamp_range_check CHECK (
@@ -119,7 +89,7 @@ CREATE TABLE IF NOT EXISTS public.resampled_bars (
         OR (
             timestamp >= '1699-12-01 00:00:00+00'
             AND timestamp <= '1970-01-01 00:00:00+00'
-            AND timeframe IN ('D1', 'W1', 'MN1')
+            AND public.is_long_timeframe(timeframe)
         )
         OR (
             current_setting('rubi.makes_chunks', TRUE) IS NOT DISTINCT FROM 'on'

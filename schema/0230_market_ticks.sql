@@ -16,8 +16,7 @@ CREATE TABLE IF NOT EXISTS public.market_ticks (
     volume_real numeric(28, 8) DEFAULT 0 NOT NULL,
     CONSTRAINT market_ticks_pkey PRIMARY KEY (symbol, timestamp, seq),
     CONSTRAINT market_ticks_symbol_trimmed_check CHECK (
-        octet_length(symbol) >= 1 AND octet_length(symbol) <= 800
-        AND symbol COLLATE "C" !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
+        symbol::public.symbol_name IS NOT NULL
     ),
     CONSTRAINT market_ticks_seq_not_negative_check CHECK (seq >= 0),
     CONSTRAINT market_ticks_price_present_check CHECK (

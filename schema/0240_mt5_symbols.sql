@@ -9,46 +9,43 @@ CREATE TABLE IF NOT EXISTS public.mt5_symbols (
     valid_from public.event_time NOT NULL,
     valid_to timestamptz DEFAULT 'infinity' NOT NULL,
     seen_at public.event_time NOT NULL,
-    symbol public.key_text NOT NULL,
+    symbol public.symbol_name NOT NULL,
     description public.short_text,
     path public.short_text,
     currency_base public.short_text,
     currency_profit public.short_text,
     currency_margin public.short_text,
     digits integer NOT NULL,
-    trade_calc_mode integer,
-    trade_mode integer,
-    trade_exemode integer,
+    trade_calc_mode public.mt5_code,
+    trade_mode public.mt5_code,
+    trade_exemode public.mt5_code,
     trade_stops_level integer,
     trade_freeze_level integer,
-    filling_mode integer,
-    expiration_mode integer,
-    order_mode integer,
-    swap_mode integer,
-    swap_rollover3days integer,
+    filling_mode public.mt5_code,
+    expiration_mode public.mt5_code,
+    order_mode public.mt5_code,
+    swap_mode public.mt5_code,
+    swap_rollover3days public.mt5_code,
     expiration_time bigint,
     point public.trading_price,
-    trade_contract_size public.trading_amount NOT NULL,
+    trade_contract_size public.mt5_amount NOT NULL,
     trade_tick_size public.trading_price,
-    trade_tick_value public.trading_amount,
-    trade_tick_value_profit public.trading_amount,
-    trade_tick_value_loss public.trading_amount,
+    trade_tick_value public.mt5_amount,
+    trade_tick_value_profit public.mt5_amount,
+    trade_tick_value_loss public.mt5_amount,
     volume_min public.trading_price,
-    volume_max public.trading_amount,
+    volume_max public.mt5_amount,
     volume_step public.trading_price,
-    volume_limit public.trading_amount,
-    swap_long public.trading_amount,
-    swap_short public.trading_amount,
-    margin_initial public.trading_amount,
-    margin_maintenance public.trading_amount,
-    margin_hedged public.trading_amount,
+    volume_limit public.mt5_amount,
+    swap_long public.mt5_amount,
+    swap_short public.mt5_amount,
+    margin_initial public.mt5_amount,
+    margin_maintenance public.mt5_amount,
+    margin_hedged public.mt5_amount,
     raw public.json_document NOT NULL,
     CONSTRAINT mt5_symbols_pkey PRIMARY KEY (account_id, symbol, valid_from),
     CONSTRAINT mt5_symbols_account_id_fkey FOREIGN KEY (account_id)
     REFERENCES public.mt5_accounts (id) ON DELETE CASCADE,
-    CONSTRAINT mt5_symbols_symbol_trimmed_check CHECK (
-        symbol <> '' AND symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
-    ),
     -- infinity: these are the current terms
     CONSTRAINT mt5_symbols_valid_to_after_from_check CHECK (valid_to >= valid_from)
 );
@@ -113,19 +110,12 @@ COMMENT ON COLUMN public.mt5_symbols.raw IS 'The element that began the version,
 
 CREATE TABLE IF NOT EXISTS public.mt5_symbol_map (
     account_id bigint NOT NULL,
-    symbol public.key_text NOT NULL,
-    canonical_symbol public.key_text NOT NULL,
+    symbol public.symbol_name NOT NULL,
+    canonical_symbol public.symbol_name NOT NULL,
     is_derived boolean DEFAULT FALSE NOT NULL,
     CONSTRAINT mt5_symbol_map_pkey PRIMARY KEY (account_id, symbol),
     CONSTRAINT mt5_symbol_map_account_id_fkey FOREIGN KEY (account_id)
-    REFERENCES public.mt5_accounts (id) ON DELETE CASCADE,
-    CONSTRAINT mt5_symbol_map_symbol_trimmed_check CHECK (
-        symbol <> '' AND symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
-    ),
-    CONSTRAINT mt5_symbol_map_canonical_symbol_trimmed_check CHECK (
-        canonical_symbol <> ''
-        AND canonical_symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
-    )
+    REFERENCES public.mt5_accounts (id) ON DELETE CASCADE
 );
 COMMENT ON TABLE public.mt5_symbol_map IS
 'What an account''s symbol is called everywhere else: EURUSD.m is EURUSD. Without a row: itself.';

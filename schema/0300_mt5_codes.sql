@@ -7,7 +7,7 @@ CALL deploy.become_owner();
 -- table of their own because what they do to the money depends on it.
 CREATE TABLE IF NOT EXISTS public.mt5_codes (
     kind public.short_text NOT NULL,
-    code integer NOT NULL,
+    code public.mt5_code NOT NULL,
     name public.short_text NOT NULL,
     CONSTRAINT mt5_codes_pkey PRIMARY KEY (kind, code),
     CONSTRAINT mt5_codes_kind_name_key UNIQUE (kind, name)
@@ -20,7 +20,7 @@ COMMENT ON COLUMN public.mt5_codes.code IS 'Number that MT5 gives.';
 COMMENT ON COLUMN public.mt5_codes.name IS 'Name in MQL5 without its prefix, such as OUT_BY.';
 
 CREATE TABLE IF NOT EXISTS public.mt5_deal_types (
-    code integer NOT NULL,
+    code public.mt5_code NOT NULL,
     name public.short_text NOT NULL,
     effect public.short_text NOT NULL,
     CONSTRAINT mt5_deal_types_pkey PRIMARY KEY (code),
@@ -42,6 +42,20 @@ CREATE TABLE IF NOT EXISTS internal.mt5_fields (
     name public.short_text NOT NULL,
     kind public.short_text NOT NULL,
     is_required boolean NOT NULL,
+    type public.short_text GENERATED ALWAYS AS (
+        CASE kind
+            WHEN 'ticket' THEN 'public.mt5_ticket'
+            WHEN 'id' THEN 'public.mt5_number'
+            WHEN 'code' THEN 'public.mt5_code'
+            WHEN 'amount' THEN 'public.trading_price'
+            WHEN 'money' THEN 'public.mt5_amount'
+            WHEN 'ratio' THEN 'public.margin_level'
+            WHEN 'text' THEN 'public.short_text'
+            WHEN 'symbol' THEN 'public.deal_symbol'
+            WHEN 'flag' THEN 'boolean'
+            ELSE 'bigint' -- signed and times
+        END
+    ) STORED,
     CONSTRAINT mt5_fields_pkey PRIMARY KEY (source, name),
     CONSTRAINT mt5_fields_kind_known_check CHECK (
         kind IN (
@@ -56,4 +70,6 @@ COMMENT ON COLUMN internal.mt5_fields.source IS
 'account, deals, orders, positions or symbols: the ingest function that takes it.';
 COMMENT ON COLUMN internal.mt5_fields.name IS 'Name in the package''s _asdict().';
 COMMENT ON COLUMN internal.mt5_fields.kind IS 'What is accepted; see internal.find_mt5_faults.';
+COMMENT ON COLUMN internal.mt5_fields.type IS
+'Type that the columns for this kind have; some columns are narrower.';
 COMMENT ON COLUMN internal.mt5_fields.is_required IS 'Whether an element without it is rejected.';

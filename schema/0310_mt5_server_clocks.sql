@@ -5,14 +5,13 @@ CALL deploy.become_owner();
 -- A rule holds until the next one of its server begins, so periods can't overlap and no extension
 -- for exclusion constraints is needed.
 CREATE TABLE IF NOT EXISTS public.mt5_server_clocks (
-    server public.key_text NOT NULL,
+    server public.server_name NOT NULL,
     -- squawk-ignore prefer-timestamp-tz
     valid_from timestamp DEFAULT '-infinity' NOT NULL,
     clock public.server_clock NOT NULL,
     CONSTRAINT mt5_server_clocks_pkey PRIMARY KEY (server, valid_from),
     -- -infinity: the rule holds for all time before the next one
-    CONSTRAINT mt5_server_clocks_valid_from_not_infinite_check CHECK (valid_from < 'infinity'),
-    CONSTRAINT mt5_server_clocks_server_not_blank_check CHECK (server ~ '[^[:space:]]')
+    CONSTRAINT mt5_server_clocks_valid_from_not_infinite_check CHECK (valid_from < 'infinity')
 );
 COMMENT ON TABLE public.mt5_server_clocks IS
 'Rules of the trade servers'' clocks. A server without a rule runs on New York time + 7 hours, as

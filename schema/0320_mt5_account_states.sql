@@ -6,30 +6,30 @@ CALL deploy.become_owner();
 -- key is indexed, so that a refresh is HOT.
 CREATE TABLE IF NOT EXISTS public.mt5_account_states (
     account_id bigint NOT NULL,
-    login bigint,
-    trade_mode integer,
+    login public.mt5_ticket,
+    trade_mode public.mt5_code,
     leverage bigint,
     limit_orders bigint,
-    margin_so_mode integer,
+    margin_so_mode public.mt5_code,
     trade_allowed boolean,
     trade_expert boolean,
-    margin_mode integer,
+    margin_mode public.mt5_code,
     currency_digits integer DEFAULT 2 NOT NULL,
     fifo_close boolean,
-    balance public.trading_amount,
-    credit public.trading_amount,
-    profit public.trading_amount,
-    equity public.trading_amount,
-    margin public.trading_amount,
-    margin_free public.trading_amount,
+    balance public.mt5_amount,
+    credit public.mt5_amount,
+    profit public.mt5_amount,
+    equity public.mt5_amount,
+    margin public.mt5_amount,
+    margin_free public.mt5_amount,
     margin_level public.margin_level,
     margin_so_call public.margin_level,
     margin_so_so public.margin_level,
-    margin_initial public.trading_amount,
-    margin_maintenance public.trading_amount,
-    assets public.trading_amount,
-    liabilities public.trading_amount,
-    commission_blocked public.trading_amount,
+    margin_initial public.mt5_amount,
+    margin_maintenance public.mt5_amount,
+    assets public.mt5_amount,
+    liabilities public.mt5_amount,
+    commission_blocked public.mt5_amount,
     name public.short_text,
     server public.short_text,
     currency public.short_text,
@@ -44,10 +44,6 @@ CREATE TABLE IF NOT EXISTS public.mt5_account_states (
     REFERENCES public.mt5_accounts (id) ON DELETE CASCADE,
     CONSTRAINT mt5_account_states_currency_digits_range_check CHECK (
         currency_digits BETWEEN 0 AND 8
-    ),
-    CONSTRAINT mt5_account_states_money_not_nan_check CHECK (
-        balance <> 'NaN' AND credit <> 'NaN' AND profit <> 'NaN' AND equity <> 'NaN'
-        AND margin <> 'NaN' AND margin_free <> 'NaN' AND opening_balance <> 'NaN'
     )
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE public.mt5_account_states IS

@@ -6,25 +6,25 @@ CALL deploy.become_owner();
 -- within the account and holds no time, and trips read all deals of a position at once.
 CREATE TABLE IF NOT EXISTS public.trading_deals (
     account_id bigint NOT NULL,
-    ticket bigint NOT NULL,
-    order_ticket bigint,
+    ticket public.mt5_ticket NOT NULL,
+    order_ticket public.mt5_number,
     time bigint NOT NULL,
     time_msc bigint NOT NULL,
-    position_id bigint,
+    position_id public.mt5_number,
     magic bigint,
     executed_at public.event_time NOT NULL,
     stored_at public.event_time DEFAULT now() NOT NULL,
-    type integer NOT NULL,
-    entry integer,
-    reason integer,
+    type public.mt5_code NOT NULL,
+    entry public.mt5_code,
+    reason public.mt5_code,
     time_ambiguous boolean NOT NULL,
-    volume numeric(20, 8) NOT NULL,
-    price numeric(20, 8) NOT NULL,
-    commission numeric(24, 8) NOT NULL,
-    swap numeric(24, 8) NOT NULL,
-    profit numeric(24, 8) NOT NULL,
-    fee numeric(24, 8) NOT NULL,
-    symbol public.key_text NOT NULL,
+    volume public.deal_volume NOT NULL,
+    price public.trading_price NOT NULL,
+    commission public.mt5_amount NOT NULL,
+    swap public.mt5_amount NOT NULL,
+    profit public.mt5_amount NOT NULL,
+    fee public.mt5_amount NOT NULL,
+    symbol public.deal_symbol NOT NULL,
     comment public.short_text,
     external_id public.short_text,
     source text NOT NULL,
@@ -32,15 +32,6 @@ CREATE TABLE IF NOT EXISTS public.trading_deals (
     CONSTRAINT trading_deals_pkey PRIMARY KEY (account_id, ticket),
     CONSTRAINT trading_deals_account_id_fkey FOREIGN KEY (account_id)
     REFERENCES public.mt5_accounts (id),
-    CONSTRAINT trading_deals_ticket_positive_check CHECK (ticket > 0),
-    CONSTRAINT trading_deals_volume_not_negative_check CHECK (volume >= 0 AND volume <> 'NaN'),
-    CONSTRAINT trading_deals_price_not_nan_check CHECK (price <> 'NaN'),
-    CONSTRAINT trading_deals_money_not_nan_check CHECK (
-        commission <> 'NaN' AND swap <> 'NaN' AND profit <> 'NaN' AND fee <> 'NaN'
-    ),
-    CONSTRAINT trading_deals_symbol_trimmed_check CHECK (
-        symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
-    ),
     CONSTRAINT trading_deals_source_known_check CHECK (source IN ('api', 'report'))
 );
 

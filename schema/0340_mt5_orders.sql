@@ -4,33 +4,33 @@ CALL deploy.become_owner();
 
 CREATE TABLE IF NOT EXISTS public.mt5_orders (
     account_id bigint NOT NULL,
-    ticket bigint NOT NULL,
+    ticket public.mt5_ticket NOT NULL,
     time_setup bigint NOT NULL,
     time_setup_msc bigint NOT NULL,
     time_done bigint,
     time_done_msc bigint,
     time_expiration bigint,
     magic bigint,
-    position_id bigint,
-    position_by_id bigint,
+    position_id public.mt5_number,
+    position_by_id public.mt5_number,
     setup_at public.event_time NOT NULL,
     done_at public.event_time,
     expires_at public.finite_time,
     stored_at public.event_time DEFAULT now() NOT NULL,
-    type integer NOT NULL,
-    type_time integer,
-    type_filling integer,
-    state integer NOT NULL,
-    reason integer,
+    type public.mt5_code NOT NULL,
+    type_time public.mt5_code,
+    type_filling public.mt5_code,
+    state public.mt5_code NOT NULL,
+    reason public.mt5_code,
     time_ambiguous boolean NOT NULL,
-    volume_initial numeric(20, 8) NOT NULL,
-    volume_current numeric(20, 8) NOT NULL,
-    price_open numeric(20, 8),
-    sl numeric(20, 8),
-    tp numeric(20, 8),
-    price_current numeric(20, 8),
-    price_stoplimit numeric(20, 8),
-    symbol public.key_text NOT NULL,
+    volume_initial public.order_volume NOT NULL,
+    volume_current public.order_volume NOT NULL,
+    price_open public.trading_price,
+    sl public.trading_price,
+    tp public.trading_price,
+    price_current public.trading_price,
+    price_stoplimit public.trading_price,
+    symbol public.symbol_name NOT NULL,
     comment public.short_text,
     external_id public.short_text,
     source text NOT NULL,
@@ -38,18 +38,6 @@ CREATE TABLE IF NOT EXISTS public.mt5_orders (
     CONSTRAINT mt5_orders_pkey PRIMARY KEY (account_id, ticket),
     CONSTRAINT mt5_orders_account_id_fkey FOREIGN KEY (account_id)
     REFERENCES public.mt5_accounts (id),
-    CONSTRAINT mt5_orders_ticket_positive_check CHECK (ticket > 0),
-    CONSTRAINT mt5_orders_volumes_not_negative_check CHECK (
-        volume_initial >= 0 AND volume_initial <> 'NaN'
-        AND volume_current >= 0 AND volume_current <> 'NaN'
-    ),
-    CONSTRAINT mt5_orders_prices_not_nan_check CHECK (
-        price_open <> 'NaN' AND sl <> 'NaN' AND tp <> 'NaN' AND price_current <> 'NaN'
-        AND price_stoplimit <> 'NaN'
-    ),
-    CONSTRAINT mt5_orders_symbol_trimmed_check CHECK (
-        symbol <> '' AND symbol !~ '^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]'
-    ),
     CONSTRAINT mt5_orders_source_known_check CHECK (source IN ('api', 'report'))
 );
 

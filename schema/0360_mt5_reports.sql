@@ -23,9 +23,6 @@ CREATE TABLE IF NOT EXISTS public.mt5_reports (
     REFERENCES public.mt5_accounts (id) ON DELETE CASCADE,
     CONSTRAINT mt5_reports_period_ordered_check CHECK (last_msc >= first_msc),
     CONSTRAINT mt5_reports_deals_positive_check CHECK (deals > 0),
-    CONSTRAINT mt5_reports_balances_not_nan_check CHECK (
-        opening_balance <> 'NaN' AND closing_balance <> 'NaN'
-    ),
     CONSTRAINT mt5_reports_figures_object_check CHECK (jsonb_typeof(figures) = 'object')
 );
 COMMENT ON TABLE public.mt5_reports IS

@@ -7,12 +7,12 @@ CALL deploy.become_owner();
 -- rebuild_mt5_trips(account).
 CREATE TABLE IF NOT EXISTS public.mt5_trips (
     account_id bigint NOT NULL,
-    position_id bigint NOT NULL,
+    position_id public.mt5_ticket NOT NULL,
     leg integer NOT NULL,
     deals integer NOT NULL,
     magic bigint,
     strategy_id bigint,
-    open_order bigint,
+    open_order public.mt5_number,
     trading_order_id bigint,
     opened_at public.event_time NOT NULL,
     closed_at public.event_time,
@@ -20,8 +20,8 @@ CREATE TABLE IF NOT EXISTS public.mt5_trips (
     closed_msc bigint,
     time_ambiguous boolean NOT NULL,
     is_whole boolean NOT NULL,
-    volume_opened public.trading_price NOT NULL,
-    volume_closed public.trading_price NOT NULL,
+    volume_opened public.order_volume NOT NULL,
+    volume_closed public.order_volume NOT NULL,
     open_price public.trading_price,
     close_price public.trading_price,
     profit public.trading_amount NOT NULL,
@@ -29,8 +29,8 @@ CREATE TABLE IF NOT EXISTS public.mt5_trips (
     swap public.trading_amount NOT NULL,
     fee public.trading_amount NOT NULL,
     net_result numeric(30, 8) GENERATED ALWAYS AS (profit + commission + swap + fee) STORED,
-    symbol public.key_text NOT NULL,
-    side text,
+    symbol public.deal_symbol NOT NULL,
+    side public.position_type,
     close_by_orders bigint[],
     CONSTRAINT mt5_trips_pkey PRIMARY KEY (account_id, position_id, leg),
     CONSTRAINT mt5_trips_account_id_fkey FOREIGN KEY (account_id)
@@ -38,8 +38,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_trips (
     CONSTRAINT mt5_trips_trading_order_id_fkey FOREIGN KEY (trading_order_id)
     REFERENCES public.trading_orders (id) ON DELETE SET NULL (trading_order_id),
     CONSTRAINT mt5_trips_trading_order_id_key UNIQUE (trading_order_id),
-    CONSTRAINT mt5_trips_leg_positive_check CHECK (leg > 0),
-    CONSTRAINT mt5_trips_side_known_check CHECK (side IN ('BUY', 'SELL'))
+    CONSTRAINT mt5_trips_leg_positive_check CHECK (leg > 0)
 ) WITH (fillfactor = 70);
 
 -- A new account is in no statistics of this column: the planner then takes its rows for one, and

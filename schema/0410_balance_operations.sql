@@ -11,7 +11,7 @@ CREATE TABLE IF NOT EXISTS public.balance_operations (
     user_id bigint NOT NULL,
     account_id bigint NOT NULL,
     mt5_deal_id public.key_text,
-    amount numeric(30, 8) NOT NULL,
+    amount public.trading_amount NOT NULL,
     occurred_at public.event_time NOT NULL,
     created_at public.event_time DEFAULT now() NOT NULL,
     CONSTRAINT balance_operations_pkey PRIMARY KEY (id),
@@ -20,7 +20,7 @@ CREATE TABLE IF NOT EXISTS public.balance_operations (
     CONSTRAINT balance_operations_account_id_user_id_fkey FOREIGN KEY (account_id, user_id)
     REFERENCES public.mt5_accounts (id, user_id),
     CONSTRAINT balance_operations_mt5_deal_id_not_blank_check CHECK (mt5_deal_id <> ''),
-    CONSTRAINT balance_operations_amount_not_zero_check CHECK (amount <> 0 AND amount <> 'NaN')
+    CONSTRAINT balance_operations_amount_not_zero_check CHECK (amount <> 0)
 );
 
 COMMENT ON TABLE public.balance_operations IS

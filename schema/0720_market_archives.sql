@@ -26,11 +26,11 @@ CREATE TABLE IF NOT EXISTS public.market_archives (
     location public.short_text NOT NULL,
     sha256 text NOT NULL,
     bars bigint NOT NULL,
-    price_sum numeric NOT NULL,
-    volume_sum numeric NOT NULL,
+    price_sum public.figure NOT NULL,
+    volume_sum public.figure NOT NULL,
     archived_at public.event_time DEFAULT now() NOT NULL,
     dropped_at public.event_time,
-    row_hash numeric,
+    row_hash public.figure,
     CONSTRAINT market_archives_pkey PRIMARY KEY (symbol, timeframe, month),
     CONSTRAINT market_archives_month_begins_check CHECK (
         isfinite(month) AND date_part('day', month) = 1
@@ -60,12 +60,12 @@ until they are archived again.';
 -- A month lies in two or three chunks, each dropped in a transaction of its own. What is left of it
 -- when a run is interrupted is no longer equal to its archive, so what may go is noted by chunk.
 CREATE TABLE IF NOT EXISTS internal.expired_bars (
-    symbol public.key_text NOT NULL,
-    timeframe public.key_text NOT NULL,
+    symbol public.symbol_name NOT NULL,
+    timeframe public.timeframe NOT NULL,
     month date NOT NULL,
     range_start public.finite_time NOT NULL,
     range_end public.finite_time NOT NULL,
-    row_hash numeric,
+    row_hash public.figure,
     CONSTRAINT expired_bars_pkey PRIMARY KEY (symbol, timeframe, range_start),
     CONSTRAINT expired_bars_month_finite_check CHECK (isfinite(month))
 );

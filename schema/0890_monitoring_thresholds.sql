@@ -4,15 +4,14 @@ CALL deploy.become_owner();
 
 CREATE TABLE IF NOT EXISTS monitoring.thresholds (
     name public.key_text NOT NULL,
-    warning numeric,
-    critical numeric,
+    warning public.figure,
+    critical public.figure,
     worse text DEFAULT 'above' NOT NULL,
     unit public.key_text NOT NULL,
     meaning public.long_text NOT NULL,
     action public.long_text NOT NULL,
     CONSTRAINT thresholds_pkey PRIMARY KEY (name),
     CONSTRAINT thresholds_worse_known_check CHECK (worse IN ('above', 'below')),
-    CONSTRAINT thresholds_not_nan_check CHECK (warning <> 'NaN' AND critical <> 'NaN'),
     CONSTRAINT thresholds_critical_is_worse_check CHECK (
         (worse = 'above' AND warning <= critical) OR (worse = 'below' AND warning >= critical)
     )

@@ -113,14 +113,15 @@ def test_table_lies_in_at_most_six_files(table: str) -> None:
 
 
 def test_functions_are_made_in_functions_alone() -> None:
-    """But for those that the deployment itself needs before any other file."""
+    """But for those that the deployment itself needs before any other file, and what a value must
+    be: a rule that changed would not look at the rows that are there."""
     elsewhere = {
         file.path
         for file in FILES
         for tree in trees(file)
         if isinstance(tree, ast.CreateFunctionStmt) and not file.path.startswith("functions/")
     }
-    assert elsewhere == {"schema/0010_deploy.sql"}
+    assert elsewhere == {"schema/0010_deploy.sql", "schema/0040_domains.sql"}
 
 
 def test_readme_and_install_sql_name_the_areas() -> None:

@@ -80,7 +80,7 @@ def test_long_values_do_not_fill_the_memory(
     file = make(tmp_path / "a.db", [(secrets.token_hex(50_000), 1.5, 7)] * 30)
     done = moving.run(db, file)
     assert (done.returncode, "DIFFERS" in done.stdout) == (1, False), done
-    assert set(moving.rejects(db).values()) == {"market_data_symbol_trimmed_check"}
+    assert set(moving.rejects(db).values()) == {"symbol_length_check"}
     assert f"{ROWS + 40:,} rows read, {ROWS + 10:,} moved, 30 REJECTED" in done.stdout
 
 

@@ -30,8 +30,8 @@ LONG = "".join(random.Random(9).choices(string.ascii_letters + string.digits, k=
         ({"volume": "1e450"}, "market_data_volume_fits"),
         ({"volume": "9" * 450}, "market_data_volume_fits"),
         ({"timestamp": "1e450"}, "market_data_timestamp_is_time"),
-        ({"symbol": LONG[:5_000]}, "market_data_symbol_trimmed_check"),
-        ({"symbol": LONG}, "market_data_symbol_trimmed_check"),
+        ({"symbol": LONG[:5_000]}, "symbol_length_check"),
+        ({"symbol": LONG}, "symbol_length_check"),
     ],
     ids=range(9),
 )
@@ -59,7 +59,7 @@ def test_symbol_that_is_too_long_is_named_where_the_key_is_built_at_the_end(
     monkeypatch.setattr(sqlite_lines, "MANY", ROWS)
     done = moving.run(db, make(tmp_path / "a.db", [(LONG[:5_000], 1.5, 7)]))
     assert (done.returncode, "its key is built at the end" in done.stdout) == (1, True), done
-    assert moving.rejects(db) == {("market_data", ROWS + 11): "market_data_symbol_trimmed_check"}
+    assert moving.rejects(db) == {("market_data", ROWS + 11): "symbol_length_check"}
 
 
 def test_hint_of_several_lines_is_one_line(db: psycopg.Connection) -> None:

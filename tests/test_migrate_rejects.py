@@ -69,7 +69,7 @@ BROKEN = [
     ("account_snapshots", 0, {"session_id": str(uuid.UUID(int=99))},
      "account_snapshots_session_id_fkey"),
     ("market_data", 0, {"high": 0.5}, "market_data_high_is_highest_check"),
-    ("market_data", 0, {"timeframe": "M7"}, "market_data_timeframe_known_check"),
+    ("market_data", 0, {"timeframe": "M7"}, "timeframe_known_check"),
     ("market_data", 0, {"open": None}, "market_data_open_not_null"),
     ("performance_metrics", 0, {"win_rate": 400}, "performance_metrics_win_rate_range_check"),
 ]  # fmt: skip

@@ -297,7 +297,7 @@ BAD_DEALS: list[tuple[Any, str]] = [
     (deal() | {"symbol": 5}, "symbol is no text"),
     (deal() | {"symbol": " EURUSD"}, "symbol has blanks around it or control characters"),
     (deal() | {"symbol": ""}, "symbol is empty in a trade"),
-    (deal() | {"symbol": "x" * 201}, "symbol is too long"),
+    (deal() | {"symbol": "x" * 801}, "symbol is too long"),
     (deal() | {"comment": "x" * 4001}, "comment is too long"),
     (deal("1970-01-02"), "time is out of range"),
     (deal("3000-01-01"), "time is out of range"),

@@ -168,7 +168,7 @@ SELECT
     t.table_name,
     coalesce(
         p.parent_index,
-        CASE WHEN t.is_chunk THEN regexp_replace(c.relname, '^\d+_(\d+_)?', '') END::name,
+        CASE WHEN t.is_chunk THEN regexp_replace(c.relname, '^[0-9]+_([0-9]+_)?', '') END::name,
         c.relname
     ) AS index_name,
     i.indisunique OR k.conindid IS NOT NULL AS is_constraint,

@@ -117,7 +117,7 @@ WHERE
             AND (
                 i.indpred IS NULL
                 -- rows without a value refer to nobody
-                OR pg_get_expr(i.indpred, i.indrelid) ~ '^\(\w+ IS NOT NULL\)$'
+                OR pg_get_expr(i.indpred, i.indrelid) ~ '^\([a-z0-9_]+ IS NOT NULL\)$'
             )
             AND (
                 (i.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey

@@ -54,7 +54,7 @@ SELECT
     format('pgaudit.log = %s: a COPY into a hypertable ends the server', a.log) AS reason,
     'take write and all out of pgaudit.log; audit.changes notes the writes that matter' AS remedy
 FROM current_setting('pgaudit.log', TRUE) AS a (log)
-WHERE a.log ~ '(^|,)\s*(write|all)\M';
+WHERE a.log ~ '(^|,) *(write|all) *(,|$)';
 
 COMMENT ON VIEW monitoring.blind_spots IS
 'What the reader of these views can''t see here, and what to do about it. No row when all is in

@@ -58,7 +58,7 @@ SELECT
         left(
             regexp_replace(
                 (array_agg(s.query ORDER BY s.mean_ms DESC) FILTER (WHERE s.calls >= 5))[1],
-                '\s+', ' ', 'g'
+                '[ \t\r\n]+', ' ', 'g'
             ), 60
         ),
         'nothing ran five times'

@@ -21,11 +21,11 @@ wanted AS (
         m.found[1] AS name
     FROM (
         VALUES
-        ('tables', '^CREATE (?:UNLOGGED )?TABLE IF NOT EXISTS ([\w.]+)'),
-        ('indexes', '^CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?IF NOT EXISTS (\w+)'),
-        ('triggers', '^\s*CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER (\w+)'),
-        ('views', '^CREATE (?:OR REPLACE )?VIEW ([\w.]+)'),
-        ('functions', '^CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE) ([\w.]+)')
+        ('tables', '^CREATE (?:UNLOGGED )?TABLE IF NOT EXISTS ([a-z0-9_.]+)'),
+        ('indexes', '^CREATE (?:UNIQUE )?INDEX (?:CONCURRENTLY )?IF NOT EXISTS ([a-z0-9_]+)'),
+        ('triggers', '^ *CREATE (?:OR REPLACE )?(?:CONSTRAINT )?TRIGGER ([a-z0-9_]+)'),
+        ('views', '^CREATE (?:OR REPLACE )?VIEW ([a-z0-9_.]+)'),
+        ('functions', '^CREATE (?:OR REPLACE )?(?:FUNCTION|PROCEDURE) ([a-z0-9_.]+)')
     ) AS p (point, pattern)
     CROSS JOIN applied AS a
     CROSS JOIN LATERAL regexp_matches(a.body, p.pattern, 'gn') AS m (found)
@@ -37,7 +37,7 @@ wanted AS (
             SELECT FROM applied AS d
             WHERE
                 p.point = 'indexes'
-                AND d.body ~ format('DROP INDEX IF EXISTS (\w+\.)?%s\M', m.found[1])
+                AND d.body ~ format('DROP INDEX IF EXISTS ([a-z0-9_]+\.)?%s\M', m.found[1])
         )
     UNION
     SELECT

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 import psycopg
 
 from rubi import server_clock
-from rubi.bars.files import BarFile
+from rubi.bars.files import TIMEFRAMES, BarFile
 from rubi.bars.survey import Survey
 from rubi.bars.times import Times, joined
 
-LONG_FRAMES = ("H2", "H3", "H4", "H6", "H8", "H12", "D1", "W1", "MN1")
+LONG_FRAMES = TIMEFRAMES[TIMEFRAMES.index("H2") :]
 # At whose midnight daily bars begin. Zones that never change their clocks are among the hours.
 DAY_CLOCKS = (
     "America/New_York+7", "Europe/Athens", "Europe/London", "Europe/Berlin", "America/New_York",
