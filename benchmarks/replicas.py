@@ -26,7 +26,7 @@ from loads import MIX, copy_database, execute_file
 from rubi import connecting
 from rubi.cli import Failure, console, new_app, run
 from rubi.deploying import applying, history, sqlfiles
-from rubi.servers import clusters, embedded
+from rubi.servers import embedded
 from server import Server, running
 
 app = new_app(__doc__)
@@ -48,7 +48,7 @@ def replica(primary: Server, folder: Path) -> Iterator[Server]:
     """A replica that streams from the primary."""
     embedded.owned_folder(folder)
     made = subprocess.run(
-        [*clusters.prefix(), primary.programs / "pg_basebackup", "-h", primary.folder,
+        [*embedded.ending_with_us(), primary.programs / "pg_basebackup", "-h", primary.folder,
          "-U", "postgres", "-D", folder / "data", "-R", "-X", "stream", "-c", "fast"],
         capture_output=True, text=True, cwd="/",
     )  # fmt: skip

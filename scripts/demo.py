@@ -45,7 +45,7 @@ def up(context: typer.Context) -> None:
         make_ready(demo)
         with psycopg.connect(demo.dsn()) as connection:
             connection.execute("SET timezone = 'UTC'")
-            for title, query in SHOWN:
+            for title, query in SHOWN.items():
                 show(connection, title, query)
     say_how_to_connect(demo, monotonic() - began)
 

@@ -12,17 +12,7 @@ import typer
 
 from rubi.cli import Failure, new_app, run
 from rubi.connecting import Dsn
-from rubi.moving.command import (
-    DryRun,
-    LockPasswords,
-    Map,
-    Merge,
-    Only,
-    Rejects,
-    Resume,
-    Zone,
-    run_source,
-)
+from rubi.moving import command as move
 from rubi.moving.options import TABLES, Options
 from rubi.moving.sources import Csv, safe_name
 
@@ -37,14 +27,14 @@ def migrate(
         str, typer.Option(help="Name of the source, under which progress and rejects are kept")
     ] = "",
     dsn: Dsn = "",
-    only: Only = None,
-    map_file: Map = None,
-    zone: Zone = "",
-    dry_run: DryRun = False,
-    resume: Resume = False,
-    merge: Merge = False,
-    lock_passwords: LockPasswords = False,
-    rejects: Rejects = None,
+    only: move.Only = None,
+    map_file: move.Map = None,
+    zone: move.Zone = "",
+    dry_run: move.DryRun = False,
+    resume: move.Resume = False,
+    merge: move.Merge = False,
+    lock_passwords: move.LockPasswords = False,
+    rejects: move.Rejects = None,
     wait: Annotated[float, typer.Option(min=0, help="Seconds to wait for a deployment")] = 30,
 ) -> None:
     """Move CSV files in. Run again, it moves what is missing."""
@@ -62,7 +52,7 @@ def migrate(
         found[target] = file
     name = name or ",".join(sorted(file.name for file in files))
     report = rejects or files[0].with_name(safe_name(name) + ".rejected.jsonl")
-    complete = run_source(
+    complete = move.run_source(
         dsn, Csv(found, name), options, report,
         only=only or (), dry_run=dry_run, resume=resume, merge=merge, wait=wait,
     )  # fmt: skip

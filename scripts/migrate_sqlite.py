@@ -15,17 +15,7 @@ import typer
 
 from rubi.cli import new_app, run
 from rubi.connecting import Dsn
-from rubi.moving.command import (
-    DryRun,
-    LockPasswords,
-    Map,
-    Merge,
-    Only,
-    Rejects,
-    Resume,
-    Zone,
-    run_source,
-)
+from rubi.moving import command as move
 from rubi.moving.options import Options
 from rubi.moving.sources import Sqlite
 
@@ -36,14 +26,14 @@ app = new_app(__doc__)
 def migrate(
     file: Annotated[Path, typer.Argument(help="SQLite file, such as rubi_studio.db")],
     dsn: Dsn = "",
-    only: Only = None,
-    map_file: Map = None,
-    zone: Zone = "",
-    dry_run: DryRun = False,
-    resume: Resume = False,
-    merge: Merge = False,
-    lock_passwords: LockPasswords = False,
-    rejects: Rejects = None,
+    only: move.Only = None,
+    map_file: move.Map = None,
+    zone: move.Zone = "",
+    dry_run: move.DryRun = False,
+    resume: move.Resume = False,
+    merge: move.Merge = False,
+    lock_passwords: move.LockPasswords = False,
+    rejects: move.Rejects = None,
     wait: Annotated[
         float, typer.Option(min=0, help="Seconds to wait for a locked file, and for a deployment")
     ] = 30,
@@ -53,7 +43,7 @@ def migrate(
     options = Options.read(map_file, lock_passwords=lock_passwords, **given)
     target = rejects or file.with_name(file.name + ".rejected.jsonl")
     with closing(Sqlite(file, wait)) as source:
-        complete = run_source(
+        complete = move.run_source(
             dsn, source, options, target,
             only=only or (), dry_run=dry_run, resume=resume, merge=merge, wait=wait,
         )  # fmt: skip

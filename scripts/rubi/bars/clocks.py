@@ -10,6 +10,9 @@ from rubi import server_clock
 from rubi.bars.files import TIMEFRAMES, BarFile
 from rubi.bars.survey import Survey
 from rubi.bars.times import Times, joined
+from rubi.queries import queries
+
+SQL = queries(__file__)
 
 LONG_FRAMES = TIMEFRAMES[TIMEFRAMES.index("H2") :]
 # At whose midnight daily bars begin. Zones that never change their clocks are among the hours.
@@ -177,14 +180,7 @@ class Clocks:
         """How many of these moments are no beginning of a bar by each of these clocks."""
         return dict(
             self.connection.execute(
-                "WITH moments AS MATERIALIZED (SELECT CASE WHEN %(clock)s::text IS NULL"
-                " THEN t::timestamptz ELSE clock_to_utc(t::timestamp, %(clock)s) END AS moment"
-                " FROM unnest(%(texts)s::text[]) AS x (t))"
-                " SELECT c.clock, count(m.moment) FILTER (WHERE (date_part('epoch',"
-                " utc_to_clock(m.moment, c.clock)) * 1000000)::bigint %% (1000000"
-                " * least(date_part('epoch', timeframe_length(%(frame)s)), 86400)::bigint) <> 0)"
-                " FROM unnest(%(clocks)s::server_clock[]) AS c (clock) CROSS JOIN moments AS m"
-                " GROUP BY c.clock",
+                SQL.ODD_TIMES,
                 {
                     "clock": None if moments[0].tzinfo else plan.clock,
                     "texts": [m.isoformat(" ") for m in moments],

@@ -15,6 +15,7 @@ from rubi.bars import replay, samples
 from rubi.cli import console, print_table, step
 from rubi.demo import database
 from rubi.demo.server import DATABASE, Demo
+from rubi.queries import queries
 from rubi.reporting import writing
 from rubi.servers import debian, embedded
 
@@ -45,51 +46,15 @@ def show(connection: psycopg.Connection, title: str, query: str) -> None:
     print_table(table)
 
 
-SHOWN = (
-    (
-        "Rows",
-        """
-        SELECT c.relname AS table, (xpath('/row/n/text()', query_to_xml(
-            format('SELECT count(*) AS n FROM public.%I', c.relname), false, true, '')
-        ))[1]::text::bigint AS rows
-        FROM pg_class AS c
-        WHERE c.relnamespace = 'public'::regnamespace AND c.relkind = 'r'
-        ORDER BY c.relname
-        """,
-    ),
-    (
-        "Hypertables",
-        "SELECT hypertable_name AS table, num_chunks AS chunks"
-        " FROM timescaledb_information.hypertables ORDER BY 1",
-    ),
-    (
-        "user_trading_stats",
-        "SELECT username AS user, total_strategies AS strategies, total_signals AS signals,"
-        " executed_signals AS executed, total_orders AS orders, open_orders AS open,"
-        " round(total_profit, 2) AS profit, round(average_profit, 2) AS average"
-        " FROM user_trading_stats ORDER BY username",
-    ),
-    (
-        "Open positions",
-        "SELECT ticket, symbol, type, trim_scale(volume) AS volume,"
-        " trim_scale(open_price) AS open_price, trim_scale(current_price) AS current,"
-        " round(profit, 2) AS profit FROM open_positions_with_session ORDER BY symbol",
-    ),
-    (
-        "Results of the last twelve months with trades",
-        """
-        SELECT * FROM (
-            SELECT to_char(closed_at, 'YYYY-MM') AS month, count(*) AS trades,
-                count(*) FILTER (WHERE profit + commission + swap > 0) AS won,
-                round(sum(profit), 2) AS profit, round(sum(commission), 2) AS commission,
-                round(sum(profit + commission + swap), 2) AS net
-            FROM trading_orders WHERE closed_at IS NOT NULL
-            GROUP BY 1 ORDER BY 1 DESC LIMIT 12
-        ) AS months ORDER BY month
-        """,
-    ),
-    ("Proofs", "SELECT name, violations FROM monitoring.proofs ORDER BY name"),
-)
+SQL = queries(__file__)
+SHOWN = {
+    "Rows": SQL.ROWS,
+    "Hypertables": SQL.HYPERTABLES,
+    "user_trading_stats": SQL.STATISTICS,
+    "Open positions": SQL.POSITIONS,
+    "Results of the last twelve months with trades": SQL.MONTHS,
+    "Proofs": SQL.PROOFS,
+}
 
 
 def make_ready(demo: Demo) -> None:

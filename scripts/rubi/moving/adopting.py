@@ -23,8 +23,10 @@ from rubi.moving.options import TABLES, Options
 from rubi.moving.pipeline import Mover
 from rubi.moving.proof import Measure
 from rubi.moving.sources import Base, safe_name
+from rubi.queries import queries
 from rubi.servers import pgtools
 
+SQL = queries(__file__)
 SCHEMA = "base_3_0_0"
 LATER = ("account_snapshots", "market_data")  # they have the most rows, and nothing hangs on them
 TYPES = ("signal_type_enum", "signal_status_enum")
@@ -62,20 +64,7 @@ def state(connection: psycopg.Connection) -> str:
 def strangers(connection: psycopg.Connection) -> list[str]:
     """Objects of others that hang on the base's tables: they would stop the old ones' going."""
     rows = connection.execute(
-        "SELECT DISTINCT 'view ' || r.ev_class::regclass::text FROM pg_depend AS d"
-        " JOIN pg_rewrite AS r ON d.classid = 'pg_rewrite'::regclass AND d.objid = r.oid"
-        " JOIN pg_class AS c ON c.oid = r.ev_class"
-        " WHERE d.refclassid = 'pg_class'::regclass AND d.refobjid = ANY (%(tables)s::regclass[])"
-        " AND c.relname <> ALL (%(views)s)"
-        " UNION ALL SELECT format('foreign key %%s of %%s', conname, conrelid::regclass)"
-        " FROM pg_constraint WHERE contype = 'f' AND confrelid = ANY (%(tables)s::regclass[])"
-        " AND conrelid <> ALL (%(tables)s::regclass[])"
-        " UNION ALL SELECT format('trigger %%s of %%s', t.tgname, t.tgrelid::regclass)"
-        " FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid"
-        " WHERE t.tgrelid = ANY (%(tables)s::regclass[]) AND NOT t.tgisinternal"
-        " AND p.proname <> %(function)s AND NOT EXISTS (SELECT FROM pg_depend AS d"
-        " WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')"
-        " ORDER BY 1",
+        SQL.STRANGERS,
         {"tables": [f"public.{t}" for t in TABLES], "views": list(VIEWS), "function": TOUCHES},
     ).fetchall()
     return [row[0] for row in rows]

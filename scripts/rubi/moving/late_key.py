@@ -12,21 +12,10 @@ import psycopg
 from psycopg import sql
 
 from rubi.cli import console
+from rubi.queries import queries
 
 WAIT = "3s"  # for the lock, for which others who want bars wait too
-# nothing hangs on it that would have to be made again but its comment
-KEY = (
-    "SELECT c.conname, pg_get_constraintdef(c.oid), obj_description(c.oid, 'pg_constraint')"
-    " FROM pg_constraint AS c JOIN pg_index AS i ON i.indexrelid = c.conindid"
-    " JOIN pg_class AS k ON k.oid = c.conindid"
-    " WHERE c.conrelid = 'public.market_data'::regclass AND c.contype = 'p'"
-    " AND NOT i.indisclustered AND NOT i.indisreplident AND k.reloptions IS NULL"
-    " AND k.reltablespace = 0 AND obj_description(k.oid, 'pg_class') IS NULL"
-    " AND NOT EXISTS (SELECT FROM timescaledb_information.hypertables AS h"
-    " WHERE h.hypertable_schema = 'public' AND h.hypertable_name = 'market_data'"
-    " AND h.compression_enabled)"  # the columnstore has indexes of its own
-    " AND NOT EXISTS (SELECT FROM public.market_data)"
-)
+SQL = queries(__file__)
 
 
 @dataclass
@@ -56,7 +45,7 @@ class Key:
 def dropped(connection: psycopg.Connection) -> Key | None:
     """Drop the key. None where it has to stay: bars are there, the lock is not to be had, or
     something of the database hangs on the key."""
-    if not connection.execute(KEY).rowcount:
+    if not connection.execute(SQL.KEY).rowcount:
         return None
     key = None
     try:
@@ -64,7 +53,7 @@ def dropped(connection: psycopg.Connection) -> Key | None:
             before = connection.execute("SELECT current_setting('lock_timeout')").fetchone()[0]
             connection.execute(f"SET LOCAL lock_timeout = '{WAIT}'")
             connection.execute("LOCK TABLE public.market_data IN ACCESS EXCLUSIVE MODE")
-            if not (row := connection.execute(KEY).fetchone()):
+            if not (row := connection.execute(SQL.KEY).fetchone()):
                 raise psycopg.Rollback
             connection.execute(
                 sql.SQL("ALTER TABLE public.market_data DROP CONSTRAINT {}").format(

@@ -14,7 +14,9 @@ from rubi.moving.conversions import Bad, Column, convert, is_hash, jsonable
 from rubi.moving.numbers_and_times import Clock, plain
 from rubi.moving.options import TABLES, Options
 from rubi.moving.sources import Csv, Rows, Source, Sqlite
+from rubi.queries import queries
 
+SQL = queries(__file__)
 ADMINISTRATOR = "admin@rubi-studio.com"
 KEYS = {
     "market_data": ("symbol", "timeframe", "timestamp"),
@@ -179,21 +181,7 @@ def our_columns(
 ) -> dict[str, Column]:
     """Columns of ours that can be written, with what NULL becomes where it is not allowed."""
     with connection.cursor(row_factory=tuple_row) as cursor:
-        rows = cursor.execute(
-            "SELECT a.attname, t.typname, t.typtype,"
-            " CASE WHEN o.typtype = 'd' THEN o.typtypmod ELSE a.atttypmod END, a.attnotnull,"
-            " pg_get_expr(d.adbin, d.adrelid), (SELECT array_agg(e.enumlabel::text"
-            " ORDER BY e.enumsortorder) FROM pg_enum AS e WHERE e.enumtypid = t.oid)"
-            " FROM pg_attribute AS a"
-            # a domain is read as the type that it restricts
-            " JOIN pg_type AS o ON o.oid = a.atttypid"
-            " JOIN pg_type AS t ON t.oid = coalesce(nullif(o.typbasetype, 0), o.oid)"
-            " LEFT JOIN pg_attrdef AS d"
-            " ON d.adrelid = a.attrelid AND d.adnum = a.attnum"
-            " WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped"
-            " AND a.attgenerated = '' ORDER BY a.attnum",
-            [f"public.{table}"],
-        ).fetchall()
+        rows = cursor.execute(SQL.COLUMNS, {"table": f"public.{table}"}).fetchall()
         result = {}
         for name, kind, form, typmod, required, default, labels in rows:
             known = {

@@ -8,11 +8,13 @@ from typing import Any
 
 import psycopg
 
+from rubi.queries import queries
 from rubi.reporting.figures import Report
-from rubi.reporting.scope import TRADES, Row, Scope, rows
+from rubi.reporting.scope import Row, Scope, of_trades, rows
 from rubi.reporting.wording import duration
 
 SYMBOLS = 4  # symbols with candles, those traded most
+SQL = queries(__file__)
 SHOWN_TRADES = 50  # of each, the last ones
 SHOWN_BARS = 2000
 PADDING = 30  # bars before the first of these trades and after the last
@@ -55,31 +57,7 @@ def read_series(connection: psycopg.Connection, scope: Scope) -> list[Row]:
     """Traded symbols, most traded first, with the timeframes there are bars of."""
     return rows(
         connection,
-        TRADES
-        + """
-        , traded AS (
-            SELECT t.symbol, count(*) AS trades, min(o.account_id) AS account_id
-            FROM trades AS t
-            INNER JOIN public.trading_orders AS o ON t.order_id = o.id
-            GROUP BY t.symbol
-        ),
-
-        named AS (
-            SELECT t.symbol, t.trades, n.bar_symbol, n.rank
-            FROM traded AS t
-            CROSS JOIN LATERAL (
-                VALUES (t.symbol, 1), (public.canonical_symbol(t.account_id, t.symbol), 2)
-            ) AS n (bar_symbol, rank)
-            WHERE n.bar_symbol IS NOT NULL
-        )
-
-        SELECT n.symbol, n.trades, n.bar_symbol,
-            array_agg(c.timeframe::text) FILTER (WHERE c.last_timestamp IS NOT NULL) AS timeframes
-        FROM named AS n
-        LEFT JOIN public.market_data_coverage AS c ON n.bar_symbol = c.symbol
-        GROUP BY n.symbol, n.trades, n.bar_symbol, n.rank
-        ORDER BY n.trades DESC, n.symbol, n.rank
-        """,
+        of_trades(SQL.SERIES),
         scope.parameters(),
     )
 
@@ -146,20 +124,7 @@ def read_candles(
             continue
         trades = rows(
             connection,
-            TRADES
-            + """
-            SELECT t.order_id, t.order_type, t.volume, o.open_price, o.close_price, t.opened_at,
-                t.closed_at, t.net
-            FROM (
-                SELECT *
-                FROM trades
-                WHERE symbol = %(symbol)s
-                ORDER BY closed_at DESC, order_id DESC
-                LIMIT %(limit)s
-            ) AS t
-            INNER JOIN public.trading_orders AS o ON t.order_id = o.id
-            ORDER BY t.closed_at, t.order_id
-            """,
+            of_trades(SQL.TRADES),
             scope.parameters(symbol=row["symbol"], limit=SHOWN_TRADES),
         )
         first, last = min(t["opened_at"] for t in trades), trades[-1]["closed_at"]
@@ -246,15 +211,7 @@ def order_notes(connection: psycopg.Connection, report: Report) -> list[Note]:
     """Orders that are closed and in no figure, and trades of which too little is known."""
     scope = report.scope
     cancelled, nameless = connection.execute(
-        """
-        SELECT count(*) FILTER (WHERE o.close_price IS NULL),
-            count(*) FILTER (WHERE o.close_price IS NOT NULL AND o.account_id IS NULL)
-        FROM public.trading_orders AS o
-        WHERE o.user_id = %(user_id)s
-            AND o.closed_at >= %(start)s AND o.closed_at < %(end)s
-            AND (%(strategy_id)s::bigint IS NULL OR o.strategy_id = %(strategy_id)s)
-            AND (%(account_id)s::bigint IS NULL OR o.account_id = %(account_id)s)
-        """,
+        SQL.UNTOLD,
         scope.parameters(),
     ).fetchone()
     notes = []

@@ -13,8 +13,10 @@ from typing import Any
 
 import psycopg
 
-from rubi.reporting.scope import TRADES, Row, Scope, find_currencies, rows
+from rubi.queries import queries
+from rubi.reporting.scope import Row, Scope, find_currencies, of_trades, rows
 
+SQL = queries(__file__)
 POINTS = 1000  # groups that a curve of trades is drawn in: two points each
 # as symbol_results, hour_results and so on say it
 RESULT = """
@@ -32,40 +34,6 @@ GROUPS = {
     "hours": "extract(HOUR FROM t.opened_at AT TIME ZONE 'UTC')::integer",
     "weekdays": "extract(ISODOW FROM t.opened_at AT TIME ZONE 'UTC')::integer",
 }
-# The running result and how far it is below its high; of each group of trades the lowest and the
-# highest point, so that no peak and no fall is lost in drawing.
-CURVE = """
-, running AS (
-    SELECT t.closed_at, t.order_id, sum(t.net) OVER w AS total, row_number() OVER w AS number
-    FROM trades AS t
-    WINDOW w AS (ORDER BY t.closed_at, t.order_id ROWS UNBOUNDED PRECEDING)
-),
-
-fallen AS (
-    SELECT r.closed_at, r.number, r.total,
-        greatest(max(r.total) OVER (ORDER BY r.number ROWS UNBOUNDED PRECEDING), 0) - r.total
-            AS fall,
-        (r.number - 1) * least(%(points)s, count(*) OVER ()) / count(*) OVER () AS part
-    FROM running AS r
-)
-
-SELECT
-    f.part,
-    count(*) AS trades,
-    min(f.total) AS low,
-    (array_agg(f.closed_at ORDER BY f.total, f.number))[1] AS low_at,
-    (array_agg(f.number ORDER BY f.total, f.number))[1] AS low_number,
-    max(f.total) AS high,
-    (array_agg(f.closed_at ORDER BY f.total DESC, f.number))[1] AS high_at,
-    (array_agg(f.number ORDER BY f.total DESC, f.number))[1] AS high_number,
-    max(f.fall) AS fall,
-    (array_agg(f.closed_at ORDER BY f.fall DESC, f.number))[1] AS fall_at,
-    (array_agg(f.total ORDER BY f.number DESC))[1] AS last,
-    max(f.closed_at) AS last_at
-FROM fallen AS f
-GROUP BY f.part
-ORDER BY f.part
-"""
 
 
 @dataclass
@@ -96,8 +64,10 @@ def read_groups(connection: psycopg.Connection, scope: Scope) -> dict[str, list[
     return {
         name: rows(
             connection,
-            f"{TRADES} SELECT {expression} AS key, {RESULT} FROM trades AS t GROUP BY 1"
-            + (" ORDER BY sum(t.net) DESC, 1" if name == "symbols" else " ORDER BY 1"),
+            of_trades(
+                f"SELECT {expression} AS key, {RESULT} FROM trades AS t GROUP BY 1"
+                + (" ORDER BY sum(t.net) DESC, 1" if name == "symbols" else " ORDER BY 1")
+            ),
             scope.parameters(),
         )
         for name, expression in GROUPS.items()
@@ -116,8 +86,7 @@ def nice_width(span: Decimal, parts: int) -> Decimal:
 def read_distribution(connection: psycopg.Connection, scope: Scope) -> list[Row]:
     """Trades by net result in bins of one width; the outermost half percents are open bins."""
     low, high = connection.execute(
-        TRADES + "SELECT percentile_disc(0.005) WITHIN GROUP (ORDER BY t.net),"
-        " percentile_disc(0.995) WITHIN GROUP (ORDER BY t.net) FROM trades AS t",
+        of_trades(SQL.RANGE),
         scope.parameters(),
     ).fetchone()
     if low is None:
@@ -126,23 +95,7 @@ def read_distribution(connection: psycopg.Connection, scope: Scope) -> list[Row]
     first, last = low // width - (low % width < 0), high // width - (high % width < 0)
     return rows(
         connection,
-        TRADES
-        + """
-        , counted AS (
-            SELECT greatest(least(floor(t.net / %(width)s), %(last)s + 1), %(first)s - 1) AS bin,
-                count(*) AS trades
-            FROM trades AS t
-            GROUP BY 1
-        )
-
-        SELECT b.bin * %(width)s AS low, (b.bin + 1) * %(width)s AS high,
-            b.bin < %(first)s AS is_open_below, b.bin > %(last)s AS is_open_above,
-            coalesce(c.trades, 0) AS trades
-        FROM generate_series(%(first)s - 1, %(last)s + 1) AS b (bin)
-        LEFT JOIN counted AS c ON b.bin = c.bin
-        WHERE b.bin BETWEEN %(first)s AND %(last)s OR c.trades > 0
-        ORDER BY b.bin
-        """,
+        of_trades(SQL.DISTRIBUTION),
         scope.parameters(width=width, first=int(first), last=int(last)),
     )
 
@@ -153,16 +106,7 @@ def read_equity(connection: psycopg.Connection, scope: Scope) -> list[Row]:
         return []
     found = rows(
         connection,
-        """
-        SELECT d.day, d.account_id, d.balance, d.equity, d.drawdown_percent
-        FROM public.daily_equity AS d
-        WHERE d.user_id = %(user_id)s
-            AND (%(account_id)s::bigint IS NULL OR d.account_id = %(account_id)s)
-            AND (%(currency)s::text IS NULL OR d.currency = %(currency)s)
-            AND d.day >= (%(start)s AT TIME ZONE 'UTC')::date
-            AND d.day < (%(end)s AT TIME ZONE 'UTC')::date
-        ORDER BY d.day, d.account_id
-        """,
+        SQL.EQUITY,
         scope.parameters(),
     )
     if len({row["account_id"] for row in found}) <= 1:
@@ -226,14 +170,7 @@ def read_last_trades(connection: psycopg.Connection, scope: Scope, limit: int) -
     """The trades closed last, latest first, with their prices."""
     return rows(
         connection,
-        TRADES
-        + """
-        SELECT t.order_id, t.symbol, t.order_type, t.volume, o.open_price, o.close_price,
-            t.opened_at, t.closed_at, t.net
-        FROM (SELECT * FROM trades ORDER BY closed_at DESC, order_id DESC LIMIT %(limit)s) AS t
-        INNER JOIN public.trading_orders AS o ON t.order_id = o.id
-        ORDER BY t.closed_at DESC, t.order_id DESC
-        """,
+        of_trades(SQL.LAST_TRADES),
         scope.parameters(limit=limit),
     )
 
@@ -259,7 +196,7 @@ def read(
         made_at=connection.execute("SELECT now()").fetchone()[0],
         metrics=metrics,
         definitions=definitions,
-        curve=rows(connection, TRADES + CURVE, scope.parameters(points=POINTS)),
+        curve=rows(connection, of_trades(SQL.CURVE), scope.parameters(points=POINTS)),
         distribution=read_distribution(connection, scope),
         last_trades=read_last_trades(connection, scope, last),
         equity=read_equity(connection, scope),

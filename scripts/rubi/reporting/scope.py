@@ -10,19 +10,10 @@ import psycopg
 from psycopg.rows import dict_row
 
 from rubi.cli import Failure
+from rubi.queries import queries
 
-TRADES = """
-WITH trades AS (
-    SELECT t.order_id, t.symbol, t.order_type, t.volume, t.opened_at, t.closed_at, t.closed_on,
-        t.currency, t.profit, t.commission, t.swap, t.net, t.side
-    FROM public.closed_trades AS t
-    WHERE t.user_id = %(user_id)s
-        AND t.closed_at >= %(start)s AND t.closed_at < %(end)s
-        AND (%(strategy_id)s::bigint IS NULL OR t.strategy_id = %(strategy_id)s)
-        AND (%(account_id)s::bigint IS NULL OR t.account_id = %(account_id)s)
-        AND t.currency IS NOT DISTINCT FROM %(currency)s
-)
-"""
+SQL = queries(__file__)
+CURRENCY = "AND t.currency IS NOT DISTINCT FROM %(currency)s"
 
 Row = dict[str, Any]
 
@@ -51,6 +42,14 @@ def rows(connection: psycopg.Connection, query: str, parameters: Row) -> list[Ro
     """The rows of a query as dictionaries."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, parameters).fetchall()
+
+
+def of_trades(statement: str, trades: str = SQL.TRADES) -> str:
+    """A statement that reads the relation trades, with that relation before it."""
+    head = f"WITH trades AS (\n{trades}\n)"
+    if statement.startswith("WITH "):
+        return f"{head}, {statement.removeprefix('WITH ')}"
+    return f"{head}\n{statement}"
 
 
 def find_user(connection: psycopg.Connection, wanted: str) -> tuple[int, str]:
@@ -102,21 +101,7 @@ def find_scope(
             ).fetchall(), "account", account, "number or id",
         )  # fmt: skip
     first, last = connection.execute(
-        """
-        SELECT min(e.at), max(e.at)
-        FROM (
-            SELECT t.closed_at AS at
-            FROM public.closed_trades AS t
-            WHERE t.user_id = %(user)s
-                AND (%(strategy)s::bigint IS NULL OR t.strategy_id = %(strategy)s)
-                AND (%(account)s::bigint IS NULL OR t.account_id = %(account)s)
-            UNION ALL
-            SELECT d.day::timestamptz
-            FROM public.daily_equity AS d
-            WHERE d.user_id = %(user)s AND %(strategy)s::bigint IS NULL
-                AND (%(account)s::bigint IS NULL OR d.account_id = %(account)s)
-        ) AS e
-        """,
+        SQL.PERIOD,
         {"user": user_id, "strategy": strategy_id, "account": account_id},
     ).fetchone()
     today = datetime.now(UTC)
@@ -137,8 +122,10 @@ def find_currencies(connection: psycopg.Connection, scope: Scope) -> list[Row]:
     """Currencies of the scope's trades, the one with most trades first."""
     return rows(
         connection,
-        TRADES.replace("AND t.currency IS NOT DISTINCT FROM %(currency)s", "")
-        + "SELECT t.currency, count(*) AS trades, sum(t.net) AS net_profit FROM trades AS t"
-        " GROUP BY t.currency ORDER BY count(*) DESC, t.currency NULLS LAST",
+        of_trades(
+            "SELECT t.currency, count(*) AS trades, sum(t.net) AS net_profit FROM trades AS t"
+            " GROUP BY t.currency ORDER BY count(*) DESC, t.currency NULLS LAST",
+            SQL.TRADES.replace(CURRENCY, ""),
+        ),
         scope.parameters(),
     )

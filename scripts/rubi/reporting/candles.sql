@@ -1,0 +1,47 @@
+-- candles.sql: bars and trades of a symbol, and what no figure tells.
+
+-- SERIES: traded symbols, most traded first, with the timeframes there are bars of
+WITH traded AS (
+    SELECT t.symbol, count(*) AS trades, min(o.account_id) AS account_id
+    FROM trades AS t
+    INNER JOIN public.trading_orders AS o ON t.order_id = o.id
+    GROUP BY t.symbol
+),
+
+named AS (
+    SELECT t.symbol, t.trades, n.bar_symbol, n.rank
+    FROM traded AS t
+    CROSS JOIN LATERAL (
+        VALUES (t.symbol, 1), (public.canonical_symbol(t.account_id, t.symbol), 2)
+    ) AS n (bar_symbol, rank)
+    WHERE n.bar_symbol IS NOT NULL
+)
+
+SELECT n.symbol, n.trades, n.bar_symbol,
+    array_agg(c.timeframe::text) FILTER (WHERE c.last_timestamp IS NOT NULL) AS timeframes
+FROM named AS n
+LEFT JOIN public.market_data_coverage AS c ON n.bar_symbol = c.symbol
+GROUP BY n.symbol, n.trades, n.bar_symbol, n.rank
+ORDER BY n.trades DESC, n.symbol ASC, n.rank ASC;
+
+-- TRADES: the newest trades of a symbol, oldest first
+SELECT t.order_id, t.order_type, t.volume, o.open_price, o.close_price, t.opened_at,
+    t.closed_at, t.net
+FROM (
+    SELECT *
+    FROM trades
+    WHERE symbol = %(symbol)s
+    ORDER BY closed_at DESC, order_id DESC
+    LIMIT %(limit)s
+) AS t
+INNER JOIN public.trading_orders AS o ON t.order_id = o.id
+ORDER BY t.closed_at, t.order_id;
+
+-- UNTOLD: closed orders without a price, and those of no account
+SELECT count(*) FILTER (WHERE o.close_price IS NULL),
+    count(*) FILTER (WHERE o.close_price IS NOT NULL AND o.account_id IS NULL)
+FROM public.trading_orders AS o
+WHERE o.user_id = %(user_id)s
+    AND o.closed_at >= %(start)s AND o.closed_at < %(end)s
+    AND (%(strategy_id)s::bigint IS NULL OR o.strategy_id = %(strategy_id)s)
+    AND (%(account_id)s::bigint IS NULL OR o.account_id = %(account_id)s);
