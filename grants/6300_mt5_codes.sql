@@ -2,6 +2,7 @@
 
 CALL deploy.become_owner();
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON public.mt5_codes, public.mt5_deal_types TO rubi_app;
+REVOKE INSERT, UPDATE, DELETE ON public.mt5_codes, public.mt5_deal_types FROM rubi_app;
 GRANT SELECT ON internal.mt5_fields TO rubi_backup;
-GRANT SELECT ON public.mt5_codes, public.mt5_deal_types TO rubi_tenant, rubi_readonly, rubi_backup;
+GRANT SELECT ON public.mt5_codes, public.mt5_deal_types
+TO rubi_app, rubi_tenant, rubi_readonly, rubi_backup;

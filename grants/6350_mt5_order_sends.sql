@@ -2,10 +2,9 @@
 
 CALL deploy.become_owner();
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON
-public.mt5_order_send_quality, public.mt5_order_sends
-TO rubi_app;
-GRANT SELECT ON public.mt5_order_send_quality TO rubi_readonly, rubi_backup;
+REVOKE INSERT, UPDATE, DELETE ON public.mt5_order_send_quality FROM rubi_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.mt5_order_sends TO rubi_app;
+GRANT SELECT ON public.mt5_order_send_quality TO rubi_app, rubi_readonly, rubi_backup;
 GRANT SELECT ON public.mt5_order_sends TO rubi_tenant, rubi_readonly, rubi_backup;
 GRANT USAGE, SELECT ON SEQUENCE public.mt5_order_sends_id_seq TO rubi_app;
 GRANT SELECT ON SEQUENCE public.mt5_order_sends_id_seq TO rubi_backup;

@@ -2,8 +2,9 @@
 
 CALL deploy.become_owner();
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON public.mt5_report_figures, public.mt5_reports TO rubi_app;
-GRANT SELECT ON public.mt5_report_figures TO rubi_tenant, rubi_readonly;
+REVOKE INSERT, UPDATE, DELETE ON public.mt5_report_figures FROM rubi_app;
+GRANT SELECT, INSERT, UPDATE, DELETE ON public.mt5_reports TO rubi_app;
+GRANT SELECT ON public.mt5_report_figures TO rubi_app, rubi_tenant, rubi_readonly;
 GRANT SELECT ON public.mt5_reports TO rubi_tenant, rubi_readonly, rubi_backup;
 GRANT USAGE, SELECT ON SEQUENCE public.mt5_reports_id_seq TO rubi_app;
 GRANT SELECT ON SEQUENCE public.mt5_reports_id_seq TO rubi_backup;

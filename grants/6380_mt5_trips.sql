@@ -2,11 +2,12 @@
 
 CALL deploy.become_owner();
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON
+REVOKE INSERT, UPDATE, DELETE ON
 public.mt5_trip_links, public.mt5_trip_results, public.mt5_trips
-TO rubi_app;
-GRANT SELECT ON public.mt5_trip_links, public.mt5_trip_results TO rubi_readonly, rubi_backup;
-GRANT SELECT ON public.mt5_trips TO rubi_tenant, rubi_readonly, rubi_backup;
+FROM rubi_app;
+GRANT SELECT ON public.mt5_trip_links, public.mt5_trip_results
+TO rubi_app, rubi_readonly, rubi_backup;
+GRANT SELECT ON public.mt5_trips TO rubi_app, rubi_tenant, rubi_readonly, rubi_backup;
 GRANT SELECT ON monitoring.trip_violations TO rubi_monitor, rubi_backup;
 
 CALL deploy.set_tenant_policies('public.mt5_trips', 'account_id');

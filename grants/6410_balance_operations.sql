@@ -2,8 +2,9 @@
 
 CALL deploy.become_owner();
 
-GRANT SELECT, INSERT, UPDATE, DELETE ON public.balance_operations TO rubi_app;
-GRANT SELECT ON public.balance_operations TO rubi_tenant, rubi_readonly, rubi_backup;
+-- made from deals; whoever has no gateway books a deposit as a deal, by ingest_mt5_deals()
+REVOKE INSERT, UPDATE, DELETE ON public.balance_operations FROM rubi_app;
+GRANT SELECT ON public.balance_operations TO rubi_app, rubi_tenant, rubi_readonly, rubi_backup;
 GRANT USAGE, SELECT ON SEQUENCE public.balance_operations_id_seq TO rubi_app;
 GRANT SELECT ON SEQUENCE public.balance_operations_id_seq TO rubi_backup;
 

@@ -167,10 +167,7 @@ def test_80_generated_histories_of_users_with_deposits_equal_the_references(
             for _ in range(random_.choice([0, 1, 3]))
         ]
         for at, amount in flows:
-            rows.insert(
-                app, "balance_operations", user_id=user, account_id=account, amount=amount,
-                occurred_at=at,
-            )  # fmt: skip
+            rows.deposit(app, account, amount, at)
         rows.snapshot(
             app, session, balance=50000, equity=50000, timestamp=START - timedelta(seconds=1)
         )

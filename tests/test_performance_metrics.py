@@ -152,8 +152,7 @@ def test_a_deposit_in_the_middle_is_no_return(app: psycopg.Connection) -> None:
     user = rows.user(app)
     number, session = account(app, user)
     rows.snapshot(app, session, timestamp="2025-12-31 23:00+00")
-    deposit = {"user_id": user, "account_id": number, "amount": 1000}
-    rows.insert(app, "balance_operations", occurred_at="2026-01-10 18:00+00", **deposit)
+    rows.deposit(app, number, 1000, "2026-01-10 18:00+00")
     trade(app, user, 10, 100, account_id=number)
     row = calculate(app, user, None, PERIOD[0], "2026-01-11 00:00+00")
     # 100 over 1,000 plus the deposit of that day, though it came after the trade
@@ -180,10 +179,7 @@ def test_the_opening_balance_is_carried_from_the_nearest_snapshot(app: psycopg.C
     rows.snapshot(app, session, balance=1000, timestamp="2026-01-05 00:00+00")
     trade(app, user, 3, 50, account_id=number)
     trade(app, user, 6, -20, account_id=number)
-    operation = {"user_id": user, "account_id": number}
-    rows.insert(
-        app, "balance_operations", occurred_at="2026-01-07 00:00+00", amount=500, **operation
-    )
+    rows.deposit(app, number, 500, "2026-01-07 00:00+00")
     cases = {"2026-01-01 00:00+00": 950, "2026-01-06 00:00+00": 1000, "2026-01-08 00:00+00": 1480}
     for start, balance in cases.items():
         assert calculate(app, user, None, start, PERIOD[1])["opening_balance"] == balance, start
@@ -194,10 +190,7 @@ def test_without_snapshots_the_balance_is_what_was_deposited_and_made(
 ) -> None:
     user = rows.user(app)
     number, _ = account(app, user)
-    operation = {"user_id": user, "account_id": number}
-    rows.insert(
-        app, "balance_operations", occurred_at="2025-12-01 00:00+00", amount=500, **operation
-    )
+    rows.deposit(app, number, 500, "2025-12-01 00:00+00")
     trade(app, user, 3, 50, account_id=number)
     assert calculate(app, user, None, *PERIOD)["opening_balance"] == 500
     assert calculate(app, user, None, "2026-01-04 00:00+00", PERIOD[1])["opening_balance"] == 550
@@ -233,10 +226,7 @@ def test_equity_drawdowns_come_from_snapshots_without_deposits(app: psycopg.Conn
     number, session = account(app, user)
     for day, equity in enumerate((1000, 700, 1100, 5100, 4500, 5200), 1):
         rows.snapshot(app, session, equity=equity, timestamp=f"2026-01-{day:02} 00:00+00")
-    rows.insert(
-        app, "balance_operations", user_id=user, account_id=number, amount=4000,
-        occurred_at="2026-01-03 12:00+00",
-    )  # fmt: skip
+    rows.deposit(app, number, 4000, "2026-01-03 12:00+00")
     row = calculate(app, user, None, *PERIOD)
     assert (row["equity_drawdown_absolute"], row["equity_drawdown_absolute_percent"]) == (500, 10)
     assert (row["equity_drawdown_relative"], row["equity_drawdown_relative_percent"]) == (300, 30)
@@ -368,18 +358,18 @@ def test_stored_figures_without_sense_are_refused(app: psycopg.Connection) -> No
     rows.metrics(app, user, basis="equity", observations=0, **good)
 
 
-def test_balance_operations_are_stored_once_and_never_of_nothing(app: psycopg.Connection) -> None:
-    user = rows.user(app)
-    number, _ = account(app, user)
+def test_balance_operations_are_stored_once_and_never_of_nothing(db: psycopg.Connection) -> None:
+    user = rows.user(db)
+    number, _ = account(db, user)
     values = {"user_id": user, "account_id": number, "occurred_at": PERIOD[0], "mt5_deal_id": "1"}
     refused = {0: "balance_operations_amount_not_zero_check", "NaN": "amount_not_nan_check"}
     for amount, rule in refused.items():
         with pytest.raises(errors.CheckViolation) as error:
-            rows.insert(app, "balance_operations", amount=amount, **values)
+            rows.insert(db, "balance_operations", amount=amount, **values)
         assert error.value.diag.constraint_name == rule
-    rows.insert(app, "balance_operations", amount=-1, **values)
+    rows.insert(db, "balance_operations", amount=-1, **values)
     with pytest.raises(errors.UniqueViolation) as error:
-        rows.insert(app, "balance_operations", amount=-1, **values)
+        rows.insert(db, "balance_operations", amount=-1, **values)
     assert error.value.diag.constraint_name == "balance_operations_mt5_deal_id_account_id_key"
 
 

@@ -52,10 +52,7 @@ def make_user(app: psycopg.Connection, text: str) -> dict[str, object]:
     order = rows.closed_order(app, user, symbol=text, signal_id=signal, mt5_order_id="1")
     position = rows.position(app, session, symbol=text, ticket="1")
     rows.snapshot(app, session, balance=777 if text == SECRET else 1)
-    rows.insert(
-        app, "balance_operations", user_id=user, account_id=account_of(app, session),
-        amount=777 if text == SECRET else 1, occurred_at="2026-01-05 10:00+00",
-    )  # fmt: skip
+    rows.deposit(app, account_of(app, session), 777 if text == SECRET else 1, "2026-01-05 10:00+00")
     rows.metrics(app, user, strategy_id=strategy, total_profit=777 if text == SECRET else 1)
     return {
         "user": user, "strategy": strategy, "session": session, "signal": signal, "order": order,

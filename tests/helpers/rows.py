@@ -8,6 +8,7 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
+from psycopg.types.json import Jsonb
 
 _numbers = itertools.count(1)
 HASH = "$2b$12$" + "a" * 53
@@ -101,3 +102,13 @@ def metrics(connection: psycopg.Connection, user_id: int, **values: Any) -> int:
         "period_end": "2026-01-06 00:00+00",
     } | values  # fmt: skip
     return insert(connection, "performance_metrics", **values)
+
+
+def deposit(connection: psycopg.Connection, account_id: int, amount: Any, at: Any) -> int:
+    """A deal that moves the balance, from which balance_operations follows."""
+    return insert(
+        connection, "trading_deals", returning="ticket", account_id=account_id,
+        ticket=next(_numbers), type=2, profit=amount, executed_at=at, time=0, time_msc=0,
+        time_ambiguous=False, volume=0, price=0, commission=0, swap=0, fee=0, symbol="",
+        source="api", raw=Jsonb({}),
+    )  # fmt: skip
