@@ -20,6 +20,7 @@ import machine
 from conftest import ROOT, Address
 from machine import Script, fake_server, refused
 from rubi.servers import embedded
+from rubi.waiting import until
 
 README = ROOT / "README.md"
 PROGRAM = [sys.executable, str(ROOT / "scripts/demo.py")]
@@ -212,7 +213,10 @@ def test_demo_goes_on_when_its_reader_ends(warm: dict[str, str]) -> None:
 
 def test_port_of_a_killed_server_does_not_stay(warm: dict[str, str]) -> None:
     data = next(Path(warm["RUBI_HOME"]).glob("demo-*/server/data"))
-    os.kill(int((data / "postmaster.pid").read_text().split()[0]), signal.SIGKILL)
+    pid = int((data / "postmaster.pid").read_text().split()[0])
+    os.kill(pid, signal.SIGKILL)
+    command = Path(f"/proc/{pid}/cmdline")  # empty when the process has ended and nobody noticed
+    until("the end of the server", lambda: not command.exists() or not command.read_bytes())
     refused(call(warm, "url"), "the demo is not running")
     port = str(embedded.free_port())
     done = call(warm, RUBI_DEMO_PORT=port)
