@@ -3,7 +3,7 @@
 One server of 2 cores: 8 connections do the API's mix at 200 requests a second, first alone, then
 beside a tenant that reads all its views, measures twenty years, writes and deletes signals in
 thousands and changes all its rows; at last beside one that sends SQL of its own and locks a table,
-which DELETE brings (docs/security.md). Prints milliseconds; wanted is a p99 below 50.
+which DELETE brings (docs/guides/security.md). Prints milliseconds; wanted is a p99 below 50.
 """
 
 from __future__ import annotations

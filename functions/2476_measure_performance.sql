@@ -2,8 +2,8 @@
 
 CALL deploy.become_owner();
 
--- docs/performance.md gives each formula. No set of arguments wants another plan, and planning at
--- each call would take longer than the figures.
+-- docs/reference/performance.md gives each formula. No set of arguments wants another plan, and
+-- planning at each call would take longer than the figures.
 CREATE OR REPLACE FUNCTION public.measure_performance(
     p_id bigint,
     p_user_id bigint,

@@ -2,8 +2,8 @@
 
 CALL deploy.become_owner();
 
--- What goes and what stays by law: docs/security.md. Everything here can be done again: a second
--- call takes away what the first one did not find.
+-- What goes and what stays by law: docs/guides/security.md. Everything here can be done again: a
+-- second call takes away what the first one did not find.
 CREATE OR REPLACE FUNCTION internal.forget_user(p_user public.users, p_accounts bigint[])
 RETURNS void
 LANGUAGE plpgsql

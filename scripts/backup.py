@@ -2,7 +2,7 @@
 
 Connects as PG* variables or --dsn say, best as rubi_backup. The backup appears in its folder when
 it is complete and verified, then it is uploaded and read back; only after that older ones are
-removed. Docs: docs/backups.md.
+removed. Docs: docs/guides/backups.md.
 """
 
 from __future__ import annotations
@@ -23,7 +23,9 @@ from rubi.connecting import Dsn
 app = new_app(__doc__)
 app.info.no_args_is_help = False
 Folder = Annotated[Path, typer.Option("--dir", help="folder of the local copies")]
-Bucket = Annotated[str, typer.Option(help="s3://bucket/path to upload to; see docs/backups.md")]
+Bucket = Annotated[
+    str, typer.Option(help="s3://bucket/path to upload to; see docs/guides/backups.md")
+]
 Recipients = Annotated[
     list[str] | None,
     typer.Option(help="encrypt to this age or SSH public key (age1…, ssh-ed25519 …); repeatable"),

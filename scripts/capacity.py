@@ -1,7 +1,7 @@
 """How much a platform of some size needs: rows, bytes, WAL, memory, connections; what ends first.
 
 The bytes a row are measured on our tables by benchmarks/row_sizes.py, and a test compares the
-answers with a filled database. docs/capacity.md says how to read them.
+answers with a filled database. docs/measured/capacity.md says how to read them.
 """
 
 from __future__ import annotations

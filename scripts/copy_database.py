@@ -2,7 +2,8 @@
 
 For a managed service, where pg_restore of hypertables is refused: deploy the files there, restore
 the backup on a server of your own, then copy. Both sides must have run the same files. All is one
-transaction: the target is equal to the source afterwards, or as it was. Docs: docs/backups.md.
+transaction: the target is equal to the source afterwards, or as it was.
+Docs: docs/guides/backups.md.
 """
 
 from __future__ import annotations

@@ -2,7 +2,8 @@
 
 Understands what MT5, MT4, HistData, Dukascopy, Yahoo, Stooq, Finam, TradingView, CryptoDataDownload
 and Binance write, and CSV with a header; UTF-8 or UTF-16; also in gzip or zip. What neither form
-nor lines of a file nor the database tell is asked for; docs/market-data.md has the table of forms.
+nor lines of a file nor the database tell is asked for; docs/guides/market-data.md has the table of
+forms.
 
 All files are checked before the first is loaded. A file is loaded whole or not at all, so loading
 can be interrupted and repeated. Lines that break a rule are written, with number and reason, to

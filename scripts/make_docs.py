@@ -24,8 +24,8 @@ def write(
     """Write every generated page from the database that --dsn or PG* variables name."""
     with psycopg.connect(dsn) as connection:
         pages = all_pages(connection)
-    (root / "docs/schema").mkdir(parents=True, exist_ok=True)
     for path, text in pages.items():
+        (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
     gone = [p for p in (root / "docs/schema").glob("*.md") if f"docs/schema/{p.name}" not in pages]
     for path in gone:

@@ -3,7 +3,7 @@
 SOURCE is a backup's folder or dump, a folder of backups, or s3://bucket/path; of several the
 newest is taken, or with --at the newest until then. Connects as a superuser, as PG* variables or
 --dsn say; the database they name is the target. It appears under its name only when it is equal to
-what was dumped. Docs: docs/backups.md.
+what was dumped. Docs: docs/guides/backups.md.
 """
 
 from __future__ import annotations

@@ -1,6 +1,7 @@
 """Makes a streaming standby of a self-hosted server, and promotes it when the primary is lost.
 
-Runs as root or the server's user (postgres) on the machine of the standby. Docs: docs/backups.md.
+Runs as root or the server's user (postgres) on the machine of the standby.
+Docs: docs/guides/self-hosted-backups.md.
 """
 
 from __future__ import annotations

@@ -169,7 +169,8 @@ VALUES
 (
     'known_holes', 1, 3, 'above', 'holes',
     'known holes of this version of TimescaleDB that every role may use',
-    'have a superuser run grants/6020_extensions.sql, or update TimescaleDB; see docs/security.md'
+    'have a superuser run grants/6020_extensions.sql, or update TimescaleDB: '
+    'docs/guides/security.md'
 )
 ON CONFLICT (name) DO UPDATE
     SET

@@ -1,4 +1,4 @@
-# The managed PostgreSQL of the trading database. See docs/terraform.md.
+# The managed PostgreSQL of the trading database. See docs/guides/terraform.md.
 
 locals {
   tags = ["rubi-studio", "trading", "production"]

@@ -205,7 +205,7 @@ def test_plan_writes_nothing(server: Address, base: psycopg.Connection) -> None:
 def test_backup_brings_the_base_back(
     server: Address, base: psycopg.Connection, empty_database: Callable[..., str], tmp_path: Path
 ) -> None:
-    """The way back that docs/moving-in.md describes."""
+    """The way back that docs/guides/moving-in.md describes."""
     before = counts(base)
     assert run(base, "apply", "--backup", tmp_path).returncode == 0
     (dump,) = tmp_path.glob("*.dump")

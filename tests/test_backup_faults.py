@@ -1,6 +1,6 @@
 """Whatever breaks: a clear message, a non-zero exit, and no earlier backup is lost.
 
-docs/backups.md has these as a table; a test holds it equal to the names here.
+docs/guides/backups.md has these as a table; a test holds it equal to the names here.
 """
 
 from __future__ import annotations
@@ -346,7 +346,7 @@ def test_run_that_can_not_be_recorded(
 
 
 def test_page_has_a_row_for_each_fault() -> None:
-    page = (ROOT / "docs/backups.md").read_text()
+    page = (ROOT / "docs/guides/backups.md").read_text()
     listed = re.findall(r"^\| .* \| `(test_\w+)` \|$", page, flags=re.MULTILINE)
     here = [name for name in globals() if name.startswith("test_") and "page_has" not in name]
     assert listed == here

@@ -283,7 +283,7 @@ def test_restore_needs_a_superuser_and_says_what_to_do_without(
 ) -> None:
     made = backup(server, db, tmp_path)
     done = backing.run("restore", made, database="x", server=server, user="rubi_admin")
-    refused(done, "needs a superuser", "docs/backups.md")
+    refused(done, "needs a superuser", "docs/guides/backups.md")
 
 
 @pytest.mark.slow

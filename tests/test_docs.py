@@ -11,7 +11,7 @@ import yaml
 from rubi import ROOT
 from rubi.deploying import sqlfiles
 
-ERRORS = (ROOT / "docs/errors.md").read_text()
+ERRORS = (ROOT / "docs/reference/errors.md").read_text()
 
 
 def test_errors_page_lists_exactly_what_the_sql_raises() -> None:

@@ -1,8 +1,8 @@
 """What a hostile hand tries with each role: a table of doors, and who may go through.
 
 Each statement is tried by every role, its own limits taken off first. Who is not named is refused
-by a missing right; who is named gets through, and docs/security.md says why. Row security, where
-tenants supply values, has attempts of its own in test_tenant.py.
+by a missing right; who is named gets through, and docs/guides/security.md says why. Row security,
+where tenants supply values, has attempts of its own in test_tenant.py.
 """
 
 from __future__ import annotations
@@ -178,7 +178,7 @@ SOME = [
     ("LOCK TABLE market_data IN ACCESS EXCLUSIVE MODE", {APP}),
     ("LOCK TABLE audit.changes IN ACCESS EXCLUSIVE MODE", set()),
     ("SELECT id FROM trading_orders FOR UPDATE", {APP, TENANT}),
-    # PostgreSQL has no right for these: docs/security.md says what follows
+    # PostgreSQL has no right for these: docs/guides/security.md says what follows
     ("LISTEN rubi_signals", set(ROLES)),
     ("NOTIFY rubi_signals, 'forged'", set(ROLES)),
     ("SELECT pg_notify('rubi_positions', 'forged')", set(ROLES)),

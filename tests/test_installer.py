@@ -290,7 +290,7 @@ def test_missing_object_fails_the_checklist(installed: tuple[Address, Path]) -> 
 def test_service_takes_from_public_and_the_administrator_goes_on(
     installed: tuple[Address, Path],
 ) -> None:
-    """What docs/security.md asks the service for; here the administrator owns the tables."""
+    """What docs/guides/security.md asks the service for; here the administrator owns the tables."""
     address = installed[0]
     done = subprocess.run(
         [address.binaries / "psql", "-X", "-q", "-v", "ON_ERROR_STOP=1", "-d",

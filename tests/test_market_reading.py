@@ -1,4 +1,4 @@
-"""The query shapes of docs/market-data.md: they run, and read no more than they need."""
+"""The query shapes of docs/guides/reading-bars.md: they run, and read no more than they need."""
 
 from __future__ import annotations
 
@@ -25,10 +25,9 @@ def filled(db: psycopg.Connection) -> psycopg.Connection:
 
 
 def shapes() -> list[str]:
-    """The SELECT statements of the chapter on reading."""
-    text = (ROOT / "docs/market-data.md").read_text()
-    chapter = text.split("## Reading")[1].split("\n## ")[0]
-    return re.findall(r"^```sql\n(SELECT.*?);\n```$", chapter, re.DOTALL | re.MULTILINE)
+    """The SELECT statements of the guide on reading."""
+    text = (ROOT / "docs/guides/reading-bars.md").read_text()
+    return re.findall(r"^```sql\n(SELECT.*?);\n```$", text, re.DOTALL | re.MULTILINE)
 
 
 def test_documented_shapes_answer(filled: psycopg.Connection) -> None:

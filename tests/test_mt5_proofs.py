@@ -123,7 +123,7 @@ def test_trips_and_orders_agree_with_deals(db: psycopg.Connection, user: int) ->
 def test_the_documented_example_hears_what_happens(
     db: psycopg.Connection, server: conftest.Address, user: int
 ) -> None:
-    text = (conftest.ROOT / "docs/notifications.md").read_text()
+    text = (conftest.ROOT / "docs/guides/notifications.md").read_text()
     example: dict[str, Any] = {}
     exec(re.search(r"```python\n(.*?)```", text, re.DOTALL)[1], example)
     account = mt5.open_account(db, user)

@@ -1,4 +1,4 @@
-"""What other people's checks say of this database: nothing that docs/tools.md does not answer."""
+"""What other people's checks say of this database: all is answered in docs/reference/tools.md."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from conftest import ROOT, Address
 from rubi.servers import programs
 from test_function_bodies import checked_functions
 
-PAGE = (ROOT / "docs/tools.md").read_text()
+PAGE = (ROOT / "docs/reference/tools.md").read_text()
 
 CHECK_POSTGRES = {
     "archive_ready": "", "autovac_freeze": "", "backends": "", "bloat": "", "commitratio": "-c 50%",
@@ -75,7 +75,7 @@ def test_check_pgactivity_is_content_or_answered(
 
 
 def test_every_finding_of_plpgsql_check_is_answered(db: psycopg.Connection) -> None:
-    """All its warnings are on; docs/tools.md answers them by kind, with the functions named."""
+    """All its warnings are on; tools.md answers them by kind, with the functions named."""
     db.execute("SET client_min_messages = error")
     db.execute("CREATE EXTENSION plpgsql_check")
     db.execute("SELECT stage_bars(), stage_ticks()")

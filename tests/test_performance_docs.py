@@ -1,4 +1,4 @@
-"""docs/performance.md: its worked example is what the database answers."""
+"""docs/reference/performance.md: its worked example is what the database answers."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from psycopg.rows import dict_row
 
 from rubi import ROOT
 
-PAGE = (ROOT / "docs" / "performance.md").read_text()
+PAGE = (ROOT / "docs" / "reference" / "performance.md").read_text()
 
 
 def test_the_worked_example_is_what_the_database_answers(app: psycopg.Connection) -> None:

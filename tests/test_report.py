@@ -411,7 +411,10 @@ def test_every_figure_of_the_metrics_is_on_the_page(catalog: psycopg.Connection)
 
 def test_reasons_are_those_of_the_performance_page() -> None:
     page = (
-        (ROOT / "docs/performance.md").read_text().split("| code | meaning |")[1].split("\n## ")[0]
+        (ROOT / "docs/reference/performance.md")
+        .read_text()
+        .split("| code | meaning |")[1]
+        .split("\n## ")[0]
     )
     listed = {
         code.strip()

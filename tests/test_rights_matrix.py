@@ -1,4 +1,4 @@
-"""The matrix of docs/rights.md: equal to the catalog, and true when one becomes the role."""
+"""docs/reference/rights.md: equal to the catalog, and true when one becomes the role."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rubi.pages import rights
 
 def test_rights_page_is_not_stale(catalog: psycopg.Connection) -> None:
     """When it is: scripts/make_docs.py on a freshly deployed database."""
-    assert (ROOT / "docs/rights.md").read_text() == rights.rights_page(catalog)
+    assert (ROOT / "docs/reference/rights.md").read_text() == rights.rights_page(catalog)
 
 
 def columns(connection: psycopg.Connection, relation: str, role: str, action: str) -> list[str]:

@@ -1,4 +1,4 @@
-"""docs/runbook.md: its SQL runs as written."""
+"""docs/guides/runbook.md: its SQL runs as written."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pytest
 import blocks
 from conftest import ROOT
 
-PAGE = (ROOT / "docs/runbook.md").read_text()
+PAGE = (ROOT / "docs/guides/runbook.md").read_text()
 STATEMENTS = [
     f"{statement};"
-    for block in blocks.blocks(ROOT / "docs/runbook.md")
+    for block in blocks.blocks(ROOT / "docs/guides/runbook.md")
     if block.kind == "sql" and block.told("as") == "rubi_monitor"
     for statement in block.text.strip().removesuffix(";").split(";\n")
 ]

@@ -25,7 +25,7 @@ import server as scratch
 # minutes in all; the short ones of their kind run by default
 pytestmark = pytest.mark.slow
 
-PAGE = ROOT / "docs/scaling.md"
+PAGE = ROOT / "docs/guides/scaling.md"
 # The tables that hang on users, and what of each a table distributed by user could not keep.
 KEYS = """
 WITH RECURSIVE tenant (oid) AS (

@@ -421,7 +421,7 @@ def test_tenant_can_do_its_work(two: Two) -> None:
 
 
 def test_known_limit_who_sends_sql_can_leave_the_role(two: Two) -> None:
-    """Row security guards against wrong values, not against SQL injection: see docs/security.md."""
+    """Row security guards against wrong values, not against SQL injection: see security.md."""
     two.connection.execute("RESET ROLE")
     counted = "SELECT count(*) FROM trading_orders WHERE symbol IN ('mine', 'THEIRS')"
     assert two.connection.execute(counted).fetchone() == (2,)

@@ -32,7 +32,7 @@ COMMENT ON VIEW public.mt5_report_figures IS
 COMMENT ON COLUMN public.mt5_report_figures.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.mt5_report_figures.report_id IS 'Row in mt5_reports.';
 COMMENT ON COLUMN public.mt5_report_figures.figure IS
-'Name of the result, such as net_profit; docs/performance.md has the definitions.';
+'Name of the result, such as net_profit; docs/reference/performance.md has the definitions.';
 COMMENT ON COLUMN public.mt5_report_figures.given IS
 'As printed: account currency, percent or a number.';
 COMMENT ON COLUMN public.mt5_report_figures.value IS 'The same of our deals, unrounded.';

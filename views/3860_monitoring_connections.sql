@@ -37,7 +37,7 @@ SELECT
     format('every role may use %s objects that nobody needs, %s', count(*), min(o.object))
         AS reason,
     'have a superuser, the service''s support for instance, run grants/6020_extensions.sql in this'
-    ' database: docs/security.md has the words' AS remedy
+    ' database: docs/guides/security.md has the words' AS remedy
 FROM monitoring.open_rights AS o
 HAVING count(*) > 0
 UNION ALL

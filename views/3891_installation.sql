@@ -217,8 +217,8 @@ points AS (
             WHEN count(*) = 0 THEN 'none that nobody needs'
             ELSE format(
                 'every role may use %s objects that nobody needs%s: have a superuser run '
-                'grants/6020_extensions.sql, docs/security.md has the words for the service''s '
-                'support',
+                'grants/6020_extensions.sql, docs/guides/security.md has the words for the '
+                'service''s support',
                 count(*), ' (' || string_agg(DISTINCT r.hole, '; ') || ')'
             )
         END AS detail

@@ -57,7 +57,7 @@ class Block:
 
 def pages() -> list[Path]:
     """Pages that people write; the generated ones have a test of their own."""
-    found = (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"))
+    found = (*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md"), *(ROOT / "docs").glob("[!s]*/*.md"))
     return sorted(path for path in found if path.name != "rights.md")
 
 

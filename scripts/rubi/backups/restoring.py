@@ -169,7 +169,7 @@ def check_versions(server: psycopg.Connection, manifest: dict[str, Any]) -> None
     if not measuring.one(server, "SELECT usesuper FROM pg_user WHERE usename = current_user")[0]:
         raise Failure(
             "restoring hypertables needs a superuser: on a managed service use its snapshot, or "
-            "restore elsewhere and copy the tables (docs/backups.md)"
+            "restore elsewhere and copy the tables (docs/guides/backups.md)"
         )
     version = manifest["timescaledb"]
     versions = [

@@ -48,7 +48,9 @@ def monitoring(connection: psycopg.Connection) -> Line:
 def sqlite(_: psycopg.Connection) -> Line:
     for path in (Path("rubi_studio.db"), ROOT / "rubi_studio.db"):
         if path.exists():
-            return Line("SQLite data", None, f"{path} is here: migrate it (docs/moving-in.md)")
+            return Line(
+                "SQLite data", None, f"{path} is here: migrate it (docs/guides/moving-in.md)"
+            )
     return Line("SQLite data", True, "no rubi_studio.db here")
 
 

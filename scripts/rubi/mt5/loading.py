@@ -47,7 +47,7 @@ def user_id(connection: psycopg.Connection, user: str) -> int:
     ).fetchone()
     if not row:
         raise Failure(
-            f"there is no user {user}: docs/my-trades.md has the statement that makes one"
+            f"there is no user {user}: docs/guides/my-trades.md has the statement that makes one"
         )
     return row[0]
 

@@ -159,7 +159,7 @@ def readme_page(catalog: Catalog, by_oid: dict[int, Relation]) -> str:
     """docs/schema/README.md."""
     parts = [
         f"# Schema\n\n{GENERATED}\n[Views](views.md) · [functions](functions.md) ·"
-        " [rights](../rights.md) · [errors](../errors.md)\n",
+        " [rights](../reference/rights.md) · [errors](../reference/errors.md)\n",
         f"An arrow goes from a table to the one it refers to.\n\n{overview_diagram(by_oid)}",
     ]
     for name, title in AREAS.items():
@@ -262,7 +262,7 @@ def read_examples(path: Path) -> dict[str, str]:
 def pages(
     catalog: Catalog, rights: dict[tuple[str, str], str], roles: tuple[str, ...], examples: Path
 ) -> dict[str, str]:
-    """All pages by their path. rights: letters by (schema.relation, role), as in docs/rights.md."""
+    """All pages by their path. rights: letters by (schema.relation, role), as in rights.md."""
     by_oid = {table.row["oid"]: table for table in catalog.of_kind("table")}
     cells = {
         r.name: {role: rights[f"{r.row['schema']}.{r.row['name']}", role] for role in roles}

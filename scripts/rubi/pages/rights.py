@@ -1,4 +1,4 @@
-"""docs/rights.md, and all pages that the catalog writes."""
+"""docs/reference/rights.md, and all pages that the catalog writes."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ RIGHTS_HEAD = """# Rights
 Generated from the catalog by `scripts/make_docs.py`; a test holds it equal and tries each cell by
 becoming the role. S select, I insert, U update, D delete; a small letter: on some columns only.
 `rubi_owner` owns everything and has no login. `rubi_tenant` sees its own user's rows only. PUBLIC
-has nothing here. How these roles are meant: [security](security.md). What each of them reaches
-beyond these objects, by extensions and by PostgreSQL itself:
-[security](security.md#what-each-role-really-reaches).
+has nothing here. How these roles are meant: [security](../guides/security.md). What each of them
+reaches beyond these objects, by extensions and by PostgreSQL itself:
+[security](../guides/security.md#what-each-role-really-reaches).
 
 """
 
@@ -41,7 +41,7 @@ def rights(connection: psycopg.Connection) -> dict[tuple[str, str], str]:
 
 
 def rights_page(connection: psycopg.Connection) -> str:
-    """docs/rights.md: role by relation by action, and who may call which function."""
+    """docs/reference/rights.md: role by relation by action, and who may call which function."""
     cells = rights(connection)
     lines = [f"| relation | {' | '.join(ROLES)} |", f"| --- |{' --- |' * len(ROLES)}"]
     for relation in dict.fromkeys(relation for relation, _ in cells):
@@ -62,4 +62,4 @@ def all_pages(connection: psycopg.Connection) -> dict[str, str]:
         raise Failure(f"without a comment: {'; '.join(gaps)}")
     examples = ROOT / "docs/schema/examples.sql"
     schema = markdown.pages(catalog, rights(connection), ROLES, examples)
-    return {"docs/rights.md": rights_page(connection), **schema}
+    return {"docs/reference/rights.md": rights_page(connection), **schema}

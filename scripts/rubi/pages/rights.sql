@@ -1,4 +1,4 @@
--- rights.sql: the matrix of docs/rights.md.
+-- rights.sql: the matrix of docs/reference/rights.md.
 
 -- RELATIONS: letters of what each role may do with a table or view
 SELECT
