@@ -167,6 +167,7 @@ SET lock_timeout = '5s';
 -- functions: backups, archives and scaling
 \set file functions/2700_lake_files.sql \ir deploy/apply.psql
 \set file functions/2720_market_archives.sql \ir deploy/apply.psql
+\set file functions/2721_drop_expired_bars.sql \ir deploy/apply.psql
 \set file functions/2730_enable_timescale_policies.sql \ir deploy/apply.psql
 \set file functions/2731_run_timescale_policies.sql \ir deploy/apply.psql
 

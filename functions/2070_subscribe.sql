@@ -21,7 +21,10 @@ SELECT EXISTS (
         AND l.mode = 'ShareLock'
         AND l.granted
         AND l.classid = 1381319241
-        AND l.objid = CASE p_channel WHEN 'rubi_signals' THEN 1 WHEN 'rubi_positions' THEN 2 END::oid
+        AND l.objid = CASE p_channel
+            WHEN 'rubi_signals' THEN 1
+            WHEN 'rubi_positions' THEN 2
+        END::oid
         AND l.objsubid = 2
         AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
 )
@@ -69,7 +72,9 @@ BEGIN
         SELECT l.virtualtransaction
         FROM pg_locks AS l
         WHERE l.locktype = 'relation'
-            AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+            AND l.database = (
+                SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()
+            )
             AND l.relation = v_table
             AND l.mode = 'RowExclusiveLock'
             AND l.granted

@@ -99,8 +99,8 @@ BEGIN
         RETURN NEW;
     END IF;
 
-    -- The trip before its order, as internal.refresh_ledger() locks them. A row that the API has made
-    -- its own is not given away; the second lock has what it is about to say be seen.
+    -- The trip before its order, as internal.refresh_ledger() locks them. A row that the API has
+    -- made its own is not given away; the second lock has what it is about to say be seen.
     PERFORM FROM public.mt5_trips AS t
     INNER JOIN public.trading_orders AS o ON t.trading_order_id = o.id
     WHERE o.mt5_order_id = NEW.mt5_order_id

@@ -19,7 +19,8 @@ BEGIN
     -- an account that was unknown may be named
     IF (
         OLD.user_id, coalesce(OLD.account_id, NEW.account_id), OLD.symbol, OLD.order_type,
-        OLD.volume, OLD.open_price, OLD.close_price, OLD.profit, OLD.commission, OLD.swap, OLD.opened_at, OLD.closed_at
+        OLD.volume, OLD.open_price, OLD.close_price, OLD.profit, OLD.commission, OLD.swap,
+        OLD.opened_at, OLD.closed_at
     ) IS NOT DISTINCT FROM (
         NEW.user_id, NEW.account_id, NEW.symbol, NEW.order_type, NEW.volume, NEW.open_price,
         NEW.close_price, NEW.profit, NEW.commission, NEW.swap, NEW.opened_at, NEW.closed_at

@@ -77,7 +77,8 @@ BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'active_sql_transaction',
-            MESSAGE = 'chunks of account_snapshots can''t be cut in a transaction of this isolation',
+            MESSAGE = 'chunks of account_snapshots can''t be cut in a transaction of this '
+                'isolation',
             HINT = 'SET default_transaction_isolation = ''read committed'', and call again.';
     END IF;
     SELECT array_agg(c.range_start), array_agg(c.range_end) INTO v_starts, v_ends

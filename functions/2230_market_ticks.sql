@@ -54,12 +54,7 @@ DECLARE
     v_inserted bigint;
     v_rejected bigint;
 BEGIN
-    IF p_on_conflict NOT IN ('skip', 'update', 'error') THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'RB063',
-            MESSAGE = format('p_on_conflict is %s', p_on_conflict),
-            HINT = 'skip, update or error';
-    END IF;
+    PERFORM internal.check_conflict_mode(p_on_conflict);
     PERFORM internal.lift_columnstore_limit();
     INSERT INTO pg_temp.staged_rejects (line, reason)
     SELECT

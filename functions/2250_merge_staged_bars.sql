@@ -35,41 +35,13 @@ COMMENT ON FUNCTION public.stage_bars() IS
 day and time_of_day by the clock of its source, or a moment. line is its line in the file.';
 REVOKE ALL ON FUNCTION public.stage_bars() FROM public;
 
-CREATE OR REPLACE FUNCTION public.merge_staged_bars(
-    p_symbol text,
-    p_timeframe text,
-    p_source text DEFAULT NULL,
-    p_clock text DEFAULT NULL,
-    p_on_conflict text DEFAULT 'skip'
-)
-RETURNS TABLE (staged bigint, inserted bigint, updated bigint, unchanged bigint, rejected bigint)
+CREATE OR REPLACE FUNCTION internal.check_conflict_mode(p_on_conflict text)
+RETURNS void
 LANGUAGE plpgsql
-VOLATILE
-PARALLEL UNSAFE
+IMMUTABLE
+PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-SET plan_cache_mode = force_custom_plan -- takes the clock apart once, not for each row
 AS $$
-#variable_conflict use_column
-DECLARE
-    v_clock public.server_clock := public.open_market_series(
-        p_symbol, p_timeframe, p_source, p_clock
-    );
-    v_step bigint := 1000000 * least(
-        date_part('epoch', public.timeframe_length(p_timeframe)), 86400
-    ); -- microseconds: a part of a second is not where a bar opens either
-    v_first_day date := CASE
-        WHEN public.is_long_timeframe(p_timeframe) THEN '1700-01-01' ELSE '1970-01-01'
-    END;
-    v_earliest timestamptz := v_first_day::timestamp AT TIME ZONE 'UTC';
-    v_earliest_time timestamp := public.utc_to_clock(v_earliest, v_clock);
-    v_latest timestamptz := now() + interval '24 hours';
-    v_latest_time timestamp := public.utc_to_clock(v_latest, v_clock);
-    v_staged bigint;
-    v_written bigint;
-    v_inserted bigint := 0;
-    v_rejected bigint;
-    v_range tstzrange; -- holds all of the file, by any clock
-    v_fresh boolean;
 BEGIN
     IF p_on_conflict NOT IN ('skip', 'update', 'error') THEN
         RAISE EXCEPTION USING
@@ -77,33 +49,56 @@ BEGIN
             MESSAGE = format('p_on_conflict is %s', p_on_conflict),
             HINT = 'skip, update or error';
     END IF;
-    PERFORM internal.lift_columnstore_limit();
-    SELECT
-        count(*),
-        tstzrange(
-            least(min(s.moment), min(s.day)::timestamptz - interval '2 days'),
-            greatest(max(s.moment), max(s.day)::timestamptz + interval '3 days'),
-            '[]'
-        )
-    INTO v_staged, v_range
-    FROM pg_temp.staged_bars AS s;
+END
+$$;
+COMMENT ON FUNCTION internal.check_conflict_mode(text) IS
+'Refuses a mode of a merge that is not skip, update or error.';
+REVOKE ALL ON FUNCTION internal.check_conflict_mode(text) FROM public;
 
-    -- What the table's constraints would say of the first bad row, said of each. One cheap
-    -- condition finds them; NaN is greater than every number.
+-- What the table's constraints would say of the first bad row, said of each. One cheap condition
+-- finds them; NaN is greater than every number.
+CREATE OR REPLACE FUNCTION internal.reject_staged_bars(
+    p_timeframe text,
+    p_clock public.server_clock
+)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan -- takes the clock apart once, not for each row
+AS $$
+DECLARE
+    v_price_end CONSTANT numeric := 1000000000000; -- as in the domains of bars
+    v_max_volume CONSTANT numeric := 9223372036854775807; -- of bigint
+    v_max_real_volume CONSTANT numeric := 18446744073709551615; -- MT5 counts in 64 bits
+    v_max_spread CONSTANT numeric := 2147483647; -- of integer
+    v_step bigint := 1000000 * least(
+        date_part('epoch', public.timeframe_length(p_timeframe)), 86400
+    ); -- microseconds: a part of a second is not where a bar opens either
+    v_first_day date := CASE
+        WHEN public.is_long_timeframe(p_timeframe) THEN '1700-01-01' ELSE '1970-01-01'
+    END;
+    v_earliest timestamptz := v_first_day::timestamp AT TIME ZONE 'UTC';
+    v_earliest_time timestamp := public.utc_to_clock(v_earliest, p_clock);
+    v_latest timestamptz := now() + interval '24 hours';
+    v_latest_time timestamp := public.utc_to_clock(v_latest, p_clock);
+    v_rejected bigint;
+BEGIN
     INSERT INTO pg_temp.staged_rejects (line, reason)
     SELECT
         s.line,
         CASE
             WHEN 'NaN' IN (s.open, s.high, s.low, s.close) THEN 'a price is NaN'
-            WHEN s.high >= 1000000000000 OR s.low <= -1000000000000 THEN 'a price is too large'
+            WHEN s.high >= v_price_end OR s.low <= -v_price_end THEN 'a price is too large'
             WHEN s.high < s.low THEN 'high is below low'
             WHEN s.high < s.open OR s.high < s.close THEN 'high is not the highest price'
             WHEN s.low > s.open OR s.low > s.close THEN 'low is not the lowest price'
-            WHEN s.volume NOT BETWEEN 0 AND 9223372036854775807
+            WHEN s.volume NOT BETWEEN 0 AND v_max_volume
                 THEN 'volume is negative or too large'
-            WHEN s.real_volume NOT BETWEEN 0 AND 18446744073709551615
+            WHEN s.real_volume NOT BETWEEN 0 AND v_max_real_volume
                 THEN 'real volume is negative or too large'
-            WHEN s.spread NOT BETWEEN 0 AND 2147483647 THEN 'spread is negative or too large'
+            WHEN s.spread NOT BETWEEN 0 AND v_max_spread THEN 'spread is negative or too large'
             WHEN s.volume <> trunc(s.volume) THEN 'volume is no whole number'
             WHEN s.real_volume <> round(s.real_volume, 8)
                 THEN 'real volume has more than 8 decimals'
@@ -116,11 +111,11 @@ BEGIN
         END
     FROM pg_temp.staged_bars AS s
     WHERE NOT (
-        s.high < 1000000000000 AND s.low > -1000000000000
+        s.high < v_price_end AND s.low > -v_price_end
         AND s.high >= s.open AND s.high >= s.close AND s.low <= s.open AND s.low <= s.close
-        AND s.volume BETWEEN 0 AND 9223372036854775807
-        AND coalesce(s.real_volume BETWEEN 0 AND 18446744073709551615, TRUE)
-        AND coalesce(s.spread BETWEEN 0 AND 2147483647, TRUE)
+        AND s.volume BETWEEN 0 AND v_max_volume
+        AND coalesce(s.real_volume BETWEEN 0 AND v_max_real_volume, TRUE)
+        AND coalesce(s.spread BETWEEN 0 AND v_max_spread, TRUE)
         AND s.volume = trunc(s.volume)
         AND coalesce(s.real_volume = round(s.real_volume, 8), TRUE)
         AND coalesce(s.spread = trunc(s.spread), TRUE)
@@ -130,28 +125,48 @@ BEGIN
                 AND (date_part('epoch', s.time_of_day) * 1000000)::bigint % v_step = 0
             ELSE s.moment BETWEEN v_earliest AND v_latest
                 AND (
-                    date_part('epoch', public.utc_to_clock(s.moment, v_clock)) * 1000000
+                    date_part('epoch', public.utc_to_clock(s.moment, p_clock)) * 1000000
                 )::bigint % v_step = 0
         END
     );
     GET DIAGNOSTICS v_rejected = ROW_COUNT;
+    RETURN v_rejected;
+END
+$$;
+COMMENT ON FUNCTION internal.reject_staged_bars(text, public.server_clock) IS
+'Notes the staged bars that break a rule in staged_rejects, with the reason; answers how many.';
+REVOKE ALL ON FUNCTION internal.reject_staged_bars(text, public.server_clock) FROM public;
 
-    -- The first line of a time counts. In the mode skip, which needs no order, the others are
-    -- looked for only when fewer bars were inserted than staged.
-    IF p_on_conflict = 'update' THEN
-        PERFORM internal.reject_staged_twins(v_clock);
-        SELECT count(*) INTO v_rejected FROM pg_temp.staged_rejects;
-    END IF;
-
-    -- Without ON CONFLICT the rows are inserted half again as fast: that is tried where the series
-    -- has no bar in the file's time yet. A time given twice in the file ends the attempt.
+-- Without ON CONFLICT the rows are inserted half again as fast: that is tried where the series has
+-- no bar in the file's time yet. A time given twice in the file ends the attempt.
+CREATE OR REPLACE FUNCTION internal.write_staged_bars(
+    p_symbol text,
+    p_timeframe text,
+    p_clock public.server_clock,
+    p_on_conflict text,
+    p_range tstzrange,
+    p_rejected bigint,
+    OUT written bigint,
+    OUT inserted bigint
+)
+RETURNS record
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_custom_plan -- takes the clock apart once, not for each row
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_fresh boolean;
+BEGIN
     v_fresh := p_on_conflict = 'error' OR (
         p_on_conflict = 'skip' AND NOT EXISTS (
             SELECT FROM public.market_data AS m
             WHERE m.symbol = p_symbol
                 AND m.timeframe = p_timeframe
-                AND m.timestamp >= lower(v_range)
-                AND m.timestamp <= upper(v_range)
+                AND m.timestamp >= lower(p_range)
+                AND m.timestamp <= upper(p_range)
         )
     );
     PERFORM set_config('rubi.bars_logged', 'on', TRUE); -- below, and not row by row
@@ -162,13 +177,13 @@ BEGIN
             )
             SELECT
                 p_symbol, p_timeframe,
-                coalesce(s.moment, public.clock_to_utc(s.day + s.time_of_day, v_clock)),
+                coalesce(s.moment, public.clock_to_utc(s.day + s.time_of_day, p_clock)),
                 s.open, s.high, s.low, s.close, s.volume, s.real_volume, s.spread
             FROM pg_temp.staged_bars AS s
-            WHERE v_rejected = 0
+            WHERE p_rejected = 0
                 OR s.line NOT IN (SELECT r.line FROM pg_temp.staged_rejects AS r);
-            GET DIAGNOSTICS v_inserted = ROW_COUNT;
-            v_written := v_inserted;
+            GET DIAGNOSTICS inserted = ROW_COUNT;
+            written := inserted;
         EXCEPTION WHEN unique_violation THEN
             IF p_on_conflict = 'error' THEN
                 RAISE;
@@ -183,14 +198,14 @@ BEGIN
         )
         SELECT
             p_symbol, p_timeframe,
-            coalesce(s.moment, public.clock_to_utc(s.day + s.time_of_day, v_clock)),
+            coalesce(s.moment, public.clock_to_utc(s.day + s.time_of_day, p_clock)),
             s.open, s.high, s.low, s.close, s.volume, s.real_volume, s.spread
         FROM pg_temp.staged_bars AS s
-        WHERE v_rejected = 0
+        WHERE p_rejected = 0
             OR s.line NOT IN (SELECT r.line FROM pg_temp.staged_rejects AS r)
         ON CONFLICT (symbol, timeframe, timestamp) DO NOTHING;
-        GET DIAGNOSTICS v_inserted = ROW_COUNT;
-        v_written := v_inserted;
+        GET DIAGNOSTICS inserted = ROW_COUNT;
+        written := inserted;
     ELSIF p_on_conflict = 'update' THEN
         WITH merged AS (
             INSERT INTO public.market_data AS m (
@@ -198,10 +213,10 @@ BEGIN
             )
             SELECT
                 p_symbol, p_timeframe,
-                coalesce(s.moment, public.clock_to_utc(s.day + s.time_of_day, v_clock)),
+                coalesce(s.moment, public.clock_to_utc(s.day + s.time_of_day, p_clock)),
                 s.open, s.high, s.low, s.close, s.volume, s.real_volume, s.spread
             FROM pg_temp.staged_bars AS s
-            WHERE v_rejected = 0
+            WHERE p_rejected = 0
                 OR s.line NOT IN (SELECT r.line FROM pg_temp.staged_rejects AS r)
             ON CONFLICT (symbol, timeframe, timestamp) DO UPDATE SET
                 open = excluded.open, high = excluded.high, low = excluded.low,
@@ -214,9 +229,69 @@ BEGIN
                 )
             RETURNING m.xmax = 0 AS is_new
         )
-        SELECT count(*), count(*) FILTER (WHERE is_new) INTO v_written, v_inserted FROM merged;
+        SELECT count(*), count(*) FILTER (WHERE is_new) INTO written, inserted FROM merged;
     END IF;
     PERFORM set_config('rubi.bars_logged', 'off', TRUE);
+END
+$$;
+COMMENT ON FUNCTION internal.write_staged_bars(
+    text, text, public.server_clock, text, tstzrange, bigint
+) IS
+'Writes the staged bars that were not rejected into market_data; answers how many rows were written,
+and how many of them were new. p_range holds the time of all, by any clock.';
+REVOKE ALL ON FUNCTION internal.write_staged_bars(
+    text, text, public.server_clock, text, tstzrange, bigint
+) FROM public;
+
+CREATE OR REPLACE FUNCTION public.merge_staged_bars(
+    p_symbol text,
+    p_timeframe text,
+    p_source text DEFAULT NULL,
+    p_clock text DEFAULT NULL,
+    p_on_conflict text DEFAULT 'skip'
+)
+RETURNS TABLE (staged bigint, inserted bigint, updated bigint, unchanged bigint, rejected bigint)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+#variable_conflict use_column
+DECLARE
+    v_clock public.server_clock := public.open_market_series(
+        p_symbol, p_timeframe, p_source, p_clock
+    );
+    v_staged bigint;
+    v_written bigint;
+    v_inserted bigint;
+    v_rejected bigint;
+    v_range tstzrange; -- holds all of the file, by any clock
+BEGIN
+    PERFORM internal.check_conflict_mode(p_on_conflict);
+    PERFORM internal.lift_columnstore_limit();
+    SELECT
+        count(*),
+        tstzrange(
+            least(min(s.moment), min(s.day)::timestamptz - interval '2 days'),
+            greatest(max(s.moment), max(s.day)::timestamptz + interval '3 days'),
+            '[]'
+        )
+    INTO v_staged, v_range
+    FROM pg_temp.staged_bars AS s;
+
+    v_rejected := internal.reject_staged_bars(p_timeframe, v_clock);
+
+    -- The first line of a time counts. In the mode skip, which needs no order, the others are
+    -- looked for only when fewer bars were inserted than staged.
+    IF p_on_conflict = 'update' THEN
+        PERFORM internal.reject_staged_twins(v_clock);
+        SELECT count(*) INTO v_rejected FROM pg_temp.staged_rejects;
+    END IF;
+
+    SELECT w.written, w.inserted INTO v_written, v_inserted
+    FROM internal.write_staged_bars(
+        p_symbol, p_timeframe, v_clock, p_on_conflict, v_range, v_rejected
+    ) AS w;
 
     IF p_on_conflict = 'skip' AND v_written + v_rejected < v_staged THEN
         PERFORM internal.reject_staged_twins(v_clock);

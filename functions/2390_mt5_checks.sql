@@ -13,8 +13,11 @@ BEGIN
     IF jsonb_typeof(p_rows) IS DISTINCT FROM 'array' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'RB050',
-            MESSAGE = format('a JSON array is needed, not %s', coalesce(jsonb_typeof(p_rows), 'NULL')),
-            HINT = 'null means that the terminal failed: ask it again. [] means that there is none.';
+            MESSAGE = format(
+                'a JSON array is needed, not %s', coalesce(jsonb_typeof(p_rows), 'NULL')
+            ),
+            HINT = 'null means that the terminal failed: ask it again. [] means that there is '
+                'none.';
     END IF;
     IF pg_column_size(p_rows) > 64 * 1024 * 1024 THEN
         RAISE EXCEPTION USING
@@ -212,7 +215,8 @@ BEGIN
         v_condition,
         CASE p_source
             WHEN 'deals' THEN
-                'r.volume >= 0 AND r.volume < 1e9 AND r.entry IS NOT NULL AND r.position_id IS NOT NULL'
+                'r.volume >= 0 AND r.volume < 1e9 AND r.entry IS NOT NULL'
+                ' AND r.position_id IS NOT NULL'
                 ' AND (r.symbol <> '''' OR r.type NOT IN (0, 1, 13, 14))'
             WHEN 'orders' THEN
                 'r.volume_initial >= 0 AND r.volume_current >= 0 AND r.symbol <> '''''

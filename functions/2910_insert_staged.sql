@@ -72,5 +72,6 @@ END
 $$;
 COMMENT ON FUNCTION migration.insert_staged(regclass, text[]) IS
 'Inserts the rows of pg_temp.staged (n, source_row, columns of the table) in the order of n. Answers
-those that broke a rule, with the name of the constraint, or TABLE_key_fits. For the scripts that move data in.';
+those that broke a rule, with the name of the constraint, or TABLE_key_fits. For the scripts that
+move data in.';
 REVOKE ALL ON FUNCTION migration.insert_staged(regclass, text[]) FROM public;

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import psycopg
+import pytest
 
 from rubi.deploying import sqlfiles
 
@@ -21,6 +22,23 @@ UNPARSED = (
 # names functions of TimescaleDB, which lie in public; nobody but the owner may create there
 IN_PUBLIC = ("functions/2730_enable_timescale_policies.sql",)
 OURS = ["public", "monitoring", "internal", "deploy", "audit", "migration"]
+
+
+FILES = sqlfiles.read_files()
+BODY = re.compile(r"AS (\$\w*\$)\n(.*?)\n\1", re.DOTALL)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.path)
+def test_body_has_at_most_100_lines(file: sqlfiles.File) -> None:
+    lengths = [body.count("\n") + 1 for _, body in BODY.findall(file.text)]
+    assert [length for length in lengths if length > 100] == []
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.path)
+def test_line_has_at_most_100_columns(file: sqlfiles.File) -> None:
+    """In bodies, too, which sqlfluff takes for a string."""
+    lines = enumerate(file.text.splitlines(), 1)
+    assert [number for number, line in lines if len(line) > 100] == []
 
 
 def checked_functions(db: psycopg.Connection) -> list[tuple]:

@@ -60,6 +60,22 @@ SELECT internal.open_mt5_session(a) FROM mt5_accounts AS a LIMIT 1;
 -- example: internal.reject_staged_twins
 SELECT stage_bars();
 SELECT internal.reject_staged_twins('America/New_York+7');
+-- example: internal.check_conflict_mode
+SELECT internal.check_conflict_mode('skip');
+-- example: internal.reject_staged_bars
+SELECT stage_bars();
+SELECT internal.reject_staged_bars('M1', 'America/New_York+7');
+-- example: internal.write_staged_bars
+SELECT stage_bars();
+SELECT *
+FROM internal.write_staged_bars('EURUSD', 'M1', 'America/New_York+7', 'skip', 'empty', 0);
+-- example: internal.drop_expired_chunk
+SELECT d.dropped, d.deleted
+FROM timescaledb_information.chunks AS c
+CROSS JOIN LATERAL internal.drop_expired_chunk(
+    c.chunk_schema, c.chunk_name, c.range_start, c.range_end
+) AS d
+WHERE c.hypertable_name = 'market_data' AND c.range_end < '1990-01-01';
 -- example: lake_files
 INSERT INTO market_archives (
     symbol, timeframe, month, location, sha256, bars, price_sum, volume_sum
