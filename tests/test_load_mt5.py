@@ -134,7 +134,7 @@ def test_a_file_of_which_nothing_is_stored_leaves_no_account_and_no_clock(
         assert "nothing was stored" in load(path, "--user", "ann", *CLOCK, given).stdout
     else:
         for row in (*history.deals, *history.orders):
-            row["symbol"] = "E" * 300
+            row["symbol"] = "E" * 801
         path = mt5_files.write_xlsx(tmp_path / "r.xlsx", history, mt5_files.Quirks())
         refused(load(path, "--user", "ann", *CLOCK), 1, "nothing of it is kept: ")
     for table in ("mt5_accounts", "mt5_server_clocks", "trading_deals", "mt5_rejects"):
@@ -145,7 +145,7 @@ def test_a_rejected_row_is_set_aside_and_the_exit_code_says_so(
     db: psycopg.Connection, user: int, load: Run, tmp_path: Path
 ) -> None:
     history = mt5_history.make(5, True, 5)
-    history.deals[-1]["symbol"] = "E" * 300
+    history.deals[-1]["symbol"] = "E" * 801
     path = mt5_files.write_xlsx(tmp_path / "r.xlsx", history, mt5_files.Quirks())
     done = load(path, "--user", "ann", *CLOCK)
     assert counts(done, 1)["deals"] == [len(history.deals) - 1, 0, 0, 1]
