@@ -1,7 +1,7 @@
 """A physical backup with pgBackRest, verified and recorded in monitoring.backup_runs.
 
 Runs as root or the server's user on the server's machine; for self-hosted servers. Settings are in
-pgbackrest.conf, credentials in PGBACKREST_* variables. Docs: docs/guides/backups.md.
+pgbackrest.conf, credentials in PGBACKREST_* variables. Docs: docs/guides/self-hosted-backups.md.
 """
 
 from __future__ import annotations
