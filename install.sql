@@ -23,6 +23,7 @@ SET lock_timeout = '5s';
 \set file schema/0100_users.sql \ir deploy/apply.psql
 \set file schema/0110_trading_strategies.sql \ir deploy/apply.psql
 \set file schema/0120_mt5_accounts.sql \ir deploy/apply.psql
+\set file schema/0121_mt5_magic_strategies.sql \ir deploy/apply.psql
 \set file schema/0130_mt5_sessions.sql \ir deploy/apply.psql
 \set file schema/0140_trading_signals.sql \ir deploy/apply.psql
 \set file schema/0150_trading_orders.sql \ir deploy/apply.psql
@@ -44,7 +45,6 @@ SET lock_timeout = '5s';
 \set file schema/0340_mt5_orders.sql \ir deploy/apply.psql
 \set file schema/0350_mt5_order_sends.sql \ir deploy/apply.psql
 \set file schema/0360_mt5_reports.sql \ir deploy/apply.psql
-\set file schema/0370_mt5_magic_strategies.sql \ir deploy/apply.psql
 \set file schema/0380_mt5_trips.sql \ir deploy/apply.psql
 \set file schema/0390_mt5_rejects.sql \ir deploy/apply.psql
 
@@ -72,6 +72,7 @@ SET lock_timeout = '5s';
 
 -- indexes: trading
 \set file indexes/1110_trading_strategies.sql \ir deploy/apply.psql
+\set file indexes/1121_mt5_magic_strategies.sql \ir deploy/apply.psql
 \set file indexes/1130_mt5_sessions.sql \ir deploy/apply.psql
 \set file indexes/1140_trading_signals.sql \ir deploy/apply.psql
 \set file indexes/1150_trading_orders.sql \ir deploy/apply.psql
@@ -81,7 +82,6 @@ SET lock_timeout = '5s';
 -- indexes: MT5 ledger
 \set file indexes/1330_trading_deals.sql \ir deploy/apply.psql
 \set file indexes/1340_mt5_orders.sql \ir deploy/apply.psql
-\set file indexes/1370_mt5_magic_strategies.sql \ir deploy/apply.psql
 \set file indexes/1380_mt5_trips.sql \ir deploy/apply.psql
 
 -- indexes: results
@@ -275,6 +275,7 @@ SET lock_timeout = '5s';
 \set file grants/6100_users.sql \ir deploy/apply.psql
 \set file grants/6110_trading_strategies.sql \ir deploy/apply.psql
 \set file grants/6120_mt5_accounts.sql \ir deploy/apply.psql
+\set file grants/6121_mt5_magic_strategies.sql \ir deploy/apply.psql
 \set file grants/6130_mt5_sessions.sql \ir deploy/apply.psql
 \set file grants/6140_trading_signals.sql \ir deploy/apply.psql
 \set file grants/6150_trading_orders.sql \ir deploy/apply.psql
@@ -297,7 +298,6 @@ SET lock_timeout = '5s';
 \set file grants/6340_mt5_orders.sql \ir deploy/apply.psql
 \set file grants/6350_mt5_order_sends.sql \ir deploy/apply.psql
 \set file grants/6360_mt5_reports.sql \ir deploy/apply.psql
-\set file grants/6370_mt5_magic_strategies.sql \ir deploy/apply.psql
 \set file grants/6380_mt5_trips.sql \ir deploy/apply.psql
 \set file grants/6390_mt5_rejects.sql \ir deploy/apply.psql
 

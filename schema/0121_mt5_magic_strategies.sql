@@ -1,4 +1,4 @@
--- 0370_mt5_magic_strategies.sql: which strategy a magic number stands for.
+-- 0121_mt5_magic_strategies.sql: which strategy a magic number stands for.
 
 CALL deploy.become_owner();
 

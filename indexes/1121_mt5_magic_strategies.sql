@@ -1,4 +1,4 @@
--- 1370_mt5_magic_strategies.sql: index of mt5_magic_strategies.
+-- 1121_mt5_magic_strategies.sql: index of mt5_magic_strategies.
 
 CALL deploy.become_owner();
 
