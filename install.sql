@@ -47,6 +47,7 @@ SET lock_timeout = '5s';
 \set file schema/0360_mt5_reports.sql \ir deploy/apply.psql
 \set file schema/0380_mt5_trips.sql \ir deploy/apply.psql
 \set file schema/0390_mt5_rejects.sql \ir deploy/apply.psql
+\set file schema/0391_mt5_missed.sql \ir deploy/apply.psql
 
 -- schema: results
 \set file schema/0400_performance_metrics.sql \ir deploy/apply.psql
@@ -141,6 +142,7 @@ SET lock_timeout = '5s';
 \set file functions/2390_mt5_checks.sql \ir deploy/apply.psql
 \set file functions/2391_lock_mt5_accounts.sql \ir deploy/apply.psql
 \set file functions/2392_take_mt5_rows.sql \ir deploy/apply.psql
+\set file functions/2393_follow_mt5_history.sql \ir deploy/apply.psql
 
 -- functions: results
 \set file functions/2400_calculate_performance_metrics.sql \ir deploy/apply.psql

@@ -39,7 +39,8 @@ the first report what the deals say. p_since_msc is the time of the earliest dea
 REVOKE ALL ON FUNCTION internal.refresh_ledger(bigint, bigint[], bigint[], bigint) FROM public;
 
 -- Once for each statement, from its rows, whoever wrote it. EXECUTE, since only UPDATE has old rows
--- beside those that are new, inserted or deleted.
+-- beside those that are new, inserted or deleted. Of updated rows those count that differ in what
+-- is derived from: a comment or a mark that the deal is gone changes no trip.
 CREATE OR REPLACE FUNCTION internal.follow_deals()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -49,6 +50,9 @@ SECURITY DEFINER -- trips and operations are the owner's to write
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    c_columns CONSTANT text :=
+        'account_id, ticket, order_ticket, time_msc, position_id, magic, executed_at, type, entry,'
+        ' reason, time_ambiguous, volume, price, commission, swap, profit, fee, symbol';
     v_account_id bigint;
     v_positions bigint[];
     v_tickets bigint[];
@@ -71,7 +75,12 @@ BEGIN
             ORDER BY c.account_id
         $changed$,
         CASE TG_OP
-            WHEN 'UPDATE' THEN 'TABLE old_rows UNION ALL TABLE changed_rows'
+            WHEN 'UPDATE' THEN replace(
+                '(SELECT :columns FROM old_rows EXCEPT SELECT :columns FROM changed_rows)'
+                ' UNION ALL'
+                ' (SELECT :columns FROM changed_rows EXCEPT SELECT :columns FROM old_rows)',
+                ':columns', c_columns
+            )
             ELSE 'TABLE changed_rows'
         END
     ) LOOP

@@ -7,7 +7,9 @@ CALL deploy.become_owner();
 CREATE OR REPLACE FUNCTION public.ingest_mt5_orders(
     p_account_id bigint,
     p_rows jsonb,
-    p_source text DEFAULT 'api'
+    p_source text DEFAULT 'api',
+    p_from_msc bigint DEFAULT NULL,
+    p_to_msc bigint DEFAULT NULL
 )
 RETURNS TABLE (inserted bigint, updated bigint, unchanged bigint, rejected bigint)
 LANGUAGE plpgsql
@@ -24,12 +26,9 @@ DECLARE
     v_sound jsonb;
 BEGIN
     PERFORM internal.check_mt5_source(p_source);
+    PERFORM internal.check_mt5_window(p_source, p_from_msc, p_to_msc);
     v_account := internal.lock_open_mt5_account(p_account_id);
-    SELECT
-        0,
-        0,
-        t.rejected,
-        t.sound
+    SELECT 0, 0, t.rejected, t.sound
     INTO inserted, updated, rejected, v_sound
     FROM internal.take_mt5_rows(p_account_id, 'orders', p_rows, p_source) AS t;
     IF v_sound IS NOT NULL THEN
@@ -83,7 +82,7 @@ BEGIN
                     position_id, position_by_id, setup_at, done_at, expires_at, type, type_time,
                     type_filling, state, reason, time_ambiguous, volume_initial, volume_current,
                     price_open, sl, tp, price_current, price_stoplimit, symbol, comment,
-                    external_id, source, raw
+                    external_id, source, raw, gone_since
                 ) = (
                     excluded.time_setup, excluded.time_setup_msc, excluded.time_done,
                     excluded.time_done_msc, excluded.time_expiration, excluded.magic,
@@ -93,7 +92,7 @@ BEGIN
                     excluded.time_ambiguous, excluded.volume_initial, excluded.volume_current,
                     excluded.price_open, excluded.sl, excluded.tp, excluded.price_current,
                     excluded.price_stoplimit, excluded.symbol, excluded.comment,
-                    excluded.external_id, excluded.source, excluded.raw
+                    excluded.external_id, excluded.source, excluded.raw, NULL
                 )
             WHERE (excluded.source = 'api' OR o.source = 'report')
                 AND (
@@ -103,22 +102,27 @@ BEGIN
                         o.state <> ALL (c_done) AND excluded.volume_current <= o.volume_current
                     )
                 )
-                AND (o.raw, o.source) IS DISTINCT FROM (excluded.raw, excluded.source)
+                AND (
+                    (o.raw, o.source) IS DISTINCT FROM (excluded.raw, excluded.source)
+                    OR o.gone_since IS NOT NULL
+                )
             RETURNING o.xmax = 0 AS is_new
         )
-        SELECT
-            count(*) FILTER (WHERE s.is_new),
-            count(*) FILTER (WHERE NOT s.is_new)
+        SELECT count(*) FILTER (WHERE s.is_new), count(*) FILTER (WHERE NOT s.is_new)
         INTO inserted, updated
         FROM stored AS s;
     END IF;
+    PERFORM internal.follow_mt5_history(p_account_id, 'orders', p_rows, p_from_msc, p_to_msc);
     unchanged := v_total - inserted - updated - rejected;
     RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION public.ingest_mt5_orders(bigint, jsonb, text) IS
+COMMENT ON FUNCTION public.ingest_mt5_orders(bigint, jsonb, text, bigint, bigint) IS
 'Takes an array of orders as history_orders_get or orders_get returned them. p_source is api, or
-report for rows of a trade history report, which never replace the API''s. Answers how many elements
-were inserted, updated, unchanged and rejected; the rejected are in mt5_rejects. Raises RB024,
-RB050, RB051, RB052 and RB054.';
-REVOKE ALL ON FUNCTION public.ingest_mt5_orders(bigint, jsonb, text) FROM public;
+report for rows of a trade history report, which never replace the API''s. p_from_msc and p_to_msc
+say that these are all orders of the history from the one up to and without the other, milliseconds
+on the server''s clock: stored orders placed and done within, that two such calls 10 minutes apart
+lack, get gone_since. Answers how many elements were inserted, updated (an order that came back is
+one), unchanged and rejected; the rejected are in mt5_rejects. Raises RB024, RB050, RB051, RB052,
+RB054 and RB059.';
+REVOKE ALL ON FUNCTION public.ingest_mt5_orders(bigint, jsonb, text, bigint, bigint) FROM public;

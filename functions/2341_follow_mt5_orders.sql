@@ -2,9 +2,9 @@
 
 CALL deploy.become_owner();
 
--- As internal.follow_deals: type, stop and target of a trip's row are its opening order's. EXECUTE
--- plans with what the tables hold now: a plan kept from when there were no deals reads all deals of
--- the account for each order.
+-- As internal.follow_deals: type, stop and target of a trip's row are its opening order's, and an
+-- update of anything else is not followed. EXECUTE plans with what the tables hold now: a plan kept
+-- from when there were no deals reads all deals of the account for each order.
 CREATE OR REPLACE FUNCTION internal.follow_mt5_orders()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -21,9 +21,13 @@ BEGIN
     IF NOT EXISTS (SELECT FROM changed_rows) THEN
         RETURN NULL;
     END IF;
-    FOR v_account_id, v_positions IN EXECUTE $changed$
+    FOR v_account_id, v_positions IN EXECUTE format($changed$
         SELECT c.account_id, array_agg(DISTINCT d.position_id)
-        FROM changed_rows AS c
+        FROM (
+            SELECT n.account_id, n.ticket, n.type, n.sl, n.tp
+            FROM changed_rows AS n
+            %s
+        ) AS c
         CROSS JOIN LATERAL (
             SELECT d.position_id, d.entry
             FROM public.trading_deals AS d
@@ -34,7 +38,10 @@ BEGIN
             AND d.position_id > 0
         GROUP BY c.account_id
         ORDER BY c.account_id
-    $changed$ LOOP
+    $changed$, CASE TG_OP
+        WHEN 'UPDATE'
+            THEN 'EXCEPT SELECT o.account_id, o.ticket, o.type, o.sl, o.tp FROM old_rows AS o'
+    END) LOOP
         PERFORM FROM public.mt5_accounts AS a WHERE a.id = v_account_id FOR NO KEY UPDATE;
         PERFORM internal.lock_mt5_trips(v_account_id, v_positions);
         PERFORM internal.refresh_trading_orders(v_account_id, v_positions);

@@ -26,9 +26,9 @@ COMMENT ON FUNCTION internal.leave_out_elements(jsonb, bigint[]) IS
 'The array without the elements at some positions, from 1; NULL when nothing is left.';
 REVOKE ALL ON FUNCTION internal.leave_out_elements(jsonb, bigint[]) FROM public;
 
--- What was stored before with the same text is neither checked nor written again. EXECUTE makes a
--- plan for these very rows, and LIMIT keeps it a look-up by key for each element, whatever the
--- planner knows of the table.
+-- What was stored before with the same text is neither checked nor written again, unless it was
+-- gone. EXECUTE makes a plan for these very rows, and LIMIT keeps it a look-up by key for each
+-- element, whatever the planner knows of the table.
 CREATE OR REPLACE FUNCTION internal.take_mt5_rows(
     p_account_id bigint,
     p_source text,
@@ -62,12 +62,12 @@ BEGIN
                 FROM jsonb_array_elements($2) WITH ORDINALITY AS e (value, n)
             ) AS e
             CROSS JOIN LATERAL (
-                SELECT s.raw, s.source
+                SELECT s.raw, s.source, s.gone_since
                 FROM public.%I AS s
                 WHERE s.account_id = $1 AND s.ticket = e.ticket
                 LIMIT 1
             ) AS s
-            WHERE s.raw = e.value AND s.source IN ($3, 'api')
+            WHERE s.raw = e.value AND s.source IN ($3, 'api') AND s.gone_since IS NULL
         $select$,
         CASE p_source WHEN 'deals' THEN 'trading_deals' ELSE 'mt5_orders' END
     ) INTO v_stored USING p_account_id, p_rows, p_origin;

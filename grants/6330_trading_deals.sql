@@ -9,4 +9,5 @@ CALL deploy.set_tenant_policies(
     'public.trading_deals', 'account_id', 'public.check_account_is_open(account_id)'
 );
 
-GRANT EXECUTE ON FUNCTION public.ingest_mt5_deals(bigint, jsonb, text) TO rubi_app, rubi_ingest;
+GRANT EXECUTE ON FUNCTION public.ingest_mt5_deals(bigint, jsonb, text, bigint, bigint)
+TO rubi_app, rubi_ingest;

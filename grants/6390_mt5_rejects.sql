@@ -3,6 +3,7 @@
 CALL deploy.become_owner();
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON public.mt5_rejects TO rubi_app;
+GRANT SELECT ON internal.mt5_missed TO rubi_backup;
 GRANT SELECT ON public.mt5_rejects TO rubi_tenant, rubi_readonly, rubi_backup;
 GRANT USAGE, SELECT ON SEQUENCE public.mt5_rejects_id_seq TO rubi_app;
 GRANT SELECT ON SEQUENCE public.mt5_rejects_id_seq TO rubi_backup;

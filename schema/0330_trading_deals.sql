@@ -14,6 +14,7 @@ CREATE TABLE IF NOT EXISTS public.trading_deals (
     magic bigint,
     executed_at public.event_time NOT NULL,
     stored_at public.event_time DEFAULT now() NOT NULL,
+    gone_since public.event_time,
     type public.mt5_code NOT NULL,
     entry public.mt5_code,
     reason public.mt5_code,
@@ -56,6 +57,9 @@ COMMENT ON COLUMN public.trading_deals.magic IS 'Number of the program that aske
 COMMENT ON COLUMN public.trading_deals.executed_at IS
 'time_msc in UTC by the rule of the server''s clock.';
 COMMENT ON COLUMN public.trading_deals.stored_at IS 'When the row was first stored, UTC.';
+COMMENT ON COLUMN public.trading_deals.gone_since IS
+'First reading of the history that lacked it, UTC: brokers archive what is old. NULL while the
+terminal returns it.';
 COMMENT ON COLUMN public.trading_deals.type IS 'Code, see mt5_deal_types.';
 COMMENT ON COLUMN public.trading_deals.entry IS 'Code, kind deal_entry of mt5_codes.';
 COMMENT ON COLUMN public.trading_deals.reason IS 'Code, kind deal_reason of mt5_codes.';

@@ -17,6 +17,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_orders (
     done_at public.event_time,
     expires_at public.finite_time,
     stored_at public.event_time DEFAULT now() NOT NULL,
+    gone_since public.event_time,
     type public.mt5_code NOT NULL,
     type_time public.mt5_code,
     type_filling public.mt5_code,
@@ -70,6 +71,9 @@ COMMENT ON COLUMN public.mt5_orders.setup_at IS 'time_setup_msc in UTC.';
 COMMENT ON COLUMN public.mt5_orders.done_at IS 'time_done_msc in UTC; NULL while waiting.';
 COMMENT ON COLUMN public.mt5_orders.expires_at IS 'time_expiration in UTC; NULL for never.';
 COMMENT ON COLUMN public.mt5_orders.stored_at IS 'When the row was first stored, UTC.';
+COMMENT ON COLUMN public.mt5_orders.gone_since IS
+'First reading of the history that lacked it, UTC: brokers archive what is old. NULL while the
+terminal returns it.';
 COMMENT ON COLUMN public.mt5_orders.type IS 'Code, kind order_type of mt5_codes.';
 COMMENT ON COLUMN public.mt5_orders.type_time IS 'Code, kind order_time of mt5_codes.';
 COMMENT ON COLUMN public.mt5_orders.type_filling IS 'Code, kind order_filling of mt5_codes.';

@@ -253,7 +253,9 @@ def test_views_run_as_their_invoker_or_say_why_not(catalog: psycopg.Connection) 
 
 # what holds (valid), what is stored (range), what results are of (period, as in the base)
 ENDS = {"valid_from", "valid_to", "range_start", "range_end", "period_start", "period_end"}
-NO_INTERVAL = {"mt5_account_states.history_from"}
+NO_INTERVAL = {
+    "mt5_account_states.history_from", "mt5_orders.gone_since", "trading_deals.gone_since",
+}  # fmt: skip
 
 
 def test_ends_of_an_interval_have_one_pair_of_names(catalog: psycopg.Connection) -> None:

@@ -9,7 +9,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_mt5_orders();
 
 CREATE OR REPLACE TRIGGER mt5_orders_50_updated
 AFTER UPDATE ON public.mt5_orders
-REFERENCING NEW TABLE AS changed_rows
+REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows
 FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_mt5_orders();
 
 CREATE OR REPLACE TRIGGER mt5_orders_50_deleted

@@ -51,6 +51,8 @@ SELECT symbol, timestamp, close FROM last_bars('H1', ARRAY['EURUSD', 'USDJPY']);
 SELECT internal.are_mt5_rows_sound('deals', '[]');
 -- example: internal.check_mt5_source
 SELECT internal.check_mt5_source('api');
+-- example: internal.check_mt5_window
+SELECT internal.check_mt5_window('api', 1767571200000, 1767657600000);
 -- example: internal.reject_mt5_rows
 SELECT internal.reject_mt5_rows(1, 'deals', '[]', 'api');
 -- example: internal.mt5_symbol_terms
