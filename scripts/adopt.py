@@ -6,7 +6,8 @@ migrate_sqlite.py and proves them, then drops the old tables. Rows that break a 
 migration.rejects with the rule's name.
 
 All but bars and snapshots happens in one transaction: until it commits, nothing has changed. Bars
-and snapshots follow in batches while the API is at work; killed, `apply` goes on from there.
+and snapshots follow in batches while the API is at work; a killed `apply` goes on from there when
+started again.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ app = new_app(__doc__)
 
 @app.command()
 def plan(dsn: Dsn = "", zone: Zone = "UTC", max_lock: MaxLock = 300) -> None:
-    """Say what apply would do; nothing is written."""
+    """Say what apply would do; the database stays as it is."""
     with connect(dsn) as connection:
         connection.row_factory = tuple_row
         connection.execute("SET default_transaction_read_only = on")
@@ -66,13 +67,13 @@ def apply(
     lock_timeout: LockTimeout = 5,
     max_lock: MaxLock = 300,
     keep_administrator: Annotated[
-        bool, typer.Option(help=f"Leave the password of {ADMINISTRATOR}: it is no known one")
+        bool, typer.Option(help=f"Leave the password of {ADMINISTRATOR}: its form is not known")
     ] = False,
     accept_changes: Annotated[
         bool, typer.Option(help="Bars and snapshots may differ: the API changed them since")
     ] = False,
 ) -> None:
-    """Adopt the database. Killed, it goes on when started again, with the same --zone."""
+    """Adopt the database. A killed run goes on when started again with the same --zone."""
     with connect(dsn) as connection, locks.only_runner(connection, wait):
         connection.row_factory = tuple_row
         connection.execute("SET client_min_messages = warning")

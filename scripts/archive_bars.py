@@ -31,8 +31,8 @@ def write(
     """Archive months that market_retention lets expire, or those of one series.
 
     Each is written, read back and compared: row for row with what was read, and with the sums the
-    database computes. Only then it is noted in market_archives. A month that was dropped is kept
-    as it lies there: bars that came later would be all that is left of it.
+    database computes. Only then it is noted in market_archives. The file of a dropped month stays
+    as it is: the table may hold only bars that came later.
     """
     if (symbol is None) != (timeframe is None):
         raise typer.BadParameter("give --symbol and --timeframe, or neither")

@@ -1,4 +1,4 @@
-"""How much a platform of some size needs: rows, bytes, WAL, memory, connections; what ends first.
+"""Needs of a platform of some size: rows, bytes, WAL, memory, connections; the first limit.
 
 The bytes a row are measured on our tables by benchmarks/row_sizes.py, and a test compares the
 answers with a filled database. docs/measured/capacity.md says how to read them.
@@ -39,7 +39,7 @@ def plan(
     positions: Annotated[float, typer.Option(min=0, help="open, an account")] = 3,
     update_seconds: Annotated[float, typer.Option(min=0.01, help="between two prices")] = 1,
     keep_ticks: Annotated[
-        int, typer.Option(min=0, help="days; 0 for ever, which is all Apache has")
+        int, typer.Option(min=0, help="days; 0 for ever, the only choice on the Apache edition")
     ] = 0,
     keep_bars: Annotated[int, typer.Option(min=0, help="days; 0 for ever")] = 0,
     keep_snapshots: Annotated[int, typer.Option(min=0, help="days; 0 for ever")] = 365,

@@ -40,7 +40,7 @@ def up(context: typer.Context) -> None:
     began = monotonic()
     demo = Demo()
     if not demo.given and not demo.pid():
-        check_port(wanted_port())  # before a minute of fetching
+        check_port(wanted_port())  # asked before a minute of fetching
     with demo.only_one(), ended_on_failure(demo):
         make_ready(demo)
         with psycopg.connect(demo.dsn()) as connection:

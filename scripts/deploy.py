@@ -55,7 +55,7 @@ def plan(
     scratch: Scratch = "",
     as_json: Json = False,
 ) -> None:
-    """Say what would run and why; nothing is written, no lock taken. 3 when something would."""
+    """Say what would run and why, without writing or locking. Exit code 3 when files are due."""
     on_disk = read_files(files)
     with session(dsn, as_json, read_only=True) as connection:
         history = applied(connection)
@@ -138,7 +138,7 @@ def drift(dsn: Dsn = "", files: Files = ROOT, scratch: Scratch = "", as_json: Js
     on_disk = {file.path: file for file in read_files(files)}
     with session(dsn, as_json) as connection:
         history = applied(connection)
-        # what is pending is no drift; what only a vanished file makes is in no file
+        # pending files are no drift; objects of a vanished file are in no file
         texts = [
             file
             for path, file in recorded(connection, history).items()

@@ -1,6 +1,6 @@
 """Prints the folder of a TimescaleDB server's programs: the machine's, or unpacked from Debian.
 
-Nothing is installed system-wide; the folder lies below RUBI_HOME.
+The system stays as it is; the folder lies below RUBI_HOME.
 """
 
 from __future__ import annotations

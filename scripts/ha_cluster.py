@@ -19,7 +19,7 @@ app = new_app(__doc__)
 
 @app.command()
 def start(nodes: int = 3, pg: int = embedded.DEFAULT_MAJOR) -> None:
-    """Start it, print the address of whatever node takes writes, stop it when interrupted."""
+    """Start the cluster, print the address of the node that takes writes, stop when interrupted."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with running(nodes, pg) as cluster:
         console.print(cluster.dsn(), soft_wrap=True)

@@ -2,8 +2,8 @@
 
 Connect with libpq's variables, a service file or --dsn, as a role that may create databases and
 roles; no superuser is needed. Running it again changes nothing. Passwords come from
-RUBI_APP_PASSWORD and RUBI_ADMIN_PASSWORD or are generated; they are shown once, or written to a
-file that only you read, and the server is sent their hashes only.
+RUBI_APP_PASSWORD and RUBI_ADMIN_PASSWORD or are generated; passwords are shown once, or written to
+a file that only you read, and the server gets their hashes only.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main(
         Path | None, typer.Option(help="File of mode 600 for the passwords; else shown once")
     ] = None,
     new_passwords: Annotated[
-        bool, typer.Option(help="Set both passwords anew: rotation, or when they are lost")
+        bool, typer.Option(help="Set new passwords for both: a rotation, or after a loss")
     ] = False,
 ) -> None:
     """Install, check, and print how to connect."""

@@ -36,7 +36,7 @@ def query(
     question: Annotated[Question, typer.Argument()],
     engine: Annotated[Engine, typer.Option()] = "duckdb",
     target: Annotated[str, typer.Option(help="the lake: folder or URI, s3://bucket/bars")] = "",
-    symbol: Annotated[list[str] | None, typer.Option(help="again for more; none: all")] = None,
+    symbol: Annotated[list[str] | None, typer.Option(help="repeatable; without it all")] = None,
     timeframe: Annotated[str, typer.Option(help="of the bars that are read")] = "M1",
     to: Annotated[str, typer.Option(help="of the bars that are made, up to W1")] = "D1",
     since: Annotated[str, typer.Option("--from", help="day, UTC")] = "1970-01-05",

@@ -1,8 +1,8 @@
 """Loads files of bars or ticks into market_data or market_ticks.
 
 Understands what MT5, MT4, HistData, Dukascopy, Yahoo, Stooq, Finam, TradingView, CryptoDataDownload
-and Binance write, and CSV with a header; UTF-8 or UTF-16; also in gzip or zip. What neither form
-nor lines of a file nor the database tell is asked for; docs/guides/market-data.md has the table of
+and Binance write, and CSV with a header; UTF-8 or UTF-16; also in gzip or zip. The command asks for
+a fact that form, lines and database leave open; docs/guides/market-data.md has the table of
 forms.
 
 All files are checked before the first is loaded. A file is loaded whole or not at all, so loading

@@ -3,7 +3,7 @@
 FILES are the terminal's report (tab History, Report) as xlsx or html in any language, or CSV saved
 from one; or JSON of account_info, history_deals_get, history_orders_get, orders_get, positions_get
 or symbols_get: _asdict(), tuples, JSON Lines, pandas' to_json(). A report opens its account, or
-finds it; what a file holds is told from its contents. All files are read before the first is
+finds it; a file's kind is told from its contents. All files are read before the first is
 stored, and loading again changes nothing.
 """
 
@@ -84,7 +84,7 @@ def load(
         for report in reports:
             loader.book(report)
     if dry_run:
-        console.print("dry run: nothing was stored")
+        console.print("dry run: no row was stored")
     if loader.rejected:
         errors.print(f"{loader.rejected:,} rows were rejected")
         raise typer.Exit(1)

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Freezes the files of schema/ and indexes/: they ran in somebody's database and can't change there.
+# Freezes the files of schema/ and indexes/: these files ran in somebody's database and can't change
+# there.
 #     scripts/release.sh          checks, then writes schema/released.sha256 for the next release
 #     scripts/release.sh --check  only says whether a released file has changed
 set -euo pipefail

@@ -48,7 +48,7 @@ def write(
         str | None, typer.Option(help="Candles of this symbol; without it of those traded most")
     ] = None,
     risk_free: Annotated[str, typer.Option(help="Annual rate, 0.02 is two percent")] = "0",
-    format: Annotated[Format, typer.Option(help="What to write")] = Format.html,
+    format: Annotated[Format, typer.Option(help="Kind of file")] = Format.html,
     width: Annotated[int, typer.Option(min=320, max=4000, help="Of the png, pixels")] = 1400,
     dark: Annotated[bool, typer.Option("--dark", help="The png in dark colours")] = False,
     dsn: Dsn = "",

@@ -2,8 +2,8 @@
 
 SOURCE is a backup's folder or dump, a folder of backups, or s3://bucket/path; of several the
 newest is taken, or with --at the newest until then. Connects as a superuser, as PG* variables or
---dsn say; the database they name is the target. It appears under its name only when it is equal to
-what was dumped. Docs: docs/guides/backups.md.
+--dsn say; the database they name is the target. The database gets its name only when its contents
+equal the dumped ones. Docs: docs/guides/backups.md.
 """
 
 from __future__ import annotations

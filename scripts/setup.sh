@@ -10,7 +10,7 @@ rubi_fail() {
 
 trap 'printf "interrupted\n" >&2; exit 130' INT
 
-# The scripts go to the repository's folder: paths are meant from where they were called.
+# The scripts go to the repository's folder: paths start from the caller's folder.
 for rubi_name in RUBI_HOME RUBI_PG_BIN; do
     case ${!rubi_name:-/} in
         /*) ;;
@@ -18,7 +18,7 @@ for rubi_name in RUBI_HOME RUBI_PG_BIN; do
     esac
 done
 
-# What pip or venv said, as one line: its first error, else its last words.
+# The message of pip or venv, as one line: its first error, else its last words.
 rubi_reason() {
     local line
     line=$(grep -m 1 -E '^ *ERROR:' <<<"$1" || grep -m 1 -E '^ *error:' <<<"$1" || true)
@@ -50,7 +50,7 @@ rubi_setup() {
     exec 9<&-
 }
 
-# Makes and fills .venv; one that was left unfinished is made again.
+# Makes and fills .venv; an unfinished one is made again.
 rubi_fill() {
     local said
     printf 'preparing .venv (once, about a minute)\n' >&2

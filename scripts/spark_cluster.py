@@ -23,7 +23,7 @@ def start(
     workers: Annotated[int, typer.Option(help="each with one core")] = 2,
     memory: Annotated[str, typer.Option(help="of each worker")] = "1g",
 ) -> None:
-    """Start it, print its URL, and stop it when interrupted."""
+    """Start the cluster, print its URL, and stop when interrupted."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with running(workers, memory) as cluster:
         console.print(cluster.url)

@@ -31,7 +31,7 @@ def make(
     primary: Annotated[
         str, typer.Option(help="connection string of a superuser there; else PG* variables")
     ] = "",
-    name: Annotated[str, typer.Option(help="its name and its slot's on the primary")] = "standby1",
+    name: Annotated[str, typer.Option(help="name of the standby and of its slot")] = "standby1",
     port: Annotated[int, typer.Option(help="port of the standby")] = 5432,
     socket: Annotated[str, typer.Option(help="folder of its socket")] = "/var/run/postgresql",
     synchronous: Annotated[

@@ -23,6 +23,6 @@ squawk {schema,indexes,functions,views,triggers,seed,grants}/*.sql
 ruff check --quiet scripts tests benchmarks
 ruff format --quiet --check scripts tests benchmarks
 shellcheck scripts/*.sh .ci/run
-# two processes with a server each; one where they would share the roles of a server that is given
+# two processes with a server each; one process where both would share the roles of a given server
 [ -n "${RUBI_SERVER_URL:-}" ] || set -- -n 2 --dist worksteal "$@"
 exec python -m pytest "$@"

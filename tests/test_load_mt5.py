@@ -131,12 +131,12 @@ def test_a_file_of_which_nothing_is_stored_leaves_no_account_and_no_clock(
     history = mt5_history.make(5, True, 5)
     if given == "--dry-run":
         path = mt5_files.write_xlsx(tmp_path / "r.xlsx", history, mt5_files.Quirks())
-        assert "nothing was stored" in load(path, "--user", "ann", *CLOCK, given).stdout
+        assert "no row was stored" in load(path, "--user", "ann", *CLOCK, given).stdout
     else:
         for row in (*history.deals, *history.orders):
             row["symbol"] = "E" * 801
         path = mt5_files.write_xlsx(tmp_path / "r.xlsx", history, mt5_files.Quirks())
-        refused(load(path, "--user", "ann", *CLOCK), 1, "nothing of it is kept: ")
+        refused(load(path, "--user", "ann", *CLOCK), 1, "no row could be stored")
     for table in ("mt5_accounts", "mt5_server_clocks", "trading_deals", "mt5_rejects"):
         assert number(db, table) == 0, table
 

@@ -97,7 +97,7 @@ def test_a_whole_dump_is_loaded_twice_with_the_same_result(
                      + json.dumps(mt5.money(float("nan"), ticket=5)))  # fmt: skip
     call = (dump, lines, "--user", "owner@example.com", *CLOCK)
     dry = load(*call, "--dry-run")
-    assert "nothing was stored" in dry.stdout
+    assert "no row was stored" in dry.stdout
     assert number(db, "mt5_accounts") == 0
     first = load(*call)
     assert "times are read by the clock of Broker-Live: America/New_York+7" in first.stdout
@@ -117,7 +117,7 @@ def test_wrong_use_is_one_line(user: int, load: Run, tmp_path: Path) -> None:
     empty.write_text("[]")
     bad.write_text('{"ticket": 1}\n{"ticket": \n')
     refused(load(tmp_path / "none.json"), 1, "is no file")
-    refused(load(empty), 1, "can't tell what it holds")
+    refused(load(empty), 1, "unknown contents")
     refused(load(bad), 1, "bad.jsonl:2: no JSON")
     refused(load(empty, "--kind", "deals"), 2, "which account?")
     assert load(empty, "--kind", "rumours").returncode == 2

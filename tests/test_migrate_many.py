@@ -57,7 +57,7 @@ def test_rows_that_share_a_key_are_named_as_ever(db: psycopg.Connection, tmp_pat
     done = moving.run(db, file)
     assert done.returncode == 1
     assert LATER in done.stdout
-    assert "once more" in done.stdout
+    assert "to name them" in done.stdout
     assert moving.rejects(db) == {
         ("market_data", ROWS + 12): "market_data_pkey",
         ("market_data", ROWS + 13): "market_data_volume_not_negative_check",

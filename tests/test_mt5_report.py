@@ -179,7 +179,7 @@ def open_rows(language: str) -> list[list[str]]:
 def test_a_strategy_tester_report_is_refused_in_any_language(
     tmp_path: Path, write: Any, language: str
 ) -> None:
-    with pytest.raises(Failure, match=r"Strategy Tester report.*nothing is booked"):
+    with pytest.raises(Failure, match="Strategy Tester report"):
         read_report(write(tmp_path / "t", strategy_rows(language)))
 
 
@@ -187,7 +187,7 @@ def test_a_strategy_tester_report_is_refused_in_any_language(
 def test_a_report_of_open_positions_is_refused_in_any_language(
     tmp_path: Path, language: str
 ) -> None:
-    with pytest.raises(Failure, match=r"report of open positions.*nothing is booked"):
+    with pytest.raises(Failure, match="report of open positions"):
         read_report(write_book(tmp_path / "o", open_rows(language)))
 
 

@@ -328,8 +328,8 @@ def test_names_that_look_like_markup_stay_text(
 @pytest.mark.parametrize(
     ("user", "said", "plots"),
     [
-        ("nobody", ["No trade was closed in the period", "nothing was closed", "No position"], 0),
-        ("single", ["25.00", "100.00 %", "nothing was lost"], 6),
+        ("nobody", ["No trade was closed in the period", "no trade was closed", "No position"], 0),
+        ("single", ["25.00", "100.00 %", "no trade lost"], 6),
         ("loser", ["\N{MINUS SIGN}186.00", "0.00 %", "no trade won"], 6),
         ("unpriced", ["Symbols without bars", "GHOST", "so there are no candles"], 5),
         ("mixed", ["money of several currencies has no sum", "Trades in EUR", "--account"], 6),

@@ -1,4 +1,4 @@
-"""What the commands of scripts/ share, a folder for each topic."""
+"""Modules that the commands of scripts/ share, a folder for each topic."""
 
 from pathlib import Path
 

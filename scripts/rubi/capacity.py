@@ -1,4 +1,4 @@
-"""How much a platform writes, how large its database grows, and what ends first."""
+"""Rows that a platform writes, the growth of its database, and the limit that is hit first."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ DAY = 86400
 
 
 class Cost(NamedTuple):
-    """What a row takes, bytes."""
+    """Size of a row, bytes."""
 
     table: float
     indexes: float
@@ -33,7 +33,7 @@ CHUNKS = {"market_ticks": 7, "market_data": 30, "account_snapshots": 7}
 
 @dataclass(frozen=True)
 class Platform:
-    """What comes in, and the server it comes to."""
+    """The incoming rows, and the server that takes them."""
 
     accounts: int = 500
     symbols: int = 100
@@ -45,7 +45,7 @@ class Platform:
     orders: float = 10
     """An account and day."""
     positions: float = 3
-    """Open ones an account."""
+    """Open positions an account."""
     update_seconds: float = 1
     """Between two prices of an open position."""
     keep_ticks: int = 0
@@ -103,14 +103,14 @@ def bytes_after(platform: Platform, days: int) -> float:
     }
     total = 0.0
     for name, size in bytes_a_day(platform).items():
-        # whole chunks go: one more than is kept
+        # whole chunks are dropped: one chunk more than the retention stays
         most = kept.get(name, 0) + CHUNKS.get(name, 0) if kept.get(name) else days
         total += size * min(days, most)
     return total
 
 
 def days_until(platform: Platform, size: float, limit: int = 36500) -> int | None:
-    """Days until there are that many bytes; None when never within a hundred years."""
+    """Days until there are that many bytes; None when later than in a hundred years."""
     low, high = 0, limit
     if bytes_after(platform, high) < size:
         return None
@@ -126,7 +126,7 @@ def days_until(platform: Platform, size: float, limit: int = 36500) -> int | Non
 def active_index_bytes(platform: Platform) -> float:
     """Indexes of the chunks that are being written when they are full, and of all other tables.
 
-    Those of signals and orders count for a month: what is older is not touched any more.
+    Indexes of signals and orders count for a month: older rows are not touched any more.
     """
     return sum(
         rows * COSTS[name].indexes * CHUNKS.get(name, 30)

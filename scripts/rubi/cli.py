@@ -1,4 +1,4 @@
-"""What every command of this folder shares: errors in one line, exit codes, steps on the screen."""
+"""Parts of every command of this folder: errors in one line, exit codes, steps on the screen."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ NARROWEST_TEXT = 20
 
 
 def drop_output() -> None:
-    """What is still printed goes nowhere: whoever read it has gone."""
+    """Send further output nowhere: its reader has gone."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, sys.stdout.fileno())
     os.close(null)
@@ -42,7 +42,7 @@ if hasattr(sys.stdout, "reconfigure"):
 
 
 class Failure(Exception):
-    """Work that could not be done. The message is one line: what is wrong and what to do.
+    """Work that could not be done. The message is one line: the cause, and the cure.
 
     code is 2 where an option is missing that the message names.
     """
@@ -64,7 +64,7 @@ def new_app(help_text: str) -> typer.Typer:
 
 
 def database_errors() -> tuple[type[Exception], ...]:
-    """psycopg's errors, where something has loaded psycopg: without it there are none."""
+    """psycopg's errors, where psycopg is loaded: a command without psycopg has none."""
     psycopg = sys.modules.get("psycopg")
     return (psycopg.Error,) if psycopg else ()
 
@@ -99,7 +99,7 @@ def run(app: typer.Typer) -> None:
 
 @contextmanager
 def step(text: str) -> Iterator[list[str]]:
-    """Show a step while it runs, then its time; what the block appends is said behind it."""
+    """Show a step while it runs, then its time and the text that the block appends."""
     notes: list[str] = []
     began = monotonic()
     unicode = console.encoding.startswith("utf")

@@ -1,4 +1,4 @@
-"""How commands reach a database: the options they have in common, and the connection."""
+"""The way of commands to a database: their common options, and the connection."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from rubi.cli import Failure, console
 if TYPE_CHECKING:
     import psycopg
 
-# "already exists, skipping" of relations, objects, columns and schemas: what re-running says
+# "already exists, skipping" of relations, objects, columns and schemas: notices of a second run
 EXPECTED_NOTICES = {"42P07", "42710", "42701", "42P06", "00000"}
 Dsn = Annotated[
     str, typer.Option(help="libpq connection string or URL; else PG* variables or a service file")
@@ -38,7 +38,7 @@ def set_password(connection: psycopg.Connection, role: str, password: str, valid
 @contextmanager
 def connect(dsn: str = "") -> Iterator[psycopg.Connection]:
     """A connection in UTC that reports what is worth reading of a file's notices."""
-    import psycopg  # not needed by those who only ask for help
+    import psycopg  # a call for --help must not wait for this import
     from psycopg.rows import namedtuple_row
 
     connection = psycopg.connect(

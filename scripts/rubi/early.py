@@ -16,5 +16,5 @@ def hook(kind: type[BaseException], error: BaseException, trace: object) -> None
 
 
 sys.excepthook = hook
-# demo.sh has it ignored while the interpreter starts, which would end in a traceback too
+# demo.sh ignores Ctrl-C while the interpreter starts, which would end in a traceback too
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -12,7 +12,7 @@ from rich.table import Table
 from rubi.cli import Failure, console, print_table
 
 CODES = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
-# what is worst comes first; unknown is no reason to wake somebody
+# the worst status comes first; unknown is no reason to wake somebody
 ORDER = ("critical", "warning", "unknown", "ok")
 PIPE_WIDTH = 10_000
 STYLES = {"ok": "green", "warning": "yellow", "critical": "bold red", "unknown": "magenta"}
@@ -85,13 +85,13 @@ def show(rows: list[dict[str, Any]]) -> None:
 
 
 def where(detail: str | None) -> str:
-    """What is wrong, short; a bar or a line's end would begin Nagios' figures."""
+    """The trouble, short; a bar or a line's end would begin Nagios' figures."""
     words = " ".join((detail or "").replace("|", "/").split())
     return f" ({words if len(words) <= 100 else words[:97] + '...'})" if words else ""
 
 
 def nagios(rows: list[dict[str, Any]]) -> str:
-    """One line with the worst checks, then performance data."""
+    """A line with the worst checks, then performance data."""
     bad = [row for row in rows if row["status"] != "ok"]
     said = ", ".join(
         f"{row['name']} {row['status']} {figure(row['value'], row['unit'])}{where(row['detail'])}"

@@ -10,7 +10,7 @@ NAMED = re.compile(r"^-- ([A-Z_]+): .*$", re.MULTILINE)
 
 
 def queries(module: str) -> SimpleNamespace:
-    """The statements of module.sql by the names before them, in lines such as `-- TABLES: why`.
+    """The statements of module.sql by the names before them, in lines such as `-- TABLES: reason`.
 
     Comments stay behind: a % in one would be taken for a placeholder.
     """

@@ -25,7 +25,7 @@ FORMS = "NY+7 (New York time + 7 hours, most brokers), UTC+3, or a zone such as 
 
 
 def parse(text: str) -> tuple[str, int]:
-    """Zone and hours of a clock. Raises Failure where it is none."""
+    """Zone and hours of a clock. Raises Failure for other texts."""
     match = CLOCK.fullmatch(text.strip())
     if not match or abs(hours := int(match["hours"] or 0)) > 14:
         raise Failure(f"{text} is no clock: {FORMS}", code=2)
@@ -49,7 +49,7 @@ def rules(connection: psycopg.Connection, server: str) -> list[str]:
 
 
 def settle(connection: psycopg.Connection, server: str, given: str) -> str:
-    """The server's clock, for the screen; one that is given is kept for a server without a rule.
+    """The server's clock, for the screen; a given clock is kept for a server without a rule.
 
     Raises Failure where there is no rule and none is given (code 2), and where both differ.
     """
@@ -73,14 +73,17 @@ def settle(connection: psycopg.Connection, server: str, given: str) -> str:
         return clock
     if given and whole_name(given) != found[-1]:
         raise Failure(
-            f"{server} runs by {found[-1]}, not by {given}: where that is wrong, correct"
+            f"{server} runs by {found[-1]}, not by {given}: if the rule is wrong, correct"
             f" mt5_server_clocks and call rederive_mt5_times('{server}')"
         )
     return ", then ".join(found)
 
 
 def look_at_bars(connection: psycopg.Connection, account: int, server: str) -> str:
-    """What bars of the deals' minutes say of the clock. Raises Failure for a new wrong one."""
+    """The evidence of bars of the deals' minutes on the clock.
+
+    Raises Failure for a new wrong one.
+    """
     found = connection.execute(
         "SELECT hours, deals, within FROM find_mt5_clock_shift(%s)", [account]
     ).fetchall()
@@ -93,6 +96,6 @@ def look_at_bars(connection: psycopg.Connection, account: int, server: str) -> s
         raise Failure(
             f"the clock of {server} is wrong by {hours:+d} hours, or that of its bars: moved"
             f" so, {within} of {deals} deals lie within the bars of their minutes, now"
-            f" {now[2] if now else 0} of {now[1] if now else 0}; nothing was stored"
+            f" {now[2] if now else 0} of {now[1] if now else 0}; no row was stored"
         )
     return f"{now[2]} of {now[1]} deals lie within the bars of their minutes" if now else ""

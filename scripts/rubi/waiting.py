@@ -12,7 +12,7 @@ Answer = TypeVar("Answer")
 
 
 def until(what: str, done: Callable[[], Answer], seconds: float = 30, pause: float = 0.1) -> Answer:
-    """Ask done until its answer is true, and return that. Raises Failure after seconds."""
+    """Ask done until its answer is true, and return the answer. Raises Failure after seconds."""
     end = monotonic() + seconds
     while not (answer := done()):
         if monotonic() > end:

@@ -1,1 +1,1 @@
-"""Backups: what they hold, where they lie, how they are proved."""
+"""Backups: their contents, their places and their proofs."""

@@ -37,7 +37,7 @@ def ordered(connection: psycopg.Connection) -> list[tuple[int, sql.Identifier]]:
     try:
         place = {oid: number for number, oid in enumerate(sorter.static_order())}
     except CycleError as error:
-        raise Failure("foreign keys form a circle: this can't copy them") from error
+        raise Failure("foreign keys form a circle, such tables can't be copied") from error
     found.sort(key=lambda table: (table[1] != "public", place[table[0]]))
     return [(oid, sql.Identifier(schema, name)) for oid, schema, name in found]
 
@@ -54,7 +54,7 @@ def fill(
         )
     }
     plain = [table for oid, table in tables if oid not in hypertables]
-    for table in plain:  # hypertables refuse it; what their triggers write is emptied again
+    for table in plain:  # hypertables refuse this; rows that their triggers write are removed again
         new.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(table))
     empty = sql.SQL("TRUNCATE {}")
     new.execute(empty.format(sql.SQL(", ").join(table for _, table in tables)))

@@ -1,6 +1,6 @@
--- drilling.sql: what the API does, tried in a restored database.
+-- drilling.sql: the API's work, tried in a restored database.
 
--- SMOKE: what the API does, in the base's own columns; rows of now, and of a chunk not touched yet
+-- SMOKE: the API's writes, in the base's own columns; rows of now, and of a chunk not touched yet
 INSERT INTO users (email, username, hashed_password)
 VALUES ('drill@example.com', 'restore drill', '$2b$12$' || repeat('x', 53));
 
@@ -39,7 +39,7 @@ INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)
 SELECT 'DRILL', 'M1', n.at, 1, 2, 1, 2
 FROM (VALUES (date_trunc('minute', now())), ('1971-01-01 00:00:00+00')) AS n (at);
 
--- RESULT: what those statements left
+-- RESULT: rows that those statements left
 SELECT
     s.total_orders, s.total_profit, t.total_trades,
     (SELECT count(*) FROM market_data AS m WHERE m.symbol = 'DRILL')

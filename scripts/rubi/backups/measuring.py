@@ -1,4 +1,4 @@
-"""What a database holds, measured so that two of them can be compared: the heart of a manifest.
+"""Contents of a database, measured so that two of them can be compared: the heart of a manifest.
 
 Everything is read in the transaction it is asked in, so that a manifest and a dump of one snapshot
 say the same.
@@ -30,7 +30,7 @@ SETTINGS = (
     "SET LOCAL statement_timeout = 0",
 )
 
-# of the cluster, or of who looks
+# of the cluster, or of the session's role
 NOT_DUMPED = {"role", "membership", "role setting", "held"}
 
 
@@ -117,7 +117,7 @@ def sequences_behind(connection: psycopg.Connection) -> list[str]:
 
 
 def differences(expected: dict[str, Any], found: dict[str, Any]) -> list[str]:
-    """Where what was restored is not what the manifest says; empty when equal."""
+    """Differences between a restored database and its manifest; empty when equal."""
     said = []
     for name in sorted(expected["tables"].keys() | found["tables"].keys()):
         before, after = expected["tables"].get(name), found["tables"].get(name)

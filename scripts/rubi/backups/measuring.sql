@@ -1,4 +1,4 @@
--- measuring.sql: what a manifest says of a database.
+-- measuring.sql: a manifest's facts about a database.
 
 -- TABLES: Own tables: no system's, no extension's, no chunks, which their hypertable counts.
 SELECT c.oid, n.nspname, c.relname
@@ -11,7 +11,7 @@ WHERE
     AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
 ORDER BY n.nspname, c.relname;
 
--- HIDDEN: Row security that hides rows from who dumps would hide them from who counts, too.
+-- HIDDEN: Row security that hides rows from the dumping role hides them from the count, too.
 SELECT t.oid::regclass::text
 FROM unnest(%(tables)s::oid[]) AS t (oid)
 WHERE
@@ -33,7 +33,7 @@ WHERE
         )
     );
 
--- CHUNKS: how many chunks each hypertable has
+-- CHUNKS: number of chunks of each hypertable
 SELECT format('%I.%I', hypertable_schema, hypertable_name), count(*)
 FROM timescaledb_information.chunks GROUP BY 1 ORDER BY 1;
 
@@ -62,7 +62,7 @@ SELECT
     )
 FROM pg_database AS d WHERE d.datname = current_database();
 
--- HISTORY: what was applied last
+-- HISTORY: the files applied last
 SELECT DISTINCT ON (path) path, sha256 FROM deploy.history ORDER BY path ASC, id DESC;
 
 -- SEQUENCES: sequences of columns, as the catalog knows them

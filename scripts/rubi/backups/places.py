@@ -55,7 +55,7 @@ def hashed(path: Path) -> dict[str, Any]:
 
 
 class Place:
-    """Where backups lie. Errors are Failures that name the place."""
+    """A place where backups lie. Errors are Failures that name the place."""
 
     def __init__(self, target: str | Path) -> None:
         self.store = stores.open_target(target)
@@ -70,7 +70,7 @@ class Place:
         return last if NAME.fullmatch(last) else ""
 
     def names(self, database: str = "", *, complete: bool = True) -> list[str]:
-        """Names of the backups, oldest first; those without a manifest when not complete."""
+        """Names of the backups, oldest first; not complete: of folders without a manifest."""
         whole, found = set(), set()
         for path in self.store.paths():
             name, _, rest = path.partition("/")
@@ -98,12 +98,12 @@ class Place:
         return found
 
     def write(self, name: str, path: Path, expected: dict[str, Any]) -> None:
-        """Store a file and read it back: it counts only when the same bytes come back."""
+        """Store a file and read it back: only the same bytes count as stored."""
         self.store.put(f"{name}/{path.name}", path)
         with self.store.open(f"{name}/{path.name}") as stream:
             size, sha256 = copy(stream)
         if {"bytes": size, "sha256": sha256} != expected:
-            raise Failure(f"{self}: {path.name} came back otherwise than it was sent")
+            raise Failure(f"{self}: {path.name} came back with other bytes than were sent")
 
     def fetch(self, name: str, file: str, to: Path, expected: dict[str, Any]) -> None:
         """Bring a file here, as a link where it lies on this machine.
@@ -124,7 +124,7 @@ class Place:
             raise Failure(f"{self}: {file} is damaged, its SHA-256 is not the manifest's")
 
     def remove(self, name: str) -> None:
-        """Remove a backup, the manifest first: what is left of it is none."""
+        """Remove a backup, the manifest first: a remainder is no backup."""
         paths = self.store.paths(name)
         for path in sorted(paths, key=lambda path: not path.endswith(f"/{MANIFEST}")):
             self.store.delete(path)
@@ -141,7 +141,7 @@ def refuse_later(place: Place, database: str, now: datetime) -> None:
 
 
 def expired(names: list[str], days: int, weeks: int, months: int) -> list[str]:
-    """Which backups go: all but the newest of each of the last days, weeks and months with one.
+    """Backups to remove: all but the newest of each of the last days, weeks and months with one.
 
     Periods without a backup do not count, so that a pause or a wrong clock expires nothing.
     """
@@ -158,5 +158,5 @@ def expired(names: list[str], days: int, weeks: int, months: int) -> list[str]:
 
 
 def older(names: list[str], now: datetime, days: float) -> list[str]:
-    """Which backups are older than so many days; never the newest."""
+    """Backups older than so many days; never the newest."""
     return [name for name in names[:-1] if now - time_of(name) > timedelta(days=days)]

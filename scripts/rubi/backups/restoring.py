@@ -25,9 +25,9 @@ from rubi.deploying import open_rights
 from rubi.servers import pgtools
 
 Source = Annotated[str, typer.Argument(help="backup, folder of backups, or s3://bucket/path")]
-At = Annotated[str, typer.Option(help="the newest backup until then: 2026-11-20, or with a time")]
+At = Annotated[str, typer.Option(help="newest backup until a day or time: 2026-11-20")]
 Identity = Annotated[Path | None, typer.Option(help="file with the age or SSH private key")]
-Jobs = Annotated[int, typer.Option(min=1, help="connections that restore at once")]
+Jobs = Annotated[int, typer.Option(min=1, help="connections that restore in parallel")]
 
 
 class Fetched(NamedTuple):
@@ -52,7 +52,7 @@ def moment(text: str) -> datetime | None:
 
 
 def find(source: str, at: str, database: str = "") -> tuple[Place, str]:
-    """The place and name of the backup that is meant; the name is empty when the place is it."""
+    """Place and name of the backup that is meant; without a name the place is a backup."""
     if source.endswith((".dump", ".dump.age")):
         source = str(Path(source).parent)
     place = Place(source)
@@ -82,7 +82,7 @@ def fetched(source: str, at: str, database: str, identity: Path | None) -> Itera
     try:
         with step(f"backup {called} read from {place}, checksums right"):
             for file, expected in manifest["files"].items():
-                if ".sql.gz" not in file:  # the same once more, for people
+                if ".sql.gz" not in file:  # the same sentence for people
                     place.fetch(name, file, folder / file, expected)
         if any(path.suffix == ".age" for path in folder.iterdir()):
             decrypt(folder, identity)
@@ -116,8 +116,9 @@ def decrypt(folder: Path, identity: Path | None) -> None:
 def restore_into(backup: Fetched, dsn: str, *, jobs: int = 1, force: bool = False) -> str:
     """Restore a backup into the database a connection string names; its name.
 
-    It is made under another name, and renamed when its contents equal the manifest. A database that
-    has the name already must be empty or force be given; then it keeps its data under a new name.
+    The database is made under another name, and renamed when its contents equal the manifest. A
+    database that has the name already must be empty or force be given; then it keeps its data under
+    a new name.
     """
     manifest = backup.manifest
     with psycopg.connect(
@@ -142,7 +143,7 @@ def restore_into(backup: Fetched, dsn: str, *, jobs: int = 1, force: bool = Fals
         kept = swap(server, made, target, backup.name if keep else "")
     console.print(
         f"database {target} is equal to backup {backup.name}"
-        + (f"; what was there before is now {kept}" if kept else ""),
+        + (f"; the former database is now {kept}" if kept else ""),
         soft_wrap=True,
     )
     return target
@@ -187,7 +188,7 @@ def check_versions(server: psycopg.Connection, manifest: dict[str, Any]) -> None
 
 
 def check_target(server: psycopg.Connection, dsn: str, target: str, force: bool) -> bool:
-    """Whether the target holds something. Raises Failure when nobody said it may be replaced."""
+    """Whether the target holds something. Raises Failure when its contents may not be replaced."""
     if not server.execute("SELECT FROM pg_database WHERE datname = %s", [target]).rowcount:
         return False
     with psycopg.connect(make_conninfo(dsn, dbname=target), autocommit=True) as connection:
@@ -263,7 +264,7 @@ def fill(backup: Fetched, dsn: str, jobs: int) -> None:
 
 
 def parts(jobs: int) -> list[list[str]]:
-    """How pg_restore is called: at once, or TimescaleDB's catalog first and then in parallel."""
+    """Calls of pg_restore: one, or TimescaleDB's catalog first and then the rest in parallel."""
     if jobs == 1:
         return [[]]
     own = ("_timescaledb_catalog", "_timescaledb_config")
@@ -276,7 +277,7 @@ def parts(jobs: int) -> list[list[str]]:
 
 
 def compare(dsn: str, manifest: dict[str, Any]) -> str:
-    """Measure a database; raise Failure where it is not what the manifest says."""
+    """Measure a database; raise Failure where it differs from the manifest."""
     with psycopg.connect(dsn, application_name="rubi restore") as connection:
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         found = measuring.measure(connection)
@@ -293,7 +294,8 @@ def compare(dsn: str, manifest: dict[str, Any]) -> str:
 def swap(server: psycopg.Connection, made: str, target: str, name: str) -> str:
     """Give the restored database its name.
 
-    What had it before gets another, made of the backup's, which is answered; or goes without one.
+    A database that had this name gets a new one, made of the backup's, which is answered; an empty
+    one is dropped.
     """
     kept = ""
     old = sql.Identifier(target)

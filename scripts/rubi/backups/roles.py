@@ -17,7 +17,7 @@ def bare(name: str) -> str:
 
 
 def restore(server: psycopg.Connection, text: str) -> str:
-    """Create missing roles with their attributes, settings and memberships; what was done.
+    """Create missing roles with their attributes, settings and memberships; answers the changes.
 
     A role that is there already is left as it is. No role gets a password: the dump has none.
     """
@@ -29,7 +29,7 @@ def restore(server: psycopg.Connection, text: str) -> str:
         if not found or bare(found[1]) not in made:
             continue
         if line.startswith("GRANT"):
-            # who granted it may be another here; a second grant of the same right is harmless
+            # the grantor may be another role here; a second grant of one right is harmless
             line = re.sub(r" GRANTED BY \S+;$", ";", line)
         server.execute(line)
     return f"{len(made)} of {len(named)} made"

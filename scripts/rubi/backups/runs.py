@@ -1,4 +1,4 @@
-"""What each run of the backup scripts leaves behind: a row, a status file, a lock while it runs."""
+"""Traces of each run of the backup scripts: a row, a status file, a lock while the run lasts."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from rubi.cli import Failure, errors, one_line
 
 @dataclass
 class Run:
-    """What is known of a run; the block that does the work fills it in."""
+    """Facts about a run; the block that does the work fills them in."""
 
     kind: str
     location: str = ""
@@ -33,10 +33,10 @@ class Run:
 def recorded(kind: str, status: Path | None, dsn: str | None) -> Iterator[Run]:
     """Write how a run ended into the status file and, with a dsn, into monitoring.backup_runs.
 
-    A backup that can't be recorded fails: whoever watches would not know of it.
+    A backup that can't be recorded fails: monitoring would not know of this run.
     """
     run, began, started = Run(kind), monotonic(), datetime.now(UTC)
-    # systemd and shutdown: what was begun is cleaned up
+    # systemd and shutdown: unfinished files are removed
     before = signal.signal(signal.SIGTERM, stopped)
     try:
         yield run
@@ -90,7 +90,7 @@ def insert(dsn: str, run: Run, seconds: float) -> None:
 
 @contextmanager
 def only_one(folder: Path, what: str) -> Iterator[None]:
-    """Hold the folder's lock; it ends with the process. Raises Failure when another has it."""
+    """Hold the folder's lock, which ends with the process. Raises Failure when another has it."""
     with (folder / ".lock").open("a") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -96,7 +96,7 @@ class Bucket:
                 yield stream
 
     def put(self, path: str, source: Path) -> None:
-        """Store a file: it appears whole or not at all; each part goes with its SHA-256."""
+        """Store a file, whole or not at all; each part goes with its SHA-256."""
         with self.failures():
             self.client.upload_file(str(source), self.bucket, self.key(path))
 
@@ -107,7 +107,7 @@ class Bucket:
 
     @contextmanager
     def failures(self) -> Iterator[None]:
-        """Say what an error of the service means in one line."""
+        """The meaning of the service's error in one line."""
         try:
             yield
         except (ClientError, BotoCoreError, Boto3Error) as error:

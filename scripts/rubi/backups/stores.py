@@ -1,11 +1,11 @@
-"""Where files lie outside the database: a folder, or a bucket of any S3 service.
+"""Places of files outside the database: a folder, or a bucket of any S3 service.
 
 A target is a folder or s3://bucket/path. S3 means Scaleway's in Paris unless the URI
 (?endpoint=http://HOST:PORT&region=…) or AWS_ENDPOINT_URL and AWS_REGION say otherwise; credentials
 come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws, never from the URI.
 
 Not Arrow's file systems, which archive_bars.py uses: their S3 client leaves markers of folders
-behind when something is deleted, and completes an upload that was broken off.
+behind when a file is deleted, and completes an interrupted upload.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Folder:
 
 
 def open_target(target: str | Path) -> Folder | Bucket:
-    """The store a target names."""
+    """The store that a target names."""
     text = str(target)
     if text.startswith("s3://"):
         from rubi.backups.s3 import Bucket  # boto3 takes half a second to load

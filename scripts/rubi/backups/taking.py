@@ -53,9 +53,9 @@ def snapshot(dsn: str) -> Iterator[tuple[psycopg.Connection, str, datetime]]:
 def take(
     folder: Path, s3: str, dsn: str, compress: str, recipients: list[Any]
 ) -> tuple[str, datetime]:
-    """Make a complete, verified backup in the folder; its name and time.
+    """Make a complete, verified backup in the folder; answers its name and time. A failure leaves
 
-    On failure nothing of it is left. Raises Failure or what psycopg raises.
+    no file. Raises Failure or psycopg's errors.
     """
     with snapshot(dsn) as (connection, exported, now):
         began = monotonic()
@@ -88,7 +88,7 @@ def take(
                 measured = measuring.measure(connection)
                 rows = sum(table["rows"] for table in measured["tables"].values())
                 notes.append(f"{len(measured['tables'])} tables, {rows:,} rows")
-            connection.rollback()  # the server need not keep old rows any longer
+            connection.rollback()  # from here on the server need not keep old rows
             with step("plain SQL made of the dump, both verified") as notes:
                 check_list(programs, dump, measured)
                 write_plain(programs, dump, plain)
@@ -98,7 +98,7 @@ def take(
             sync(work)
             work.rename(folder / name)
             sync(folder)
-            # a name is a second: the next backup, which may follow at once, gets another one
+            # a name is a second: a backup that follows immediately needs another name
             sleep(max(0, 1 - (monotonic() - began)))
         except OSError as error:
             raise Failure(f"{folder}: {error.strerror or error}") from error
@@ -116,7 +116,7 @@ def write_dump(
         programs / "pg_dump", "--format=custom", f"--compress={compress}", snapshot,
         "--enable-row-security", "--lock-wait-timeout=10min",
         *(f"--exclude-table-data={table}" for table in left_out),
-        "-B",  # no large objects: whoever made one could stop the dump
+        "-B",  # no large objects: a role that made one could stop the dump
         f"--file={dump}", env=env,
     )  # fmt: skip
 
@@ -131,7 +131,7 @@ def check_list(programs: Path, dump: Path, measured: dict[str, Any]) -> None:
 
 
 def write_plain(programs: Path, dump: Path, plain: Path) -> None:
-    """The same as gzipped SQL. pg_restore reads every block of the dump for it."""
+    """The dump as gzipped SQL, for which pg_restore reads every block of the dump."""
     process = subprocess.Popen(
         [programs / "pg_restore", "--file=-", dump],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"LC_MESSAGES": "C"},
@@ -141,9 +141,9 @@ def write_plain(programs: Path, dump: Path, plain: Path) -> None:
         said = process.stderr.read().decode(errors="replace")
     if process.returncode:
         raise pgtools.failure("pg_restore", said)
-    with gzip.open(plain, "rb") as stream:  # what gzip -t does
+    with gzip.open(plain, "rb") as stream:  # as gzip -t does
         if (size, sha256) != places.copy(stream) or size == 0:
-            raise Failure(f"{plain.name} reads otherwise than it was written")
+            raise Failure(f"{plain.name} has other contents than were written")
 
 
 def finish(work: Path, manifest: dict[str, Any], recipients: list[Any]) -> None:
@@ -185,7 +185,7 @@ def upload(place: Place, backup: Path, manifest: dict[str, Any]) -> None:
 
 
 def remove(place: Place, names: list[str]) -> None:
-    """Remove backups and say so."""
+    """Remove backups and print their names."""
     for name in names:
         place.remove(name)
         console.print(f"removed {place}/{name}", soft_wrap=True)

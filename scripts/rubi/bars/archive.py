@@ -96,14 +96,14 @@ def archive_month(
         "SELECT FROM market_archives WHERE symbol = %s AND timeframe = %s AND month = %s"
         " AND dropped_at IS NOT NULL",
         [symbol, timeframe, month],
-    ).rowcount:  # since we looked; our snapshot may have the rest of it
+    ).rowcount:  # began since we looked; our snapshot may have the rest of the month
         raise Failure(f"{symbol} {timeframe} {month:%Y-%m} is being dropped: run this again")
     table = arrow.read_range(connection, symbol, timeframe, *bounds(month))
     store.write(location, table)
     again, sha256 = store.read(location, symbol, timeframe)
     *expected, row_hash = measures(connection, symbol, timeframe, month)
     if not again.equals(table) or arrow.sums(again) != tuple(expected):
-        raise Failure(f"{location}: what was read back differs from what was written")
+        raise Failure(f"{location}: the bars read back differ from those written")
     connection.execute(
         "INSERT INTO market_archives AS a (symbol, timeframe, month, location, sha256, bars,"
         " price_sum, volume_sum, row_hash) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
@@ -144,7 +144,7 @@ def proved(store: Store, archive: tuple) -> pa.Table:
 
 
 def check(connection: psycopg.Connection, store: Store, archive: tuple) -> bool:
-    """Whether an archive is whole; where not, its bars can't be dropped any more."""
+    """Whether an archive is whole; a damaged one no longer lets its bars be dropped."""
     try:
         proved(store, archive)
     except Failure as error:

@@ -1,4 +1,4 @@
-"""What archive_bars.py does: months written, verified, dropped, restored."""
+"""The work of archive_bars.py: months written, verified, dropped, restored."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ def months_of(
     connection: psycopg.Connection, symbol: str | None, timeframe: str | None, since: str,
     until: str,
 ) -> list[tuple]:  # fmt: skip
-    """Series and months to archive: those that expire, or those of one series."""
+    """Series and months to archive: the expired ones, or all of one series."""
     if symbol is None:
         connection.execute("SELECT fold_bar_changes()")
         return connection.execute(
@@ -33,7 +33,7 @@ def months_of(
 def write_months(
     target: str, dsn: str, symbol: str | None, timeframe: str | None, since: str, until: str
 ) -> None:
-    """Archive what is due and say so. Raises Failure for months that came back."""
+    """Archive the months that are due and print them. Raises Failure for months that came back."""
     store = Store(target)
     bars = files = 0
     with connect(dsn) as connection:
@@ -75,7 +75,7 @@ def verify_all(target: str, dsn: str) -> tuple[int, int]:
 
 
 def drop_expired(target: str, dsn: str) -> int:
-    """Verify the archives of what is about to go, then let the database drop it."""
+    """Verify the archives of expired months, then let the database drop these months."""
     store = Store(target)
     with connect(dsn) as connection:
         connection.add_notice_handler(lambda notice: console.print(f"  {notice.message_primary}"))

@@ -1,4 +1,4 @@
-"""Bars between the database and Arrow: what exporting, archiving and restoring share.
+"""Bars between the database and Arrow, for exporting, archiving and restoring.
 
 Prices stay exact: numeric becomes decimal128 and never a float. The server writes CSV, Arrow reads
 it in C++: faster than a row at a time, and all types are checked on the way.
@@ -62,7 +62,7 @@ def read_range(
 def stage(connection: psycopg.Connection, table: pa.Table) -> int:
     """Put bars into market_data where they are missing; answers how many were.
 
-    They were good when they were archived, so the rules of market_data are checks enough.
+    Archived bars were good once, so the rules of market_data are checks enough.
     """
     text = io.BytesIO()
     pacsv.write_csv(table.cast(SCHEMA), text, pacsv.WriteOptions(include_header=False))

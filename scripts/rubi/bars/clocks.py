@@ -1,4 +1,4 @@
-"""By which clock the times of a file of bars are read, and at whose midnight its days begin."""
+"""The clock that reads the times of a file of bars, and the clock whose midnight begins days."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from rubi.queries import queries
 SQL = queries(__file__)
 
 LONG_FRAMES = TIMEFRAMES[TIMEFRAMES.index("H2") :]
-# At whose midnight daily bars begin. Zones that never change their clocks are among the hours.
+# Clocks whose midnight may begin daily bars. Zones without daylight saving are among the hours.
 DAY_CLOCKS = (
     "America/New_York+7", "Europe/Athens", "Europe/London", "Europe/Berlin", "America/New_York",
     "America/Chicago", "Australia/Sydney", *(f"UTC{hours:+d}" for hours in range(-12, 15) if hours),
@@ -24,7 +24,7 @@ DAY_CLOCKS = (
 
 @dataclass
 class Asked:
-    """What the caller says of all files."""
+    """The caller's options for all files."""
 
     symbol: str | None = None
     timeframe: str | None = None
@@ -35,12 +35,12 @@ class Asked:
 
 @dataclass
 class Plan:
-    """A file with all that is known of it."""
+    """A file with all known facts about it."""
 
     file: BarFile
     symbol: str
     timeframe: str
-    clock: str | None = None  # of times without a zone; None where all have one
+    clock: str | None = None  # of times without a zone; None where all times have one
     series_clock: str = "UTC"
     to_midnight: bool = False  # daily bars stamped at another hour go to the midnight before
     keeps_rule: bool = False  # the clock is the first rule of the source, a trade server
@@ -53,14 +53,14 @@ class Plan:
 
 
 class Clocks:
-    """Finds the clocks of files one after the other: those of one series go by one."""
+    """Finds the clocks of files one after the other: the files of one series share a clock."""
 
     def __init__(self, connection: psycopg.Connection, asked: Asked) -> None:
         self.connection, self.asked = connection, asked
         self.planned: dict[tuple[str, str], str] = {}
 
     def decide(self, plan: Plan, found: Survey | None) -> None:
-        """By which clock the times are read and the days of the series begin. Raises ValueError."""
+        """The clocks that read the times and begin the series' days. Raises ValueError."""
         layout, asked = plan.file.layout, self.asked
         times = Times(layout.order, layout.as_clock, layout.short)
         fields = dict(zip(layout.columns, layout.sample, strict=False))
@@ -92,7 +92,7 @@ class Clocks:
             plan.clock, why = "UTC", "dates without a time, kept as they are; --clock otherwise"
         else:
             raise ValueError(
-                "nothing tells by which clock its times are: give --clock, such as NY+7 (most"
+                "the clock of its times is not known: give --clock, such as NY+7 (most"
                 " brokers), Europe/Athens or UTC"
             )
         plan.said.append(f"clock {plan.clock or 'UTC'}" + (f" ({why})" if why else ""))
@@ -125,7 +125,7 @@ class Clocks:
         return row[0] if row else None
 
     def server_rule(self) -> str | None:
-        """The clock that deals of the source go by: its rule, else what read its deals.
+        """The clock of the source's deals: its rule, else the clock that read them.
 
         Raises ValueError where its rules change with time, which one --clock can't follow.
         """
@@ -152,13 +152,13 @@ class Clocks:
         return rules.pop() if rules else None
 
     def decide_days(self, plan: Plan, found: Survey, fixed: bool) -> None:
-        """At whose midnight the bars begin, where they do not by the clock of their times."""
+        """The clock whose midnight begins the bars, where the clock of their times does not."""
         moments = found.moments(plan.file.layout)
         if not moments:
             return
         odd = self.odd_times(plan, moments, [plan.series_clock])
         if odd[plan.series_clock] * 2 <= len(moments):
-            return  # the odd ones are rejected, line by line
+            return  # odd times are rejected, line by line
         odd = self.odd_times(plan, moments, list(DAY_CLOCKS))
         stamped = sorted({f"{m:%H:%M}" for m in moments})
         shown = ", ".join(stamped[:3]) + (" …" if len(stamped) > 3 else "")
@@ -177,7 +177,7 @@ class Clocks:
             )
 
     def odd_times(self, plan: Plan, moments: list, clocks: list[str]) -> dict[str, int]:
-        """How many of these moments are no beginning of a bar by each of these clocks."""
+        """The number of these moments that begin no bar, by each of these clocks."""
         return dict(
             self.connection.execute(
                 SQL.ODD_TIMES,

@@ -1,6 +1,6 @@
 -- clocks.sql: whether the times of a file fit a clock.
 
--- ODD_TIMES: how many moments are no beginning of a bar by each clock
+-- ODD_TIMES: number of moments that begin no bar, by each clock
 WITH moments AS MATERIALIZED (
     SELECT
         CASE

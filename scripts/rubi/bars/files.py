@@ -20,7 +20,7 @@ from rubi.cli import Failure
 BLOCK = 4 << 20
 HEAD = 1 << 16
 LONGEST_LINE = 64 << 20
-# Bars compress 5 to 30 times. What unpacks to more than this is no file of bars.
+# Bars compress 5 to 30 times. A file that unpacks to more than this holds no bars.
 MOST_UNPACKED = 16 << 30
 MOST_TIMES = 200
 MOST_MEMBERS = 20_000
@@ -35,7 +35,7 @@ TICKS = "TICK"
 UNITS = {"m": "M", "min": "M", "minute": "M", "h": "H", "hour": "H", "d": "D", "day": "D",
          "w": "W", "mo": "MN"}  # fmt: skip
 SPAN = r"(?:_\d{8,12}_\d{8,12})"
-# What makers call their files: HistData, Dukascopy's bars and ticks, Binance, CryptoDataDownload,
+# Makers' names of files: HistData, Dukascopy's bars and ticks, Binance, CryptoDataDownload,
 # TradingView, Stooq, MT4, MT5. A symbol may hold `_`, so the terminal's is read from the right.
 FILE_NAMES = tuple(
     map(
@@ -57,7 +57,7 @@ FILE_NAMES = tuple(
 
 
 def frame_of(count: int, unit: str) -> str | None:
-    """The timeframe of so many of UNITS; None for one that MT5 does not have."""
+    """The timeframe of so many of UNITS; None when MT5 has no such timeframe."""
     if unit == "m" and count % 60 == 0:
         count, unit = count // 60, "h"
     if unit == "h" and count in (24, 168, 720):
@@ -75,7 +75,7 @@ def frame_of_period(text: str) -> str | None:
 
 
 def guess(path: Path | str) -> tuple[str | None, str | None]:
-    """Symbol and timeframe of a file's name, as its maker writes it: None where nothing tells."""
+    """Symbol and timeframe of a file's name, as its maker writes them, or None."""
     name = re.sub(r"(\.(csv|tsv|txt|gz|zip))+$", "", Path(path).name, flags=re.IGNORECASE)
     match = next(filter(None, (form.fullmatch(name) for form in FILE_NAMES)), None)
     if not match:
@@ -93,7 +93,7 @@ def guess(path: Path | str) -> tuple[str | None, str | None]:
 class BarFile:
     """One file, or a member of a zip: its layout and its lines.
 
-    Raises Failure for what is no text, has no header that can be read, or no lines.
+    Raises Failure for a file without text, readable header or lines.
     """
 
     def __init__(
@@ -118,7 +118,7 @@ class BarFile:
             raise Failure(f"{self.name}: a header without any line")
 
     def head(self) -> bytes:
-        """The first bytes, as text. Raises Failure where they are none."""
+        """The first bytes, as text. Raises Failure for other bytes."""
         try:
             with self.open() as stream:
                 head = stream.read(HEAD)
@@ -136,7 +136,7 @@ class BarFile:
 
     @property
     def packed(self) -> bool:
-        """Whether reading it can fail half-way: compressed, or in UTF-16."""
+        """Whether reading can fail half-way: of a compressed file, or one in UTF-16."""
         with self.path.open("rb") as stream:
             start = stream.read(4)
         return (
@@ -187,7 +187,7 @@ class BarFile:
                         yield number, block[:end].replace(b"\r\n", b"\n")
                         number += block.count(b"\n", 0, end)
         except DAMAGED as error:
-            raise Failure(f"{self.name}: damaged ({error}); nothing of it was loaded") from error
+            raise Failure(f"{self.name}: damaged ({error}); no line was loaded") from error
         if rest.strip():
             yield number, rest.rstrip(b"\r") + b"\n"
 
@@ -207,7 +207,7 @@ class Member(io.RawIOBase):
         self.stream = self.archive.open(name)
 
     def readable(self) -> bool:
-        """Read it is."""
+        """Whether the member can be read: yes."""
         return True
 
     def readinto(self, buffer: bytearray) -> int:
@@ -244,7 +244,7 @@ class Recoded(io.RawIOBase):
 
 
 def members(path: Path) -> list[str]:
-    """The files of bars in a zip: .csv, else .txt. Raises Failure where it is none to open."""
+    """The files of bars in a zip: .csv, else .txt. Raises Failure where the zip can't be opened."""
     try:
         with zipfile.ZipFile(path) as archive:
             held = [entry for entry in archive.infolist() if not entry.is_dir()]
@@ -256,7 +256,7 @@ def members(path: Path) -> list[str]:
     if unpacked > min(MOST_TIMES * max(path.stat().st_size, BLOCK), MOST_UNPACKED):
         raise Failure(
             f"{path}: unpacks to {unpacked >> 20:,} MB, more than {MOST_TIMES} times its size or"
-            f" {MOST_UNPACKED >> 30} GB; unpack it first when it is what it should be"
+            f" {MOST_UNPACKED >> 30} GB; unpack the file yourself when this size is right"
         )
     names = [e.filename for e in held if "__MACOSX/" not in e.filename]
     for ends in ((".csv", ".csv.gz", ".tsv"), (".txt", ".txt.gz", ".prn")):

@@ -1,4 +1,4 @@
-"""How a file of bars or ticks is laid out: names of columns, forms of numbers, what a user said."""
+"""The layout of a file of bars or ticks: names of columns, forms of numbers, a user's options."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ DUKASCOPY_TIME = re.compile(r"\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d\.\d{3}( GMT[+-]\d
 
 @dataclass
 class Options:
-    """What the caller says of the files."""
+    """The caller's options for the files."""
 
     columns: list[str] | None = None
     dates: str | None = None
@@ -43,20 +43,20 @@ class Options:
 
 @dataclass
 class Layout:
-    """How a file is to be read."""
+    """The way to read a file."""
 
-    form: str  # what the file is, for the reader
+    form: str  # the kind of file, for people
     columns: list[str]  # the role of each column
     delimiter: str
     skip: int = 1  # lines before the first bar
     clock: str | None = None  # of the maker
     server: bool = False  # by the clock of a trade server, even seconds since 1970
-    zero_is_none: bool = False  # a price of 0 says that there is none
+    zero_is_none: bool = False  # a price of 0 stands for no price
     bare: bool = True  # dates without a time may stand for the day they name
-    volume: str = ""  # where `traded` goes: volume, real, round; empty while nothing tells it
-    order: str = ""  # of day and month; empty while nothing tells it
+    volume: str = ""  # column for `traded`: volume, real, round; empty while unknown
+    order: str = ""  # of day and month; empty while unknown
     symbol: str | None = None
-    ticker: str | None = None  # lines of others are left out
+    ticker: str | None = None  # lines of other symbols are left out
     decimal_comma: bool = False
     short: bool = False  # years of two digits were asked for
     ignored: list[str] = field(default_factory=list)

@@ -20,7 +20,7 @@ from rubi.bars.plan import Planner
 from rubi.bars.values import RawForm, Reader
 from rubi.cli import Failure, console, errors, one_line
 
-# What COPY says of a line it can't read; anything else is no matter of the line.
+# COPY's errors for a line it can't read; any other error has another cause than the line.
 LINE_ERRORS = (psycopg.errors.DataError, psycopg.errors.IntegrityError)
 
 
@@ -32,7 +32,7 @@ class Loader:
         self.traded: list[tuple[int, str, str]] | None = None  # symbols of accounts, asked for once
 
     def load(self, plan: Plan, progress: Progress) -> list[str]:
-        """Load one file; answers what to say. Raises Failure, and then nothing was loaded."""
+        """Load one file; answers the text to print. Raises Failure, and then no line was loaded."""
         file = plan.file
         self.plan = plan
         self.table = "staged_ticks" if file.layout.ticks else "staged_bars"
@@ -57,11 +57,11 @@ class Loader:
                     raise psycopg.Rollback  # a file without a bar fixes neither series nor clock
                 self.compare_with_deals()
         except (psycopg.Error, OSError, Failure) as error:
-            raise Failure(f"{file.name}: {one_line(error)}; nothing of it was loaded") from error
+            raise Failure(f"{file.name}: {one_line(error)}; no line was loaded") from error
         return self.summary(counts, max(monotonic() - began, 0.001))
 
     def summary(self, counts: tuple[int, ...], seconds: float) -> list[str]:
-        """What came of a file. Raises Failure where it had no line."""
+        """The outcome of a file. Raises Failure where it had no line."""
         _, inserted, updated, unchanged, _ = counts
         refused = len(self.rejected)
         lines = inserted + updated + unchanged + refused + self.skipped
@@ -148,10 +148,10 @@ class Loader:
             )
 
     def compare_with_deals(self) -> None:
-        """Keep the clock as the server's where it is the first, and see whether deals agree.
+        """Keep the clock as the server's first one, and see whether deals agree.
 
-        Raises Failure where deals of the source lie within bars of another hour; deals of others
-        are only told of, as their brokers' prices differ.
+        Raises Failure where deals of the source lie within bars of another hour; deals of other
+        servers are only reported, as their brokers' prices differ.
         """
         plan = self.plan
         if plan.keeps_rule and not server_clock.rules(self.connection, self.source):
@@ -179,7 +179,7 @@ class Loader:
                 plan.said.append(f"WARNING: {error}".removesuffix("; nothing was stored"))
 
     def merge(self) -> tuple[int, ...]:
-        """Merge what was staged: staged, inserted, updated, unchanged, rejected."""
+        """Merge the staged rows: numbers staged, inserted, updated, unchanged, rejected."""
         plan = self.plan
         if plan.timeframe == TICKS:
             query, arguments = "merge_staged_ticks(%s, %s, %s, %s)", [plan.symbol]

@@ -1,7 +1,8 @@
-"""What is to be known of a file of bars before a line of it is written: series, volume, clock.
+"""Facts about a file of bars that are needed before a line is written: series, volume, clock.
 
 Each answer comes from an option, the maker's form, the file's own values or the database, in this
-order, and is said. What nothing tells is refused with the option that does.
+order, and is said. A file that leaves a fact open is refused, and the message names the option for
+it.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from rubi.cli import Failure
 
 
 class Planner:
-    """Plans files one after the other: those of one series go by one clock."""
+    """Plans files one after the other: the files of one series share a clock."""
 
     def __init__(self, connection: psycopg.Connection, asked: Asked) -> None:
         self.asked = asked
         self.clocks = Clocks(connection, asked)
 
     def plan(self, file: BarFile) -> Plan:
-        """All that is to be known of a file. Raises Failure, naming it, where something is not."""
+        """All facts about a file. Raises Failure, naming the file, where one is missing."""
         try:
             return self.find(file)
         except ValueError as error:
             raise Failure(f"{file.name}: {error}") from None
 
     def find(self, file: BarFile) -> Plan:
-        """The same; raises ValueError where something is not known."""
+        """All facts about a file; raises ValueError where one is missing."""
         layout, said = file.layout, [file.layout.form]
         symbol, timeframe = self.series_of_name(file)
         long = not layout.ticks and not layout.server and timeframe in (None, *LONG_FRAMES)
@@ -49,7 +50,7 @@ class Planner:
             symbol, timeframe = self.series_of_lines(file, found, symbol, timeframe, said)
         elif file.packed:
             for _ in file.blocks():
-                pass  # a damaged one is found here, before the first write
+                pass  # a damaged file is found here, before the first write
         said += self.decide_volume(file, found)
         if not symbol:
             raise ValueError("the name does not tell, give --symbol")
@@ -101,7 +102,7 @@ class Planner:
         return symbol, timeframe
 
     def decide_volume(self, file: BarFile, found: Survey | None) -> list[str]:
-        """Where the one volume of a file goes. Raises ValueError where nothing tells it."""
+        """The column for the one volume of a file. Raises ValueError where it is open."""
         layout = file.layout
         if "traded" in layout.columns:
             if not layout.volume and found and found.part:

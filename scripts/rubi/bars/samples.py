@@ -38,7 +38,7 @@ MARKETS = (
 
 @dataclass(frozen=True)
 class Bar:
-    """One bar; prices exactly as the file spells them, timestamp of opening in UTC."""
+    """A bar; prices exactly as the file spells them, timestamp of opening in UTC."""
 
     market: Market
     timestamp: datetime

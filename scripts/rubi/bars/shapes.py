@@ -1,7 +1,7 @@
-"""Which maker's file of bars or ticks this is, told from its first lines.
+"""The maker of a file of bars or ticks, told from its first lines.
 
-Headers go by their names, files without one by the shape of their first line. What can't be told
-is refused with the option that tells it.
+Headers go by their names, files without one by the shape of their first line. An unknown form is
+refused, and the message names the option for it.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def canonical(name: str) -> str:
 
 
 def recognise(lines: list[str], options: Options) -> Layout:
-    """The layout of a file with these first lines. Raises Failure where nothing tells it."""
+    """The layout of a file with these first lines. Raises Failure for an unknown form."""
     first = next((n for n, line in enumerate(lines) if line.strip()), 0)
     start = first
     # a maker's address, or Excel's sep=, before the header
@@ -77,7 +77,7 @@ def recognise(lines: list[str], options: Options) -> Layout:
 
 
 def settle(layout: Layout, options: Options) -> Layout:
-    """Take in what the options say and the first line of values shows."""
+    """Add the facts of the options and of the first line of values."""
     layout.ticker = options.ticker if "ticker" in layout.columns else None
     layout.decimal_comma = options.decimal_comma
     layout.order, layout.short = options.dates or layout.order, bool(options.dates)
@@ -163,7 +163,7 @@ def with_header(names: list[str], sample: list[str], delimiter: str, line: str) 
 
 
 def name_maker(layout: Layout, names: list[str], sample: list[str]) -> None:
-    """Who writes such a header, and by which clock."""
+    """The maker that writes such a header, and its clock."""
     plain = [canonical(name) for name in names]
     held = set(plain)
     brackets = all(re.fullmatch(r"<\w+>", name) for name in names)
@@ -222,7 +222,7 @@ def pandas_header(rows: list[list[str]], options: Options) -> tuple[Layout, int]
 
 
 def moments_in(cells: list[str]) -> int:
-    """How many cells at the start of a line are its time: 0 where none is."""
+    """The number of cells at the start of a line that make its time: 0 where none does."""
     if not cells or not all(NUMBER.fullmatch(cell) or not cell for cell in cells[3:]):
         return 0
     if len(cells) > 2 and DAY.fullmatch(cells[0]) and OF_DAY.fullmatch(cells[1]) and (
@@ -234,7 +234,7 @@ def moments_in(cells: list[str]) -> int:
 
 
 def headless(cells: list[str], delimiter: str) -> Layout:
-    """The layout of a file without a header. Raises Failure where its shape is none known."""
+    """The layout of a file without a header. Raises Failure for an unknown shape."""
     shape = ["when", "clock"][: moments_in(cells)]
     cells = cells[:-1] if cells[-1] == "" else cells
     rest = len(cells) - len(shape)

@@ -1,4 +1,4 @@
-"""What only all lines of a file of bars tell: the order of its dates, decimals, symbols, times."""
+"""Facts that need all lines of a file of bars: the order of its dates, decimals, symbols, times."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HINTED = 100_000
 
 @dataclass
 class Survey:
-    """What the whole file shows."""
+    """Facts of the whole file."""
 
     votes: Votes = field(default_factory=Votes)
     lines: int = 0
@@ -29,7 +29,7 @@ class Survey:
     times: list[tuple[str, str]] = field(default_factory=list)
 
     def moments(self, layout: Layout) -> list[datetime]:
-        """The times that can be read: those with a zone where the first has one."""
+        """The readable times: with a zone where the first one has a zone."""
         times = Times(layout.order, layout.as_clock, layout.short)
         read = []
         for when, clock in self.times:
@@ -55,7 +55,7 @@ class Survey:
 
 
 def survey(file: BarFile, every_time: bool) -> Survey:
-    """Read a file once for what only all of its lines tell."""
+    """Read a file once for the facts that need all of its lines."""
     layout, found = file.layout, Survey()
     for number, fields in whole_file(layout, file.blocks()):
         found.lines += 1

@@ -1,6 +1,6 @@
-"""Times in files of bars: which form a file writes them in, and what each of them says.
+"""Times in files of bars: the form in which a file writes them, and the moment of each. All values
 
-Day and month first are told apart by all values of a file, never by a guess.
+of a file decide between day first and month first, never a guess.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ import re
 from datetime import UTC, datetime, timedelta, timezone
 
 ORDERS = ("ymd", "dmy", "mdy")
-# Seconds, milli-, micro- and nanoseconds since 1970; 202401021530 would be of 1976, and is no such.
+# Seconds, milli-, micro- and nanoseconds since 1970; 202401021530 would be of 1976, and is refused.
 EPOCH = re.compile(
     r"(\d{9,10})(\.0+)?|(?!(?:19|20)\d\d[01]\d[0-3]\d[0-2]\d[0-5]\d$)\d{12,13}|\d{15,16}|\d{19}",
     re.ASCII,
@@ -43,7 +43,7 @@ TWO_NUMBERS = re.compile(r"(\d\d?)([./-])(\d\d?)\2(\d{4}|\d\d)(?!\d)", re.ASCII)
 
 
 class Times:
-    """How one file writes its times.
+    """One file's way of writing times.
 
     order: of the numbers of a date; as_clock: seconds since 1970 count by the server's clock, as
     the MetaTrader5 package gives them; short: years of two digits were asked for.
@@ -107,10 +107,10 @@ def joined(when: str, clock: str) -> str:
 
 
 class Votes:
-    """What the dates of a file say of the order of day and month."""
+    """The order of day and month, as the dates of a file tell it."""
 
     def __init__(self) -> None:
-        self.first: dict[str, tuple[int, str]] = {}  # the first line that allows one order only
+        self.first: dict[str, tuple[int, str]] = {}  # the first line that allows a single order
         self.dotted = self.short = self.seen = False
 
     def add(self, number: int, text: str) -> None:
@@ -129,7 +129,7 @@ class Votes:
             self.first.setdefault("mdy", (number, text))
 
     def order(self) -> tuple[str, str]:
-        """The order and what tells it. Raises ValueError where two readings are possible."""
+        """The order and its reason. Raises ValueError where two readings are possible."""
         if self.short:
             raise ValueError("years of two digits: give --dates ymd, dmy or mdy")
         if not self.seen:

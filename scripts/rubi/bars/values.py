@@ -1,7 +1,7 @@
 """The lines of a file of bars or ticks as values to stage.
 
-A block of digits goes to COPY as it stands; where it holds anything else, or COPY refuses it, its
-lines are looked at one by one, so that each bad line is found and named.
+A block of digits goes to COPY as it stands. A block that holds other signs, or that COPY refuses,
+is read line by line, so that each bad line is found and named.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from rubi.bars.layouts import COMMA_NUMBER, NUMBER, PRICES, Layout
 from rubi.bars.times import Times, joined
 
-csv.field_size_limit(2**30)  # a long field is rejected for what it says
+csv.field_size_limit(2**30)  # a long field is rejected for its contents
 STAGED = {"when": "day", "clock": "time_of_day", "traded": "volume"}
 RAW_DAY = r"(?:\d{4}\.\d\d\.\d\d|\d{4}-\d\d-\d\d|\d{8})"
 RAW_CLOCK = r"(?!24)(?:\d\d:\d\d(?::[0-5]\d(?:\.\d{1,6})?)?|\d{4}(?:[0-5]\d)?)"
 LONG_DECIMALS = re.compile(rb"\.\d{9}")
 PLACES = Decimal("1e-8")
-# A float of single precision holds 7 digits: what rounding takes from a price is noise below that.
+# A float of single precision holds 7 digits: digits of a price behind them are noise.
 NOISE = Decimal("1e-7")
 
 
@@ -56,7 +56,7 @@ class RawForm:
         self.plain = b"0123456789.:-\t \n" + self.delimiter.encode()
 
     def take(self, block: bytes) -> bytes | None:
-        """The block as COPY is to have it; None where its lines are to be looked at."""
+        """The block for COPY; None where its lines must be read one by one."""
         if not self.possible or block.translate(None, self.plain) or self.odd.search(block):
             return None
         if LONG_DECIMALS.search(block):
@@ -66,12 +66,12 @@ class RawForm:
 
 @dataclass
 class Told:
-    """What is said of the values of a file, counted."""
+    """Remarks on the values of a file, counted."""
 
     counts: Counter = field(default_factory=Counter)
 
     def lines(self) -> list[str]:
-        """Each with its count."""
+        """Each remark with its count."""
         return [f"{text} in {count:,} values" for text, count in self.counts.items()]
 
 
@@ -100,8 +100,10 @@ class Reader:
         return fields
 
     def rows(self, block: bytes, first: int) -> Iterator[tuple[int, dict | str | None]]:
-        """The lines of a block with their numbers, each as values to stage, or why it can't be;
-        None for a line of another symbol than the one asked for."""
+        """The lines of a block with their numbers: values to stage, or the reason why not.
+
+        None stands for a line of another symbol.
+        """
         lines = block.decode("utf-8", "replace").split("\n")[:-1]
         for number, line in enumerate(lines, first):
             if not line.strip():
@@ -138,13 +140,13 @@ class Reader:
         moment = self.times.read(joined(fields["when"], fields.get("clock", "")))
         if moment.tzinfo and not self.layout.ticks:
             result["moment"] = moment
-        else:  # ticks are staged by a clock: those with a zone by UTC
+        else:  # ticks are staged by a clock: ticks with a zone by UTC
             moment = moment.astimezone(UTC) if moment.tzinfo else moment
             result |= {"day": moment.date(), "time_of_day": moment.time()}
         return result
 
     def take_volume(self, value: Decimal, result: dict) -> None:
-        """A file's one volume: as it is, as the real one, or rounded where that was asked."""
+        """A file's one volume: as tick volume, as real volume, or rounded where asked."""
         if self.layout.volume == "real":
             result["real_volume"] = value
         elif self.layout.volume == "round":

@@ -83,5 +83,5 @@ def run_and_record(
         connection.execute(f"SET lock_timeout = {int(left * 1000)}")
         run_statements(connection, file)
         record_file(connection, file, "runner", started)
-    except psycopg.Error as error:  # not in one of its statements: at commit, or the connection's
+    except psycopg.Error as error:  # at commit, or of the connection
         raise SqlFailure(file, None, error) from error

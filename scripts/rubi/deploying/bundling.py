@@ -1,4 +1,4 @@
-"""Writes what is due as one script that psql runs: for reviewers, and for who may only run psql."""
+"""Writes due files as one script for psql: for reviewers, and for people who may only run psql."""
 
 from __future__ import annotations
 

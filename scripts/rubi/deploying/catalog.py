@@ -1,7 +1,7 @@
-"""What a database's catalog holds, how two of them differ, and what the files would make.
+"""The catalog of a database, its differences from another, and the catalog that files would make.
 
 The expected catalog is built from the files in a scratch database on the same server, in one
-transaction that is rolled back: it has the server's own spelling of every definition.
+transaction that is rolled back, so every definition has the server's own spelling.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Difference:
-    """How an object differs from what the files make. state: missing, extra or changed."""
+    """A difference of an object from the files. state: missing, extra or changed."""
 
     state: str
     kind: str
@@ -69,7 +69,7 @@ def snapshot(connection: psycopg.Connection) -> Catalog:
     """Everything in the catalog that files can make, by kind and name."""
     with connection.transaction(), connection.cursor(row_factory=tuple_row) as cursor:
         cursor.execute("SET LOCAL jit = off")
-        # how definitions are spelled depends on these
+        # the spelling of definitions depends on these settings
         cursor.execute("SET LOCAL search_path = pg_catalog")
         cursor.execute("SET LOCAL timezone = 'UTC'")
         cursor.execute("SET LOCAL intervalstyle = postgres")
@@ -84,7 +84,7 @@ def snapshot(connection: psycopg.Connection) -> Catalog:
 
 
 def compare(expected: Catalog, live: Catalog) -> list[Difference]:
-    """How the live catalog differs from the expected one; parts of a whole object are left out."""
+    """Differences of the live catalog from the expected one; without parts of whole objects."""
     foreign = {name for kind, name in expected if kind == "held"} - {
         name for kind, name in live if kind == "held"
     }
@@ -117,7 +117,7 @@ def compare(expected: Catalog, live: Catalog) -> list[Difference]:
 
 
 def text_of(catalog: Catalog) -> str:
-    """A catalog to be committed: bodies as a hash, what differs between servers left out."""
+    """A catalog to be committed: bodies as a hash, differences between servers left out."""
     lines = []
     for item in catalog.values():
         if item.kind in ("held", "extension") or item.definition == "all":
@@ -149,7 +149,7 @@ def run_all(connection: psycopg.Connection, files: Iterable[File]) -> None:
                     "extensions made for that, and name it with --scratch"
                 ) from failure
             raise
-        # what a commit would check is checked here; roles do not outlive a file
+        # checks of a commit run here; roles do not outlive a file
         connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
         connection.execute("SET CONSTRAINTS ALL DEFERRED")
         connection.execute("RESET ROLE")
@@ -160,7 +160,8 @@ def scratch(connection: psycopg.Connection, name: str = "") -> Iterator[psycopg.
     """An open transaction in an empty database without any role of ours; rolled back at the end.
 
     name is a database to use, empty but for extensions; without it one is made and dropped. Roles
-    belong to the whole server: in this transaction they have other names, nobody else sees that.
+    belong to the whole server: in this transaction they have other names, which no other session
+    sees.
     """
     given = bool(name)
     if not given:
@@ -171,7 +172,7 @@ def scratch(connection: psycopg.Connection, name: str = "") -> Iterator[psycopg.
     try:
         with psycopg.connect(parameters, autocommit=True, prepare_threshold=None) as inside:
             if given and any(key[0] in ("table", "view", "function") for key in snapshot(inside)):
-                raise Failure(f"database {name} is not empty: it can't be the scratch database")
+                raise Failure(f"database {name} is not empty, so not fit for a scratch database")
             inside.execute("SET client_min_messages = error")
             inside.execute("SET lock_timeout = '10s'")
             with inside.transaction(force_rollback=True):
@@ -209,7 +210,7 @@ def create_scratch(connection: psycopg.Connection) -> str:
 
 
 def drop_scratch(connection: psycopg.Connection, name: str) -> None:
-    """Drop a scratch database; one that can't be dropped now is dropped by a later run."""
+    """Drop a scratch database; a later run drops one that is still in use."""
     for force in (" WITH (FORCE)", ""):
         try:
             connection.execute(
@@ -222,7 +223,7 @@ def drop_scratch(connection: psycopg.Connection, name: str) -> None:
 
 
 def rename_roles(connection: psycopg.Connection) -> None:
-    """Get our roles out of the way, so that the files make them anew in this transaction."""
+    """Rename our roles, so that the files make new ones in this transaction."""
     for (role,) in connection.execute(
         "SELECT rolname FROM pg_roles WHERE rolname ~ '^rubi_'"
         " AND rolname NOT IN ('rubi_admin', session_user)"
@@ -238,7 +239,7 @@ def rename_roles(connection: psycopg.Connection) -> None:
             console.print(f"  role {role} is somebody else's: its settings are not compared")
 
 
-# What enable_timescale_policies() was told in a database where it was called.
+# The arguments of enable_timescale_policies() in a database where it was called.
 POLICIES = """
 SELECT
     min(j.config ->> 'compress_after') FILTER (WHERE j.hypertable_name = 'market_data') AS after,
@@ -256,7 +257,7 @@ def enable_policies(connection: psycopg.Connection, inside: psycopg.Connection) 
     compress_after, keep_ticks = connection.execute(POLICIES).fetchone()
     if compress_after is None:
         return
-    # policies log in as the owner of their tables, which is the administrator's to allow
+    # policies log in as the owner of their tables, a right that the administrator gives
     owner, may_log_in = inside.execute(
         "SELECT r.rolname, r.rolcanlogin FROM pg_class AS c JOIN pg_roles AS r"
         " ON c.relowner = r.oid WHERE c.oid = 'public.market_data'::regclass"

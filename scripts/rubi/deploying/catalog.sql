@@ -1,7 +1,7 @@
--- catalog.sql: what the files create in a database, one row an object: its kind, its name, the
--- object it belongs to, its definition, and the statement that shows it. Objects of extensions are
--- left out. The owner of the schema deploy is called owner: where a provider owns public, that is
--- who deploys.
+-- catalog.sql: the objects that the files create in a database, one row each: its kind, its name,
+-- the object it belongs to, its definition, and the statement that shows it. Objects of extensions
+-- are left out. The owner of the schema deploy is called owner: where a provider owns public, the
+-- deploying role owns it.
 WITH house AS (
     SELECT max(n.nspowner::bigint)::oid AS owner FROM pg_namespace AS n WHERE n.nspname = 'deploy'
 ),
@@ -64,7 +64,7 @@ objects AS (
         concat_ws(
             E'\n',
             CASE WHEN r.relpersistence <> 'p' THEN 'persistence: ' || r.relpersistence::text END,
-            -- what a file can set; a minor version may keep fields of its own here
+            -- options that a file can set; a minor version may keep fields of its own here
             'options: ' || (
                 SELECT string_agg(o, ', ' ORDER BY o)
                 FROM unnest(r.reloptions) AS o
@@ -109,7 +109,7 @@ objects AS (
             ),
             CASE
                 WHEN r.relkind IN ('v', 'm')
-                    -- what is behind a continuous aggregate has a number of each database's own
+                    -- the table behind a continuous aggregate has a number of each database's own
                     THEN regexp_replace(
                         pg_get_viewdef(r.oid),
                         '(_materialized_hypertable_|cagg_watermark\()[0-9]+', '\1', 'g'
@@ -214,7 +214,7 @@ objects AS (
     UNION ALL
     SELECT
         'pg_trigger'::regclass, t.oid, 'trigger',
-        -- a trigger of a foreign key has a number in its name, and is of interest when switched off
+        -- a trigger of a foreign key has a number in its name, and matters only when switched off
         format('%s.%I', r.name, coalesce('trigger of ' || k.conname, t.tgname)), r.name,
         NULL, NULL, NULL,
         concat_ws(
@@ -362,7 +362,8 @@ items AS (
             ),
             'COMPRESSION ' || nullif(a.attcompression::text, ''),
             'STATISTICS ' || nullif(a.attstattarget, -1),
-            -- what a file can set: PostgreSQL 17.12 keeps a pg_attver of its own in every column
+            -- options that a file can set: PostgreSQL 17.12 keeps a pg_attver of its own in every
+            -- column
             'OPTIONS ' || (
                 SELECT array_agg(t.o ORDER BY t.n)::text
                 FROM unnest(a.attoptions) WITH ORDINALITY AS t (o, n)

@@ -1,5 +1,5 @@
--- catalog_roles.sql: roles, settings and extensions, in the form of catalog.sql. Who deploys, and
--- who is a member of one of the roles, is each site's own matter.
+-- catalog_roles.sql: roles, settings and extensions, in the form of catalog.sql. The deploying
+-- role, and the members of our roles, are each site's own matter.
 WITH ours AS (
     SELECT r.oid, r.rolname::text AS name
     FROM pg_roles AS r
@@ -22,7 +22,7 @@ SELECT
 FROM ours AS o
 INNER JOIN pg_roles AS r ON o.oid = r.oid
 UNION ALL
--- how a membership is inherited is a matter of its own from PostgreSQL 16 on
+-- a membership has its own choice of inheritance from PostgreSQL 16 on
 SELECT
     'membership', format('%s in %s', o.name, g.rolname), '',
     string_agg(
@@ -57,7 +57,7 @@ SELECT
     format('SELECT extversion FROM pg_extension WHERE extname = %L;', e.extname)
 FROM pg_extension AS e
 UNION ALL
--- where these belong to a provider, their grants are its matter and are not compared
+-- where a provider owns these objects, their grants are the provider's and are not compared
 SELECT 'held', 'database grant', '', 'yes', ''
 WHERE has_database_privilege(current_database(), 'CONNECT WITH GRANT OPTION')
 UNION ALL

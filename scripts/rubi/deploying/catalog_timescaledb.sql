@@ -1,4 +1,4 @@
--- catalog_timescaledb.sql: what TimescaleDB knows of the hypertables, in the form of catalog.sql.
+-- catalog_timescaledb.sql: TimescaleDB's facts about the hypertables, in the form of catalog.sql.
 SELECT
     'hypertable' AS kind, format('%I.%I', h.hypertable_schema, h.hypertable_name) AS name,
     format('%I.%I', h.hypertable_schema, h.hypertable_name) AS parent,

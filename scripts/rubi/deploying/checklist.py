@@ -1,4 +1,4 @@
-"""The checklist of an installation: the view monitoring.installation, and what it can't know.
+"""The checklist of an installation: the view monitoring.installation, and points beyond it.
 
 The view is asked about the database; the files on disk, a login as the API, health as rubi_monitor
 sees it and an SQLite file beside are looked at here.
@@ -17,7 +17,7 @@ from rubi.deploying import history, sqlfiles
 
 
 class Line(NamedTuple):
-    """One point of the checklist; ok is None for what somebody else has to see to."""
+    """A point of the checklist; ok is None for a point that somebody else has to see to."""
 
     name: str
     ok: bool | None
@@ -78,7 +78,7 @@ def from_the_api(dsn: str, password: str | None) -> Callable[[psycopg.Connection
 
 
 def lines(connection: psycopg.Connection, dsn: str, password: str | None) -> Iterator[Line]:
-    """The checklist in order; what raises an error has failed."""
+    """The checklist in order; a point that raises an error has failed."""
     try:
         yield from [
             Line(*row)

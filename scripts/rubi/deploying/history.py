@@ -1,4 +1,4 @@
-"""deploy.history: what was applied, and so what is due."""
+"""deploy.history: the applied files, and the files that are due."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def gone(files: list[File], history: dict[str, Record]) -> list[str]:
 
 
 def due(files: list[File], history: dict[str, Record]) -> list[tuple[File, str]]:
-    """What has to run and why.
+    """The files that have to run, and why.
 
     Raises Failure when the database is newer than the files, Changed when a run-once file is not
     the one that was applied.
@@ -106,7 +106,7 @@ def due(files: list[File], history: dict[str, Record]) -> list[tuple[File, str]]
             before = before or file.path
         elif before:
             result.append((file, f"after {before}"))
-        elif record.id < last:  # a run that ended early did not come to this one
+        elif record.id < last:  # an earlier run ended before this file
             result.append((file, f"after {last_path}"))
             before = last_path
         if record and record.id > last:
@@ -117,7 +117,7 @@ def due(files: list[File], history: dict[str, Record]) -> list[tuple[File, str]]
 def record_file(
     connection: psycopg.Connection, file: File, tool: str, started: datetime | None = None
 ) -> None:
-    """Write a file's history row; it began when the transaction did, unless started is given."""
+    """Write a file's history row; started is the transaction's beginning unless given."""
     connection.execute(
         "SELECT deploy.record_file(%s, %s, %s, %s, coalesce(%s, now()))",
         (file.path, file.text, tool, VERSION, started),

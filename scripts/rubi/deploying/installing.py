@@ -17,7 +17,7 @@ from rubi.deploying.passwords import (
     make_app_role,
 )
 
-# extension and whether the service's administrator may have to create it
+# extension, and whether only the service's administrator may be able to create it
 EXTENSIONS = ("timescaledb", "pg_stat_statements", "uuid-ossp")
 
 
@@ -47,7 +47,7 @@ def first_connection(dsn: str, database: str) -> tuple[psycopg.Connection, bool]
 
 
 def check_server(connection: psycopg.Connection, exists: bool) -> str:
-    """Raises Failure when version, extension or rights do not suffice; answers what was found."""
+    """Raises Failure when version, extension or rights do not suffice; answers the findings."""
     major = connecting.check_version(connection)
     version = connection.execute(
         "SELECT default_version FROM pg_available_extensions WHERE name = 'timescaledb'"
@@ -67,7 +67,7 @@ def check_server(connection: psycopg.Connection, exists: bool) -> str:
 
 
 def create_extensions(connection: psycopg.Connection) -> str:
-    """Create what is missing. Raises Failure naming what only the service can create."""
+    """Create missing extensions. Raises Failure naming those that only the service can create."""
     there = {name for (name,) in connection.execute("SELECT extname FROM pg_extension")}
     made = []
     connection.execute("SET client_min_messages = error")

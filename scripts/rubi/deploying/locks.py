@@ -1,6 +1,6 @@
 """Waiting for others: one runner at a time, and locks that another session holds.
 
-Nothing here waits inside a statement without a bound, and every wait says for whom.
+No statement here waits without a bound, and every wait names the other session.
 """
 
 from __future__ import annotations
@@ -22,7 +22,10 @@ Wait = Annotated[
     typer.Option(min=0, help="Seconds to go on trying for a lock, and for another runner to end"),
 ]
 LockTimeout = Annotated[
-    float, typer.Option(min=0.1, help="Seconds that one try may queue for a lock, others behind it")
+    float,
+    typer.Option(
+        min=0.1, help="Seconds that one try may queue for a lock while others queue behind"
+    ),
 ]
 KEY = 1381319241  # the same in lock.sql
 RETRIED = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
@@ -36,7 +39,7 @@ SESSION = (
 
 @contextmanager
 def only_runner(connection: psycopg.Connection, wait: float) -> Iterator[None]:
-    """Hold the lock of the one runner; it ends with the connection at the latest.
+    """Hold the lock of the one runner, which ends with the connection at the latest.
 
     Polls: a session waiting inside a statement would hold a snapshot, and CREATE INDEX CONCURRENTLY
     of the runner at work would wait for that. Raises Failure after wait seconds.
@@ -65,7 +68,7 @@ def only_runner(connection: psycopg.Connection, wait: float) -> Iterator[None]:
 
 
 class Watch:
-    """Sees from a second connection, opened when a file takes long, who blocks the first one."""
+    """Finds the sessions that block a long-running file, over a connection of its own."""
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self.pid = connection.info.backend_pid
@@ -84,7 +87,7 @@ class Watch:
         self.thread.join()
 
     def begin(self) -> None:
-        """A new try starts: nobody blocks it yet."""
+        """A new try starts: no blocker is known yet."""
         self.blockers, self.since = "", monotonic()
 
     def look(self) -> None:
@@ -105,7 +108,7 @@ class Watch:
                 return  # the file's own error is the one to report
 
     def ask(self, connection: psycopg.Connection) -> None:
-        """Look once; say the answer when it is the first of this try."""
+        """Look once; print the first answer of this try."""
         seen = connection.execute(
             f"SELECT string_agg({SESSION}, '; '), (SELECT coalesce(l.relation::regclass::text,"  # noqa: S608
             " l.locktype) FROM pg_locks AS l WHERE l.pid = %(pid)s AND NOT l.granted LIMIT 1)"
@@ -122,8 +125,8 @@ class Watch:
 def is_passing(error: psycopg.Error) -> bool:
     """Whether trying again may help.
 
-    Roles belong to the cluster: when two databases of it are deployed at once, one of them meets an
-    internal error or a unique index of the catalog.
+    Roles belong to the cluster: when two of its databases are deployed in parallel, one of them
+    meets an internal error or a unique index of the catalog.
     """
     if error.sqlstate == "XX000":
         return "tuple concurrently" in str(error)

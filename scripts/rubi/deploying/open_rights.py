@@ -1,4 +1,4 @@
-"""What a superuser closes after the installation: rights of PUBLIC that nobody here needs."""
+"""Rights of PUBLIC that no role here needs; a superuser closes them after the installation."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ FILE = "grants/6020_extensions.sql"
 
 
 def close(connection: psycopg.Connection) -> bool:
-    """Run the file of a superuser's rights again; answers whether who asks is a superuser.
+    """Run the file of a superuser's rights again; answers whether the session is a superuser's.
 
-    An update of an extension, and a restored dump of a server where nobody could close them, bring
-    rights of PUBLIC back, while the history says that the file ran.
+    An update of an extension, and a restored dump of a server without a superuser, bring rights of
+    PUBLIC back, while the history says that the file ran.
     """
     (may,) = connection.execute(
         "SELECT rolsuper FROM pg_roles WHERE rolname = session_user"

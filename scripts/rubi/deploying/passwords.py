@@ -1,4 +1,4 @@
-"""Passwords of the installation: where they come from, and setting them."""
+"""Passwords of the installation: their origins, and setting them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from rubi.cli import Failure
 from rubi.connecting import set_password
 
 ADMINISTRATOR = "admin@rubi-studio.com"
-# rubi_app is valid until then before this installer gave it a password: nobody can log in with one
+# rubi_app is valid until this time before the installer gives it a password: no login succeeds
 NO_PASSWORD_YET = "-infinity"
 
 
@@ -31,7 +31,7 @@ def new_password() -> str:
 
 
 class Passwords:
-    """Where passwords come from and go to: the environment, a file, or the screen once."""
+    """Origin and end of passwords: the environment, a file, or the screen once."""
 
     def __init__(self, path: Path | None) -> None:
         self.path = path
@@ -61,7 +61,7 @@ class Passwords:
         return password
 
     def write(self) -> None:
-        """Replace the file in one step; nobody else ever reads it."""
+        """Replace the file in one step; only its owner ever reads it."""
         new = self.path.with_name(self.path.name + ".new")
         new.unlink(missing_ok=True)
         handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
@@ -92,7 +92,7 @@ def make_app_role(connection: psycopg.Connection) -> None:
 
 
 def has_password(connection: psycopg.Connection) -> bool:
-    """Whether rubi_app has a password; true where nobody but a superuser could know."""
+    """Whether rubi_app has a password; true where only a superuser could know."""
     is_new, readable = connection.execute(
         "SELECT rolvaliduntil IS NOT DISTINCT FROM %s,"
         " has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT')"

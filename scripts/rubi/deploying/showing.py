@@ -1,4 +1,4 @@
-"""What the runner's commands print: changes, vanished files, differences, rehearsals."""
+"""Output of the runner's commands: changes, vanished files, differences, rehearsals."""
 
 from __future__ import annotations
 
@@ -61,15 +61,15 @@ def show_changes(connection: psycopg.Connection, files: list[File]) -> dict[str,
 
 
 def show_gone(paths: list[str]) -> None:
-    """Report files that vanished; what they made is left to the DBA."""
+    """Report files that vanished; their objects are left to the DBA."""
     for path in paths:
-        console.print(f"[yellow]{path} was applied and is gone from disk: drop what it made[/]")
+        console.print(f"[yellow]{path} was applied and is gone from disk: drop its objects[/]")
 
 
 def rehearsal(
     connection: psycopg.Connection, history: dict[str, Record], todo: list[File], name: str
 ) -> list[dict[str, str]]:
-    """Apply what is due in a scratch database; answers what that does to the catalog."""
+    """Apply due files in a scratch database; answers the changes of the catalog."""
     from rubi.deploying import catalog
 
     connection.execute("SET default_transaction_read_only = off")

@@ -60,7 +60,7 @@ class File:
 
 
 class SqlFailure(Failure):
-    """A statement of a file failed: one line with file, line and cause."""
+    """A failed statement of a file: a line with file, number and cause."""
 
     def __init__(self, file: File, line: int | None, error: psycopg.Error) -> None:
         place = f"{file.path}:{line}" if line else file.path
@@ -117,8 +117,8 @@ def statements(text: str) -> Iterator[tuple[int, str]]:
 def run_statements(connection: psycopg.Connection, file: File, *, in_scratch: bool = False) -> None:
     """Run a file statement by statement, as psql does. Raises SqlFailure.
 
-    in_scratch: the database is empty and all runs in one transaction, so that building an index
-    concurrently makes no difference but that it can't be done there.
+    in_scratch: the database is empty and all runs in one transaction, where an index can't be built
+    concurrently, and need not be.
     """
     text = file.text
     if in_scratch and file.alone:
@@ -144,7 +144,7 @@ def line_of(text: str, begin: int, statement: str, error: psycopg.Error) -> int:
 
 
 def cause(error: psycopg.Error) -> str:
-    """An error's message in one line; with its detail where that can't hold anybody's data."""
+    """An error's message in one line; with its detail where the detail can't hold personal data."""
     said = one_line(error)
     if (error.sqlstate or "").startswith(("42", "0A", "2B", "58")) and error.diag.message_detail:
         said += f": {error.diag.message_detail}"

@@ -1,4 +1,4 @@
-"""Files of the lake: which belong to an answer, and whether each is the one that was archived."""
+"""Files of the lake: the files of an answer, each compared with the archived one."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def files_of(
     connection: psycopg.Connection, timeframe: str, since: datetime, until: datetime,
     symbols: list[str] | None,
 ) -> list[File]:  # fmt: skip
-    """The files that make the answer. Raises RB130 or RB131 when it would be a part."""
+    """The files that make the answer. Raises RB130 or RB131 when the answer would be a part."""
     last = date(until.year, until.month, until.day)
     if until.timetz().replace(tzinfo=None) != datetime.min.time():
         last = date.fromordinal(last.toordinal() + 1)

@@ -1,4 +1,4 @@
-"""The lake's questions: their texts, values, and what each answers."""
+"""The lake's questions: their texts, values and answers."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ TEXTS = ROOT / "lake"
 WORDS = {"min_by(": "first(", "max_by(": "last(", "AS double)": "AS double precision)"}
 LENGTHS = {"M": 60, "H": 3600, "D": 86400, "W": 604800}
 PRICE = pa.decimal128(20, 8)
-# What each question answers, the same from every engine; ordered by the first two columns.
+# The columns of each question's answer, equal from every engine; ordered by the first two.
 SCHEMAS = {
     "coverage": pa.schema(
         [("symbol", pa.string()), ("first_ts", pa.int64()), ("last_ts", pa.int64()),

@@ -2,7 +2,7 @@
 
 Workers need Python with pyarrow and, for an object store, the AWS_* variables: no credential passes
 through Spark. The bytes that are hashed are the bytes that are read, so a damaged file can't reach
-a result, and any place that Arrow knows will do without Hadoop's own clients.
+a result, and any place that Arrow knows works without Hadoop's own clients.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ SETTINGS = {
     "spark.sql.shuffle.partitions": "8",
     "spark.executor.memory": "1g",
     "spark.sql.execution.arrow.pyspark.enabled": "true",
-    # a question waits for a worker that comes back, its deadline says how long
+    # a question waits for a lost worker until the question's deadline
     "spark.deploy.maxExecutorRetries": "-1",
 }
 COLUMNS = (
@@ -47,7 +47,7 @@ COLUMNS = (
 
 @contextmanager
 def silenced() -> Iterator[None]:
-    """What Java says while it starts goes to a file of its own, for its whole life."""
+    """Java's output goes to a file of its own, for its whole life."""
     kept = os.dup(2)
     with tempfile.TemporaryFile() as log:
         os.dup2(log.fileno(), 2)
@@ -92,7 +92,7 @@ def session(master: str, settings: dict[str, str] | None = None) -> Iterator[Spa
 
 
 def reader(target: str) -> Callable[[Iterable[pa.RecordBatch]], Iterator[pa.RecordBatch]]:
-    """What a task does with its share of the files; only pyarrow is needed where it runs."""
+    """A task's work on its share of the files; only pyarrow is needed on the worker."""
 
     def read(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         import hashlib

@@ -28,7 +28,10 @@ from rubi.servers import pgtools
 
 SQL = queries(__file__)
 SCHEMA = "base_3_0_0"
-LATER = ("account_snapshots", "market_data")  # they have the most rows, and nothing hangs on them
+LATER = (
+    "account_snapshots",
+    "market_data",
+)  # most rows, no references to them
 TYPES = ("signal_type_enum", "signal_status_enum")
 VIEWS = ("user_trading_stats", "open_positions_with_session")
 TOUCHES = "update_updated_at_column"  # the base's only trigger function
@@ -36,7 +39,7 @@ RATE = 4000  # rows a second to expect of tables with triggers, on a small machi
 
 
 class Table(NamedTuple):
-    """A table of the base as it is found."""
+    """A table of the base as found."""
 
     name: str
     rows: int
@@ -62,7 +65,7 @@ def state(connection: psycopg.Connection) -> str:
 
 
 def strangers(connection: psycopg.Connection) -> list[str]:
-    """Objects of others that hang on the base's tables: they would stop the old ones' going."""
+    """Objects of others that hang on the base's tables and would prevent their removal."""
     rows = connection.execute(
         SQL.STRANGERS,
         {"tables": [f"public.{t}" for t in TABLES], "views": list(VIEWS), "function": TOUCHES},
@@ -102,7 +105,7 @@ def show(found: list[Table], zone: str, max_lock: float) -> None:
 
 
 def check(connection: psycopg.Connection) -> str:
-    """What is here, when it can be adopted. Raises Failure."""
+    """The base's tables, when they can be adopted. Raises Failure."""
     found = state(connection)
     if found == "ours":
         raise Failure("this database is ours already: .venv/bin/python scripts/deploy.py status")
@@ -136,7 +139,7 @@ def back_up(connection: psycopg.Connection, dsn: str, folder: Path) -> Path:
 def locked(connection: psycopg.Connection, wait: float, lock_timeout: float) -> Iterator[float]:
     """A transaction with the base's tables locked against everybody. Answers when the lock came.
 
-    Tries for lock_timeout seconds at a time, since others queue behind it, until wait has passed.
+    Tries for lock_timeout seconds at a time, since others queue behind, until wait has passed.
     """
     names = sql.SQL(", ").join(sql.Identifier("public", table) for table in TABLES)
     end = monotonic() + wait
@@ -186,7 +189,8 @@ def move_aside(connection: psycopg.Connection) -> None:
     for (function,) in functions:
         run_(f"ALTER FUNCTION {function} SET SCHEMA {SCHEMA}")
     if run_("SELECT FROM pg_roles WHERE rolname = 'rubi_app'").rowcount:
-        # what the base granted by default, as who deploys; our own files grant as the owner
+        # default rights that the base granted as the deploying role; our own files grant as the
+        # owner
         run_("ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM rubi_app")
         run_("ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON SEQUENCES FROM rubi_app")
         try:
@@ -224,7 +228,7 @@ def prove_all(proofs: dict[str, list[Measure]]) -> bool:
 def switch(
     connection: psycopg.Connection, zone: str, began: float, max_lock: float, keep: bool
 ) -> None:
-    """Everything that happens under the lock. Raises Failure when it takes too long."""
+    """Everything that happens under the lock. Raises Failure when the lock lasts too long."""
     connection.execute(f"SET LOCAL statement_timeout = {int(max_lock * 1000)}")
     move_aside(connection)
     with connection.transaction(force_rollback=True):  # while all can still be taken back
@@ -236,13 +240,13 @@ def switch(
     def bounded(*_: object) -> None:
         if monotonic() - began > max_lock:
             raise Failure(
-                f"the lock was held for {max_lock:g} s: all is taken back, see --max-lock"
+                f"the lock was held for {max_lock:g} s: every change is taken back, see --max-lock"
             )
 
     proofs = run_moves(connection, mover, moves, bounded)
     show_proofs(proofs, mover.counts)
     if not prove_all(proofs):
-        raise Failure("what came over is not what the base has: all of it is taken back")
+        raise Failure("the moved rows differ from the base's: all of them are taken back")
     for table in LATER:  # the API's new rows get ids after the old ones
         connection.execute(
             f"SELECT setval('public.{table}_id_seq', max(id))"  # noqa: S608
@@ -253,7 +257,7 @@ def switch(
 
 @contextmanager
 def hanging_on() -> Iterator[None]:
-    """Names what stops an object of the base from going."""
+    """Names the objects that keep one of the base from being dropped."""
     try:
         yield
     except psycopg.errors.DependentObjectsStillExist as error:
@@ -264,7 +268,7 @@ def hanging_on() -> Iterator[None]:
 
 
 def drop_base(connection: psycopg.Connection) -> None:
-    """The old tables go; children before parents, nothing by CASCADE. Raises Failure."""
+    """Drop the old tables; children before parents, without CASCADE. Raises Failure."""
     with hanging_on(), connection.transaction():
         for view in VIEWS:
             connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{view}")
@@ -285,8 +289,8 @@ def move_later(
 ) -> dict[str, float]:
     """Snapshots and bars, batch by batch; answers the longest batch of each. Raises Failure.
 
-    The API may change a bar that was moved before it is proven. Which of the two happened can't be
-    seen, so a person says it; that every row came over must hold in any case.
+    The API may change a bar that was moved before it is proven. A person says which of the two
+    happened, as the data don't tell; every row must have come over in any case.
     """
     left = Base(connection, SCHEMA).tables()
     names = tuple(table for table in LATER if table in left)

@@ -1,4 +1,4 @@
--- adopting.sql: what stands in the way of adopting a database of the base system.
+-- adopting.sql: objects that stand in the way of adopting a database of the base system.
 
 -- STRANGERS: objects of others that hang on the base's tables
 SELECT DISTINCT 'view ' || r.ev_class::regclass::text AS name

@@ -1,4 +1,4 @@
-"""What a proof adds up of the source: sums, least and greatest values, and the hash of all rows."""
+"""A proof's measures of the source: sums, least and greatest values, and the hash of all rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ EXACT = Context(prec=80)
 
 
 def measured(move: Move) -> list[tuple[str, str]]:
-    """Columns that are compared, with their kinds: those the source has."""
+    """Columns that are compared, with their kinds: the ones that the source has."""
     return [
         (name, kind)
         for name, kind in zip(move.target_columns, move.target_kinds, strict=True)

@@ -41,7 +41,7 @@ Merge = Annotated[
 ]
 LockPasswords = Annotated[
     bool,
-    typer.Option(help="Lock users whose password hash is of no known form, instead of rejecting"),
+    typer.Option(help="Lock users with a password hash of unknown form, instead of rejecting them"),
 ]
 Rejects = Annotated[
     Path | None, typer.Option(help="File for rejected rows; else NAME.rejected.jsonl")
@@ -75,7 +75,7 @@ def begun_at(connection: psycopg.Connection, source: Source) -> str:
 
 
 def show_plan(moves: Sequence[Move], others: Sequence[str], source: Source) -> None:
-    """What goes where, and what does not."""
+    """The target of each table and column, and those without a target."""
     for move in moves:
         name = move.source_table if move.source_table != move.table else ""
         said = [f"{source.count(move.source_table):,} rows"]
@@ -92,7 +92,7 @@ def show_plan(moves: Sequence[Move], others: Sequence[str], source: Source) -> N
 
 
 def show_count(move: Move, count: Count, seconds: float) -> None:
-    """What became of a table, and in what form its times came."""
+    """The outcome of a table, and the forms of its times."""
     said = [f"{count.read:,} rows read", f"{count.moved:,} moved"]
     said += [f"{count.there:,} there already"] if count.there else []
     said += [f"{count.rejected:,} REJECTED"] if count.rejected else []
@@ -188,7 +188,7 @@ def run_moves(
 
 @contextmanager
 def no_cycles() -> Iterator[None]:
-    """Millions of tuples without a cycle: looking for one would cost a sixth of the time."""
+    """Millions of tuples without a cycle: the search for cycles would cost a sixth of the time."""
     gc.disable()
     try:
         yield
@@ -197,7 +197,7 @@ def no_cycles() -> Iterator[None]:
 
 
 def check_writable(path: Path) -> None:
-    """Raise Failure now rather than when all is moved and its rejects can't be said."""
+    """Raise Failure now rather than after the move, when its rejects can't be written."""
     there = path.exists()
     try:
         path.open("a").close()
@@ -237,14 +237,14 @@ def run_source(
             show_proofs(proofs, mover.counts)
             proven = all(m.holds for measures in proofs.values() for m in measures)
             if not proven and not resume and not any(c.there for c in mover.counts.values()):
-                raise Failure("what came in is not what the source has: all of it is taken back")
+                raise Failure("the moved rows differ from the source's: all of them are taken back")
             refused = mover.write_rejects(rejects)
     rows = sum(count.read for count in mover.counts.values())
     seconds = monotonic() - began
     console.print(
         f"{rows:,} rows in {seconds:.1f} s"
         + (f", {refused:,} rejected: see {rejects}" if refused else "")
-        + ("; nothing was kept, this was a dry run" if dry_run else ""),
+        + ("; no row was kept, as in every dry run" if dry_run else ""),
         markup=False, soft_wrap=True,
     )  # fmt: skip
     return proven and not refused

@@ -1,7 +1,7 @@
 """Values of other stores as PostgreSQL writes them: one text for each value, or the rule it breaks.
 
-The same text goes to COPY and into the proof's hash. Whole columns are converted at once where all
-values are of one plain form; everything else goes value by value.
+The same text goes to COPY and into the proof's hash. Whole columns are converted in one step where
+all values are of one plain form; others go value by value.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ HASHES = re.compile(
 
 @dataclass(frozen=True)
 class Bad:
-    """A value that can't be stored: the end of the rule's name, and what is wrong in words."""
+    """A value that can't be stored: the end of the rule's name, and the reason in words."""
 
     rule: str
     detail: str
@@ -48,7 +48,7 @@ class Column:
     name: str
     kind: str  # integer, decimal, number, text, word, boolean, time, json, uuid
     nullable: bool
-    empty: str | None = None  # what NULL becomes
+    empty: str | None = None  # value stored for NULL
     bits: int = 64
     precision: int = 0
     scale: int = 0
@@ -68,7 +68,7 @@ def to_number(column: Column, value: object) -> str | Bad:
             return Bad("fits", "is not finite")
         return plain(found)
     if found and found.adjusted() >= (20 if column.kind == "integer" else column.precision):
-        return Bad("fits", "is too large")  # so large that it can't be rounded either
+        return Bad("fits", "is too large")  # too large even to be rounded
     with localcontext() as context:
         context.prec = 400
         if column.kind == "integer":
@@ -176,7 +176,7 @@ CAREFUL: dict[str, Callable] = {
 
 
 def careful(column: Column, value: object) -> str | Bad | None:
-    """One value. NULL, and blank text where that is no value, become what column.empty says."""
+    """A single value. NULL, and blank text where blank is no value, become column.empty."""
     blank = isinstance(value, str | bytes) and not value.strip()
     if value is None or (blank and column.kind != "text"):
         result = column.empty
@@ -226,7 +226,7 @@ def plain_text(values: Sequence[str]) -> bool:
 
 
 def decimals_form(column: Column) -> str:
-    """Plain decimals that fit a column, each ended by a line end. No column: nothing fits."""
+    """Plain decimals that fit a column, each ended by a line end. Without a column none fits."""
     before = column.precision - column.scale
     if before < 1 or column.scale < 1:
         return r"(?!)"
@@ -279,7 +279,7 @@ def is_hash(text: str | None) -> bool:
 
 
 def jsonable(value: object) -> object:
-    """A source's value for a jsonb column: what JSON can't hold as text."""
+    """A source's value for a jsonb column: as text where JSON has no such type."""
     if isinstance(value, bytes):
         return value.hex()
     if isinstance(value, float) and not math.isfinite(value):

@@ -1,7 +1,7 @@
 """The key of bars, built when all of them are in: half of what COPY costs the server is its index.
 
-Only in an empty table, within the one transaction of a move: nobody has bars to read from it, and
-a killed move has not happened. Whoever wants to read or write bars waits until that ends.
+Only in an empty table, within the one transaction of a move: such a table has no bars to read, and
+a killed move leaves no trace. Readers and writers of bars wait until the move ends.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from psycopg import sql
 from rubi.cli import console
 from rubi.queries import queries
 
-WAIT = "3s"  # for the lock, for which others who want bars wait too
+WAIT = "3s"  # for the lock, for which other users of bars wait too
 SQL = queries(__file__)
 
 
@@ -27,7 +27,7 @@ class Key:
     comment: str | None
 
     def build(self, connection: psycopg.Connection) -> None:
-        """Make it again. Raises UniqueViolation when two rows share it."""
+        """Make the key again. Raises UniqueViolation when two rows share it."""
         name = sql.Identifier(self.name)
         connection.execute(
             sql.SQL("ALTER TABLE public.market_data ADD CONSTRAINT {} {}").format(
@@ -43,7 +43,7 @@ class Key:
 
 
 def dropped(connection: psycopg.Connection) -> Key | None:
-    """Drop the key. None where it has to stay: bars are there, the lock is not to be had, or
+    """Drop the key. None where the key has to stay: bars are there, the lock is not to be had, or
     something of the database hangs on the key."""
     if not connection.execute(SQL.KEY).rowcount:
         return None
@@ -72,7 +72,7 @@ def dropped(connection: psycopg.Connection) -> Key | None:
         return None
     if key:
         console.print(
-            "market_data is empty: its key is built at the end; until then who wants bars waits",
+            "market_data is empty, its key is built at the end; users of bars wait until then",
             soft_wrap=True,
         )
     return key

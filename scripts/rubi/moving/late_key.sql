@@ -1,6 +1,6 @@
 -- late_key.sql: the key of market_data, which a large move builds when the rows are there.
 
--- KEY: the key, where nothing hangs on it that would have to be made again but its comment; the
+-- KEY: the key, where only its comment would have to be made again with it; the
 -- columnstore has indexes of its own
 SELECT
     c.conname, pg_get_constraintdef(c.oid) AS definition,

@@ -1,4 +1,4 @@
-"""The nine tables of the base as targets: their columns, what names a row, whom it belongs to."""
+"""The nine tables of the base as targets: their columns, the names of rows, the owners of rows."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ KEYS = {
     "market_data": ("symbol", "timeframe", "timestamp"),
     "account_snapshots": ("session_id", "timestamp"),
 }
-# what other rows name a row by, and the constraint that keeps it unique
+# column by which other rows name a row, and the constraint that keeps it unique
 NAMED_BY = {"mt5_sessions": ("session_id", "mt5_sessions_session_id_key")}
 # column, table it names, constraint
 PARENTS = {
@@ -45,7 +45,7 @@ PARENTS = {
     ],
 }
 WORDS = {"signal_type", "status", "timeframe", "order_type", "type"}
-# What the database itself counts or makes; what a source says is kept with the leftovers.
+# Columns that the database itself counts or makes; a source's values are kept with the leftovers.
 DERIVED = {
     "trading_strategies": {"total_trades", "winning_trades", "total_profit"},
     "mt5_sessions": {"account_id"},
@@ -55,14 +55,14 @@ DERIVED = {
 }
 # Filled by a trigger where the source leaves it empty, so that both sides may rightly differ.
 UNPROVEN = {("trading_orders", "strategy_id")}
-# Where the source leaves them empty, the time of moving stands. Times that date money do not: such
-# a row is rejected.
+# Columns that take the time of moving where the source leaves them empty. Times that date money are
+# not among them: such a row is rejected.
 MADE = {"created_at", "updated_at", "received_at", "connected_at", "last_ping", "calculated_at"}
 
 
 @dataclass
 class Move:
-    """One table's way: which columns go where, and which stay over."""
+    """The way of one table: the target of each column, and the columns left over."""
 
     table: str
     source_table: str
@@ -90,7 +90,7 @@ class Move:
 
     @property
     def fills_executed_at(self) -> bool:
-        """Whether the source knows executed signals, but not when."""
+        """Whether the source knows executed signals, but not their times."""
         names = {column.name for column in self.columns}
         return self.table == "trading_signals" and "status" in names and "executed_at" not in names
 
@@ -100,7 +100,7 @@ class Move:
 
     @property
     def key(self) -> tuple[str, ...] | None:
-        """What is unique in our table, when the source has it."""
+        """The unique columns of our table that the source has."""
         key = KEYS.get(self.table, ("id",))
         return key if set(key) <= set(self.target_columns) else None
 
@@ -131,13 +131,13 @@ class Move:
         return fields, bad
 
     def ids(self, numbers: Sequence[int]) -> Sequence[int | None]:
-        """Ids of rows whose numbers are them, or stand for those that they were given."""
+        """Ids of rows: their numbers in the source, or the ids given for these numbers."""
         if self.given is None:
             return numbers
         return [self.given[n - 1] if n <= len(self.given) else None for n in numbers]
 
     def fill(self, fields: list[list]) -> None:
-        """What only the whole row tells."""
+        """Changes that depend on the whole row."""
         if self.table == "users":
             self.fill_passwords(fields)
         elif self.table == "trading_signals" and (status := self.place("status")) is not None:
@@ -154,7 +154,7 @@ class Move:
                     executed[index] = times[0][index]
 
     def fill_passwords(self, fields: list[list]) -> None:
-        """Hashes that are to be others, by address; unknown forms locked where that is asked."""
+        """Hashes that --map replaces, by address; unknown forms locked where asked."""
         email, password = self.place("email"), self.place("hashed_password")
         if email is None or password is None:
             return
@@ -179,7 +179,7 @@ class Move:
 def our_columns(
     connection: psycopg.Connection, table: str, options: Options, made: str
 ) -> dict[str, Column]:
-    """Columns of ours that can be written, with what NULL becomes where it is not allowed."""
+    """Columns of ours that can be written, with the value for NULL where NULL is not allowed."""
     with connection.cursor(row_factory=tuple_row) as cursor:
         rows = cursor.execute(SQL.COLUMNS, {"table": f"public.{table}"}).fetchall()
         result = {}
@@ -216,7 +216,10 @@ def plan(
     only: Sequence[str] = (),
     made: str = "",
 ) -> tuple[list[Move], list[str]]:
-    """What goes where, in order, and the source's tables that go nowhere. Raises Failure."""
+    """The ways of all tables, in order, and the source's tables without a target.
+
+    Raises Failure.
+    """
     ours = {table: our_columns(connection, table, options, made) for table in TABLES}
     options.check_columns(ours)
     moves, others = {}, []
@@ -233,7 +236,7 @@ def plan(
             moves[table].given = given_ids(connection, source, table)
     options.check_source(source, list(moves.values()))
     if not moves:
-        raise Failure(f"{source.name}: none of our tables is in it ({len(others)} others)")
+        raise Failure(f"{source.name}: no table of ours in this source ({len(others)} others)")
     unknown = set(only) - set(TABLES)
     if unknown or set(only) - set(moves):
         raise Failure(f"not in the source: {', '.join(sorted(unknown or set(only) - set(moves)))}")
@@ -250,7 +253,7 @@ def given_ids(connection: psycopg.Connection, source: Source, table: str) -> lis
 
 
 def way(source: Source, name: str, table: str, ours: dict[str, Column], options: Options) -> Move:
-    """How the columns of one table map to ours."""
+    """The way from the columns of one table to ours."""
     renamed = {a.lower(): b for a, b in options.columns.get(table, {}).items()}
     known, columns, leftovers = [], [], []
     for column in source.columns(name):

@@ -1,4 +1,4 @@
--- mapping.sql: what the catalog says of the tables that rows move into.
+-- mapping.sql: the catalog's facts about the tables that rows move into.
 
 -- COLUMNS: columns that can be written; a domain is read as the type that it restricts
 SELECT

@@ -1,4 +1,4 @@
-"""Numbers and times of other stores: what is meant by a value, and in which form it came."""
+"""Numbers and times of other stores: the meaning of a value, and the form in which it came."""
 
 from __future__ import annotations
 
@@ -55,9 +55,9 @@ class Clock:
 
 
 def number(value: object) -> Decimal | None:
-    """A number that is meant; floats as the shortest text that is the same float. None: no number.
+    """The number that a value means, None for no number; floats as the shortest text.
 
-    NaN and infinity are numbers: which column takes them is the database's rule.
+    NaN and infinity are numbers: the database's rules say where they fit.
     """
     if isinstance(value, int):
         return Decimal(value)
@@ -118,8 +118,7 @@ def read_number_as_time(found: Decimal, clock: Clock) -> tuple[str, datetime | N
     """Epoch seconds, milliseconds or microseconds until 2286, a julian day, or the digits of a
     date and time: their sizes do not meet. Raises ValueError for digits that are no time.
 
-    The twelve digits of a minute have the size of milliseconds of 1976: what can be both is no
-    known form.
+    The twelve digits of a minute have the size of milliseconds of 1976, so neither is a known form.
     """
     if not found.is_finite() or found < 0:
         return "", None

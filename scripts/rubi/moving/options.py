@@ -1,4 +1,4 @@
-"""What a move is told: clocks, names of columns, values of words."""
+"""Options of a move: clocks, names of columns, values of words."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TABLES = (
 
 @dataclass
 class Options:
-    """What --map and the command line say."""
+    """The options of --map and of the command line."""
 
     zone: str = "UTC"
     tables: dict[str, str] = field(default_factory=dict)  # name in the source: ours
@@ -66,8 +66,7 @@ class Options:
         return cls(**said | given)
 
     def check_columns(self, ours: dict[str, dict[str, Column]]) -> None:
-        """Raise Failure when one is named that our table does not have, so that it would be for
-        nothing."""
+        """Raise Failure for a named column that our table lacks, which would have no effect."""
         said = [(table, name) for table, names in self.columns.items() for name in names.values()]
         said += [tuple(key.partition(".")[::2]) for key in (*self.values, *self.zones)]
         for table, name in said:
@@ -79,8 +78,8 @@ class Options:
                 raise Failure(f"--map: {key} is no time")
 
     def check_source(self, source: Source, moves: Sequence[Move]) -> None:
-        """Raise Failure when the source lacks what is to be renamed."""
-        if isinstance(source, Sqlite):  # a CSV file is one of many, its table found by then
+        """Raise Failure when the source lacks a table or column to be renamed."""
+        if isinstance(source, Sqlite):  # a CSV file is one of many, its table is known already
             there = {name.lower() for name in source.tables()}
             for name in self.tables:
                 if name.lower() not in there:

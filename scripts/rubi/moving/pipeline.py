@@ -1,7 +1,7 @@
-"""Moves a source into our tables, one after the other.
+"""Moves a source into our tables, table by table.
 
 Everything a batch does is one transaction, inside one for all unless the move is resumable: its
-rows, its rejects, what was left over, and how far it came.
+rows, its rejects, its leftovers, and the progress.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from rubi.moving.staged_batches import made_ready
 
 @dataclass
 class State:
-    """How far a table came in earlier runs."""
+    """A table's progress in earlier runs."""
 
     last: int
     finished: bool
@@ -59,7 +59,7 @@ class Mover:
         return self.connection.execute(query, values)
 
     def state(self, table: str) -> State | None:
-        """What earlier runs left; None before the first."""
+        """The traces of earlier runs; None before the first."""
         row = self.execute(
             "SELECT last_row, finished_at IS NOT NULL FROM migration.progress"
             " WHERE source = %s AND table_name = %s", self.source.name, table,
@@ -67,7 +67,7 @@ class Mover:
         return State(*row) if row else None
 
     def check_states(self, moves: Sequence[Move]) -> None:
-        """Whether this run can go on from what is there. Raises Failure."""
+        """Whether this run can go on from an earlier one. Raises Failure."""
         for move in moves:
             state = self.state(move.table)
             if state and not state.finished and not self.resume:
@@ -100,7 +100,7 @@ class Mover:
         return self.counts[move.table]
 
     def give_ids(self, move: Move) -> None:
-        """Ids for the rows of a source that has none; who has one keeps it."""
+        """Ids for the rows of a source without any; a row that has one keeps it."""
         self.execute(
             "INSERT INTO migration.given_ids (source, table_name, source_row, id)"
             " SELECT %s, %s, n, nextval(%s) FROM generate_series(%s::bigint, %s) AS n",
@@ -110,8 +110,8 @@ class Mover:
         move.given = given_ids(self.connection, self.source, move.table)
 
     def move_without_key(self, move: Move) -> bool:
-        """Move bars into an empty table that gets its key at the end. False, with nothing done,
-        when that can't be, or when two rows share a key: the table has to name them."""
+        """Move bars into an empty table that gets its key at the end. False, without a change, when
+        this way is closed, or when two rows share a key: then the table must name them."""
         if move.table != "market_data":
             return False
         if self.connection.info.transaction_status != TransactionStatus.INTRANS:
@@ -127,7 +127,7 @@ class Mover:
                 return key is not None
         except (psycopg.errors.UniqueViolation, psycopg.errors.ProgramLimitExceeded):
             console.print(
-                "market_data: rows share a key, or it is too long, so all come in once more to "
+                "market_data: rows share a key, or it is too long, so all rows are moved again to "
                 "name them", soft_wrap=True,
             )  # fmt: skip
         self.progress(move, -self.counts[move.table].read)
@@ -140,7 +140,7 @@ class Mover:
         self.counts[move.table] = count = Count()
         again = state is not None and state.finished
         last = START if state is None or again else state.last
-        # rows up to here were read by an earlier run: those that are still here are left alone
+        # rows up to here were read by an earlier run: the ones still here stay as they are
         known = state.last if again else START
         batch = Batch(self.connection, self.source.name, move, known, again, self.merge)
         # its threads end before the source is closed under them, also at Ctrl-C
@@ -173,8 +173,8 @@ class Mover:
     def quiet_strategies(self, move: Move) -> Iterator[None]:
         """While orders move, counting them does not change a strategy's updated_at.
 
-        Other writers of strategies wait until the transaction ends; nobody else sees the trigger
-        off.
+        Other writers of strategies wait until the transaction ends; no other session sees the
+        trigger off.
         """
         if move.table != "trading_orders":
             yield
@@ -187,7 +187,7 @@ class Mover:
         self.connection.execute(alter.format("ENABLE"))
 
     def set_sequence(self, table: str) -> None:
-        """The next id is above all that came in. Not undone by a rollback, and harmless then."""
+        """Set the next id above all moved ones. Not undone by a rollback, and harmless then."""
         self.connection.execute(
             sql.SQL(
                 "SELECT setval({name}, m.top) FROM (SELECT max(id) AS top FROM {table}) AS m"
@@ -198,8 +198,10 @@ class Mover:
         )
 
     def make_way(self, move: Move) -> None:
-        """Ids are kept, so our seeded administrator gives way to whoever has his. Raises Failure
-        when the database has users that do not come from this source."""
+        """Let our seeded administrator give way to the user with his id, since ids are kept.
+
+        Raises Failure when the database has users that do not come from this source.
+        """
         rows = self.execute(
             "SELECT id, email, username, is_superuser, is_active, hashed_password"
             " FROM public.users LIMIT 2"
@@ -223,7 +225,7 @@ class Mover:
         self.execute("DELETE FROM public.users WHERE id = %s", self.administrator[0])
 
     def keep_password(self, move: Move) -> None:
-        """Our administrator's, set by whoever runs this database: also when he is the source's."""
+        """Our administrator's password, also when the source has one for him."""
         row = self.execute(
             "SELECT hashed_password FROM public.users WHERE lower(email) = %s", ADMINISTRATOR
         ).fetchone()

@@ -25,7 +25,7 @@ from rubi.moving.staged_batches import Prepared, Quick, copy_text, made_ready, o
 
 @dataclass(frozen=True)
 class Measure:
-    """One measure on both sides."""
+    """A measure on both sides."""
 
     name: str
     source: str | None
@@ -81,8 +81,8 @@ def read_source(
 
 
 def add_batch(side: SourceSide, batch: Prepared | Quick, out: set[int]) -> list[list]:
-    """Add a batch without the rows numbered so, and without rows that can't be converted: they came
-    into the source after it was moved. Answers the values added, by column."""
+    """Add a batch without the rows numbered so, and without rows that can't be converted: such rows
+    came into the source after the move. Answers the values added, by column."""
     if batch.quick:
         batch = batch.careful()
     out |= {batch.rows[index][0] for index in batch.bad}
@@ -148,10 +148,10 @@ def prove(
     here = connection.execute(
         sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("public", move.table))
     ).fetchone()[0]
-    total = source.count(move.source_table)  # by the source itself: what its reader loses is seen
+    total = source.count(move.source_table)  # by the source itself: a loss of our reader shows
     alone = here == total - len(rejected) or not move.key
     if alone:
-        if isinstance(source, Base):  # it is read over the same connection
+        if isinstance(source, Base):  # the base is read over the same connection
             side = read_source(source, move, rejected, progress=progress)
             count, target = read_target(connection, move, only=False)
         else:
@@ -184,7 +184,7 @@ def read_keys(
             names, sql.Identifier("public", move.table)
         )
     )
-    if isinstance(source, Base):  # one connection can't read and copy at once
+    if isinstance(source, Base):  # a connection can't read and copy at the same time
         side = read_source(source, move, rejected)
         for rows in source.batches(move.source_table, move.names, START):
             out = set(rejected)

@@ -1,4 +1,4 @@
-"""One table's batches into the database: COPY where all is well, row by row where it is not."""
+"""One table's batches into the database: by COPY, or row by row where COPY fails."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Reject = tuple[int, str, str]  # number of the row, rule, detail
 
 @dataclass
 class Count:
-    """What became of a table's rows."""
+    """The outcome of a table's rows."""
 
     read: int = 0
     moved: int = 0
@@ -134,12 +134,13 @@ class Batch:
     def stage(
         self, fields: list[list], numbers: list[int], before: set[int]
     ) -> tuple[list[Reject], int]:
-        """Rows through a staging table: what is there already is left out, and what hangs on a
-        rejected row; the rest goes in, or is rejected by name. Answers rejects, and rows that were
+        """Rows through a staging table: rows that are there already are left out, and rows that
+        hang on a rejected row; the rest goes in, or is rejected by name. Answers rejects, and rows
+        that were
         there."""
         if not self.staging:
             self.connection.execute("DROP TABLE IF EXISTS pg_temp.staged")
-            # types without the rules of their domains: those speak when the rows go in
+            # types without the rules of their domains: the rules apply when the rows go in
             columns = self.connection.execute(
                 "SELECT string_agg(format('%%I %%s', a.attname, format_type("
                 "coalesce(nullif(t.typbasetype, 0), t.oid),"
@@ -168,7 +169,7 @@ class Batch:
         return rejects, there
 
     def leave_what_is_there(self, before: set[int]) -> int:
-        """Rows that an earlier run read and did not reject: those that are still here."""
+        """Rows that an earlier run read and did not reject: the ones still here."""
         key = self.move_.key
         same = (
             sql.SQL("EXISTS (SELECT FROM {} AS t WHERE {})").format(
@@ -178,7 +179,7 @@ class Batch:
                 ),
             )
             if key
-            else sql.SQL("TRUE")  # nothing names the row: it was moved, that has to do
+            else sql.SQL("TRUE")  # no column names the row: the earlier move has to suffice
         )
         query = sql.SQL(
             "DELETE FROM pg_temp.staged AS s WHERE s.source_row <= %s"
@@ -215,8 +216,8 @@ class Batch:
         with self.connection.cursor() as cursor, cursor.copy(query) as copy:
             for index, (number, rule, detail) in enumerate(rejects):
                 key = None if self.named_by is None else fields[self.named_by][index]
-                # where its twin came in, what names the row names the twin; with rows that came
-                # from elsewhere meanwhile, who has its number is no twin
+                # rows that name a rejected row name its twin where one came in; with rows from
+                # elsewhere, the row that has its number is no twin
                 twin = rule in self.key_rules and not (self.merge or self.again)
                 if not isinstance(key, str) or twin:
                     key = None

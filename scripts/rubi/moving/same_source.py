@@ -1,4 +1,4 @@
-"""Whether a source is the one that an earlier run of its name read: ids alone do not tell.
+"""Whether a source is the one that an earlier run of its name read, which ids alone do not tell.
 
 Two files can have one name. Taken for the first, the second would give its orders to the first
 one's users.
@@ -46,7 +46,7 @@ def check_same_source(
     found = numbered or any(name in known for _, names in users for name in names)
     strangers = any(email != ADMINISTRATOR for _, email, _ in ours)
     if users and not found and strangers and not merge:
-        raise other_file(source, "none of its users is here")
+        raise other_file(source, "its users are not here")
 
 
 def read_users(
@@ -69,7 +69,7 @@ def read_users(
 
 
 def other_file(source: Source, why: str) -> Failure:
-    """What to do about it."""
+    """The advice for the user."""
     return Failure(
         f"{source.name}: {why}: another file of this name was moved before. To move this one as "
         "well, rename it and say --merge"

@@ -1,7 +1,7 @@
-"""Where rows come from: a SQLite file, CSV files, or the tables of the base system.
+"""Sources of rows: a SQLite file, CSV files, or the tables of the base system.
 
 A source names its tables and columns, counts rows, and hands them out in the order of a number that
-stays the same when it is read again. Nothing here writes.
+stays the same when it is read again. No source is ever written to.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ ROWS = 10_000  # in a batch
 BYTES = 4_000_000  # text in a batch, about
 START = -(2**63)  # before all rows; and the least number that SQLite can give one
 ROWIDS = ("_rowid_", "rowid", "oid")  # all mean the same
-csv.field_size_limit(2**30)  # what a text of PostgreSQL can hold
+csv.field_size_limit(2**30)  # texts that PostgreSQL can hold
 Rows = list[tuple]  # number of the row, then its values
 
 
 class Source(Protocol):
-    """What the mover needs."""
+    """The interface that the mover needs."""
 
     name: str
 
@@ -63,11 +63,11 @@ def quoted(name: str) -> str:
 
 
 class Sqlite:
-    """A file, opened read-only. One read transaction sees it as it was at the beginning.
+    """A file, opened read-only. A single read transaction sees the file as it was at the beginning.
 
-    One thread alone uses the connection, and Python's sqlite3 holds everybody to it: two threads
+    Only one thread uses the connection, as Python's sqlite3 enforces: two threads
     that run statements over one connection get each other's rows (Python 3.13), and a second
-    connection would see what was written meanwhile.
+    connection would see later writes.
     """
 
     def __init__(self, path: Path, wait: float) -> None:
@@ -95,7 +95,7 @@ class Sqlite:
         return connection
 
     def ask(self, work: Callable, *arguments: object) -> object:
-        """What work answers, done by the thread that the connection belongs to."""
+        """The answer of work, done by the thread that the connection belongs to."""
         return self.thread.submit(work, *arguments).result()
 
     def rows(self, query: str, *values: object) -> Rows:
@@ -104,13 +104,13 @@ class Sqlite:
 
     def close(self) -> None:
         """End the read transaction, for which writers of a file without WAL wait."""
-        self.connection.interrupt()  # a statement that nobody waits for any more
+        self.connection.interrupt()  # a statement without a waiter
         self.ask(self.connection.close)
         self.thread.shutdown()
 
     @contextmanager
     def failures(self) -> Iterator[None]:
-        """SQLite's errors in words that say what to do."""
+        """SQLite's errors in words, with the cure."""
         try:
             yield
         except sqlite3.DatabaseError as error:
@@ -167,9 +167,9 @@ class Sqlite:
         return True
 
     def numbered(self, table: str, after: int) -> tuple[str, str]:
-        """The name of what numbers the rows of a table, and the table in its order from a row on.
+        """The name of a table's row number, and the table in its order from a row on.
 
-        A column may have the name that SQLite gives the number: then it is another.
+        A column may have the name that SQLite gives the number: then another name is taken.
         """
         sign = ">=" if after == START else ">"
         if self.has_rowid(table):
@@ -275,8 +275,8 @@ class Csv:
         yield from by_size(self.slices(table, columns, after))
 
     def slices(self, table: str, columns: list[str], after: int) -> Iterator[Rows]:
-        """A thousand records at a time. One with too few or too many fields is one field too long,
-        which the mover refuses."""
+        """A thousand records at a time. A record with too few or too many fields comes one field
+        too long, which the mover refuses."""
         places = [self.headers[table].index(name) for name in columns]
         width = len(self.headers[table])
         with self.open(self.files[table]) as reader:

@@ -36,7 +36,7 @@ class Slice:
 
 
 def usable(source: object, move: Move) -> bool:
-    """Whether a table is worth it and all its columns have a plain form."""
+    """Whether a table is large enough and all its columns have a plain form."""
     return (
         isinstance(source, Sqlite)
         and sqlite3.sqlite_version_info >= (3, 38)  # has JSON
@@ -54,8 +54,8 @@ def usable(source: object, move: Move) -> bool:
 
 
 def expressions(move: Move) -> tuple[str, str, str]:
-    """What SQLite makes of a batch: an array of each row; sum, least and greatest of numbers, and
-    the ends of times; and whether a value is none that the array shows as it is."""
+    """SQLite's text of a batch: an array of each row; sum, least and greatest of numbers, and
+    the ends of times; and whether the array shows a value otherwise than it is."""
     values, measures, blobs, broken = [], [], [], []
     for name, kind in zip(move.names, move.target_kinds, strict=True):
         column = quoted(name)
@@ -72,7 +72,7 @@ def expressions(move: Move) -> tuple[str, str, str]:
             broken.append(f"{column} <> {whole}")  # the array has 15 digits of it
             measures += [f"sum({whole})", f"min({whole})", f"max({whole})"]
         elif kind == "time":
-            # of the column itself: of an expression it takes a quarter more time in all
+            # of the column itself: an expression takes a quarter more time in all
             measures += [f"min({column}) || '+00'", f"max({column}) || '+00'"]
             blobs.append(f"typeof(max({column})) = 'blob'")  # greater than all text
     odd = " OR ".join(["0", *blobs, *([f"max({' OR '.join(broken)})"] if broken else [])])
@@ -81,8 +81,7 @@ def expressions(move: Move) -> tuple[str, str, str]:
 
 def slices(source: Sqlite, move: Move, after: int, proving: bool) -> Iterator[Slice]:
     """A batch a step of SQLite, during which other threads of ours can work; its measures for a
-    proof. The count is -1 when something of a batch can't be read like this; then there are no
-    more."""
+    proof. The count is -1 when a batch can't be read like this; then no batch follows."""
     line, measures, odd = expressions(move)
     measured = f", {measures}" if proving else ""
     names = ", ".join(map(quoted, move.names))
@@ -161,14 +160,14 @@ class Checker:
 
 
 def note_times(move: Move, rows: int) -> None:
-    """Which form the times of a plain batch have."""
+    """The form of the times in a plain batch."""
     for column in move.columns:
         if column.kind == "time":
             column.forms["ISO, UTC assumed"] += rows
 
 
 def add_measures(move: Move, side: SourceSide, measures: tuple) -> None:
-    """Add what SQLite said of a batch's columns."""
+    """Add SQLite's measures of a batch's columns."""
     found = iter(measures)
     for name, kind in zip(move.target_columns, move.target_kinds, strict=True):
         if kind in NUMBERS:

@@ -1,8 +1,8 @@
 """Whether a batch that SQLite wrote is plain: each value as the careful way would write it.
 
 Few bars are checked where they are read. Of many, a process of its own checks one batch while the
-next is read and the last is on its way. It imports nothing of ours: so it starts fast and stays
-small. Its first argument is `hashed` where the hash is wanted, else `plain`:
+next is read and the last is on its way. This module imports no other of ours, so the process starts
+fast and stays small. Its first argument is `hashed` where the hash is wanted, else `plain`:
 `python sqlite_lines_check.py hashed KIND…`.
 """
 
@@ -24,7 +24,7 @@ DAY = (
     "|(?:0[13-9]|1[0-2])-30|(?:0[13578]|1[02])-31)"
 )
 LEAP_DAY = re.compile(b"([0-9]{4})-02-29 ")
-# what is taken once is not tried shorter (the second +): a third of the time
+# a match is never tried shorter (the second +): a third of the time
 FORMS = {
     "integer": "(?:0|-?[1-9][0-9]{0,16}+)",
     # below a million, 15 digits hold 8 behind the point: no other number is meant
@@ -44,15 +44,15 @@ def pattern(kinds: Sequence[str]) -> re.Pattern:
 
 
 def hash_of(rows: Sequence[bytes]) -> int:
-    """What rows add to the hash: of each the first 8 of MD5's 16 bytes."""
+    """The rows' part of the hash: of each the first 8 of MD5's 16 bytes."""
     digests = b"".join([md5(row).digest() for row in rows])
     return sum(struct.unpack(f">{len(digests) // 8}q", digests)[::2])
 
 
 def plain_text(lines: bytes, form: re.Pattern, hashed: bool) -> tuple[bytes, int] | None:
-    """A batch in COPY's form and its hash, 0 unless wanted; None when a value of it is not plain.
+    """A batch in COPY's form and its hash, 0 unless wanted; None when one of its values is not
 
-    What would tell NULL from text, or a comma in a text from one between values, is not plain.
+    plain. Not plain is a text that could be NULL, or that holds a comma.
     """
     if b"null" in lines:
         return None
@@ -72,7 +72,7 @@ def plain_text(lines: bytes, form: re.Pattern, hashed: bool) -> tuple[bytes, int
 
 
 def serve(kinds: Sequence[str], hashed: bool) -> None:
-    """Answer batches until there are no more: also when who sent them was killed."""
+    """Answer batches until there are no more, also when the sender was killed."""
     form = pattern(kinds)
     coming, going = sys.stdin.buffer, sys.stdout.buffer
     while length := coming.read(LENGTH):

@@ -41,7 +41,7 @@ def joined(texts: Sequence[str]) -> str:
 def one_thread() -> Iterator[ThreadPoolExecutor]:
     """A pool whose thread is waited for, at Ctrl-C too.
 
-    One that comes while a thread starts leaves it unknown to its pool: so it starts without work.
+    A Ctrl-C while a thread starts leaves the thread unknown to its pool, so it starts without work.
     """
     with ThreadPoolExecutor(1) as pool:
         pool.submit(int).result()
@@ -129,7 +129,7 @@ def quickly(source: Source, move: Move, proving: bool) -> Iterator[Prepared | Qu
 def made_ready(
     source: Source, move: Move, last: int, *, fresh: bool, proving: bool = False
 ) -> Generator:
-    """All batches of a table after a row; fresh: nothing of it has been moved yet; proving: with
+    """All batches of a table after a row; fresh: no row has been moved yet; proving: with
     what a proof adds up of a batch that SQLite wrote."""
     if fresh and sqlite_lines.usable(source, move):
         ready = quickly(source, move, proving)

@@ -1,1 +1,1 @@
-"""What MT5 exports: history reports and JSON of its Python package."""
+"""Exports of MT5: history reports and JSON of its Python package."""

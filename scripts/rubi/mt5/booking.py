@@ -20,7 +20,7 @@ KINDS = {0: "demo", 1: "contest", 2: "real"}
 
 @dataclass
 class Outcome:
-    """What came of a report."""
+    """The outcome of a report."""
 
     account: int
     number: str
@@ -59,7 +59,7 @@ def balances(report: Report) -> tuple[Decimal | None, Decimal | None]:
 
 
 def differences(report: Report) -> list[str]:
-    """Where the rows of a report don't add up to what it says of them itself."""
+    """Differences between the sums of a report's rows and its own totals."""
     said = []
     for name in ("commission", "fee", "swap", "profit"):
         if name in report.totals:
@@ -96,7 +96,7 @@ def latest_msc(report: Report) -> int:
 
 
 def state(report: Report) -> dict[str, Any]:
-    """What account_info would say of the account after the report's last deal."""
+    """The answer that account_info would give after the report's last deal."""
     figures, (_, after) = report.figures, balances(report)
     account = {
         name: report.account[name]
@@ -106,7 +106,7 @@ def state(report: Report) -> dict[str, Any]:
     balance = float(after if after is not None else figures.get("balance", 0))
     account |= {"balance": balance, "equity": balance}
     if float(figures.get("balance", "nan")) == balance:
-        # what is open was so when the report was made
+        # open positions are those of the report's time
         for name, source in (
             ("equity", "equity"), ("credit", "credit"), ("margin", "margin"),
             ("margin_free", "margin_free"), ("margin_level", "margin_level"),
@@ -160,7 +160,7 @@ def book(
     account: int,
     clock: str,
 ) -> Outcome:
-    """Book a report; call it within a transaction. Raises Failure, and nothing shall be kept."""
+    """Book a report within a transaction. Raises Failure; then the caller must roll back."""
     head = report.account
     found = find_account(connection, report, owner, account)
     if found is None and owner is None:

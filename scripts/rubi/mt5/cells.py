@@ -1,6 +1,6 @@
 """The cells of a terminal's report: xlsx, html, or CSV saved from either.
 
-Cells are texts as the file has them, None where empty; report.py says what they mean.
+Cells are texts as the file has them, None where empty; report.py gives them a meaning.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def decode(content: bytes) -> str:
 
 
 def tidy(text: str | None) -> str | None:
-    """One blank for all kinds of blanks in a row, none around; None where nothing is left."""
+    """A single blank for all kinds of blanks in a row, none around; None for an empty text."""
     return " ".join(text.split()) or None if text else None
 
 
@@ -118,7 +118,7 @@ def read_xlsx(content: bytes) -> list[list[Row]]:
 
 
 def span(given: str | None) -> int:
-    """How many columns a cell takes; 1 where that is nonsense."""
+    """The number of columns that a cell takes; 1 where the file says nonsense."""
     text = (given or "1").strip()
     return int(text) if text.isascii() and text.isdigit() and 0 < int(text) <= WIDEST else 1
 
@@ -142,7 +142,7 @@ def read_html(text: str) -> list[Row]:
 
 
 def read_csv(text: str) -> tuple[list[Row], str]:
-    """The rows and what separates their cells: the sign that makes the most full rows."""
+    """The rows and the sign between their cells: the one that makes the most full rows."""
     best: tuple[int, list[Row], str] = (0, [], "")
     csv.field_size_limit(1024 * 1024)
     for sign in "\t;,":

@@ -1,7 +1,7 @@
 """JSON of the MetaTrader5 package's calls in the forms that people have.
 
 Lists of `_asdict()`, tuples in the package's order, pandas' to_json() in all orientations, JSON
-Lines, and objects that wrap any of these. What is none of them is refused by what it looks like.
+Lines, and objects that wrap any of these. Other JSON is refused with a description of its form.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MARKS = {
     "positions": "identifier",
 }
 ORDER = ("account", "symbols", "orders", "deals", "positions")
-# names of the calls, and what people call the lists
+# names of the calls, and people's names for the lists
 NAMES = {
     "account_info": "account", "account": "account", "symbols_get": "symbols",
     "symbol_info": "symbols", "symbols": "symbols", "history_orders_get": "orders",
@@ -70,7 +70,7 @@ Found = list[tuple[str | None, list[Any]]]
 
 
 def clean(value: Any) -> Any:
-    """Replace what jsonb can't hold: NUL characters and lone surrogates."""
+    """Replace signs that jsonb can't hold: NUL characters and lone surrogates."""
     if isinstance(value, str):
         return value.replace("\0", "\ufffd").encode("utf-8", "replace").decode()
     if isinstance(value, list):
@@ -104,7 +104,7 @@ def read_document(path: Path) -> Any:
 
 
 def kind_of(element: Any) -> str | None:
-    """Which call returned an element."""
+    """The call that returned an element."""
     if isinstance(element, dict):
         for kind, mark in MARKS.items():
             if mark in element and not isinstance(element[mark], dict | list):
@@ -138,7 +138,7 @@ def rows_of(columns: dict[str, Any]) -> list[Any] | None:
 
 
 def unfold(value: Any, name: str, depth: int = 0) -> Found:
-    """The lists within a document, each with its kind where that is told. Nothing: no such form."""
+    """The lists within a document, each with its kind where named; empty for other forms."""
     hint = NAMES.get(name.lower())
     if isinstance(value, list):
         return unfold_list(value, hint)
@@ -196,7 +196,7 @@ def seconds(value: Any, msc: Any) -> Any:
     """A time as the package gives it: seconds since 1970 on the server's clock.
 
     Numbers beyond year 5000 are milliseconds, or finer, as pandas writes them. A text was made of
-    the number by somebody; milliseconds beside it are the number still. A zone in the text is the
+    the number by a program; milliseconds beside it are still the number. A zone in the text is the
     one that the number was shown in, so the moment is the number again.
     """
     if isinstance(value, str):
@@ -217,7 +217,7 @@ def seconds(value: Any, msc: Any) -> Any:
 
 
 def tidy(row: Any) -> Any:
-    """An element with its times as numbers, and without fields that are null, which say nothing."""
+    """An element with its times as numbers, without fields that are null."""
     if not isinstance(row, dict):
         return row
     row = {name: value for name, value in row.items() if value is not None}
@@ -225,17 +225,17 @@ def tidy(row: Any) -> Any:
         if name in row:
             row[name] = seconds(row[name], row.get(f"{name}_msc"))
         if isinstance(row.get(f"{name}_msc"), str):
-            # a text of it shows less than milliseconds at times: the seconds are right
+            # a text of it may lack milliseconds: the seconds are right
             found = seconds(row.pop(f"{name}_msc"), None)
             row.setdefault(name, found)
     return row
 
 
 def looks_like(value: Any) -> str:
-    """What a document seems to be, for the message that refuses it."""
+    """A description of a document, for the message that refuses it."""
     first = value[0] if isinstance(value, list) and value else value
     if value is None:
-        return "null, which the package answers on an error: ask the terminal again"
+        return "null, the package's answer on an error: ask the terminal again"
     if isinstance(first, dict):
         for fields, what in OTHERS:
             if fields <= set(first):
@@ -250,7 +250,7 @@ def looks_like(value: Any) -> str:
 
 
 def read_json(path: Path, kind: str | None) -> list[tuple[str, list[Any]]]:
-    """What a file holds, by kind. Raises Failure for what is no answer of the package."""
+    """The elements of a file, by kind. Raises Failure for any other than the package's answers."""
     document = read_document(path)
     found = unfold(document, path.stem)
     if kind and (not found or all(name is None for name, _ in found)):
@@ -258,7 +258,7 @@ def read_json(path: Path, kind: str | None) -> list[tuple[str, list[Any]]]:
         found = [(kind, rows)]
     if not found or any(name is None and not kind for name, _ in found):
         raise Failure(
-            f"{path}: can't tell what it holds, it looks like {looks_like(document)}; where it"
-            f" is an answer of the package, name it with --kind ({', '.join(ORDER)})"
+            f"{path}: unknown contents, looks like {looks_like(document)}; name an answer of"
+            f" the package with --kind ({', '.join(ORDER)})"
         )
     return [(kind or name or "", [tidy(row) for row in rows]) for name, rows in found]

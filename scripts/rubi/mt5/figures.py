@@ -1,4 +1,4 @@
-"""The figures below a report's lists: what the account holds, and the terminal's own results."""
+"""The figures below a report's lists: the account's state, and the terminal's own results."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def parts(text: str) -> list[str]:
 
 
 def read_figures(rest: list[Row], sign: str) -> dict[str, str]:
-    """Figures by name, in the digits they are printed in. One that isn't in its place is absent."""
+    """Figures by name, in the digits they are printed in. A figure outside its place is absent."""
     rows = [values for row in rest if (values := labels(row))]
     figures: dict[str, str] = {}
     # results begin at the first row of three labels: no row of the account's state has three

@@ -1,4 +1,4 @@
-"""Sends rows to the ingest functions, batch by batch, and counts what came of them."""
+"""Sends rows to the ingest functions, batch by batch, and counts the outcomes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ COUNTS = ("inserted", "updated", "unchanged", "rejected")
 
 
 class Load:
-    """One kind of rows of one file."""
+    """Rows of one kind and one file."""
 
     def __init__(self, name: str, kind: str, rows: list[Any], source: str = "api") -> None:
         self.name, self.kind, self.rows, self.source = name, kind, rows, source
@@ -26,7 +26,7 @@ def send(
     connection: psycopg.Connection, load: Load, account: int, taken_at: datetime
 ) -> Iterator[int]:
     """Send one load in batches; yields the number of elements sent."""
-    # positions are one picture: in pieces, each piece would close the others
+    # all positions are a single picture: each part of one would close the other positions
     size = len(load.rows) or 1 if load.kind == "positions" else BATCH
     last = load.source if load.kind in ("deals", "orders") else taken_at
     for first in range(0, max(len(load.rows), 1), size):
@@ -38,7 +38,7 @@ def send(
 
 
 def stored(loads: list[Load]) -> int:
-    """How many elements are in the database now."""
+    """The number of elements in the database now."""
     return sum(load.counts[name] for load in loads for name in ("inserted", "updated", "unchanged"))
 
 

@@ -1,4 +1,4 @@
-"""Takes a report's rows apart by where things are: labels, lists, totals, and the rest."""
+"""Takes a report's rows apart by their places: labels, lists, totals, and the rest."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rubi.mt5.numbers import moment, number, seconds
 
 # the width of a cell in the list of positions that browsers don't show, and spreadsheets do
 HIDDEN = 8
-# so many cells has a row of a list at least, and no other row
+# the least number of cells in a row of a list; other rows have fewer
 FULL = 7
 POSITION = (
     "time", "ticket", "symbol", "type", "volume", "price", "sl", "tp", "time_close", "price_close",
@@ -36,14 +36,14 @@ DEALS = {
 
 @dataclass
 class Section:
-    """One list: its title, headings, and rows with their number in the file."""
+    """A list: its title, headings, and rows with their number in the file."""
 
     headings: dict[int, str]
     rows: list[tuple[int, Row]] = field(default_factory=list)
     totals: Row | None = None
 
     def fields(self) -> tuple[str, ...] | None:
-        """What its columns hold, told from their number and from where times are."""
+        """The kind of the list, told from the number of its columns and the places of times."""
         columns = list(self.headings)
         if not self.rows or len(columns) < 11:
             return None
@@ -63,7 +63,7 @@ class Section:
         return OPEN if len(columns) == 12 else ()  # orders that wait
 
     def places(self, names: tuple[str, ...]) -> dict[str, int]:
-        """Which column a field is in. Builds that add a column keep what is first and last."""
+        """The column of a field. Builds that add a column keep the first and the last ones."""
         columns = list(self.headings)
         if names is POSITION or names is ORDER:
             last = 2 if names is POSITION else 1
@@ -98,7 +98,7 @@ def is_total(row: Row) -> bool:
 
 @dataclass
 class Table:
-    """Label rows above the lists, the lists, the rows below them, and rows that belong to none."""
+    """Label rows above the lists, the lists, the rows below them, and all other rows."""
 
     head: list[Row] = field(default_factory=list)
     sections: list[Section] = field(default_factory=list)

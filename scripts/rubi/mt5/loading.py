@@ -1,4 +1,4 @@
-"""Loads reports and dumps of MT5 into the database, and says what came of them."""
+"""Loads reports and dumps of MT5 into the database, and prints the outcome."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def is_json(path: Path) -> bool:
 
 
 def read(path: Path, kind: str | None, words: Words) -> list[Load] | Report:
-    """What a file holds: a report, or rows by kind. Raises Failure for anything else."""
+    """The contents of a file: a report, or rows by kind. Raises Failure for any other file."""
     if not path.is_file():
         raise Failure(f"{path} is no file")
     if path.read_bytes()[:2] != b"PK" and is_json(path):
@@ -66,7 +66,7 @@ def send_account(
 
 
 class Loader:
-    """Stores what was read, over one connection."""
+    """Stores the files' contents over one connection."""
 
     def __init__(
         self, connection: psycopg.Connection, user: str, account: int, clock: str, taken_at: str
@@ -79,14 +79,14 @@ class Loader:
         self.said = self.dsn = ""
 
     def keep(self, account: int, name: str, loads: list[Load]) -> None:
-        """Raise Failure where rows were set aside and none was stored: then nothing is kept."""
+        """Raise Failure where rows were set aside and none was stored: then none is kept."""
         self.rejected += ingest.rejected(loads)
         if ingest.rejected(loads) and not ingest.stored(loads):
             said = "; ".join(ingest.reasons(self.connection, account))
-            raise Failure(f"{name}: no row could be stored, nothing of it is kept: {said}")
+            raise Failure(f"{name}: no row could be stored, the file is not kept: {said}")
 
     def book(self, report: Report) -> None:
-        """Store a report and say what was found."""
+        """Store a report and print the findings."""
         with self.connection.transaction():
             outcome = booking.book(self.connection, report, self.owner, self.account, self.clock)
             self.keep(outcome.account, report.name, outcome.loads)
@@ -98,7 +98,7 @@ class Loader:
         tell_next(self.connection, outcome, report, self.dsn)
 
     def load(self, loads: list[Load], progress: Progress) -> None:
-        """Store what the package answered, in the order of what depends on what."""
+        """Store the package's answers in the order of their dependencies."""
         with self.connection.transaction():
             account = self.account
             for found in sorted(loads, key=lambda load: ORDER.index(load.kind)):
@@ -121,7 +121,7 @@ class Loader:
             console.print(f"the reasons are in mt5_rejects, account_id {account}")
 
     def settle(self, account: int) -> None:
-        """Say by which clock the account's times are read."""
+        """Print the clock that reads the account's times."""
         row = self.connection.execute(
             "SELECT a.server FROM mt5_accounts AS a WHERE a.id = %s", [account]
         ).fetchone()
@@ -135,14 +135,14 @@ class Loader:
 
 
 def show(loads: list[Load]) -> None:
-    """What came of rows, a line for each kind of each file; names are never cut."""
+    """The outcome of rows, a line for each kind of each file; names are never cut."""
     for found in loads:
         counts = ", ".join(f"{found.counts[name]:,} {name}" for name in COUNTS)
         console.print(f"{found.name}: {found.kind}: {counts}", markup=False, soft_wrap=True)
 
 
 def tell(report: Report, outcome: booking.Outcome, clock: str) -> None:
-    """What a report held and whether it adds up, a fact a line."""
+    """The contents of a report and whether they add up, a fact a line."""
     first, last = (
         f"{datetime.fromtimestamp(pick(deal['time'] for deal in report.deals), UTC):%Y-%m-%d %H:%M}"
         for pick in (min, max)
@@ -180,7 +180,7 @@ def tell(report: Report, outcome: booking.Outcome, clock: str) -> None:
 def tell_next(
     connection: psycopg.Connection, outcome: booking.Outcome, report: Report, dsn: str
 ) -> None:
-    """The next command to type; a connection string may hold a password and isn't repeated."""
+    """The next command to type; a connection string may hold a password and is left out."""
     owner = connection.execute(
         "SELECT u.username FROM mt5_accounts AS a INNER JOIN users AS u ON a.user_id = u.id"
         " WHERE a.id = %s",

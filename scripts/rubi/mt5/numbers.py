@@ -15,10 +15,10 @@ SPREADSHEET, DAYS = datetime(1899, 12, 30, tzinfo=UTC), range(36526, 73050)
 
 
 def digits_of(cell: str | None, sign: str = "") -> str | None:
-    """A cell's number with all its digits and a decimal point, None where it is none.
+    """A cell's number with all its digits and a decimal point, None for other texts.
 
-    sign is what separates the cells of a CSV: where that is a comma, a comma in a number parts
-    thousands, elsewhere it is the decimal point. MT5 itself parts thousands by blanks.
+    sign separates the cells of a CSV. Where sign is a comma, a comma in a number parts thousands;
+    elsewhere a comma is the decimal point. MT5 itself parts thousands by blanks.
     """
     text = re.sub(r"\s", "", cell or "").replace("\u2212", "-")
     # a narrow blank between thousands, saved in a code page that has none
@@ -55,7 +55,7 @@ def ticket(cell: str | None) -> int | None:
 
 
 def seconds(cell: str | None) -> int | None:
-    """A time on the server's clock in seconds since 1970 as if in UTC; None where it is none."""
+    """A time on the server's clock in seconds since 1970 as if in UTC; None for other texts."""
     match = TIME.fullmatch(cell or "")
     if not match:
         return None
@@ -71,7 +71,7 @@ def seconds(cell: str | None) -> int | None:
 
 
 def moment(cell: str | None) -> int | None:
-    """The same, also for a day number, which a spreadsheet makes of a time."""
+    """A time as in seconds(), or the day number that a spreadsheet makes of a time."""
     found = seconds(cell)
     if found is None and isinstance(value := number(cell), float) and int(value) in DAYS:
         return round((SPREADSHEET + timedelta(days=value)).timestamp())

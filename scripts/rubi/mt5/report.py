@@ -1,8 +1,9 @@
 """Reads the terminal's trade history report by its layout, in any language.
 
 After some label rows come sections under a title row of one cell: positions (13 columns), orders
-(11), deals (14; 13 before fees were listed, 15 with costs), what is open, then labels and values.
-A report has no magic numbers, reasons or milliseconds; what it lacks is left out, never made up.
+(11), deals (14; 13 before fees were listed, 15 with costs), open positions and orders, then labels
+and values. A report has no magic numbers, reasons or milliseconds; missing fields are left out,
+never made up.
 """
 
 from __future__ import annotations
@@ -33,13 +34,13 @@ from rubi.mt5.numbers import moment, number, seconds, ticket
 from rubi.mt5.words import Unknown, Words
 
 ACCOUNT = re.compile(r"(\d{1,19}) ?\((.*,.*)\)")
-# the account stands in one of the first rows, whatever was cut
+# the account stands in one of the first rows, also of a file that was cut
 LABEL_ROWS = 12
 
 
 @dataclass
 class Report:
-    """What a report held, as rows for the ingest functions; money in the account's currency."""
+    """The contents of a report, as rows for the ingest functions, money in its currency."""
 
     name: str
     account: dict[str, Any]
@@ -191,20 +192,20 @@ class Reader:
 
 
 def refuse(name: str, tables: list[list[Row]]) -> None:
-    """Raise Failure for a file that is no trade history report, saying what it is."""
+    """Raise Failure for a file of another kind than a trade history report, naming the kind."""
     head = [row for rows in tables for row in rows[:40]]
     texts = [text for row in head for text in row if text]
     if any("<!--" in text for text in texts) or not any(re.search(r"\w", t) for t in texts):
         raise Failure(f"{name}: a template of the terminal or an empty file, no report")
     if any(re.search(r"\(build \d+\)", text, re.I) for text in texts[:4]):
         raise Failure(
-            f"{name}: a Strategy Tester report, whose trades never happened: nothing is booked."
+            f"{name}: a Strategy Tester report, whose trades never happened: no trade is booked."
             " A test's results belong beside its strategy; load the account's own report"
             " (terminal, History, Report)"
         )
     raise Failure(
         f"{name}: no trade history report of MetaTrader 5 (no row NUMBER (CUR, SERVER, demo,"
-        f" Hedge), no list of deals); it says: {', '.join(texts[:6])[:200]}"
+        f" Hedge), no list of deals); its first words: {', '.join(texts[:6])[:200]}"
     )
 
 
@@ -219,7 +220,7 @@ def find_table(name: str, tables: list[list[Row]]) -> Table:
             columns = list(section.headings)
             if len(columns) == 12 and not section.rows and is_trade(rows, columns):
                 raise Failure(
-                    f"{name}: a report of open positions, not of trades: nothing is booked."
+                    f"{name}: a report of open positions, not of trades: no row is booked."
                     " Positions come from positions_get; for trades save the report of the tab"
                     " History"
                 )
@@ -244,7 +245,7 @@ def is_trade(rows: list[Row], columns: list[int]) -> bool:
 
 
 def check_balances(report: Report) -> None:
-    """Raise Failure where many balances don't follow from their rows: other columns are read."""
+    """Raise Failure where many balances don't follow from their rows: the columns are others."""
     follow = differ = 0
     for before, deal in zip(report.deals, report.deals[1:], strict=False):
         moved = sum(deal.get(name, 0) for name in ("commission", "fee", "swap", "profit"))
@@ -259,7 +260,7 @@ def check_balances(report: Report) -> None:
 
 
 def read_report(path: Path, words: Words | None = None) -> Report:
-    """Read a trade history report. Raises Failure for anything else, saying what that is."""
+    """Read a trade history report. Raises Failure for any other file, naming its kind."""
     tables, sign = read_tables(path)
     table = find_table(str(path), tables)
     reader = Reader(str(path), sign, words or Words())

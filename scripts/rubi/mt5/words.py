@@ -2,7 +2,7 @@
 
 Real reports have these words in English whatever the terminal's language; translations are listed
 where some terminal, or a spreadsheet's user, writes them. A word that is in no list is never
-guessed: `--word 'achat=buy'` says what it means. Keys are folded: small letters, no accents.
+guessed: `--word 'achat=buy'` gives its meaning. Keys are folded: small letters, no accents.
 """
 
 from __future__ import annotations
@@ -85,7 +85,7 @@ TRANSLATIONS: dict[str, dict[str, str]] = {
 def fold(text: str | None) -> str:
     """Small letters without accents, one blank between words."""
     parts = unicodedata.normalize("NFKD", text or "")
-    # kana keep their sound marks (class 8): without them another word is left
+    # kana keep their sound marks (class 8), which change the word
     plain = "".join(sign for sign in parts if unicodedata.combining(sign) in (0, 8))
     return " ".join(unicodedata.normalize("NFC", plain).casefold().split())
 
@@ -106,7 +106,7 @@ class Unknown(Exception):
 
 
 class Words:
-    """What words mean: the lists of this file, and what the command line adds to them."""
+    """The meaning of words: the lists of this file, with the command line's additions."""
 
     def __init__(self, given: list[str] | None = None) -> None:
         """Raises ValueError for a text that isn't `word=English word`."""

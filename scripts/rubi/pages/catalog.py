@@ -1,4 +1,4 @@
-"""What docs/schema/ says of a database, read from its catalog: the same on every server version."""
+"""The contents of docs/schema/, read from a database's catalog: equal on every server version."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Relation:
 
     @property
     def name(self) -> str:
-        """As it is called without a search path; public is left out."""
+        """The name without a search path; public is left out."""
         return qualified(self.row["schema"], self.row["name"])
 
 
@@ -51,9 +51,9 @@ def qualified(schema: str, name: str) -> str:
 
 
 def read_catalog(connection: psycopg.Connection, roles: tuple[str, ...]) -> Catalog:
-    """Read it; roles are those whose right to call functions is told."""
+    """Read the catalog; roles are the ones whose right to call functions is shown."""
     with connection.transaction(), connection.cursor(row_factory=dict_row) as cursor:
-        # expressions name what is not in public with its schema, whoever reads
+        # expressions name the schema of every object outside public, for each reader
         cursor.execute("SET LOCAL search_path = public; SET LOCAL timezone = 'UTC'")
         parameters = {"schemas": list(SCHEMAS), "roles": list(roles)}
         relations = cursor.execute(SQL.RELATIONS, parameters).fetchall()
@@ -77,7 +77,7 @@ def read_catalog(connection: psycopg.Connection, roles: tuple[str, ...]) -> Cata
 
 
 def comment_gaps(catalog: Catalog) -> list[str]:
-    """Everything that a page would have to show without a word."""
+    """Objects that a page would have to show without a comment."""
     gaps = []
     for relation in catalog.relations:
         if not relation.row["comment"]:

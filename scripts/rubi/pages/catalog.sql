@@ -1,4 +1,4 @@
--- catalog.sql: what docs/schema/ says, the same on every server version.
+-- catalog.sql: the contents of docs/schema/, equal on every server version.
 
 -- RELATIONS: tables and views
 SELECT c.oid::bigint, n.nspname AS schema, c.relname AS name,
@@ -72,12 +72,12 @@ SELECT t.tgrelid::bigint AS oid, t.tgname AS name, pg_get_triggerdef(t.oid) AS d
     p.oid::regprocedure::text AS function, obj_description(p.oid, 'pg_proc') AS comment
 FROM pg_trigger AS t
 INNER JOIN pg_proc AS p ON t.tgfoid = p.oid
--- those of TimescaleDB come and go with its versions
+-- TimescaleDB's own triggers come and go with its versions
 WHERE t.tgrelid = ANY (%(oids)s::bigint[]::oid[]) AND NOT t.tgisinternal
     AND t.tgname NOT LIKE 'ts\_%%'
 ORDER BY t.tgrelid, t.tgname;
 
--- POLICIES: which rows a role sees and may write
+-- POLICIES: the rows that a role sees and may write
 SELECT p.polrelid::bigint AS oid, p.polname AS name, p.polcmd::text AS action,
     ARRAY(SELECT r.rolname::text FROM pg_roles AS r WHERE r.oid = ANY (p.polroles) ORDER BY 1)
         AS roles,
@@ -87,7 +87,7 @@ FROM pg_policy AS p
 WHERE p.polrelid = ANY (%(oids)s::bigint[]::oid[])
 ORDER BY p.polrelid, p.polname;
 
--- FUNCTIONS: functions and procedures, who may call them, which tables fire them
+-- FUNCTIONS: functions and procedures, their callers, the tables that fire them
 SELECT p.oid::bigint, n.nspname AS schema, p.proname AS name, p.prokind::text AS kind,
     pg_get_function_arguments(p.oid) AS arguments,
     coalesce(pg_get_function_result(p.oid), '') AS result,

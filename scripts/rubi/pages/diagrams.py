@@ -36,7 +36,7 @@ def relationships(tables: list[Relation], all_tables: dict[int, Relation]) -> li
 
 
 def short_type(name: str) -> str:
-    """A type as a diagram shows it: one word."""
+    """A type as a diagram shows it, in one word."""
     name = re.sub(r"\(.*?\)", "", name)
     return SHORT.get(name, name).replace(" ", "_").replace('"', "")
 
@@ -69,7 +69,7 @@ def area_diagram(name: str, by_oid: dict[int, Relation]) -> str:
 
 
 def overview_diagram(by_oid: dict[int, Relation]) -> str:
-    """All tables by area, and which refer to which."""
+    """All tables by area, and their references to others."""
     lines = ["flowchart LR"]
     for name, title in AREAS.items():
         tables = [table for table in by_oid.values() if area(table) == name]

@@ -14,7 +14,7 @@ ACTIONS = {"S": "select", "I": "insert", "U": "update", "D": "delete"}
 REFUSED = "deleting that row is refused"
 ON_DELETE = {"a": REFUSED, "r": REFUSED, "c": "deleting that row deletes these too"}
 COMMANDS = {"*": "all", "r": "select", "a": "insert", "w": "update", "d": "delete"}
-# what stands for an argument in an example that nobody wrote
+# stand-ins for arguments in generated examples
 SAMPLES = {
     "p_user_id": "1", "p_account_id": "1", "p_strategy_id": "NULL", "p_symbol": "'EURUSD'",
     "p_timeframe": "'H1'", "p_from_timeframe": "'H1'", "p_to_timeframe": "'H4'",
@@ -33,12 +33,12 @@ TYPES = {
 
 
 def cell(text: str | None) -> str:
-    """Text for a table's cell: one line, no bar."""
+    """Text for a table's cell, without line ends and bars."""
     return " ".join((text or "").split()).replace("|", "\\|")
 
 
 def table(head: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table; nothing for no rows."""
+    """A Markdown table; empty without rows."""
     if not rows:
         return ""
     lines = [f"| {' | '.join(head)} |", f"|{' --- |' * len(head)}"]
@@ -218,7 +218,7 @@ def function_example(function: Row) -> str:
 
 
 def functions_page(catalog: Catalog, examples: dict[str, str]) -> str:
-    """docs/schema/functions.md: those of the API first, then monitoring, then the inner ones."""
+    """docs/schema/functions.md: the API's functions first, then monitoring, then the rest."""
     parts = [f"# Functions and procedures\n\n{GENERATED}"]
     order = {"public": 0, "monitoring": 1, "audit": 2, "internal": 3, "deploy": 4, "migration": 5}
     callable_ = sorted(

@@ -20,8 +20,8 @@ RIGHTS_HEAD = """# Rights
 Generated from the catalog by `scripts/make_docs.py`; a test holds it equal and tries each cell by
 becoming the role. S select, I insert, U update, D delete; a small letter: on some columns only.
 `rubi_owner` owns everything and has no login. `rubi_tenant` sees its own user's rows only. PUBLIC
-has nothing here. How these roles are meant: [security](../guides/security.md). What each of them
-reaches beyond these objects, by extensions and by PostgreSQL itself:
+has nothing here. The purpose of these roles: [security](../guides/security.md). Their reach beyond
+these objects, by extensions and by PostgreSQL itself:
 [security](../guides/security.md#what-each-role-really-reaches).
 
 """
@@ -41,7 +41,7 @@ def rights(connection: psycopg.Connection) -> dict[tuple[str, str], str]:
 
 
 def rights_page(connection: psycopg.Connection) -> str:
-    """docs/reference/rights.md: role by relation by action, and who may call which function."""
+    """docs/reference/rights.md: role by relation by action, and the callers of each function."""
     cells = rights(connection)
     lines = [f"| relation | {' | '.join(ROLES)} |", f"| --- |{' --- |' * len(ROLES)}"]
     for relation in dict.fromkeys(relation for relation, _ in cells):
@@ -56,7 +56,7 @@ def rights_page(connection: psycopg.Connection) -> str:
 
 
 def all_pages(connection: psycopg.Connection) -> dict[str, str]:
-    """Every generated page by its path. Raises Failure when something has no comment."""
+    """Every generated page by its path. Raises Failure when an object has no comment."""
     catalog = schema_catalog.read_catalog(connection, ROLES)
     if gaps := schema_catalog.comment_gaps(catalog):
         raise Failure(f"without a comment: {'; '.join(gaps)}")

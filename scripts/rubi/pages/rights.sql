@@ -1,6 +1,6 @@
 -- rights.sql: the matrix of docs/reference/rights.md.
 
--- RELATIONS: letters of what each role may do with a table or view
+-- RELATIONS: letters of each role's rights on a table or view
 SELECT
     n.nspname || '.' || c.relname AS relation,
     array_agg(
@@ -23,7 +23,7 @@ WHERE
 GROUP BY n.nspname, c.relname
 ORDER BY n.nspname, c.relname;
 
--- FUNCTIONS: which roles may call a function
+-- FUNCTIONS: the roles that may call a function
 SELECT
     p.oid::regprocedure::text,
     coalesce(

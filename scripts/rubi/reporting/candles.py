@@ -1,4 +1,4 @@
-"""Candles with the trades on them, and what a reader should know about the data."""
+"""Candles with the trades on them, and notes on the quality of the data."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Candles:
 
 @dataclass(frozen=True)
 class Note:
-    """A line on the quality of the data. state: good, bad, or open where it is not known."""
+    """A line on the quality of the data. state: good, bad, or open where unknown."""
 
     state: str
     title: str
@@ -65,7 +65,7 @@ def read_series(connection: psycopg.Connection, scope: Scope) -> list[Row]:
 def choose_timeframe(
     stored: list[str], known: dict[str, timedelta], span: timedelta
 ) -> tuple[str, str] | None:
-    """The finest timeframe that shows the span in few enough bars, and the stored one it is of."""
+    """The finest timeframe that shows the span in few enough bars, and its stored source."""
     usable = sorted((name for name in stored if name in known), key=known.get)
     if not usable:
         return None
@@ -147,7 +147,7 @@ def read_candles(
 
 
 def proof_notes(connection: psycopg.Connection) -> list[Note]:
-    """Whether what is kept twice agrees, by monitoring.proofs."""
+    """Whether figures that are kept twice agree, by monitoring.proofs."""
     # asked first: a refusal would be an ERROR in the server's log with each report
     may_read = connection.execute(
         "SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')"
@@ -161,7 +161,7 @@ def proof_notes(connection: psycopg.Connection) -> list[Note]:
             connection.execute(f"SET LOCAL statement_timeout = '{PROOF_SECONDS}s'")
             proofs = rows(connection, "SELECT name, violations, meaning FROM monitoring.proofs", {})
     except psycopg.errors.QueryCanceled:
-        return [Note("open", "Proofs", f"They did not finish within {PROOF_SECONDS} seconds.")]
+        return [Note("open", "Proofs", f"The proofs took more than {PROOF_SECONDS} seconds.")]
     failed = [proof for proof in proofs if proof["violations"]]
     if not failed:
         return [Note("good", "Proofs", f"All {len(proofs)} hold, over all users.")]
@@ -184,10 +184,10 @@ def gap_note(connection: psycopg.Connection, candles: Candles) -> Note:
         [candles.bar_symbol],
     ).rowcount
     if not has_sessions:
-        return Note("open", title, "Gaps can't be told: its calendar has no sessions.")
+        return Note("open", title, "Gaps are unknown: its calendar has no sessions.")
     gaps, missing, longest = connection.execute(
         "SELECT count(*), coalesce(sum(missing_bars), 0), max(open_time)"
-        # a candle may begin before the series does: nothing is missing there
+        # a candle may begin before the series does: such a gap misses no bar
         " FROM public.find_bar_gaps(%(symbol)s, %(frame)s, greatest(%(start)s,"
         " (SELECT min(timestamp) FROM public.market_data"
         " WHERE symbol = %(symbol)s AND timeframe = %(frame)s)), %(end)s)",
@@ -208,7 +208,7 @@ def gap_note(connection: psycopg.Connection, candles: Candles) -> Note:
 
 
 def order_notes(connection: psycopg.Connection, report: Report) -> list[Note]:
-    """Orders that are closed and in no figure, and trades of which too little is known."""
+    """Orders that are closed and in no figure, and trades with too few facts."""
     scope = report.scope
     cancelled, nameless = connection.execute(
         SQL.UNTOLD,

@@ -1,4 +1,4 @@
--- candles.sql: bars and trades of a symbol, and what no figure tells.
+-- candles.sql: bars and trades of a symbol, and orders that are in no figure.
 
 -- SERIES: traded symbols, most traded first, with the timeframes there are bars of
 WITH traded AS (

@@ -1,4 +1,4 @@
-"""What the report says, read from the database's own views and functions in one transaction.
+"""The report's figures, read from the database's own views and functions in one transaction.
 
 Every query takes the same scope: a user, optionally a strategy and an account, and [start, end) by
 the time of closing. Money of two currencies has no sum: series show the currency with most trades.
@@ -101,7 +101,7 @@ def read_distribution(connection: psycopg.Connection, scope: Scope) -> list[Row]
 
 
 def read_equity(connection: psycopg.Connection, scope: Scope) -> list[Row]:
-    """Balance and equity by day, the accounts of the currency added up; none for a strategy."""
+    """Balance and equity by day, the accounts of the currency added up; empty for a strategy."""
     if scope.strategy_id is not None:
         return []
     found = rows(
@@ -128,7 +128,7 @@ def read_equity(connection: psycopg.Connection, scope: Scope) -> list[Row]:
 
 
 def read_now(connection: psycopg.Connection, scope: Scope) -> tuple[list[Row], list[Row]]:
-    """What is open now, and how far the accounts are from trouble."""
+    """Open positions and orders, and the accounts' distance from trouble."""
     exposure = rows(
         connection,
         "SELECT currency, symbol, positions, long_volume, short_volume, net_volume, net_profit"
@@ -150,7 +150,7 @@ def read_now(connection: psycopg.Connection, scope: Scope) -> tuple[list[Row], l
 def read_metrics(
     connection: psycopg.Connection, scope: Scope, risk_free: Decimal
 ) -> tuple[Row, dict[str, str]]:
-    """The row of calculate_performance_metrics, and what each column means by its comment."""
+    """The row of calculate_performance_metrics, and each column's meaning by its comment."""
     metrics = rows(
         connection,
         "SELECT * FROM public.calculate_performance_metrics(p_user_id => %(user_id)s,"

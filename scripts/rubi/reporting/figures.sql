@@ -1,4 +1,4 @@
--- figures.sql: what the report says of trades and of equity.
+-- figures.sql: the report's figures of trades and of equity.
 
 -- CURVE: of each group of trades the lowest and highest point, so that no peak or fall is lost
 WITH running AS (
@@ -38,7 +38,7 @@ SELECT
     percentile_disc(0.995) WITHIN GROUP (ORDER BY t.net)
 FROM trades AS t;
 
--- DISTRIBUTION: how many trades lie in each bin of one width
+-- DISTRIBUTION: number of trades in each bin of one width
 WITH counted AS (
     SELECT greatest(least(floor(t.net / %(width)s), %(last)s + 1), %(first)s - 1) AS bin,
         count(*) AS trades

@@ -1,4 +1,4 @@
-"""What page/page.js draws: numbers for the eye, and a sentence for those who hear it.
+"""The plots of page/page.js: numbers for the eye, and a sentence for people who hear the page.
 
 Figures that are read stand in tables, exact; floats are for drawing only.
 """
@@ -73,7 +73,7 @@ def curve_plot(report: Report, write: Writer) -> Plot | None:
 
 
 def curve_note(report: Report, write: Writer) -> str:
-    """What was left out in drawing, in one sentence; empty when nothing was."""
+    """The omissions of a drawing, in one sentence; empty when there are none."""
     trades = sum(part["trades"] for part in report.curve)
     if trades <= POINTS:
         return ""
@@ -132,7 +132,7 @@ def extremes(rows: list[dict[str, Any]], limit: int) -> list[dict[str, Any]]:
 
 
 def every(rows: list[dict[str, Any]], keys: range) -> list[dict[str, Any]]:
-    """A row for each key, of nothing where there is none."""
+    """A row for each key, an empty one where the key has none."""
     found = {row["key"]: row for row in rows}
     empty = {"net_profit": 0, "trades": 0, "win_rate": None}
     return [found.get(key) or {"key": key, **empty} for key in keys]

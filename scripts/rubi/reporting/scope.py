@@ -1,4 +1,4 @@
-"""Whose trades the report shows, and when: names and days of the command line looked up."""
+"""The scope of a report, user and period: names and days of the command line looked up."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Scope:
-    """Whose trades, and when. Times are UTC; end is the first moment after."""
+    """The user and the period of a report. Times are UTC; end is the first moment after."""
 
     user_id: int
     user: str
@@ -33,7 +33,7 @@ class Scope:
     currency: str | None = None
 
     def parameters(self, **more: Any) -> Row:
-        """What the queries take."""
+        """The queries' parameters."""
         names = ("user_id", "strategy_id", "account_id", "start", "end", "currency")
         return {name: getattr(self, name) for name in names} | more
 
@@ -66,7 +66,7 @@ def find_user(connection: psycopg.Connection, wanted: str) -> tuple[int, str]:
 
 
 def find_one(found: list[tuple[int, str]], what: str, wanted: str, by: str) -> tuple[int, str]:
-    """The only row found; says what is wrong with none and with several."""
+    """The only row found; raises Failure for none and for several."""
     if len(found) != 1:
         problem = f"{len(found)} of" if found else "no"
         raise Failure(f"{problem} {what} {wanted} of that user: give its {by}")

@@ -1,4 +1,4 @@
--- scope.sql: whose trades a report shows, and when.
+-- scope.sql: the trades and the period of a report.
 
 -- TRADES: the relation trades, which the queries of a report read
 SELECT t.order_id, t.symbol, t.order_type, t.volume, t.opened_at, t.closed_at, t.closed_on,

@@ -8,15 +8,15 @@ from decimal import ROUND_HALF_EVEN, Decimal
 from typing import Any
 
 NONE = "\N{EN DASH}"
-# why a figure is empty: the codes of performance_metrics.reasons
+# reasons for an empty figure: the codes of performance_metrics.reasons
 REASONS = {
-    "no_trades": "nothing was closed in the period",
+    "no_trades": "no trade was closed in the period",
     "no_wins": "no trade won",
-    "no_losses": "nothing was lost (Sortino: no day below the risk-free rate)",
+    "no_losses": "no trade lost (Sortino: no day below the risk-free rate)",
     "too_few": "fewer than two daily returns",
     "zero_variance": "all daily returns are equal",
     "no_drawdown": "the curve never fell below its high",
-    "not_recovered": "it did not come back within the period",
+    "not_recovered": "the curve did not come back within the period",
     "mixed_currency": "money of several currencies has no sum: choose one account",
     "no_account": "the orders name no account, so the currency is unknown",
     "no_balance": "the opening balance is unknown",
@@ -24,7 +24,7 @@ REASONS = {
     "no_equity": "no account snapshot within the period; a strategy never has any",
     "not_recorded": "kept nowhere",
 }
-# column of performance_metrics, label, kind; what it means comes from the column's comment
+# column of performance_metrics, label, kind; the meaning comes from the column's comment
 METRICS = {
     "Result": (
         ("total_profit", "Net result", "money"),
@@ -72,7 +72,7 @@ METRICS = {
         ("method_version", "Version of the method", "count"),
     ),
 }
-# what the heading of the page says already
+# columns that the heading of the page shows already
 UNLISTED = {
     "id", "user_id", "strategy_id", "account_id", "all_accounts", "period_start", "period_end",
     "calculated_at", "reasons",

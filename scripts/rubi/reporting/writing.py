@@ -33,7 +33,7 @@ LISTED_SYMBOLS = 40
 
 
 class Format(StrEnum):
-    """What is written."""
+    """Kinds of file."""
 
     html = "html"
     png = "png"
@@ -81,7 +81,7 @@ def as_page(report: Report) -> str:
         (FOLDER / name).read_text(encoding="utf-8")
         for name in ("echarts.min.js", "page.js", "style.css")
     )
-    # nothing in the data may end the script element
+    # no text of the data may end the script element
     data = json.dumps(plots, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(FOLDER),

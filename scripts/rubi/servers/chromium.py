@@ -60,7 +60,7 @@ CLOSURE = Chromium(
 
 
 def found() -> Path | None:
-    """The program that is named, installed or unpacked already; None where there is none."""
+    """The program that is named, installed or unpacked already; None without any."""
     if chosen := os.environ.get("RUBI_CHROMIUM"):
         if not os.access(chosen, os.X_OK):
             raise Failure(f"RUBI_CHROMIUM={chosen} is no program: unset or fix it")

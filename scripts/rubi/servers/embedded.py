@@ -1,6 +1,6 @@
 """A real TimescaleDB server in a private folder: found on the machine or unpacked from Debian.
 
-Nothing is installed system-wide (debian.py).
+The system stays as it is (debian.py).
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ PACKAGES = (
 
 
 def server_user() -> pwd.struct_passwd | None:
-    """Who the server runs as when we are root, which PostgreSQL refuses to be; else None."""
+    """The server's user when we are root, which PostgreSQL refuses to be; else None."""
     if os.geteuid() != 0:
         return None
     for name in ("postgres", "nobody"):
@@ -50,7 +50,7 @@ def as_server_user() -> dict[str, object]:
 
 
 def ending_with_us() -> list[str]:
-    """What to put before a command: it becomes the server's user and ends when we die."""
+    """Words before a command that make it run as the server's user and end when we die."""
     if not shutil.which("setpriv"):
         return []
     user = server_user()
@@ -69,7 +69,7 @@ def hand_over(path: Path) -> Path:
 
 
 def owned_folder(path: Path) -> Path:
-    """Make a folder that only the server's user reads; one that was there stays as it is."""
+    """Make a folder that only the server's user reads; an existing folder stays as it is."""
     with readable_by_all():
         path.parent.mkdir(parents=True, exist_ok=True)
     try:
@@ -93,10 +93,10 @@ def check_reach(path: Path) -> None:
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody uses now.
+    """A free TCP port of 127.0.0.1.
 
-    Taken from below those that systems give to outgoing connections: one of them would take the
-    port before its server listens.
+    Taken from below those that systems give to outgoing connections: an outgoing connection could
+    take the port before the server listens.
     """
     for port in random.SystemRandom().sample(range(20000, 32000), 100):
         with socket.socket() as sock, suppress(OSError):

@@ -67,7 +67,7 @@ class Wire:
                     near.close()
 
     def carry(self, source: socket.socket, target: socket.socket) -> None:
-        """Hand on what comes; drop it while the wire is cut, as a network does."""
+        """Hand on all bytes; drop them while the wire is cut, as a network does."""
         with suppress(OSError):
             while data := source.recv(65536):
                 if not self.is_cut:
@@ -83,7 +83,7 @@ class Wire:
 
 @dataclass
 class Node:
-    """One server with its Patroni."""
+    """A server with its Patroni."""
 
     name: str
     folder: Path
@@ -93,7 +93,7 @@ class Node:
     process: subprocess.Popen | None = None
 
     def postmaster(self) -> int | None:
-        """Process of the server; None when it does not run."""
+        """Process of the server; None when stopped."""
         with suppress(OSError, ValueError, IndexError):
             return int((self.folder / "data/postmaster.pid").read_text().splitlines()[0])
         return None
@@ -122,7 +122,7 @@ class PatroniCluster:
     etcd: list[subprocess.Popen] = field(default_factory=list)
 
     def dsn(self, dbname: str = "postgres", user: str = "postgres", **more: object) -> str:
-        """Whatever node takes writes now: libpq looks for it."""
+        """The node that takes writes now: libpq looks for it."""
         ports = ",".join(str(node.port) for node in self.nodes)
         hosts = ",".join([HOST] * len(self.nodes))
         chosen = {"target_session_attrs": "read-write", "connect_timeout": 2} | more
@@ -131,7 +131,7 @@ class PatroniCluster:
         )
 
     def members(self) -> dict[str, dict]:
-        """What the first Patroni that answers says of all nodes, by name."""
+        """The state of all nodes by name, from the first Patroni that answers."""
         for node in self.nodes:
             with suppress(OSError, ValueError):
                 with urlopen(f"http://{HOST}:{node.rest}/cluster", timeout=1) as answer:
@@ -158,7 +158,7 @@ class PatroniCluster:
         ] and states == {"running", "streaming"}
 
     def has_come_up(self) -> bool:
-        """Whether it is whole; raises Failure when a Patroni has ended meanwhile."""
+        """Whether the cluster is whole; raises Failure when a Patroni has ended meanwhile."""
         for node in self.nodes:
             if node.process.poll() is not None:
                 said = (node.folder / "patroni.log").read_text().strip().rpartition("\n")[2]
@@ -166,7 +166,7 @@ class PatroniCluster:
         return self.is_whole()
 
     def start(self, node: Node) -> None:
-        """Start a node's Patroni; it starts the server."""
+        """Start a node's Patroni, which starts the server."""
         with (node.folder / "patroni.log").open("a") as log:
             node.process = subprocess.Popen(
                 [*embedded.ending_with_us(), *patroni(), node.folder / "patroni.yml"],
@@ -198,7 +198,7 @@ def configuration(node: Node, etcd: int, programs: Path) -> dict:
         "custom_conf": str(node.folder.parent / "postgresql.conf"),
         "pgpass": str(node.folder / "pgpass"),
         "parameters": SETTINGS | {"unix_socket_directories": str(node.folder)},
-        # nobody but this machine reaches it
+        # only this machine reaches the server
         "pg_hba": ["local all all trust", f"host all all {HOST}/32 trust",
                    f"host replication all {HOST}/32 trust"],
     }  # fmt: skip

@@ -54,7 +54,7 @@ def environment(dsn: str) -> dict[str, str]:
 
 
 def failure(program: Path | str, said: str) -> Failure:
-    """What a program of PostgreSQL said, in one line, without its warnings."""
+    """The message of a program of PostgreSQL, in one line, without its warnings."""
     lines = [line.strip() for line in said.splitlines() if line.strip()]
     errors = [x for x in lines if re.search(r"\b(error|fatal|panic):", x, re.IGNORECASE)]
     name = Path(program).name

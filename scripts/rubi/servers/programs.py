@@ -1,4 +1,4 @@
-"""What tests, local clusters and comparisons need besides the server, unpacked from Debian.
+"""Programs beside the server for tests, local clusters and comparisons, unpacked from Debian.
 
 The machine's own programs are not asked: versions and folders would differ from test to test.
 """

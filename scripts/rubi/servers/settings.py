@@ -6,7 +6,7 @@ import re
 
 from rubi.cli import Failure
 
-# what needs a restart or belongs to the service
+# settings that need a restart or belong to the service
 UNITS = {"kB": 1, "8kB": 8, "MB": 1024, "GB": 1024**2, "TB": 1024**3}
 
 
@@ -29,8 +29,8 @@ def shown(mb: int) -> str:
 
 
 def derive(memory: int, cores: int, connections: int) -> dict[str, str]:
-    """Settings for memory in MB. A quarter is shared_buffers, as PostgreSQL's manual says; what all
-    connections could sort with at once is three eighths; the rest is the system's cache."""
+    """Settings for memory in MB. A quarter is shared_buffers, as PostgreSQL's manual says; three
+    eighths are for all connections that sort at the same time; the rest is the system's cache."""
     parallel = cores
     gather = clamp(cores / 2, 1, 8)
     timescale = clamp(cores * 2, 8, 64)

@@ -34,7 +34,7 @@ class SparkCluster:
     workers: list[subprocess.Popen]
 
     def alive(self) -> int:
-        """How many workers the master counts as alive; 0 while it does not answer."""
+        """The number of workers that the master counts as alive; 0 while it does not answer."""
         try:
             with urlopen(self.status_url, timeout=5) as answer:
                 return json.load(answer)["aliveworkers"]

@@ -1,4 +1,4 @@
-"""A standby of this machine: how it is started, whether it streams, where it is reached."""
+"""A standby of this machine: its start, its streaming, its address."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def wait_for(connection: psycopg.Connection, name: str, state: str) -> None:
 
 
 def answers(dsn: str) -> bool:
-    """Whether a server takes connections, or would with other rights."""
+    """Whether a server takes connections, also of other roles."""
     try:
         psycopg.connect(dsn).close()
     except psycopg.OperationalError as error:
@@ -37,7 +37,7 @@ def answers(dsn: str) -> bool:
 
 
 def own_dsn(folder: Path) -> str:
-    """How to reach a local server, from its postmaster.pid."""
+    """The address of a local server, from its postmaster.pid."""
     lines = (folder / "postmaster.pid").read_text().splitlines()
     return make_conninfo(host=lines[4], port=lines[3], user="postgres", dbname="postgres")
 
