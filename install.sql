@@ -148,6 +148,7 @@ SET lock_timeout = '5s';
 \set file functions/2400_calculate_performance_metrics.sql \ir deploy/apply.psql
 \set file functions/2410_refresh_balance_operations.sql \ir deploy/apply.psql
 \set file functions/2420_find_account_state.sql \ir deploy/apply.psql
+\set file functions/2440_group_trades.sql \ir deploy/apply.psql
 \set file functions/2470_performance_numbers.sql \ir deploy/apply.psql
 \set file functions/2471_performance_trades.sql \ir deploy/apply.psql
 \set file functions/2472_performance_returns.sql \ir deploy/apply.psql

@@ -88,9 +88,8 @@ def test_analysts_calculate_and_read_but_store_nothing(
         reader.execute("SELECT refresh_performance_metrics(%s, %s)", PERIOD)
 
 
-def test_results_by_each_key_add_up_to_the_closed_trades_of_each_currency(
-    app: psycopg.Connection, connect_as: Connect
-) -> None:
+def month_of_trades(app: psycopg.Connection) -> tuple[int, int, int]:
+    """Thirty trades in euro, dollar and without an account; the user, strategy, euro account."""
     user = rows.user(app)
     strategy = rows.strategy(app, user)
     euro, _ = account(app, user, account_number="1", currency="EUR")
@@ -101,6 +100,13 @@ def test_results_by_each_key_add_up_to_the_closed_trades_of_each_currency(
             account_id=(euro, dollar, None)[day % 3], strategy_id=strategy if day % 2 else None,
             opened_at=f"2026-01-{day:02} {day % 12:02}:30+00",
         )  # fmt: skip
+    return user, strategy, euro
+
+
+def test_results_by_each_key_add_up_to_the_closed_trades_of_each_currency(
+    app: psycopg.Connection, connect_as: Connect
+) -> None:
+    user, *_ = month_of_trades(app)
     rows.order(app, user)
     reader = connect_as("rubi_readonly")
     expected = [("EUR", 10, 4), ("USD", 10, 4), (None, 10, 4)]
@@ -113,6 +119,47 @@ def test_results_by_each_key_add_up_to_the_closed_trades_of_each_currency(
         assert sum(row[3] for row in found) == -15, view
     monthly = reader.execute("SELECT DISTINCT month FROM monthly_results").fetchall()
     assert monthly == [(date(2026, 1, 1),)]
+
+
+@pytest.mark.parametrize("key", ["month", "symbol", "hour", "weekday"])
+@pytest.mark.parametrize("currency", ["EUR", None])
+def test_groups_of_one_pass_are_those_of_the_views(
+    app: psycopg.Connection, connect_as: Connect, key: str, currency: str | None
+) -> None:
+    user, *_ = month_of_trades(app)
+    trade(app, rows.user(app), 3, 100)
+    view = {"month": "monthly"}.get(key, key)
+    of_views, of_function = (
+        connect_as("rubi_readonly")
+        .execute(
+            f"SELECT {key}, trades, winning_trades, win_rate, net_profit, profit_factor,"
+            f" average_profit FROM {source} ORDER BY 1",
+            {"user": user, "currency": currency, "key": key},
+        )
+        .fetchall()
+        for source in (
+            f"{view}_results WHERE user_id = %(user)s"
+            " AND currency IS NOT DISTINCT FROM %(currency)s",
+            "group_trades(%(user)s, '2026-01-01', '2026-02-01', %(currency)s)"
+            " WHERE grouped_by = %(key)s",
+        )
+    )
+    assert of_views == of_function
+    assert of_views
+
+
+def test_groups_count_the_trades_of_a_scope_only(
+    app: psycopg.Connection, connect_as: Connect
+) -> None:
+    user, strategy, euro = month_of_trades(app)
+    counted = (
+        "SELECT sum(trades) FROM group_trades(%s, '2026-01-04', '2026-01-30', 'EUR', %s, %s)"
+        " WHERE grouped_by = 'symbol'"
+    )
+    reader = connect_as("rubi_readonly")
+    for asked, trades in (((None, None), 8), ((strategy, None), 4), ((None, euro), 8)):
+        assert reader.execute(counted, [user, *asked]).fetchone() == (trades,)
+    assert reader.execute(counted, [user, None, euro + 1]).fetchone() == (None,)
 
 
 def test_the_market_session_is_that_of_opening_in_local_time(

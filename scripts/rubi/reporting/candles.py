@@ -53,15 +53,6 @@ def lengths(connection: psycopg.Connection) -> dict[str, timedelta]:
     return dict(found.fetchall())
 
 
-def read_series(connection: psycopg.Connection, scope: Scope) -> list[Row]:
-    """Traded symbols, most traded first, with the timeframes there are bars of."""
-    return rows(
-        connection,
-        of_trades(SQL.SERIES),
-        scope.parameters(),
-    )
-
-
 def choose_timeframe(
     stored: list[str], known: dict[str, timedelta], span: timedelta
 ) -> tuple[str, str] | None:
@@ -113,7 +104,8 @@ def read_candles(
 ) -> tuple[list[Candles], list[str]]:
     """Candles of the symbols traded most (or the one wanted), and the symbols without any bar."""
     known = lengths(connection)
-    series = read_series(connection, scope)
+    # traded symbols, most traded first, with the timeframes there are bars of
+    series = rows(connection, of_trades(SQL.SERIES), scope.parameters())
     priced = {row["symbol"] for row in series if row["timeframes"]}
     unpriced = list(dict.fromkeys(r["symbol"] for r in series if r["symbol"] not in priced))
     result: list[Candles] = []
@@ -210,10 +202,7 @@ def gap_note(connection: psycopg.Connection, candles: Candles) -> Note:
 def order_notes(connection: psycopg.Connection, report: Report) -> list[Note]:
     """Orders that are closed and in no figure, and trades with too few facts."""
     scope = report.scope
-    cancelled, nameless = connection.execute(
-        SQL.UNTOLD,
-        scope.parameters(),
-    ).fetchone()
+    cancelled, nameless = connection.execute(SQL.UNTOLD, scope.parameters()).fetchone()
     notes = []
     if cancelled:
         notes.append(

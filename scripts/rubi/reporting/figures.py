@@ -14,26 +14,11 @@ from typing import Any
 import psycopg
 
 from rubi.queries import queries
-from rubi.reporting.scope import Row, Scope, find_currencies, of_trades, rows
+from rubi.reporting.scope import SQL as SCOPE
+from rubi.reporting.scope import Row, Scope, of_trades, rows
 
 SQL = queries(__file__)
 POINTS = 1000  # groups that a curve of trades is drawn in: two points each
-# as symbol_results, hour_results and so on say it
-RESULT = """
-    count(*) AS trades,
-    count(*) FILTER (WHERE t.side = 1) AS winning_trades,
-    100.0 * count(*) FILTER (WHERE t.side = 1) / count(*) AS win_rate,
-    sum(t.net) AS net_profit,
-    coalesce(sum(t.net) FILTER (WHERE t.side = 1), 0)
-    / -sum(t.net) FILTER (WHERE t.side = -1) AS profit_factor,
-    avg(t.net) AS average_profit
-"""
-GROUPS = {
-    "months": "date_trunc('month', t.closed_on::timestamp)::date",
-    "symbols": "t.symbol",
-    "hours": "extract(HOUR FROM t.opened_at AT TIME ZONE 'UTC')::integer",
-    "weekdays": "extract(ISODOW FROM t.opened_at AT TIME ZONE 'UTC')::integer",
-}
 
 
 @dataclass
@@ -61,17 +46,11 @@ class Report:
 
 def read_groups(connection: psycopg.Connection, scope: Scope) -> dict[str, list[Row]]:
     """Results by month, symbol, hour and weekday."""
-    return {
-        name: rows(
-            connection,
-            of_trades(
-                f"SELECT {expression} AS key, {RESULT} FROM trades AS t GROUP BY 1"
-                + (" ORDER BY sum(t.net) DESC, 1" if name == "symbols" else " ORDER BY 1")
-            ),
-            scope.parameters(),
-        )
-        for name, expression in GROUPS.items()
-    }
+    groups: dict[str, list[Row]] = {"months": [], "symbols": [], "hours": [], "weekdays": []}
+    for row in rows(connection, SQL.GROUPS, scope.parameters()):
+        name = row["grouped_by"]
+        groups[f"{name}s"].append(row | {"key": row[name]})
+    return groups
 
 
 def nice_width(span: Decimal, parts: int) -> Decimal:
@@ -85,10 +64,7 @@ def nice_width(span: Decimal, parts: int) -> Decimal:
 
 def read_distribution(connection: psycopg.Connection, scope: Scope) -> list[Row]:
     """Trades by net result in bins of one width; the outermost half percents are open bins."""
-    low, high = connection.execute(
-        of_trades(SQL.RANGE),
-        scope.parameters(),
-    ).fetchone()
+    low, high = connection.execute(of_trades(SQL.RANGE), scope.parameters()).fetchone()
     if low is None:
         return []
     width = nice_width(high - low, 36)
@@ -98,33 +74,6 @@ def read_distribution(connection: psycopg.Connection, scope: Scope) -> list[Row]
         of_trades(SQL.DISTRIBUTION),
         scope.parameters(width=width, first=int(first), last=int(last)),
     )
-
-
-def read_equity(connection: psycopg.Connection, scope: Scope) -> list[Row]:
-    """Balance and equity by day, the accounts of the currency added up; empty for a strategy."""
-    if scope.strategy_id is not None:
-        return []
-    found = rows(
-        connection,
-        SQL.EQUITY,
-        scope.parameters(),
-    )
-    if len({row["account_id"] for row in found}) <= 1:
-        return found
-    # several accounts: each keeps its last state until its next day, and the fall is of the sum
-    latest: dict[int, Row] = {}
-    days: dict[Any, Row] = {}
-    high = Decimal(0)
-    for row in found:
-        latest[row["account_id"]] = row
-        balance, equity = (
-            sum(state[name] for state in latest.values()) for name in ("balance", "equity")
-        )
-        days[row["day"]] = {"day": row["day"], "balance": balance, "equity": equity}
-    for day in days.values():
-        high = max(high, day["equity"])
-        day["drawdown_percent"] = 100 * (high - day["equity"]) / high if high > 0 else None
-    return list(days.values())
 
 
 def read_now(connection: psycopg.Connection, scope: Scope) -> tuple[list[Row], list[Row]]:
@@ -166,20 +115,11 @@ def read_metrics(
     return metrics, dict(definitions.fetchall())
 
 
-def read_last_trades(connection: psycopg.Connection, scope: Scope, limit: int) -> list[Row]:
-    """The trades closed last, latest first, with their prices."""
-    return rows(
-        connection,
-        of_trades(SQL.LAST_TRADES),
-        scope.parameters(limit=limit),
-    )
-
-
 def read(
     connection: psycopg.Connection, scope: Scope, risk_free: Decimal = Decimal(0), last: int = 20
 ) -> Report:
     """Everything but candles and notes."""
-    currencies = find_currencies(connection, scope)
+    currencies = rows(connection, SCOPE.CURRENCIES, scope.parameters())
     if currencies:
         main = currencies[0]["currency"]
     else:
@@ -198,8 +138,8 @@ def read(
         definitions=definitions,
         curve=rows(connection, of_trades(SQL.CURVE), scope.parameters(points=POINTS)),
         distribution=read_distribution(connection, scope),
-        last_trades=read_last_trades(connection, scope, last),
-        equity=read_equity(connection, scope),
+        last_trades=rows(connection, of_trades(SQL.LAST_TRADES), scope.parameters(limit=last)),
+        equity=rows(connection, SQL.EQUITY, scope.parameters()),
         exposure=exposure,
         risk=risk,
         other_currencies=currencies[1:],

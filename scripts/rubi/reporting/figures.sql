@@ -54,15 +54,51 @@ LEFT JOIN counted AS c ON b.bin = c.bin
 WHERE b.bin BETWEEN %(first)s AND %(last)s OR c.trades > 0
 ORDER BY b.bin;
 
--- EQUITY: balance and equity at the end of each day
-SELECT d.day, d.account_id, d.balance, d.equity, d.drawdown_percent
-FROM public.daily_equity AS d
-WHERE d.user_id = %(user_id)s
-    AND (%(account_id)s::bigint IS NULL OR d.account_id = %(account_id)s)
-    AND (%(currency)s::text IS NULL OR d.currency = %(currency)s)
-    AND d.day >= (%(start)s AT TIME ZONE 'UTC')::date
-    AND d.day < (%(end)s AT TIME ZONE 'UTC')::date
-ORDER BY d.day, d.account_id;
+-- EQUITY: balance and equity at the end of each day; each account keeps its last state until its
+-- next day, and of several the fall is that of their sum
+WITH found AS (
+    SELECT d.day, d.account_id, d.drawdown_percent,
+        d.balance - lag(d.balance, 1, 0::numeric) OVER w AS balance_moved,
+        d.equity - lag(d.equity, 1, 0::numeric) OVER w AS equity_moved
+    FROM public.daily_equity AS d
+    WHERE d.user_id = %(user_id)s AND %(strategy_id)s::bigint IS NULL
+        AND (%(account_id)s::bigint IS NULL OR d.account_id = %(account_id)s)
+        AND (%(currency)s::text IS NULL OR d.currency = %(currency)s)
+        AND d.day >= (%(start)s AT TIME ZONE 'UTC')::date
+        AND d.day < (%(end)s AT TIME ZONE 'UTC')::date
+    WINDOW w AS (PARTITION BY d.account_id ORDER BY d.day)
+),
+
+summed AS (
+    SELECT f.day, max(f.drawdown_percent) AS drawdown_percent,
+        sum(sum(f.balance_moved)) OVER (ORDER BY f.day) AS balance,
+        sum(sum(f.equity_moved)) OVER (ORDER BY f.day) AS equity
+    FROM found AS f
+    GROUP BY f.day
+),
+
+fallen AS (
+    SELECT s.day, s.balance, s.equity, s.drawdown_percent,
+        max(s.equity) OVER (ORDER BY s.day) AS high
+    FROM summed AS s
+)
+
+SELECT f.day, f.balance, f.equity,
+    CASE
+        WHEN (SELECT count(DISTINCT o.account_id) FROM found AS o) = 1 THEN f.drawdown_percent
+        WHEN f.high > 0 THEN 100 * (f.high - f.equity) / f.high
+    END AS drawdown_percent
+FROM fallen AS f
+ORDER BY f.day;
+
+-- GROUPS: results by month, symbol, hour and weekday; the best symbol first
+SELECT g.grouped_by, g.month, g.symbol, g.hour, g.weekday, g.trades, g.winning_trades, g.win_rate,
+    g.net_profit, g.profit_factor, g.average_profit
+FROM public.group_trades(
+    %(user_id)s, %(start)s, %(end)s, %(currency)s, %(strategy_id)s, %(account_id)s
+) AS g
+ORDER BY CASE g.grouped_by WHEN 'symbol' THEN -g.net_profit END, g.month, g.symbol, g.hour,
+    g.weekday;
 
 -- LAST_TRADES: the newest trades
 SELECT t.order_id, t.symbol, t.order_type, t.volume, o.open_price, o.close_price,

@@ -7,13 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
+from psycopg import sql
 from psycopg.rows import dict_row
 
 from rubi.cli import Failure
 from rubi.queries import queries
 
 SQL = queries(__file__)
-CURRENCY = "AND t.currency IS NOT DISTINCT FROM %(currency)s"
 
 Row = dict[str, Any]
 
@@ -44,12 +44,10 @@ def rows(connection: psycopg.Connection, query: str, parameters: Row) -> list[Ro
         return cursor.execute(query, parameters).fetchall()
 
 
-def of_trades(statement: str, trades: str = SQL.TRADES) -> str:
+def of_trades(statement: str) -> str:
     """A statement that reads the relation trades, with that relation before it."""
-    head = f"WITH trades AS (\n{trades}\n)"
-    if statement.startswith("WITH "):
-        return f"{head}, {statement.removeprefix('WITH ')}"
-    return f"{head}\n{statement}"
+    between = ", " if statement.startswith("WITH ") else "\n"
+    return f"WITH trades AS (\n{SQL.TRADES}\n){between}{statement.removeprefix('WITH ')}"
 
 
 def find_user(connection: psycopg.Connection, wanted: str) -> tuple[int, str]:
@@ -65,11 +63,23 @@ def find_user(connection: psycopg.Connection, wanted: str) -> tuple[int, str]:
     return found
 
 
-def find_one(found: list[tuple[int, str]], what: str, wanted: str, by: str) -> tuple[int, str]:
-    """The only row found; raises Failure for none and for several."""
+def find_one(
+    connection: psycopg.Connection, table: str, name: str, user_id: int, wanted: str | None
+) -> tuple[int | None, str | None]:
+    """Id and name of a user's strategy or account, named by either; none where none is wanted."""
+    if wanted is None:
+        return None, None
+    found = connection.execute(
+        sql.SQL(
+            "SELECT id, {name} FROM public.{table}"
+            " WHERE user_id = %(user)s AND (id::text = %(text)s OR {name} = %(text)s)"
+        ).format(name=sql.Identifier(name), table=sql.Identifier(table)),
+        {"user": user_id, "text": wanted},
+    ).fetchall()
     if len(found) != 1:
+        what, by = {"name": ("strategy", "name"), "account_number": ("account", "number")}[name]
         problem = f"{len(found)} of" if found else "no"
-        raise Failure(f"{problem} {what} {wanted} of that user: give its {by}")
+        raise Failure(f"{problem} {what} {wanted} of that user: give its {by} or id")
     return found[0]
 
 
@@ -83,49 +93,19 @@ def find_scope(
 ) -> Scope:
     """The scope that names and days stand for. Without days: from the first to the last known."""
     user_id, username = find_user(connection, user)
-    strategy_id = account_id = None
-    if strategy is not None:
-        strategy_id, strategy = find_one(
-            connection.execute(
-                "SELECT id, name FROM public.trading_strategies"
-                " WHERE user_id = %s AND (name = %s OR id::text = %s)",
-                [user_id, strategy, strategy],
-            ).fetchall(), "strategy", strategy, "name or id",
-        )  # fmt: skip
-    if account is not None:
-        account_id, account = find_one(
-            connection.execute(
-                "SELECT id, account_number FROM public.mt5_accounts"
-                " WHERE user_id = %s AND (account_number = %s OR id::text = %s)",
-                [user_id, account, account],
-            ).fetchall(), "account", account, "number or id",
-        )  # fmt: skip
+    strategy_id, strategy = find_one(connection, "trading_strategies", "name", user_id, strategy)
+    account_id, account = find_one(connection, "mt5_accounts", "account_number", user_id, account)
     first, last = connection.execute(
-        SQL.PERIOD,
-        {"user": user_id, "strategy": strategy_id, "account": account_id},
+        SQL.PERIOD, {"user": user_id, "strategy": strategy_id, "account": account_id}
     ).fetchone()
     today = datetime.now(UTC)
     start = start or midnight(first or (end or today) - timedelta(days=30))
     end = end or midnight(max(last or today, start)) + timedelta(days=1)
     if end <= start:
         raise Failure(f"{start:%Y-%m-%d} to {end:%Y-%m-%d} is no period: --from comes before --to")
-    scope = Scope(user_id, username, strategy_id, strategy, account_id, account, start, end)
-    return scope
+    return Scope(user_id, username, strategy_id, strategy, account_id, account, start, end)
 
 
 def midnight(moment: datetime) -> datetime:
     """Start of the UTC day."""
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-
-
-def find_currencies(connection: psycopg.Connection, scope: Scope) -> list[Row]:
-    """Currencies of the scope's trades, the one with most trades first."""
-    return rows(
-        connection,
-        of_trades(
-            "SELECT t.currency, count(*) AS trades, sum(t.net) AS net_profit FROM trades AS t"
-            " GROUP BY t.currency ORDER BY count(*) DESC, t.currency NULLS LAST",
-            SQL.TRADES.replace(CURRENCY, ""),
-        ),
-        scope.parameters(),
-    )

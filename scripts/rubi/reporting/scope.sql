@@ -10,6 +10,16 @@ WHERE t.user_id = %(user_id)s
     AND (%(account_id)s::bigint IS NULL OR t.account_id = %(account_id)s)
     AND t.currency IS NOT DISTINCT FROM %(currency)s;
 
+-- CURRENCIES: of the trades, the one with most of them first
+SELECT t.currency, count(*) AS trades
+FROM public.closed_trades AS t
+WHERE t.user_id = %(user_id)s
+    AND t.closed_at >= %(start)s AND t.closed_at < %(end)s
+    AND (%(strategy_id)s::bigint IS NULL OR t.strategy_id = %(strategy_id)s)
+    AND (%(account_id)s::bigint IS NULL OR t.account_id = %(account_id)s)
+GROUP BY t.currency
+ORDER BY count(*) DESC, t.currency ASC NULLS LAST;
+
 -- PERIOD: from the first to the last moment known
 SELECT min(e.at), max(e.at)
 FROM (
