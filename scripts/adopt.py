@@ -1,7 +1,8 @@
 """Makes a database that was created with the base system's schema 3.0.0 ours, in place.
 
-`plan` says what would happen and writes nothing. `apply` makes a backup, moves the base's tables
-aside into the schema base_3_0_0, installs our files, moves the rows over by the rules of
+`plan` says what would happen, and which rows break a rule; the database stays as it is: our files
+and the rows go into a scratch database that is dropped. `apply` makes a backup, moves the base's
+tables aside into the schema base_3_0_0, installs our files, moves the rows over by the rules of
 migrate_sqlite.py and proves them, then drops the old tables. Rows that break a rule are kept in
 migration.rejects with the rule's name.
 
@@ -20,9 +21,10 @@ import typer
 from psycopg.rows import tuple_row
 
 from rubi.cli import console, new_app, run, step
-from rubi.connecting import Dsn, connect
+from rubi.connecting import Dsn, Scratch, connect
 from rubi.deploying import locks
 from rubi.deploying.locks import LockTimeout
+from rubi.moving import foreseeing
 from rubi.moving.adopting import (
     LATER,
     SCHEMA,
@@ -46,14 +48,23 @@ app = new_app(__doc__)
 
 
 @app.command()
-def plan(dsn: Dsn = "", zone: Zone = "UTC", max_lock: MaxLock = 300) -> None:
-    """Say what apply would do; the database stays as it is."""
+def plan(
+    dsn: Dsn = "",
+    zone: Zone = "UTC",
+    max_lock: MaxLock = 300,
+    scratch: Scratch = "",
+    rows: Annotated[bool, typer.Option(help="Try every row against the rules it will meet")] = True,
+) -> None:
+    """Say what apply would do, and which rows break a rule; the database stays as it is."""
     with connect(dsn) as connection:
         connection.row_factory = tuple_row
         connection.execute("SET default_transaction_read_only = on")
         check(connection)
         if state(connection) == "base":
             show(tables(connection), zone, max_lock)
+            if rows:
+                with connect(dsn) as maker:
+                    foreseeing.show_broken_rules(connection, maker, zone, scratch)
         else:
             console.print(f"begun: {', '.join(LATER)} go on from where they are")
 

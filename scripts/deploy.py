@@ -15,7 +15,7 @@ import typer
 
 from rubi import ROOT
 from rubi.cli import console, new_app, run
-from rubi.connecting import Dsn, Json
+from rubi.connecting import Dsn, Json, Scratch
 from rubi.deploying import locks
 from rubi.deploying.applying import apply_due
 from rubi.deploying.history import (
@@ -33,13 +33,6 @@ from rubi.deploying.sqlfiles import read_files
 PENDING = 3
 
 Files = Annotated[Path, typer.Option(help="Folder that holds schema/, indexes/ and so on")]
-Scratch = Annotated[
-    str,
-    typer.Option(
-        help="Database to build in, empty but for the extensions, nothing stays in it; without it "
-        "one is created and dropped"
-    ),
-]
 
 
 app = new_app(__doc__)

@@ -71,6 +71,32 @@ IMPOSSIBLE = {
 }  # fmt: skip
 
 
+# their nearest neighbours that break no rule
+POSSIBLE = [
+    "INSERT INTO users (email, username, hashed_password) VALUES ('n@b.io', 'y', '{hash}')",
+    "INSERT INTO trading_orders (user_id, symbol, order_type, volume, opened_at, closed_at,"
+    " close_price) VALUES (3, 'A', 'BUY', 1, '2025-01-02', '2025-01-02', 1)",
+    "INSERT INTO trading_signals (user_id, symbol, signal_type, volume, signal_time, confidence)"
+    " VALUES (3, 'A', 'SELL', 1, '2025-01-02', 1)",
+    "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
+    " VALUES ('B', 'H1', '2025-01-01', 1, 1, 1, 1), ('C', 'h1', '2025-01-01', 1, 1, 1, 1)",
+    "INSERT INTO account_snapshots (session_id, balance, equity, timestamp)"
+    " SELECT session_id, -1, 1, '2024-01-01' FROM mt5_sessions WHERE id = 2",
+    "INSERT INTO performance_metrics (user_id, period_start, period_end, win_rate)"
+    " VALUES (3, '2025-01-01', '2025-02-01', 100)",
+]
+# each breaks a rule by what another row is
+HANGING = """
+ALTER TABLE market_data DROP CONSTRAINT market_data_symbol_timeframe_timestamp_key;
+INSERT INTO users (id, email, username, hashed_password) VALUES (90, 'gone', 'gone', '{hash}');
+INSERT INTO mt5_sessions (user_id, account_number, broker) VALUES (90, 90, 'B');
+INSERT INTO account_snapshots (session_id, balance, equity, timestamp)
+SELECT session_id, 1, 1, '2025-01-01' FROM mt5_sessions WHERE user_id = 90;
+INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)
+SELECT 'B', 'H1', '2025-01-01', 1, 3, 1, n FROM generate_series(1, 2) AS n;
+"""
+
+
 def base_text() -> str:
     """benchmarks/base.sql as users really have it: id alone is the key, and a known password."""
     text = (ROOT / "benchmarks/base.sql").read_text()
@@ -193,13 +219,69 @@ def test_known_passwords_no_longer_open_anything(
     assert base.execute(shadow).fetchone()[0] is None
 
 
-def test_plan_writes_nothing(server: Address, base: psycopg.Connection) -> None:
+def test_plan_writes_nothing(
+    server: Address, base: psycopg.Connection, empty_database: Callable[..., str]
+) -> None:
+    scratch = empty_database()
     before = deploying.left_in_catalog(server, base.info.dbname)
-    done = run(base, "plan")
+    empty = deploying.left_in_catalog(server, scratch)
+    done = run(base, "plan", "--scratch", scratch)
     assert done.returncode == 0, done
     assert "market_data: 1,401 rows" in done.stdout
     assert "ACCESS EXCLUSIVE on the nine tables for about" in done.stdout
     assert deploying.left_in_catalog(server, base.info.dbname) == before
+    assert deploying.left_in_catalog(server, scratch) == empty
+
+
+def planned(done: moving.Done) -> dict[tuple[str, str], tuple[int, int]]:
+    """Table and rule: rows, and one of them."""
+    lines = re.findall(r"(?m)^(\w+): (\w+): (\d+) rows?, one has id (\d+): ", done.stdout)
+    return {(table, rule): (int(rows), int(id_)) for table, rule, rows, id_ in lines}
+
+
+def test_plan_names_each_rule_that_rows_break(
+    base: psycopg.Connection, empty_database: Callable[..., str]
+) -> None:
+    for statement in POSSIBLE:
+        base.execute(statement.format(hash=HASH))
+    before = counts(base)
+    done = run(base, "plan", "--scratch", empty_database())
+    assert done.returncode == 0, done
+    found = planned(done)
+    assert set(found) == set(IMPOSSIBLE.values())
+    for (table, _), (rows, example) in found.items():
+        assert rows == 1
+        assert base.execute(f"SELECT FROM {table} WHERE id = %s", [example]).rowcount == 1
+    assert f"{len(IMPOSSIBLE)} rows break a rule" in done.stdout
+    assert counts(base) == before
+    assert run(base, "plan", "--no-rows").stdout.count("rule") == 0
+
+
+def test_plan_finds_what_apply_keeps_in_quarantine(
+    base: psycopg.Connection, empty_database: Callable[..., str], tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    monkeypatch.setattr(sources, "ROWS", 500)  # bars come in several batches
+    base.execute(HANGING.format(hash=HASH))
+    found = planned(run(base, "plan", "--scratch", empty_database()))
+    assert found["account_snapshots", "account_snapshots_session_id_fkey"][0] == 1
+    assert found["market_data", "market_data_pkey"][0] == 1
+    assert run(base, "apply", "--backup", tmp_path).returncode == 0
+    kept = base.execute(
+        "SELECT table_name, rule, count(*) FROM migration.rejects GROUP BY 1, 2"
+    ).fetchall()
+    assert {(table, rule): rows for table, rule, rows in kept} == {
+        rule: rows for rule, (rows, _) in found.items()
+    }
+
+
+def test_plan_of_a_sound_base_says_that_all_rows_come(
+    base: psycopg.Connection, empty_database: Callable[..., str]
+) -> None:
+    arguments = ["plan", "--scratch", empty_database()]
+    for (table, _), (_, example) in planned(run(base, *arguments)).items():
+        base.execute(f"DELETE FROM {table} WHERE id = %s", [example])
+    assert "no row breaks a rule" in run(base, *arguments).stdout
 
 
 def test_backup_brings_the_base_back(

@@ -19,6 +19,13 @@ EXPECTED_NOTICES = {"42P07", "42710", "42701", "42P06", "00000"}
 Dsn = Annotated[
     str, typer.Option(help="libpq connection string or URL; else PG* variables or a service file")
 ]
+Scratch = Annotated[
+    str,
+    typer.Option(
+        help="Database to build in, empty but for the extensions, nothing stays in it; without it "
+        "one is created and dropped"
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
 
 

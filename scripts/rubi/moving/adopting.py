@@ -210,11 +210,16 @@ def install(connection: psycopg.Connection) -> None:
     connection.execute("SET CONSTRAINTS ALL DEFERRED")
 
 
+def options_of(zone: str, keep: bool) -> Options:
+    """How the base's rows are read."""
+    passwords = {} if keep else {ADMINISTRATOR: "!"}
+    return Options(zone=zone, passwords=passwords, lock_passwords=True)
+
+
 def mover_of(connection: psycopg.Connection, zone: str, names: tuple[str, ...], keep: bool):
     """A mover of the base's tables and their ways."""
     source = Base(connection, SCHEMA)
-    passwords = {} if keep else {ADMINISTRATOR: "!"}
-    options = Options(zone=zone, passwords=passwords, lock_passwords=True)
+    options = options_of(zone, keep)
     made = begun_at(connection, source)
     moves, _ = plan_moves(connection, source, options, names, made)
     return Mover(connection, source, made=made), moves

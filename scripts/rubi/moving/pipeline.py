@@ -142,7 +142,7 @@ class Mover:
         last = START if state is None or again else state.last
         # rows up to here were read by an earlier run: the ones still here stay as they are
         known = state.last if again else START
-        batch = Batch(self.connection, self.source.name, move, known, again, self.merge)
+        batch = self.batch(move, known, again)
         # its threads end before the source is closed under them, also at Ctrl-C
         with closing(made_ready(self.source, move, last, fresh=state is None)) as prepared:
             for ready in prepared:
@@ -168,6 +168,10 @@ class Mover:
             if move.table == "market_data":
                 self.execute("SELECT public.fold_bar_changes()")
         self.set_sequence(move.table)
+
+    def batch(self, move: Move, known: int, again: bool) -> Batch:
+        """What moves a table's batches."""
+        return Batch(self.connection, self.source.name, move, known, again, self.merge)
 
     @contextmanager
     def quiet_strategies(self, move: Move) -> Iterator[None]:

@@ -42,7 +42,7 @@ class Batch:
 
     def __init__(
         self, connection: psycopg.Connection, source: str, move: Move, known: int, again: bool,
-        merge: bool,
+        merge: bool, schema: str = "public",
     ) -> None:  # fmt: skip
         self.merge = merge
         self.move_ = move
@@ -52,7 +52,8 @@ class Batch:
         self.columns = move.target_columns
         self.kinds = move.target_kinds
         self.source = source
-        self.table = sql.Identifier("public", move.table)
+        self.table = sql.Identifier(schema, move.table)
+        self.target = f"{schema}.{move.table}"
         self.names = sql.SQL(", ").join(map(sql.Identifier, self.columns))
         named_by, key_rule = NAMED_BY.get(move.table, ("id", f"{move.table}_pkey"))
         self.named_by = self.columns.index(named_by) if named_by in self.columns else None
@@ -147,7 +148,7 @@ class Batch:
                 " CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE a.atttypmod END)), ', ')"
                 " FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid"
                 " WHERE a.attrelid = %s::regclass AND a.attname = ANY (%s)",
-                [f"public.{self.move_.table}", self.columns],
+                [self.target, self.columns],
             ).fetchone()[0]
             self.connection.execute(
                 f"CREATE TEMPORARY TABLE staged (n bigint, source_row bigint, {columns})"
@@ -164,7 +165,7 @@ class Batch:
         rejects = self.leave_what_hangs_on_rejects()
         rejects += self.connection.execute(
             "SELECT source_row, rule, detail FROM migration.insert_staged(%s::regclass, %s)",
-            [f"public.{self.move_.table}", self.columns],
+            [self.target, self.columns],
         ).fetchall()
         return rejects, there
 
