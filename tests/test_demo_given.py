@@ -7,12 +7,15 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 
+import psycopg
 import pytest
 
 import machine
 from conftest import Address
 from machine import Script, refused
+from rubi.cli import Failure
 from rubi.demo import database
 from rubi.servers import clusters, embedded
 
@@ -143,3 +146,22 @@ def test_server_without_timescaledb_is_refused(server: Address, demo: Script, fo
         refused(done, "no TimescaleDB")
     finally:
         subprocess.run([*control, "-m", "immediate", "stop"], capture_output=True, **user)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "UPDATE deploy.history SET path = 'schema/0100_of_another_name.sql'",
+        "UPDATE deploy.history SET body = '--', sha256 = encode(sha256('--'), 'hex')",
+    ],
+    ids=["other name", "other text"],
+)
+@pytest.mark.parametrize(("given", "way"), [("", "demo.sh clean"), ("url", "DROP DATABASE")])
+def test_database_of_another_checkout_is_refused_with_the_way_out(
+    db: psycopg.Connection, server: Address, change: str, given: str, way: str
+) -> None:
+    assert db.execute(f"{change} WHERE path = 'schema/0100_users.sql'").rowcount == 1
+    demo = SimpleNamespace(given=given, dsn=lambda role: server.dsn(db.info.dbname, role))
+    with pytest.raises(Failure, match="made by another checkout") as raised:
+        database.deploy_files(demo)
+    assert way in str(raised.value)

@@ -12,6 +12,7 @@ from rubi import connecting
 from rubi.cli import Failure
 from rubi.demo.server import DATABASE, Demo
 from rubi.deploying import applying, open_rights, sqlfiles
+from rubi.deploying.history import OtherFiles
 from rubi.servers import debian
 
 # The comment by which the demo knows its database and roles on a server that was given to it.
@@ -46,10 +47,16 @@ def prepare(demo: Demo) -> str:
 
 
 def deploy_files(demo: Demo) -> str:
-    """Apply what is due as rubi_admin, no superuser."""
+    """Apply what is due as rubi_admin, no superuser. Raises Failure."""
     files = sqlfiles.read_files()
     with connecting.connect(demo.dsn("rubi_admin")) as connection:
-        done = applying.apply_due(connection, files)
+        try:
+            done = applying.apply_due(connection, files)
+        except OtherFiles as failure:
+            clean = f"DROP DATABASE {DATABASE} there" if demo.given else "scripts/demo.sh clean"
+            raise Failure(
+                f"the demo's database was made by another checkout: {clean}, then start it again"
+            ) from failure
     with psycopg.connect(demo.dsn()) as connection:
         open_rights.close(connection)
     return f"{len(done)} of {len(files)} files applied"

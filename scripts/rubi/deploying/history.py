@@ -31,7 +31,11 @@ class Record(NamedTuple):
     duration_ms: int
 
 
-class Changed(Failure):
+class OtherFiles(Failure):
+    """The database was made by files that are not these."""
+
+
+class Changed(OtherFiles):
     """Run-once files that were applied with a different text."""
 
     def __init__(self, files: list[File]) -> None:
@@ -77,12 +81,12 @@ def gone(files: list[File], history: dict[str, Record]) -> list[str]:
 def due(files: list[File], history: dict[str, Record]) -> list[tuple[File, str]]:
     """The files that have to run, and why.
 
-    Raises Failure when the database is newer than the files, Changed when a run-once file is not
+    Raises OtherFiles when the database is newer than the files, Changed when a run-once file is not
     the one that was applied.
     """
     for path in gone(files, history):
         if history[path].kind == "once":
-            raise Failure(
+            raise OtherFiles(
                 f"{path} was applied here on {history[path].applied_at:%Y-%m-%d} and is not among "
                 "these files: the database is newer than they are, use a newer checkout"
             )
