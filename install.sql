@@ -54,6 +54,7 @@ SET lock_timeout = '5s';
 \set file schema/0401_performance_failures.sql \ir deploy/apply.psql
 \set file schema/0410_balance_operations.sql \ir deploy/apply.psql
 \set file schema/0470_performance_types.sql \ir deploy/apply.psql
+\set file schema/0490_currency_pairs.sql \ir deploy/apply.psql
 
 -- schema: tenants and audit
 \set file schema/0600_audit.sql \ir deploy/apply.psql
@@ -156,6 +157,7 @@ SET lock_timeout = '5s';
 \set file functions/2474_follow_performance_curves.sql \ir deploy/apply.psql
 \set file functions/2475_performance_figures.sql \ir deploy/apply.psql
 \set file functions/2476_measure_performance.sql \ir deploy/apply.psql
+\set file functions/2490_find_exchange_rate.sql \ir deploy/apply.psql
 
 -- functions: rules and risk
 \set file functions/2500_find_server_day_start.sql \ir deploy/apply.psql
@@ -204,6 +206,7 @@ SET lock_timeout = '5s';
 \set file views/3440_results.sql \ir deploy/apply.psql
 \set file views/3450_curves.sql \ir deploy/apply.psql
 \set file views/3460_signals.sql \ir deploy/apply.psql
+\set file views/3490_converted_results.sql \ir deploy/apply.psql
 
 -- views: rules and risk
 \set file views/3500_account_risk.sql \ir deploy/apply.psql
@@ -260,6 +263,9 @@ SET lock_timeout = '5s';
 -- seed: MT5 ledger
 \set file seed/5300_mt5_codes.sql \ir deploy/apply.psql
 
+-- seed: results
+\set file seed/5490_currency_pairs.sql \ir deploy/apply.psql
+
 -- seed: monitoring
 \set file seed/5890_monitoring_thresholds.sql \ir deploy/apply.psql
 
@@ -313,6 +319,7 @@ SET lock_timeout = '5s';
 \set file grants/6450_curves.sql \ir deploy/apply.psql
 \set file grants/6460_signals.sql \ir deploy/apply.psql
 \set file grants/6470_measure_performance.sql \ir deploy/apply.psql
+\set file grants/6490_currency.sql \ir deploy/apply.psql
 
 -- grants: rules and risk
 \set file grants/6500_find_server_day_start.sql \ir deploy/apply.psql

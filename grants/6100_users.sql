@@ -9,10 +9,12 @@ GRANT SELECT ON public.users TO rubi_backup;
 -- Columns are named where a role must not have all of them: hashes are read by the API only, and
 -- nobody makes themselves superuser.
 GRANT SELECT (
-    id, email, username, is_active, is_superuser, created_at, updated_at, closed_at
-), UPDATE (email, username, hashed_password) ON public.users TO rubi_tenant;
+    id, email, username, is_active, is_superuser, created_at, updated_at, closed_at,
+    reporting_currency
+), UPDATE (email, username, hashed_password, reporting_currency) ON public.users TO rubi_tenant;
 GRANT SELECT (
-    id, email, username, is_active, is_superuser, created_at, updated_at, closed_at
+    id, email, username, is_active, is_superuser, created_at, updated_at, closed_at,
+    reporting_currency
 ) ON public.users TO rubi_readonly;
 GRANT USAGE, SELECT ON SEQUENCE public.users_id_seq TO rubi_app;
 GRANT SELECT ON SEQUENCE public.users_id_seq TO rubi_backup;

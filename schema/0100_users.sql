@@ -12,6 +12,7 @@ CREATE TABLE IF NOT EXISTS public.users (
     created_at public.event_time DEFAULT now() NOT NULL,
     updated_at public.event_time DEFAULT now() NOT NULL,
     closed_at public.event_time,
+    reporting_currency public.currency_code,
     CONSTRAINT users_pkey PRIMARY KEY (id),
     CONSTRAINT users_email_key UNIQUE (email),
     CONSTRAINT users_username_key UNIQUE (username),
@@ -54,3 +55,5 @@ COMMENT ON COLUMN public.users.created_at IS 'When the row was made, UTC.';
 COMMENT ON COLUMN public.users.updated_at IS 'When the row last changed, UTC; kept by a trigger.';
 COMMENT ON COLUMN public.users.closed_at IS
 'When the account was closed and anonymised, UTC; NULL for a living account.';
+COMMENT ON COLUMN public.users.reporting_currency IS
+'Currency into which sums over accounts are converted; NULL: nothing is converted.';

@@ -28,6 +28,7 @@ def has_rights(connection: psycopg.Connection, role: str, table: str, rights: st
 MADE = {"balance_operations", "mt5_codes", "mt5_deal_types", "mt5_trips"}
 WRITTEN_BY_API = {
     "public.account_snapshots": "INSERT UPDATE DELETE",
+    "public.currency_pairs": "INSERT UPDATE DELETE",
     "public.market_archives": "INSERT UPDATE DELETE",
     "public.market_calendar_clocks": "INSERT UPDATE DELETE",
     "public.market_calendars": "INSERT UPDATE DELETE",

@@ -1,0 +1,19 @@
+-- 0490_currency_pairs.sql: which series of bars are exchange rates.
+
+CALL deploy.become_owner();
+
+-- A symbol's name is no proof of what its price is: `EURUSD.m` and `BTCUSD` are rates only because
+-- somebody says so here. A broker's own word (mt5_symbols) is not taken: one terminal could then
+-- change everybody's sums.
+CREATE TABLE IF NOT EXISTS public.currency_pairs (
+    symbol public.symbol_name NOT NULL,
+    base_currency public.currency_code NOT NULL,
+    quote_currency public.currency_code NOT NULL,
+    CONSTRAINT currency_pairs_pkey PRIMARY KEY (symbol),
+    CONSTRAINT currency_pairs_two_currencies_check CHECK (base_currency <> quote_currency)
+);
+COMMENT ON TABLE public.currency_pairs IS
+'Series of market_data whose prices are exchange rates; money is converted by these alone.';
+COMMENT ON COLUMN public.currency_pairs.symbol IS 'Symbol, as in market_data.';
+COMMENT ON COLUMN public.currency_pairs.base_currency IS 'Currency of which one unit is priced.';
+COMMENT ON COLUMN public.currency_pairs.quote_currency IS 'Currency of the price.';
