@@ -1,5 +1,5 @@
 -- lock.sql: one deployment at a time, for install.sql and bundles. The runner polls for the same
--- lock. It is tried once here: a session that waits inside a statement would hold a snapshot that
+-- lock. This file tries once: a session that waits inside a statement would hold a snapshot that
 -- CREATE INDEX CONCURRENTLY waits for. The lock ends with the session.
 DO $$
 DECLARE

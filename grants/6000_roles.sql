@@ -1,9 +1,9 @@
--- 6000_roles.sql: the roles of the system and how they behave by default.
+-- 6000_roles.sql: the roles of the system and their default settings.
 
--- Roles belong to the cluster and are made by who deploys.
+-- Roles belong to the cluster and are made by the deploying role.
 RESET ROLE;
 
--- No role gets a password here: who may log in cannot until its password is set. The deployer
+-- No role gets a password here, so no login succeeds until a password is set. The deployer
 -- becomes a member of each, which PostgreSQL 16 and later do not do by themselves.
 DO $$
 DECLARE
@@ -43,7 +43,7 @@ BEGIN
 END
 $$;
 
--- What a role needs beyond rights in this database.
+-- Rights that a role needs beyond this database.
 DO $$
 BEGIN
     IF NOT pg_has_role('rubi_app', 'rubi_tenant', 'MEMBER') THEN
@@ -64,7 +64,7 @@ END
 $$;
 
 -- Defaults of each role, set only where they differ: a role is shared by all databases of a
--- cluster, and two deploys that write the same row at once fail.
+-- cluster, and two deploys that write one row at the same time fail.
 DO $$
 DECLARE
     v_setting record;

@@ -1,4 +1,4 @@
--- 6010_deploy.sql: who may do what with the history of deployments.
+-- 6010_deploy.sql: rights on the history of deployments.
 
 CALL deploy.become_owner();
 

@@ -1,7 +1,8 @@
--- 6020_extensions.sql: takes from PUBLIC what extensions and PostgreSQL give everybody and nobody
+-- 6020_extensions.sql: takes rights from PUBLIC that extensions and PostgreSQL give and no role
 -- here needs: above all functions that drop chunks of tables of others.
 -- Needs a superuser, who may run this file alone, at any time and again: after the installation
---        and after each update of an extension. For other roles the file says what stays open.
+--        and after each update of an extension. For other roles the file names the rights that stay
+-- open.
 
 RESET ROLE;
 
@@ -13,10 +14,10 @@ DECLARE
     v_open text[] := '{}';
     v_deployed boolean;
 BEGIN
-    -- a superuser finds nothing that somebody else put into another schema
+    -- a superuser must not find objects that another role put into another schema
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', TRUE);
-    -- Roles can be given rights only where the files were deployed. Before that, what the
-    -- deployment itself needs stays as it is.
+    -- Roles can be given rights only where the files were deployed. Before that, the rights that
+    -- the deployment itself needs stay.
     v_deployed := to_regnamespace('deploy') IS NOT NULL
         AND to_regrole('rubi_owner') IS NOT NULL AND to_regrole('rubi_app') IS NOT NULL
         AND to_regrole('rubi_monitor') IS NOT NULL AND to_regrole('rubi_backup') IS NOT NULL;
@@ -29,8 +30,9 @@ BEGIN
         ),
 
         found AS (
-            -- The owner keeps the whole of TimescaleDB. Everybody keeps what only computes or
-            -- reads: views and plans of TimescaleDB call some of these as whoever asks.
+            -- The owner keeps the whole of TimescaleDB. Every role keeps functions that only
+            -- compute or read: views and plans of TimescaleDB call some of these as the asking
+            -- role.
             SELECT
                 p.oid, p.proowner AS owner, p.proacl AS acl, 'f'::"char" AS kind,
                 CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END AS word,
@@ -53,8 +55,8 @@ BEGIN
                         AND u.refobjid = p.oid
                 )
             UNION ALL
-            -- Large objects of one role stop the dumps of another; nothing here has any. And
-            -- anybody could fill the WAL.
+            -- Large objects of one role stop the dumps of another; no table here refers to any. And
+            -- any role could fill the WAL.
             SELECT
                 p.oid, p.proowner, p.proacl, 'f', 'FUNCTION', p.oid::regprocedure::text,
                 '{}', TRUE
@@ -81,7 +83,7 @@ BEGIN
             WHERE p.pronamespace = 'pg_catalog'::regnamespace
                 AND p.proname ~ '^pg_(try_)?advisory_' AND p.proname <> 'pg_advisory_unlock_all'
             UNION ALL
-            -- Who ran which statement how often is for who watches the server.
+            -- Statements and their counts are for the role that watches the server.
             SELECT
                 p.oid, p.proowner, p.proacl, 'f', 'FUNCTION', p.oid::regprocedure::text,
                 ARRAY['rubi_owner', 'rubi_monitor', 'rubi_backup', 'pg_read_all_stats'], FALSE

@@ -1,4 +1,4 @@
--- 6030_schemas.sql: who may connect and look into a schema, and rights of later objects.
+-- 6030_schemas.sql: rights to connect and to look into a schema, and rights on later objects.
 
 RESET ROLE;
 
@@ -14,7 +14,7 @@ BEGIN
             EXECUTE format('GRANT CONNECT ON DATABASE %I TO %I', current_database(), v_role);
         END LOOP;
     END IF;
-    -- load_bars.py stages a file in a temporary table; a managed service gives everybody the right
+    -- load_bars.py stages a file in a temporary table; a managed service gives every role the right
     IF has_database_privilege(current_database(), 'TEMPORARY WITH GRANT OPTION') THEN
         EXECUTE format('REVOKE TEMPORARY ON DATABASE %I FROM public', current_database());
         EXECUTE format('GRANT TEMPORARY ON DATABASE %I TO rubi_app', current_database());
@@ -38,11 +38,12 @@ GRANT USAGE ON SCHEMA internal TO rubi_app, rubi_backup;
 GRANT USAGE ON SCHEMA migration TO rubi_monitor, rubi_backup;
 GRANT USAGE ON SCHEMA monitoring TO rubi_app, rubi_readonly, rubi_monitor, rubi_backup;
 
--- The API was promised rights on tables made later. So each table and view that the API must not
--- write takes these back in the file of its rights, also where no right was given yet.
+-- The API was promised rights on later tables. So each table and view that the API must not write
+-- takes these rights back in the file of its rights, also where no right was given yet.
 ALTER DEFAULT PRIVILEGES IN SCHEMA public
 GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO rubi_app;
 ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT USAGE, SELECT ON SEQUENCES TO rubi_app;
 
--- Functions are nobody's until granted. Without IN SCHEMA: with it, this would do nothing.
+-- No role may call a function until granted. Without IN SCHEMA, with which the statement has no
+-- effect.
 ALTER DEFAULT PRIVILEGES REVOKE EXECUTE ON FUNCTIONS FROM public;

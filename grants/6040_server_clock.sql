@@ -1,4 +1,4 @@
--- 6040_server_clock.sql: who may ask what clocks show.
+-- 6040_server_clock.sql: rights to ask what clocks show.
 
 CALL deploy.become_owner();
 

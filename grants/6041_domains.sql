@@ -1,8 +1,8 @@
--- 6041_domains.sql: who may ask what a value must be.
+-- 6041_domains.sql: rights to ask for the rules of values.
 
 CALL deploy.become_owner();
 
--- A domain asks in the name of whoever casts to it, a table in the name of whoever writes.
+-- A domain asks in the name of the casting role, a table in the name of the writing role.
 GRANT EXECUTE ON FUNCTION
 public.are_timeframes(jsonb), public.has_untrimmed(jsonb), public.is_filled(text),
 public.is_long_timeframe(text), public.is_timeframe(text), public.is_trimmed(text),

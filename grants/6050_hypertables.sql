@@ -1,4 +1,4 @@
--- 6050_hypertables.sql: who may do what with hypertables and their chunks.
+-- 6050_hypertables.sql: rights on hypertables and their chunks.
 
 CALL deploy.become_owner();
 

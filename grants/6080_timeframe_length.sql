@@ -1,4 +1,4 @@
--- 6080_timeframe_length.sql: who may ask how long bars are.
+-- 6080_timeframe_length.sql: rights to ask for the length of bars.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6100_users.sql: who may do what with users.
+-- 6100_users.sql: rights on users.
 
 CALL deploy.become_owner();
 
@@ -6,8 +6,8 @@ GRANT SELECT, INSERT, UPDATE, DELETE ON public.user_trading_stats, public.users 
 GRANT SELECT ON public.user_trading_stats TO rubi_tenant, rubi_readonly, rubi_backup;
 GRANT SELECT ON public.users TO rubi_backup;
 
--- Columns are named where a role must not have all of them: hashes are read by the API only, and
--- nobody makes themselves superuser.
+-- Columns are named where a role must not have all of them: hashes are read by the API only, and no
+-- user makes himself superuser.
 GRANT SELECT (
     id, email, username, is_active, is_superuser, created_at, updated_at, closed_at,
     reporting_currency

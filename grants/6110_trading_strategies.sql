@@ -1,4 +1,4 @@
--- 6110_trading_strategies.sql: who may do what with strategies.
+-- 6110_trading_strategies.sql: rights on strategies.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6120_mt5_accounts.sql: who may do what with trading accounts.
+-- 6120_mt5_accounts.sql: rights on trading accounts.
 
 CALL deploy.become_owner();
 

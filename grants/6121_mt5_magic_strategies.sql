@@ -1,4 +1,4 @@
--- 6121_mt5_magic_strategies.sql: who may do what with MT5 magic strategies.
+-- 6121_mt5_magic_strategies.sql: rights on MT5 magic strategies.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6130_mt5_sessions.sql: who may do what with sessions.
+-- 6130_mt5_sessions.sql: rights on sessions.
 
 CALL deploy.become_owner();
 

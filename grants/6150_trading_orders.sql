@@ -1,4 +1,4 @@
--- 6150_trading_orders.sql: who may do what with orders.
+-- 6150_trading_orders.sql: rights on orders.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6160_trading_positions.sql: who may do what with positions.
+-- 6160_trading_positions.sql: rights on positions.
 
 CALL deploy.become_owner();
 

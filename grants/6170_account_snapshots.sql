@@ -1,4 +1,4 @@
--- 6170_account_snapshots.sql: who may do what with snapshots.
+-- 6170_account_snapshots.sql: rights on snapshots.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6200_market_data.sql: who may do what with bars.
+-- 6200_market_data.sql: rights on bars.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6210_market_series.sql: who may do what with series of bars.
+-- 6210_market_series.sql: rights on series of bars.
 
 CALL deploy.become_owner();
 

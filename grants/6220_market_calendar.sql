@@ -1,4 +1,4 @@
--- 6220_market_calendar.sql: who may do what with calendars of markets.
+-- 6220_market_calendar.sql: rights on calendars of markets.
 
 CALL deploy.become_owner();
 

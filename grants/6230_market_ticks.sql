@@ -1,4 +1,4 @@
--- 6230_market_ticks.sql: who may do what with market ticks.
+-- 6230_market_ticks.sql: rights on market ticks.
 
 CALL deploy.become_owner();
 

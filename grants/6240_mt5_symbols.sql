@@ -1,4 +1,4 @@
--- 6240_mt5_symbols.sql: who may do what with MT5 symbols.
+-- 6240_mt5_symbols.sql: rights on MT5 symbols.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6250_staged_bars.sql: who may do what with staged bars.
+-- 6250_staged_bars.sql: rights on staged bars.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6300_mt5_codes.sql: who may do what with MT5 codes.
+-- 6300_mt5_codes.sql: rights on MT5 codes.
 
 CALL deploy.become_owner();
 

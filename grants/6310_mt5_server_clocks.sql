@@ -1,8 +1,8 @@
--- 6310_mt5_server_clocks.sql: who may do what with MT5 server clocks.
+-- 6310_mt5_server_clocks.sql: rights on MT5 server clocks.
 
 CALL deploy.become_owner();
 
--- A tenant's day begins by its server's clock; the rules name servers and nobody's data.
+-- A tenant's day begins by its server's clock; the rules name servers and no user's data.
 GRANT SELECT, INSERT, UPDATE, DELETE ON public.mt5_server_clocks TO rubi_app;
 GRANT SELECT ON public.mt5_server_clocks TO rubi_tenant, rubi_readonly, rubi_backup;
 

@@ -1,11 +1,11 @@
--- 6320_mt5_account_states.sql: who may do what with MT5 account states.
+-- 6320_mt5_account_states.sql: rights on MT5 account states.
 
 CALL deploy.become_owner();
 
 GRANT SELECT, INSERT, UPDATE, DELETE ON public.mt5_account_states TO rubi_app;
 GRANT SELECT ON public.mt5_account_states TO rubi_backup;
 
--- The account holder's name and the raw object that repeats it are nobody's but the API's.
+-- Only the API reads the account holder's name and the raw object that repeats it.
 GRANT SELECT (
     account_id, login, trade_mode, leverage, limit_orders, margin_so_mode, trade_allowed,
     trade_expert, margin_mode, currency_digits, fifo_close, balance, credit, profit, equity, margin,

@@ -1,4 +1,4 @@
--- 6330_trading_deals.sql: who may do what with deals.
+-- 6330_trading_deals.sql: rights on deals.
 
 CALL deploy.become_owner();
 

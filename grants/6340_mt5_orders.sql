@@ -1,4 +1,4 @@
--- 6340_mt5_orders.sql: who may do what with MT5's orders.
+-- 6340_mt5_orders.sql: rights on MT5's orders.
 
 CALL deploy.become_owner();
 

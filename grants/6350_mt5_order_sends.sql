@@ -1,4 +1,4 @@
--- 6350_mt5_order_sends.sql: who may do what with MT5 order sends.
+-- 6350_mt5_order_sends.sql: rights on MT5 order sends.
 
 CALL deploy.become_owner();
 

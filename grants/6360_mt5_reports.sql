@@ -1,4 +1,4 @@
--- 6360_mt5_reports.sql: who may do what with MT5 reports.
+-- 6360_mt5_reports.sql: rights on MT5 reports.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6380_mt5_trips.sql: who may do what with MT5 trips.
+-- 6380_mt5_trips.sql: rights on MT5 trips.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6390_mt5_rejects.sql: who may do what with MT5 rejects.
+-- 6390_mt5_rejects.sql: rights on MT5 rejects.
 
 CALL deploy.become_owner();
 

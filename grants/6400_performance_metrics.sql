@@ -1,4 +1,4 @@
--- 6400_performance_metrics.sql: who may do what with performance metrics.
+-- 6400_performance_metrics.sql: rights on performance metrics.
 
 CALL deploy.become_owner();
 

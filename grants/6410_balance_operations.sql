@@ -1,8 +1,8 @@
--- 6410_balance_operations.sql: who may do what with balance operations.
+-- 6410_balance_operations.sql: rights on balance operations.
 
 CALL deploy.become_owner();
 
--- made from deals; whoever has no gateway books a deposit as a deal, by ingest_mt5_deals()
+-- made from deals; users without a gateway book a deposit as a deal, by ingest_mt5_deals()
 REVOKE INSERT, UPDATE, DELETE ON public.balance_operations FROM rubi_app;
 GRANT SELECT ON public.balance_operations TO rubi_app, rubi_tenant, rubi_readonly, rubi_backup;
 GRANT USAGE, SELECT ON SEQUENCE public.balance_operations_id_seq TO rubi_app;

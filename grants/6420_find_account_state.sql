@@ -1,4 +1,4 @@
--- 6420_find_account_state.sql: who may do what with find account state.
+-- 6420_find_account_state.sql: rights on find_account_state().
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6430_closed_trades.sql: who may do what with closed trades.
+-- 6430_closed_trades.sql: rights on closed trades.
 
 CALL deploy.become_owner();
 

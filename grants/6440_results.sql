@@ -1,4 +1,4 @@
--- 6440_results.sql: who may do what with results.
+-- 6440_results.sql: rights on results.
 
 CALL deploy.become_owner();
 

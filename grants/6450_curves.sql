@@ -1,4 +1,4 @@
--- 6450_curves.sql: who may do what with curves.
+-- 6450_curves.sql: rights on curves.
 
 CALL deploy.become_owner();
 

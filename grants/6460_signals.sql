@@ -1,4 +1,4 @@
--- 6460_signals.sql: who may do what with signals.
+-- 6460_signals.sql: rights on signals.
 
 CALL deploy.become_owner();
 

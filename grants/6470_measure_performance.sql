@@ -1,4 +1,4 @@
--- 6470_measure_performance.sql: who may measure performance.
+-- 6470_measure_performance.sql: rights to measure performance.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6500_find_server_day_start.sql: who may do what with find server day start.
+-- 6500_find_server_day_start.sql: rights on find_server_day_start().
 
 CALL deploy.become_owner();
 

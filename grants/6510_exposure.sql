@@ -1,4 +1,4 @@
--- 6510_exposure.sql: who may do what with exposure.
+-- 6510_exposure.sql: rights on exposure.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6600_audit.sql: who may read the audit trail.
+-- 6600_audit.sql: rights to read the audit trail.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6610_tenants.sql: who may do what with rows of tenants.
+-- 6610_tenants.sql: rights on rows of tenants.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6630_close_user.sql: who may close a user.
+-- 6630_close_user.sql: rights to close a user.
 
 CALL deploy.become_owner();
 

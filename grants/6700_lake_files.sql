@@ -1,4 +1,4 @@
--- 6700_lake_files.sql: who may ask for the files of the lake.
+-- 6700_lake_files.sql: rights to ask for the files of the lake.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6710_backup_runs.sql: who writes and reads the runs of backups.
+-- 6710_backup_runs.sql: rights on the runs of backups.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6720_market_archives.sql: who may do what with market archives.
+-- 6720_market_archives.sql: rights on market archives.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6740_market_series_places.sql: who may ask where bars lie and how far replicas are behind.
+-- 6740_market_series_places.sql: rights to ask for the places of bars and the lag of replicas.
 
 CALL deploy.become_owner();
 

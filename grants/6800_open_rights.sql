@@ -1,4 +1,4 @@
--- 6800_open_rights.sql: who may see which rights are open.
+-- 6800_open_rights.sql: rights to see open rights.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6810_monitoring_readings.sql: who may take and see readings.
+-- 6810_monitoring_readings.sql: rights to take and see readings.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6820_history_readings.sql: who may see days of history that vanished.
+-- 6820_history_readings.sql: rights to see vanished days of history.
 
 CALL deploy.become_owner();
 

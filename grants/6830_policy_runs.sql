@@ -1,4 +1,4 @@
--- 6830_policy_runs.sql: who may see the runs of policies.
+-- 6830_policy_runs.sql: rights to see the runs of policies.
 
 CALL deploy.become_owner();
 

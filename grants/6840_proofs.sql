@@ -1,4 +1,4 @@
--- 6840_proofs.sql: who may see whether the proofs hold.
+-- 6840_proofs.sql: rights to see the state of the proofs.
 
 CALL deploy.become_owner();
 
@@ -9,5 +9,5 @@ monitoring.position_volumes, monitoring.proofs_line, monitoring.strategy_counter
 monitoring.vanished_position_violations
 TO rubi_monitor, rubi_backup;
 
--- This view counts and names nobody; the views that name rows stay with rubi_monitor.
+-- This view counts and names no user; the views that name rows stay with rubi_monitor.
 GRANT SELECT ON monitoring.proofs TO rubi_app, rubi_readonly, rubi_monitor, rubi_backup;

@@ -1,4 +1,4 @@
--- 6850_monitoring_sizes.sql: who may see sizes of tables and indexes.
+-- 6850_monitoring_sizes.sql: rights to see sizes of tables and indexes.
 
 CALL deploy.become_owner();
 

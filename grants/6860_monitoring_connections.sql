@@ -1,4 +1,4 @@
--- 6860_monitoring_connections.sql: who may see connections and statements.
+-- 6860_monitoring_connections.sql: rights to see connections and statements.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6870_monitoring_server.sql: who may see the state of the server.
+-- 6870_monitoring_server.sql: rights to see the state of the server.
 
 CALL deploy.become_owner();
 

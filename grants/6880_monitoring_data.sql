@@ -1,4 +1,4 @@
--- 6880_monitoring_data.sql: who may see how fresh the data is.
+-- 6880_monitoring_data.sql: rights to see the age of the data.
 
 CALL deploy.become_owner();
 

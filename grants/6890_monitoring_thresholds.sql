@@ -1,4 +1,4 @@
--- 6890_monitoring_thresholds.sql: who may see health and its thresholds.
+-- 6890_monitoring_thresholds.sql: rights to see health and its thresholds.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 6910_migration.sql: who reads what moved in.
+-- 6910_migration.sql: rights on moved-in data.
 
 CALL deploy.become_owner();
 

@@ -1,4 +1,4 @@
--- 1130_mt5_sessions.sql: indexes of mt5_sessions. None holds what a heartbeat changes.
+-- 1130_mt5_sessions.sql: indexes of mt5_sessions. No index holds a column that a heartbeat changes.
 
 CALL deploy.become_owner();
 

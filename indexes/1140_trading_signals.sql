@@ -10,17 +10,18 @@ CREATE INDEX IF NOT EXISTS idx_signals_status ON public.trading_signals (status)
 COMMENT ON INDEX public.idx_signals_status IS 'Signals in a rare state, over all users.';
 CREATE INDEX IF NOT EXISTS idx_signals_signal_time ON public.trading_signals (signal_time DESC);
 COMMENT ON INDEX public.idx_signals_signal_time IS
-'Latest signals by when they were given, over all users.';
+'Latest signals by the time given, over all users.';
 CREATE INDEX IF NOT EXISTS idx_signals_received_at ON public.trading_signals (received_at DESC);
 COMMENT ON INDEX public.idx_signals_received_at IS
-'Latest signals by when they were received, over all users.';
+'Latest signals by the time of receipt, over all users.';
 CREATE INDEX IF NOT EXISTS idx_signals_user_status_time
 ON public.trading_signals (user_id, status, signal_time DESC);
 COMMENT ON INDEX public.idx_signals_user_status_time IS
 'Signals of a user, in one state, latest first; the foreign key.';
 CREATE INDEX IF NOT EXISTS idx_pending_signals ON public.trading_signals (user_id, received_at DESC)
 WHERE status = 'PENDING';
-COMMENT ON INDEX public.idx_pending_signals IS 'What waits for a user''s terminal, latest first.';
+COMMENT ON INDEX public.idx_pending_signals IS
+'Signals that wait for a user''s terminal, latest first.';
 CREATE INDEX IF NOT EXISTS idx_signals_indicators_gin
 ON public.trading_signals USING gin (indicators);
 COMMENT ON INDEX public.idx_signals_indicators_gin IS

@@ -24,7 +24,7 @@ CREATE INDEX IF NOT EXISTS idx_open_orders ON public.trading_orders (user_id, op
 WHERE closed_at IS NULL;
 COMMENT ON INDEX public.idx_open_orders IS 'Open orders of a user, latest first.';
 -- closed trades of a user, or of one of the user's accounts, over time; idx_orders_strategy_closed
--- serves those of a strategy
+-- serves a strategy's trades
 CREATE INDEX IF NOT EXISTS idx_orders_user_closed ON public.trading_orders (user_id, closed_at)
 WHERE close_price IS NOT NULL;
 COMMENT ON INDEX public.idx_orders_user_closed IS

@@ -1,4 +1,5 @@
--- 1160_trading_positions.sql: index of trading_positions. None holds what a tick changes.
+-- 1160_trading_positions.sql: index of trading_positions. The index holds no column that a tick
+-- changes.
 
 CALL deploy.become_owner();
 

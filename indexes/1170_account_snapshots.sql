@@ -4,4 +4,4 @@ CALL deploy.become_owner();
 
 CREATE INDEX IF NOT EXISTS idx_snapshots_timestamp ON public.account_snapshots (timestamp DESC);
 COMMENT ON INDEX public.idx_snapshots_timestamp IS
-'Latest snapshots over all sessions; the key serves those of one session.';
+'Latest snapshots over all sessions; the key serves the snapshots of one session.';

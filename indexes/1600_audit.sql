@@ -4,7 +4,7 @@ CALL deploy.become_owner();
 
 CREATE INDEX IF NOT EXISTS idx_changes_row ON audit.changes (row_id, table_name);
 COMMENT ON INDEX audit.idx_changes_row IS 'History of a row.';
--- Rows come in the order of time: ranges of blocks do, and an insert pays nothing.
+-- Rows come in the order of time: ranges of blocks suffice, and an insert pays almost nothing.
 CREATE INDEX IF NOT EXISTS idx_changes_changed_at ON audit.changes
 USING brin (changed_at) WITH (autosummarize = on);
-COMMENT ON INDEX audit.idx_changes_changed_at IS 'What changed between two times.';
+COMMENT ON INDEX audit.idx_changes_changed_at IS 'Changes between two times.';

@@ -1,5 +1,5 @@
--- coverage.sql: from when to when there are bars (seconds from 1970, UTC), on how many days by the
--- clock of the series, and how many.
+-- coverage.sql: first and last bar (seconds from 1970, UTC), number of days by the clock of the
+-- series, and number of bars.
 SELECT
     symbol,
     min(ts) AS first_ts,

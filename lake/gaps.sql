@@ -1,6 +1,7 @@
--- gaps.sql: where bars of :length seconds are more than :minimum seconds apart, from the end of one
--- to the beginning of the next (seconds from 1970, UTC). over_weekend: another week begins in it, by
--- the clock of the series; find_bar_gaps() knows the calendar and is the judge of what is missing.
+-- gaps.sql: places where bars of :length seconds are more than :minimum seconds apart, from the end
+-- of one to the beginning of the next (seconds from 1970, UTC). over_weekend: another week begins
+-- in it, by the clock of the series; find_bar_gaps() knows the calendar and decides which bars are
+-- missing.
 SELECT
     symbol,
     previous + CAST(:length AS bigint) AS gap_from,

@@ -1,6 +1,6 @@
 -- resample.sql: bars of :step seconds, 60 to 604800, as resample_bars() makes them.
--- opened counts seconds from 1970: UTC up to an hour, what the clock of the series showed above,
--- because days begin by it. 345600 seconds later weeks begin on Sunday, as in MT5.
+-- opened counts seconds from 1970: in UTC up to an hour, by the clock of the series above, because
+-- that clock begins days. 345600 seconds later weeks begin on Sunday, as in MT5.
 SELECT
     symbol,
     opened,

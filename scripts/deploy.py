@@ -124,7 +124,7 @@ def status(dsn: Dsn = "", files: Files = ROOT, as_json: Json = False) -> None:
 def drift(dsn: Dsn = "", files: Files = ROOT, scratch: Scratch = "", as_json: Json = False) -> None:
     """Compare the catalog with what the applied files make. 4 when they differ.
 
-    Run it as the role that deploys. Roles are made anew in a transaction that is rolled back.
+    Run it as the role that deploys. New roles are made in a transaction that is rolled back.
     """
     from rubi.deploying import catalog
 

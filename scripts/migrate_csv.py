@@ -22,7 +22,7 @@ app = new_app(__doc__)
 @app.command()
 def migrate(
     files: Annotated[list[Path], typer.Argument(help="CSV files: users.csv, market_data.csv …")],
-    table: Annotated[str, typer.Option(help="Table of the one file, whatever its name")] = "",
+    table: Annotated[str, typer.Option(help="Table of the file, which may have any name")] = "",
     name: Annotated[
         str, typer.Option(help="Name of the source, under which progress and rejects are kept")
     ] = "",

@@ -3,7 +3,7 @@
 CALL deploy.become_owner();
 
 -- By the clock that most MT5 servers run, the foreign-exchange week is five whole days. Hours that
--- somebody has changed are left as they are: a calendar is only filled when it is empty.
+-- somebody has changed stay as they are: only an empty calendar is filled.
 INSERT INTO public.market_calendar_clocks (calendar, clock)
 VALUES ('forex', 'America/New_York+7'), ('always', 'UTC')
 ON CONFLICT (calendar) DO NOTHING;
@@ -32,7 +32,7 @@ WHERE NOT EXISTS (
     WHERE s.calendar = 'always'
 );
 
--- The two days that hold everywhere; others depend on the broker.
+-- The two holidays of every market; others depend on the broker.
 INSERT INTO public.market_holidays (calendar, day, name)
 SELECT
     'forex' AS calendar,

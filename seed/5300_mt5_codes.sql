@@ -1,4 +1,4 @@
--- 5300_mt5_codes.sql: names of MT5's codes, and what the ingest functions accept.
+-- 5300_mt5_codes.sql: names of MT5's codes, and the fields that the ingest functions accept.
 
 CALL deploy.become_owner();
 

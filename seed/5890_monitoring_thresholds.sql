@@ -1,14 +1,14 @@
--- 5890_monitoring_thresholds.sql: thresholds to begin with. What somebody has changed stays.
+-- 5890_monitoring_thresholds.sql: thresholds to begin with. Changed ones stay.
 
 CALL deploy.become_owner();
 
--- Figures and direction are given once; what a check means and asks for follows this file.
+-- Figures and direction are set once; meaning and advice of a check follow this file.
 INSERT INTO monitoring.thresholds (name, warning, critical, worse, unit, meaning, action)
 VALUES
 (
     'connections', 80, 95, 'above', '% of slots',
-    'connections in use of those that roles without special rights may have',
-    'find who holds them in monitoring.active_connections; put PgBouncer between'
+    'connections in use, of the slots for roles without special rights',
+    'find their owners in monitoring.active_connections; put PgBouncer between'
 ),
 (
     'blocked_sessions', 10, 60, 'above', 's',
@@ -42,7 +42,7 @@ VALUES
 ),
 (
     'invalid_indexes', 1, 3, 'above', 'indexes',
-    'indexes left by an interrupted build: they cost writing and serve nobody',
+    'indexes left by an interrupted build: they cost writing and serve no query',
     'REINDEX INDEX CONCURRENTLY or DROP INDEX those in monitoring.invalid_indexes'
 ),
 (
@@ -112,7 +112,7 @@ VALUES
 ),
 (
     'chunks_ahead', 24, 0, 'below', 'h',
-    'time until a hypertable has no chunk for new rows; below 0 it has none for now',
+    'time until a hypertable has no chunk for new rows; below 0 the present has none',
     'CALL monitoring.make_chunks_ahead(), and schedule it daily'
 ),
 (
@@ -123,12 +123,12 @@ VALUES
 (
     'backup_age', 26, 50, 'above', 'h',
     'time since the last backup that succeeded, or since the installation',
-    'run scripts/backup.sh and read what it says; see monitoring.backups'
+    'run scripts/backup.sh and read its output; see monitoring.backups'
 ),
 (
     'drill_age', 192, 768, 'above', 'h',
     'time since a backup was last restored and compared, or since the installation',
-    'run scripts/restore_drill.sh and read what it says; see monitoring.backups'
+    'run scripts/restore_drill.sh and read its output; see monitoring.backups'
 ),
 (
     'market_lag', 300, 1800, 'above', 's',
@@ -162,9 +162,9 @@ VALUES
 ),
 (
     'vanished_days', 1, 1, 'above', 'days',
-    'days of history that were there and vanished without one of our procedures',
-    'see monitoring.vanished_days; find who deleted them, restore them from a backup; what was '
-    'meant: INSERT INTO monitoring.dropped_ranges (relation, since, until, reason)'
+    'days of history that vanished without one of our procedures',
+    'see monitoring.vanished_days; find the deleting session, restore the days from a backup; an '
+    'intended loss: INSERT INTO monitoring.dropped_ranges (relation, since, until, reason)'
 ),
 (
     'known_holes', 1, 3, 'above', 'holes',

@@ -181,6 +181,6 @@ def test_what_is_open_is_said(db: psycopg.Connection, monitor: psycopg.Connectio
     db.execute("SELECT lo_create(0)")
     spots = dict(monitor.execute("SELECT subject, reason FROM monitoring.blind_spots").fetchall())
     assert spots == {
-        "rights of PUBLIC": "every role may use 1 objects that nobody needs, lo_create(oid)",
+        "rights of PUBLIC": "every role may use 1 objects that no role needs, lo_create(oid)",
         "large objects": "1, which no dump holds",
     }

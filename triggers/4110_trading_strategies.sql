@@ -26,7 +26,7 @@ CREATE OR REPLACE TRIGGER trading_strategies_60_counters
 AFTER INSERT ON public.trading_strategies
 FOR EACH ROW EXECUTE FUNCTION internal.forget_counter_changes();
 
--- Counters change with every closed order and are no news: the columns are named without them.
+-- Counters change with every closed order and are no news: the list of columns leaves them out.
 CREATE OR REPLACE TRIGGER trading_strategies_70_audit
 AFTER INSERT OR DELETE OR UPDATE OF
 id, user_id, name, description, symbols, timeframes, max_positions, risk_per_trade, is_active,

@@ -22,7 +22,7 @@ commission, swap, opened_at, closed_at
 ON public.trading_orders
 FOR EACH ROW EXECUTE FUNCTION internal.refuse_change_of_closed_order();
 
--- After 05_closed_is_frozen, which looks at what the API changes, not at what the deals say.
+-- After 05_closed_is_frozen, which looks at the API's changes, not at the deals'.
 CREATE OR REPLACE TRIGGER trading_orders_06_account
 BEFORE UPDATE OF mt5_order_id, account_id ON public.trading_orders
 FOR EACH ROW EXECUTE FUNCTION public.set_order_account();
@@ -51,8 +51,8 @@ FOR EACH ROW
 WHEN (NEW.strategy_id IS NULL AND NEW.signal_id IS NOT NULL AND OLD.signal_id IS NULL)
 EXECUTE FUNCTION public.set_order_strategy();
 
--- A short WHEN costs an order that does not count less than a call. What an update changes is
--- looked at within the function: PostgreSQL reads the text of a WHEN anew for each statement.
+-- A short WHEN costs an order that does not count less than a call. The function itself compares
+-- old and new values: PostgreSQL parses the text of a WHEN for each statement.
 CREATE OR REPLACE TRIGGER trading_orders_60_counters_insert
 AFTER INSERT ON public.trading_orders
 FOR EACH ROW

@@ -2,7 +2,7 @@
 
 CALL deploy.become_owner();
 
--- Only where they are missing: a hypertable's triggers are made on each of its chunks, and
+-- Only missing triggers are made: a hypertable's triggers lie on each of its chunks, and
 -- TimescaleDB 2.11 replaces none.
 DO $$
 BEGIN

@@ -8,9 +8,9 @@ AFTER TRUNCATE ON public.market_data
 FOR EACH STATEMENT EXECUTE FUNCTION internal.forget_all_bars();
 
 -- Hypertables can hand a statement's rows to a trigger since TimescaleDB 2.18. Older ones log each
--- row, which halves the speed of COPY: functions that load many log for themselves and say so by a
--- setting. The same where the table has lost a column: TimescaleDB 2.19.3 ends the server when COPY
--- then hands over the rows of a new chunk; 2.31 does not.
+-- row, which halves the speed of COPY: functions that load many rows write the log themselves and
+-- say so by a setting. A table that has lost a column is treated like this, too: TimescaleDB 2.19.3
+-- ends the server when COPY then hands over the rows of a new chunk; 2.31 does not.
 DO $$
 DECLARE
     v_version integer;
@@ -48,7 +48,8 @@ BEGIN
     AFTER UPDATE ON public.market_data
     REFERENCING OLD TABLE AS old_rows NEW TABLE AS new_rows
     FOR EACH STATEMENT EXECUTE FUNCTION internal.log_bar_changes();
-    -- a table with columnstore can't have this one: count_bars() after deleting by hand there
+    -- a table with columnstore can't have this trigger: call count_bars() after deleting by hand
+    -- there
     IF NOT monitoring.has_columnstore('market_data') THEN
         CREATE TRIGGER market_data_50_deleted
         AFTER DELETE ON public.market_data

@@ -4,7 +4,7 @@ CALL deploy.become_owner();
 
 -- Each child is summed on its own and joined as one row a user: joining the children themselves
 -- would multiply their rows (4 strategies x 400 signals x 200 orders count each order 1,600 times).
--- A filter on user_id reaches into each of the three.
+-- A filter on user_id reaches into each of the three sums.
 CREATE OR REPLACE VIEW public.user_trading_stats
 WITH (security_invoker = TRUE) AS
 WITH strategies AS (

@@ -62,8 +62,8 @@ COMMENT ON COLUMN public.open_positions_with_session.swap IS
 'Accumulated swap, account currency; a charge is negative.';
 COMMENT ON COLUMN public.open_positions_with_session.commission IS
 'Commission so far, account currency; a charge is negative.';
-COMMENT ON COLUMN public.open_positions_with_session.open_time IS 'When it was opened, UTC.';
-COMMENT ON COLUMN public.open_positions_with_session.updated_at IS 'When it last changed, UTC.';
+COMMENT ON COLUMN public.open_positions_with_session.open_time IS 'Time of opening, UTC.';
+COMMENT ON COLUMN public.open_positions_with_session.updated_at IS 'Time of the last change, UTC.';
 COMMENT ON COLUMN public.open_positions_with_session.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.open_positions_with_session.account_number IS
 'Login at the server of the broker.';
@@ -72,15 +72,15 @@ COMMENT ON COLUMN public.open_positions_with_session.user_id IS 'Owner.';
 COMMENT ON COLUMN public.open_positions_with_session.identifier IS
 'Position identifier of MT5, which stays when the ticket changes.';
 COMMENT ON COLUMN public.open_positions_with_session.time IS
-'Opened, seconds since 1970 on the server''s clock.';
+'Time of opening, seconds since 1970 on the server''s clock.';
 COMMENT ON COLUMN public.open_positions_with_session.time_msc IS
-'Opened, milliseconds since 1970 on the server''s clock.';
+'Time of opening, milliseconds since 1970 on the server''s clock.';
 COMMENT ON COLUMN public.open_positions_with_session.time_update IS
-'Changed, seconds since 1970 on the server''s clock.';
+'Time of the last change, seconds since 1970 on the server''s clock.';
 COMMENT ON COLUMN public.open_positions_with_session.time_update_msc IS
-'Changed, milliseconds since 1970 on the server''s clock.';
+'Time of the last change, milliseconds since 1970 on the server''s clock.';
 COMMENT ON COLUMN public.open_positions_with_session.magic IS
-'Number of the program that opened it.';
+'Magic number: the program that opened the position.';
 COMMENT ON COLUMN public.open_positions_with_session.reason IS 'POSITION_REASON of MT5.';
 COMMENT ON COLUMN public.open_positions_with_session.comment IS 'Comment, as the broker left it.';
 COMMENT ON COLUMN public.open_positions_with_session.external_id IS 'Identifier at the exchange.';

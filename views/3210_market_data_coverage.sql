@@ -1,9 +1,9 @@
--- 3210_market_data_coverage.sql: from when to when there are bars, and how many.
+-- 3210_market_data_coverage.sql: first bar, last bar and number of bars of each series.
 
 CALL deploy.become_owner();
 
--- The ends come from the key, one descent each: they hold whatever was deleted. The count is kept.
--- Not security_invoker: the log of changes is read by its owner only.
+-- The ends come from the key, one descent each, and are right after every deletion. The count is
+-- kept. Not security_invoker: the log of changes is read by its owner only.
 CREATE OR REPLACE VIEW public.market_data_coverage AS
 WITH changes AS (
     SELECT
@@ -52,7 +52,7 @@ LEFT JOIN LATERAL (
 ) AS l ON TRUE;
 
 COMMENT ON VIEW public.market_data_coverage IS
-'One row a series: its first and last bar and how many there are, without reading the bars.';
+'One row a series: first bar, last bar and number of bars, without reading the bars.';
 COMMENT ON COLUMN public.market_data_coverage.symbol IS 'Symbol.';
 COMMENT ON COLUMN public.market_data_coverage.timeframe IS 'MT5 timeframe.';
 COMMENT ON COLUMN public.market_data_coverage.first_timestamp IS
@@ -60,5 +60,5 @@ COMMENT ON COLUMN public.market_data_coverage.first_timestamp IS
 COMMENT ON COLUMN public.market_data_coverage.last_timestamp IS
 'Opening of the last bar, UTC; NULL without any.';
 COMMENT ON COLUMN public.market_data_coverage.bars IS 'Number of bars.';
-COMMENT ON COLUMN public.market_data_coverage.source IS 'Who delivered them; NULL unknown.';
+COMMENT ON COLUMN public.market_data_coverage.source IS 'Deliverer of the bars; NULL unknown.';
 COMMENT ON COLUMN public.market_data_coverage.clock IS 'Clock of the source.';

@@ -25,16 +25,17 @@ SELECT
 FROM public.mt5_order_sends AS s
 LEFT JOIN public.mt5_codes AS c ON c.kind = 'retcode' AND s.retcode = c.code;
 
-COMMENT ON VIEW public.mt5_order_send_quality IS 'One row an order_send: how well it went.';
+COMMENT ON VIEW public.mt5_order_send_quality IS
+'One row an order_send: slippage, latency and outcome.';
 COMMENT ON COLUMN public.mt5_order_send_quality.id IS 'Row of mt5_order_sends.';
 COMMENT ON COLUMN public.mt5_order_send_quality.account_id IS 'Trading account.';
-COMMENT ON COLUMN public.mt5_order_send_quality.sent_at IS 'When the gateway called, UTC.';
+COMMENT ON COLUMN public.mt5_order_send_quality.sent_at IS 'Time of the gateway''s call, UTC.';
 COMMENT ON COLUMN public.mt5_order_send_quality.symbol IS 'Symbol as the broker spells it.';
 COMMENT ON COLUMN public.mt5_order_send_quality.retcode IS 'Answer; NULL when none came.';
-COMMENT ON COLUMN public.mt5_order_send_quality.retcode_name IS 'Its name, where known.';
+COMMENT ON COLUMN public.mt5_order_send_quality.retcode_name IS 'Name of the answer, where known.';
 COMMENT ON COLUMN public.mt5_order_send_quality.is_rejected IS
-'TRUE unless it was placed, done or done in part.';
-COMMENT ON COLUMN public.mt5_order_send_quality.latency IS 'From the call to its answer.';
+'TRUE unless the order was placed, done or done in part.';
+COMMENT ON COLUMN public.mt5_order_send_quality.latency IS 'Time from the call to its answer.';
 COMMENT ON COLUMN public.mt5_order_send_quality.requested_price IS 'Price asked for.';
 COMMENT ON COLUMN public.mt5_order_send_quality.filled_price IS 'Price of the deal.';
 COMMENT ON COLUMN public.mt5_order_send_quality.requested_volume IS 'Volume asked for, lots.';

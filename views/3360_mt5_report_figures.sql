@@ -2,8 +2,8 @@
 
 CALL deploy.become_owner();
 
--- Equal in all printed digits: a given 0.83 and our 0.829845 are. Where the terminal prints 0 or
--- its largest number for what there is none of (no loss, no fall), NULL is ours.
+-- Equal in all printed digits: a given 0.83 and our 0.829845 are. Where a figure does not exist (no
+-- loss, no fall), the terminal prints 0 or its largest number, and ours is NULL.
 CREATE OR REPLACE VIEW public.mt5_report_figures WITH (security_invoker = TRUE) AS
 SELECT
     r.account_id,
@@ -28,13 +28,13 @@ CROSS JOIN
 WHERE r.figures ? m.figure;
 
 COMMENT ON VIEW public.mt5_report_figures IS
-'Each result that the terminal printed into a report, and the same of the deals stored here.';
+'Each result that the terminal printed into a report, beside the result of the stored deals.';
 COMMENT ON COLUMN public.mt5_report_figures.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.mt5_report_figures.report_id IS 'Row in mt5_reports.';
 COMMENT ON COLUMN public.mt5_report_figures.figure IS
 'Name of the result, such as net_profit; docs/reference/performance.md has the definitions.';
 COMMENT ON COLUMN public.mt5_report_figures.given IS
 'As printed: account currency, percent or a number.';
-COMMENT ON COLUMN public.mt5_report_figures.value IS 'The same of our deals, unrounded.';
+COMMENT ON COLUMN public.mt5_report_figures.value IS 'Result of the stored deals, unrounded.';
 COMMENT ON COLUMN public.mt5_report_figures.is_equal IS
 'TRUE when both agree in all printed digits.';

@@ -1,4 +1,4 @@
--- 3380_mt5_trip_results.sql: round trips with holding time and excursion.
+-- 3380_mt5_trip_results.sql: trips with holding time and excursion.
 
 CALL deploy.become_owner();
 
@@ -53,11 +53,11 @@ LEFT JOIN LATERAL (
 ) AS b ON TRUE;
 
 COMMENT ON VIEW public.mt5_trip_results IS
-'Round trips of the accounts with net result, holding time and excursion; open ones have no
-closed_at.';
+'Trips of the accounts with net result, holding time and excursion; open ones have no closed_at.';
 COMMENT ON COLUMN public.mt5_trip_results.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.mt5_trip_results.position_id IS 'Position, for life.';
-COMMENT ON COLUMN public.mt5_trip_results.leg IS '1, and one more after each reversal.';
+COMMENT ON COLUMN public.mt5_trip_results.leg IS
+'Leg of the position: 1, and one more after each reversal.';
 COMMENT ON COLUMN public.mt5_trip_results.symbol IS 'Symbol as the broker spells it.';
 COMMENT ON COLUMN public.mt5_trip_results.canonical_symbol IS 'Symbol as in market_data.';
 COMMENT ON COLUMN public.mt5_trip_results.side IS 'BUY or SELL; NULL for money alone.';
@@ -74,9 +74,9 @@ COMMENT ON COLUMN public.mt5_trip_results.swap IS 'Swap, account currency.';
 COMMENT ON COLUMN public.mt5_trip_results.fee IS 'Fees, account currency.';
 COMMENT ON COLUMN public.mt5_trip_results.net_result IS
 'profit + commission + swap + fee, account currency.';
-COMMENT ON COLUMN public.mt5_trip_results.opened_at IS 'When it was opened, UTC.';
-COMMENT ON COLUMN public.mt5_trip_results.closed_at IS 'When it became flat, UTC.';
-COMMENT ON COLUMN public.mt5_trip_results.holding_time IS 'From opening to flat.';
+COMMENT ON COLUMN public.mt5_trip_results.opened_at IS 'Time of opening, UTC.';
+COMMENT ON COLUMN public.mt5_trip_results.closed_at IS 'Time of closing, UTC.';
+COMMENT ON COLUMN public.mt5_trip_results.holding_time IS 'Time from opening to closing.';
 COMMENT ON COLUMN public.mt5_trip_results.favourable_excursion IS
 'Furthest the price went in favour of the trip, quote currency, not below 0; NULL without bars.';
 COMMENT ON COLUMN public.mt5_trip_results.adverse_excursion IS
@@ -109,9 +109,9 @@ INNER JOIN public.mt5_trips AS x
         AND x.close_by_orders @> ARRAY[o.close_by_order];
 
 COMMENT ON VIEW public.mt5_trip_links IS
-'Trips that one order closed by each other, each pair from both sides.';
+'Pairs of trips that an order closed against each other, each pair from both sides.';
 COMMENT ON COLUMN public.mt5_trip_links.account_id IS 'Trading account.';
-COMMENT ON COLUMN public.mt5_trip_links.close_by_order IS 'Order that closed both.';
+COMMENT ON COLUMN public.mt5_trip_links.close_by_order IS 'Order that closed both trips.';
 COMMENT ON COLUMN public.mt5_trip_links.position_id IS 'Position of the one trip.';
 COMMENT ON COLUMN public.mt5_trip_links.leg IS 'Leg of the one trip.';
 COMMENT ON COLUMN public.mt5_trip_links.other_position_id IS 'Position of the other trip.';

@@ -1,4 +1,4 @@
--- 3381_ledger_of_deals.sql: what trips, orders and balance operations should hold by the deals.
+-- 3381_ledger_of_deals.sql: trips, orders and balance operations as the deals make them.
 
 CALL deploy.become_owner();
 
@@ -8,7 +8,7 @@ CALL deploy.become_owner();
 
 -- A trip is (account, position, leg), its deals in the order (time_msc, ticket). A reversal (INOUT)
 -- closes what is open with its profit and swap and opens the rest in the next leg; commission and
--- fee go by volume, and what rounding leaves stays with the new leg, so that sums are exact.
+-- fee go by volume, and the rest after rounding stays with the new leg, so that sums are exact.
 -- Not security_invoker: the proofs read it for rubi_monitor, who may not read deals.
 CREATE OR REPLACE VIEW internal.trips_of_deals AS
 WITH deals AS (
@@ -63,7 +63,7 @@ split AS (
     SELECT
         w.*,
         CASE
-            -- only what lies on the other side can be closed
+            -- only volume on the other side can be closed
             WHEN w.is_reversal THEN least(w.volume, greatest((2 * w.type - 1) * w.net_before, 0))
             WHEN w.is_out THEN w.volume
             ELSE 0
@@ -181,10 +181,11 @@ LEFT JOIN public.trading_deals AS c
         AND l.closed > 0
         AND l.closed >= l.opened;
 
-COMMENT ON VIEW internal.trips_of_deals IS 'What mt5_trips should hold: the trips of all deals.';
+COMMENT ON VIEW internal.trips_of_deals IS
+'Contents that mt5_trips should have: the trips of all deals.';
 
--- The deals are right about volume, prices, times and money; what the API alone knows of its own
--- orders stays. The fee has no column in the base: it is part of commission here, so that
+-- The deals decide volume, prices, times and money; facts that only the API knows of its orders
+-- stay. The fee has no column in the base: it is part of commission here, so that
 -- profit + commission + swap is the trip's net result.
 -- Not security_invoker: the proofs read it for rubi_monitor, who may not read orders.
 CREATE OR REPLACE VIEW internal.orders_of_trips AS
@@ -226,14 +227,15 @@ LEFT JOIN public.trading_orders AS o ON t.trading_order_id = o.id
 LEFT JOIN public.mt5_orders AS m ON t.account_id = m.account_id AND t.open_order = m.ticket
 LEFT JOIN public.mt5_codes AS c
     ON c.kind = 'order_type' AND m.type = c.code AND c.code BETWEEN 0 AND 7
--- nothing was traded where only money is left
+-- a trip with money alone has no trade
 WHERE t.side IS NOT NULL;
 
 COMMENT ON VIEW internal.orders_of_trips IS
-'What the rows of trading_orders that belong to trips should hold; id is NULL where there is none.';
+'Contents that the rows of trading_orders of trips should have; id is NULL where the row is
+missing.';
 
--- What moves the balance without a trade; fills of orders move it, too, and are trades.
--- Not security_invoker: the proofs read it for rubi_monitor, who may not read deals.
+-- Deals that move the balance without a trade; fills of orders move the balance, too, and are
+-- trades. Not security_invoker: the proofs read it for rubi_monitor, who may not read deals.
 CREATE OR REPLACE VIEW internal.operations_of_deals AS
 SELECT
     d.ticket,
@@ -251,9 +253,9 @@ WHERE
     AND d.profit + d.commission + d.swap + d.fee <> 0;
 
 COMMENT ON VIEW internal.operations_of_deals IS
-'What balance_operations should hold of the deals.';
+'Contents that balance_operations should have by the deals.';
 
--- Each column is the table's column of that name, and so is its comment.
+-- Each column has the name and the comment of the table's column.
 DO $$
 DECLARE
     v_column record;

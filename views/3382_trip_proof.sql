@@ -2,8 +2,8 @@
 
 CALL deploy.become_owner();
 
--- What should be, EXCEPT what is: all columns of trips and balance operations, of orders those that
--- the deals alone decide. Type, stop, target and strategy may be the API's.
+-- Rows by the deals EXCEPT rows of the tables: all columns of trips and balance operations, and of
+-- orders the columns that the deals alone decide. Type, stop, target and strategy may be the API's.
 -- Not security_invoker: rubi_monitor counts rows that it may not read.
 CREATE OR REPLACE VIEW monitoring.trip_violations AS
 WITH trips AS MATERIALIZED (
@@ -198,7 +198,7 @@ SELECT
     'balance operation is not what its deal says' AS problem
 FROM operation_problems AS p
 UNION ALL
--- one whose deal isn't stored was entered by hand
+-- an operation whose deal isn't stored was entered by hand
 SELECT
     b.account_id,
     NULL AS position_id,
@@ -214,14 +214,14 @@ LEFT JOIN internal.operations_of_deals AS v
 WHERE v.ticket IS NULL;
 
 COMMENT ON VIEW monitoring.trip_violations IS
-'Trips, orders of trips and balance operations that are not what the deals say. No row when all is
+'Trips, orders of trips and balance operations that differ from the deals. No row when all is
 well.';
 COMMENT ON COLUMN monitoring.trip_violations.account_id IS 'Trading account.';
 COMMENT ON COLUMN monitoring.trip_violations.position_id IS
-'Position, for life; NULL for what belongs to none.';
+'Position, for life; NULL for rows of no position.';
 COMMENT ON COLUMN monitoring.trip_violations.leg IS 'Leg of the position, from 1.';
 COMMENT ON COLUMN monitoring.trip_violations.trading_order_id IS
 'Row in trading_orders, where the problem is one of orders.';
 COMMENT ON COLUMN monitoring.trip_violations.mt5_deal_id IS
 'Deal, where the problem is one of balance operations.';
-COMMENT ON COLUMN monitoring.trip_violations.problem IS 'What differs from what.';
+COMMENT ON COLUMN monitoring.trip_violations.problem IS 'Both sides of the difference.';

@@ -1,4 +1,4 @@
--- 3420_account_states.sql: account snapshots with the account they belong to, and what it held.
+-- 3420_account_states.sql: account snapshots with the account they belong to.
 
 CALL deploy.become_owner();
 
@@ -28,7 +28,7 @@ COMMENT ON VIEW public.account_states IS
 COMMENT ON COLUMN public.account_states.user_id IS 'Owner.';
 COMMENT ON COLUMN public.account_states.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.account_states.session_id IS 'Session that reported the state.';
-COMMENT ON COLUMN public.account_states.timestamp IS 'When the state was taken, UTC.';
+COMMENT ON COLUMN public.account_states.timestamp IS 'Time of the state, UTC.';
 COMMENT ON COLUMN public.account_states.balance IS 'Balance, account currency.';
 COMMENT ON COLUMN public.account_states.equity IS 'Balance plus floating result, account currency.';
 COMMENT ON COLUMN public.account_states.margin IS 'Margin in use, account currency.';

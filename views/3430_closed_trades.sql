@@ -27,8 +27,8 @@ LEFT JOIN public.mt5_accounts AS a ON o.account_id = a.id
 WHERE o.closed_at IS NOT NULL AND o.close_price IS NOT NULL;
 
 COMMENT ON VIEW public.closed_trades IS
-'Closed orders that traded, one row each, with the net result and its currency. A pending order
-that was cancelled is none.';
+'Closed orders that traded, one row each, with the net result and its currency. A pending order that
+was cancelled is no trade.';
 COMMENT ON COLUMN public.closed_trades.order_id IS 'Order.';
 COMMENT ON COLUMN public.closed_trades.user_id IS 'Owner.';
 COMMENT ON COLUMN public.closed_trades.strategy_id IS 'Strategy; NULL for none.';
@@ -38,8 +38,8 @@ COMMENT ON COLUMN public.closed_trades.currency IS
 COMMENT ON COLUMN public.closed_trades.symbol IS 'Symbol as the broker spells it.';
 COMMENT ON COLUMN public.closed_trades.order_type IS 'MT5 order type.';
 COMMENT ON COLUMN public.closed_trades.volume IS 'Volume in lots.';
-COMMENT ON COLUMN public.closed_trades.opened_at IS 'When it was opened, UTC.';
-COMMENT ON COLUMN public.closed_trades.closed_at IS 'When it was closed, UTC.';
+COMMENT ON COLUMN public.closed_trades.opened_at IS 'Time of opening, UTC.';
+COMMENT ON COLUMN public.closed_trades.closed_at IS 'Time of closing, UTC.';
 COMMENT ON COLUMN public.closed_trades.closed_on IS
 'UTC day of closing, which its result counts for.';
 COMMENT ON COLUMN public.closed_trades.profit IS

@@ -4,7 +4,7 @@ CALL deploy.become_owner();
 
 -- Each a sum of closed_trades with the same columns, one row a user, currency and group: money of
 -- two currencies has no sum. Days and months count by closing, as the metrics do; session, weekday
--- and hour by opening, which is what a trader can choose.
+-- and hour by opening, which a trader can choose.
 
 CREATE OR REPLACE VIEW public.daily_results
 WITH (security_invoker = TRUE) AS
@@ -104,7 +104,7 @@ FROM public.closed_trades AS t
 GROUP BY 1, 2, 3;
 COMMENT ON VIEW public.strategy_results IS
 'Results of closed trades by strategy, one row a user and currency.';
-COMMENT ON COLUMN public.strategy_results.strategy_id IS 'Strategy; NULL for trades of none.';
+COMMENT ON COLUMN public.strategy_results.strategy_id IS 'Strategy; NULL for trades without one.';
 
 CREATE OR REPLACE VIEW public.session_results
 WITH (security_invoker = TRUE) AS
@@ -145,7 +145,7 @@ COMMENT ON VIEW public.session_results IS
 'Results of closed trades by market session of opening, one row a user and currency.';
 COMMENT ON COLUMN public.session_results.session IS
 'Markets open when the trade was opened: Tokyo 9 to 18, London and New York 8 to 17, local time;
-several while they overlap, empty when none.';
+several while they overlap, empty when all are closed.';
 
 CREATE OR REPLACE VIEW public.weekday_results
 WITH (security_invoker = TRUE) AS
@@ -198,7 +198,7 @@ COMMENT ON VIEW public.hour_results IS
 'Results of closed trades by hour of opening, one row a user and currency.';
 COMMENT ON COLUMN public.hour_results.hour IS 'Hour of opening, UTC, 0 to 23.';
 
--- what these views say alike
+-- columns that these views share
 DO $$
 DECLARE
     v_view text;
@@ -215,8 +215,8 @@ BEGIN
                 ('user_id', 'Owner.'),
                 ('currency', 'Currency of the money columns; NULL without an account.'),
                 ('trades', 'Closed trades.'),
-                ('winning_trades', 'Those with a net result above zero.'),
-                ('losing_trades', 'Those with a net result below zero.'),
+                ('winning_trades', 'Trades with a net result above zero.'),
+                ('losing_trades', 'Trades with a net result below zero.'),
                 ('win_rate', 'Winning trades in percent of all, 0 to 100.'),
                 ('net_profit', 'Sum of net results, account currency.'),
                 ('gross_profit', 'Net results of the winning trades, account currency.'),

@@ -51,8 +51,8 @@ FROM highs AS h
 INNER JOIN public.mt5_accounts AS a ON h.account_id = a.id;
 
 COMMENT ON VIEW public.daily_equity IS
-'Equity curve and drawdown of each account by UTC day with snapshots. As the account shows it: a
-deposit raises the curve, a withdrawal lowers it.';
+'Equity curve and drawdown of each account by UTC day with snapshots. The curve is the account''s
+own: a deposit raises the curve, a withdrawal lowers the curve.';
 COMMENT ON COLUMN public.daily_equity.user_id IS 'Owner.';
 COMMENT ON COLUMN public.daily_equity.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.daily_equity.currency IS 'Currency of the money columns.';
@@ -68,7 +68,7 @@ COMMENT ON COLUMN public.daily_equity.equity_high IS
 COMMENT ON COLUMN public.daily_equity.drawdown IS
 'Last equity below that high, account currency, 0 or positive.';
 COMMENT ON COLUMN public.daily_equity.drawdown_percent IS
-'The same in percent of the high; NULL while that is not positive.';
+'Drawdown in percent of the high; NULL while the high is not positive.';
 
 CREATE OR REPLACE VIEW public.trade_series
 WITH (security_invoker = TRUE) AS
@@ -123,12 +123,12 @@ COMMENT ON VIEW public.trade_series IS
 'Streaks: closed trades in a row that won, lost or broke even, of each user, strategy and
 currency.';
 COMMENT ON COLUMN public.trade_series.user_id IS 'Owner.';
-COMMENT ON COLUMN public.trade_series.strategy_id IS 'Strategy; NULL for trades of none.';
+COMMENT ON COLUMN public.trade_series.strategy_id IS 'Strategy; NULL for trades without one.';
 COMMENT ON COLUMN public.trade_series.currency IS
 'Currency of net_profit; NULL without an account.';
 COMMENT ON COLUMN public.trade_series.number IS 'Number of the series, 1 for the first.';
 COMMENT ON COLUMN public.trade_series.side IS '1 for wins, -1 for losses, 0 for break-even trades.';
 COMMENT ON COLUMN public.trade_series.trades IS 'Trades in the series.';
 COMMENT ON COLUMN public.trade_series.net_profit IS 'Sum of their net results, account currency.';
-COMMENT ON COLUMN public.trade_series.first_closed_at IS 'When its first trade was closed, UTC.';
-COMMENT ON COLUMN public.trade_series.last_closed_at IS 'When its last trade was closed, UTC.';
+COMMENT ON COLUMN public.trade_series.first_closed_at IS 'Closing of the first trade, UTC.';
+COMMENT ON COLUMN public.trade_series.last_closed_at IS 'Closing of the last trade, UTC.';

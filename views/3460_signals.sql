@@ -1,4 +1,4 @@
--- 3460_signals.sql: how signals were carried out.
+-- 3460_signals.sql: execution of signals.
 
 CALL deploy.become_owner();
 
@@ -27,13 +27,13 @@ LEFT JOIN public.trading_orders AS o ON s.id = o.signal_id
 WHERE s.status = 'EXECUTED';
 
 COMMENT ON VIEW public.signal_executions IS
-'Executed signals, one row each: the price asked for against the fill, and how long it took.';
+'Executed signals, one row each: the price asked for against the fill, and the time to the fill.';
 COMMENT ON COLUMN public.signal_executions.signal_id IS 'Signal.';
 COMMENT ON COLUMN public.signal_executions.user_id IS 'Owner.';
 COMMENT ON COLUMN public.signal_executions.strategy_id IS 'Strategy; NULL for none.';
 COMMENT ON COLUMN public.signal_executions.symbol IS 'Symbol as the broker spells it.';
 COMMENT ON COLUMN public.signal_executions.signal_type IS 'BUY, SELL, CLOSE_BUY or CLOSE_SELL.';
-COMMENT ON COLUMN public.signal_executions.order_id IS 'Order that came of it; NULL for none.';
+COMMENT ON COLUMN public.signal_executions.order_id IS 'Order made of the signal; NULL for none.';
 COMMENT ON COLUMN public.signal_executions.signal_price IS
 'Price asked for, quote currency; NULL at market.';
 COMMENT ON COLUMN public.signal_executions.fill_price IS
@@ -41,11 +41,12 @@ COMMENT ON COLUMN public.signal_executions.fill_price IS
 COMMENT ON COLUMN public.signal_executions.slippage IS
 'Fill against signal price, quote currency: positive is worse for the trader, negative better;
 NULL when either price is unknown.';
-COMMENT ON COLUMN public.signal_executions.signal_time IS 'When the strategy gave the signal, UTC.';
-COMMENT ON COLUMN public.signal_executions.received_at IS 'When the platform received it, UTC.';
-COMMENT ON COLUMN public.signal_executions.executed_at IS 'When it was executed, UTC.';
-COMMENT ON COLUMN public.signal_executions.transit IS 'From signal to receipt.';
-COMMENT ON COLUMN public.signal_executions.latency IS 'From receipt to execution.';
+COMMENT ON COLUMN public.signal_executions.signal_time IS
+'Time when the strategy gave the signal, UTC.';
+COMMENT ON COLUMN public.signal_executions.received_at IS 'Time of receipt, UTC.';
+COMMENT ON COLUMN public.signal_executions.executed_at IS 'Time of execution, UTC.';
+COMMENT ON COLUMN public.signal_executions.transit IS 'Time from signal to receipt.';
+COMMENT ON COLUMN public.signal_executions.latency IS 'Time from receipt to execution.';
 
 CREATE OR REPLACE VIEW public.execution_quality
 WITH (security_invoker = TRUE) AS
@@ -69,7 +70,8 @@ COMMENT ON COLUMN public.execution_quality.user_id IS 'Owner.';
 COMMENT ON COLUMN public.execution_quality.strategy_id IS 'Strategy; NULL for none.';
 COMMENT ON COLUMN public.execution_quality.symbol IS 'Symbol as the broker spells it.';
 COMMENT ON COLUMN public.execution_quality.signals IS 'Executed signals.';
-COMMENT ON COLUMN public.execution_quality.priced_signals IS 'Those whose slippage is known.';
+COMMENT ON COLUMN public.execution_quality.priced_signals IS
+'Executed signals with a known slippage.';
 COMMENT ON COLUMN public.execution_quality.average_slippage IS
 'Mean slippage, quote currency; positive is worse for the trader.';
 COMMENT ON COLUMN public.execution_quality.worst_slippage IS 'Largest slippage, quote currency.';
@@ -103,7 +105,7 @@ LEFT JOIN public.trading_orders AS o ON s.id = o.signal_id
 GROUP BY s.user_id, s.strategy_id;
 
 COMMENT ON VIEW public.signal_funnel IS
-'What became of signals, by strategy, from received to won.';
+'Outcome of signals, by strategy, from received to won.';
 COMMENT ON COLUMN public.signal_funnel.user_id IS 'Owner.';
 COMMENT ON COLUMN public.signal_funnel.strategy_id IS 'Strategy; NULL for none.';
 COMMENT ON COLUMN public.signal_funnel.signals IS 'Signals received.';
@@ -111,8 +113,8 @@ COMMENT ON COLUMN public.signal_funnel.pending IS 'Not decided yet.';
 COMMENT ON COLUMN public.signal_funnel.rejected IS 'Rejected.';
 COMMENT ON COLUMN public.signal_funnel.expired IS 'Expired.';
 COMMENT ON COLUMN public.signal_funnel.executed IS 'Executed.';
-COMMENT ON COLUMN public.signal_funnel.orders IS 'Signals that an order came of.';
-COMMENT ON COLUMN public.signal_funnel.closed IS 'Those whose order traded and is closed.';
-COMMENT ON COLUMN public.signal_funnel.won IS 'Those whose order has a net result above zero.';
+COMMENT ON COLUMN public.signal_funnel.orders IS 'Signals with an order.';
+COMMENT ON COLUMN public.signal_funnel.closed IS 'Signals whose order traded and is closed.';
+COMMENT ON COLUMN public.signal_funnel.won IS 'Signals whose order has a net result above zero.';
 COMMENT ON COLUMN public.signal_funnel.execution_rate IS
-'Executed in percent of decided signals, 0 to 100; NULL while none is decided.';
+'Executed signals in percent of decided ones, 0 to 100; NULL while no signal is decided.';

@@ -1,4 +1,4 @@
--- 3500_account_risk.sql: how far each account is from trouble.
+-- 3500_account_risk.sql: distance of each account from trouble.
 
 CALL deploy.become_owner();
 
@@ -78,7 +78,7 @@ COMMENT ON COLUMN public.account_risk.account_number IS 'Login at the broker''s 
 COMMENT ON COLUMN public.account_risk.broker IS 'Name of the broker.';
 COMMENT ON COLUMN public.account_risk.currency IS 'Currency of the money columns.';
 COMMENT ON COLUMN public.account_risk.as_of IS
-'Latest heartbeat of any of its sessions, which the figures are of, UTC.';
+'Latest heartbeat of any of its sessions, the time of the figures, UTC.';
 COMMENT ON COLUMN public.account_risk.balance IS 'Balance, account currency.';
 COMMENT ON COLUMN public.account_risk.equity IS 'Balance plus floating result, account currency.';
 COMMENT ON COLUMN public.account_risk.margin IS 'Margin in use, account currency.';
@@ -89,8 +89,8 @@ COMMENT ON COLUMN public.account_risk.equity_high IS
 COMMENT ON COLUMN public.account_risk.drawdown IS
 'Equity below that mark, account currency, 0 or positive.';
 COMMENT ON COLUMN public.account_risk.drawdown_percent IS
-'The same in percent of the mark; NULL while that is not positive.';
-COMMENT ON COLUMN public.account_risk.day_start IS 'When the server''s day began, UTC.';
+'Drawdown in percent of the mark; NULL while the mark is not positive.';
+COMMENT ON COLUMN public.account_risk.day_start IS 'Beginning of the server''s day, UTC.';
 COMMENT ON COLUMN public.account_risk.day_balance IS
 'Balance the day opened with: the last snapshot before it, else the first within; account
 currency.';
@@ -104,6 +104,7 @@ COMMENT ON COLUMN public.account_risk.margin_call_level IS
 COMMENT ON COLUMN public.account_risk.stop_out_level IS
 'Margin level of the stop-out, percent; NULL while unknown or given in money.';
 COMMENT ON COLUMN public.account_risk.distance_to_margin_call IS
-'What equity may lose before the margin call, account currency, negative when it is past; NULL
-when no margin is in use or the level is unknown.';
-COMMENT ON COLUMN public.account_risk.distance_to_stop_out IS 'The same before the stop-out.';
+'Loss of equity until the margin call, account currency, negative after the call; NULL when no
+margin is in use or the level is unknown.';
+COMMENT ON COLUMN public.account_risk.distance_to_stop_out IS
+'Loss of equity until the stop-out, account currency; NULL as for the margin call.';

@@ -1,4 +1,4 @@
--- 3510_exposure.sql: what is open now, by symbol and by currency.
+-- 3510_exposure.sql: open positions by symbol and by currency.
 
 CALL deploy.become_owner();
 
@@ -25,7 +25,7 @@ COMMENT ON VIEW public.exposure_by_symbol IS
 'Open positions of active sessions by symbol, one row a user, currency and symbol.';
 COMMENT ON COLUMN public.exposure_by_symbol.user_id IS 'Owner.';
 COMMENT ON COLUMN public.exposure_by_symbol.currency IS
-'Deposit currency of the accounts, that of the money columns.';
+'Deposit currency of the accounts and of the money columns.';
 COMMENT ON COLUMN public.exposure_by_symbol.symbol IS 'Symbol as the broker spells it.';
 COMMENT ON COLUMN public.exposure_by_symbol.positions IS 'Open positions.';
 COMMENT ON COLUMN public.exposure_by_symbol.long_volume IS 'Lots bought.';
@@ -58,7 +58,7 @@ COMMENT ON VIEW public.exposure_by_currency IS
 different symbols are different amounts: only the money has a sum.';
 COMMENT ON COLUMN public.exposure_by_currency.user_id IS 'Owner.';
 COMMENT ON COLUMN public.exposure_by_currency.currency IS
-'Deposit currency of the accounts, that of the money columns.';
+'Deposit currency of the accounts and of the money columns.';
 COMMENT ON COLUMN public.exposure_by_currency.positions IS 'Open positions.';
 COMMENT ON COLUMN public.exposure_by_currency.symbols IS 'Symbols with an open position.';
 COMMENT ON COLUMN public.exposure_by_currency.profit IS 'Floating result, account currency.';

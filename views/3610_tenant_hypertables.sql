@@ -1,9 +1,9 @@
--- 3610_tenant_hypertables.sql: what a tenant sees of the hypertables.
+-- 3610_tenant_hypertables.sql: a tenant's views of the hypertables.
 
 CALL deploy.become_owner();
 
--- Not security_invoker: row security does not reach the chunks of a hypertable, grants do, so a
--- tenant gets no right on a hypertable at all. These views run as their owner and filter; the
+-- Not security_invoker: row security does not reach the chunks of a hypertable, but grants do, so a
+-- tenant gets no right on a hypertable. These views run as their owner and filter; the
 -- barrier keeps functions of a query from seeing rows before the filter, the check option keeps
 -- rows of other users from being written.
 CREATE OR REPLACE VIEW public.my_account_snapshots
@@ -38,9 +38,9 @@ COMMENT ON COLUMN public.my_account_snapshots.margin_free IS
 COMMENT ON COLUMN public.my_account_snapshots.margin_level IS 'Equity over margin in percent.';
 COMMENT ON COLUMN public.my_account_snapshots.profit IS
 'Floating result of the open positions, account currency.';
-COMMENT ON COLUMN public.my_account_snapshots.timestamp IS 'When the state was taken, UTC.';
+COMMENT ON COLUMN public.my_account_snapshots.timestamp IS 'Time of the state, UTC.';
 
--- Not security_invoker: bars belong to nobody, but tenants get no right on a hypertable.
+-- Not security_invoker: bars belong to no user, but tenants get no right on a hypertable.
 CREATE OR REPLACE VIEW public.market_bars
 WITH (security_barrier = TRUE) AS
 SELECT
@@ -59,7 +59,7 @@ FROM public.market_data AS m;
 COMMENT ON VIEW public.market_bars IS 'market_data for tenants, read only.';
 COMMENT ON COLUMN public.market_bars.symbol IS 'Symbol of the series.';
 COMMENT ON COLUMN public.market_bars.timeframe IS 'MT5 timeframe: M1 to MN1.';
-COMMENT ON COLUMN public.market_bars.timestamp IS 'When the bar opened, UTC.';
+COMMENT ON COLUMN public.market_bars.timestamp IS 'Opening of the bar, UTC.';
 COMMENT ON COLUMN public.market_bars.open IS 'First price of the bar, quote currency.';
 COMMENT ON COLUMN public.market_bars.high IS 'Highest price of the bar, quote currency.';
 COMMENT ON COLUMN public.market_bars.low IS 'Lowest price of the bar, quote currency.';

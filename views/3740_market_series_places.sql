@@ -1,4 +1,4 @@
--- 3740_market_series_places.sql: where the bars of a series lie: hypertable, lake, or both.
+-- 3740_market_series_places.sql: places of the bars of a series: hypertable, lake, or both.
 
 CALL deploy.become_owner();
 

@@ -1,9 +1,9 @@
--- 3800_open_rights.sql: what PUBLIC may do that grants/6020_extensions.sql takes back.
+-- 3800_open_rights.sql: rights of PUBLIC that grants/6020_extensions.sql takes back.
 
 CALL deploy.become_owner();
 
 -- The rule is that of grants/6020_extensions.sql, which a superuser runs and which therefore reads
--- nothing of ours; a test compares the two.
+-- no object of ours; a test compares the two.
 CREATE OR REPLACE VIEW monitoring.open_rights
 WITH (security_invoker = TRUE) AS
 WITH members AS (
@@ -35,7 +35,7 @@ found AS (
                         'GHSA-hcfx-29v5-2rcw: timescaledb %s lets every role drop or freeze'
                         ' chunks of any table', m.extversion
                     )
-            -- two chunks as arguments, and an edition whose error message is made of nothing
+            -- two chunks as arguments, and an edition whose error message has no text
             WHEN
                 m.version < '{2,24}' AND p.proname = 'merge_chunks' AND p.pronargs = 2
                 AND current_setting('timescaledb.license', TRUE) = 'apache'
@@ -59,7 +59,7 @@ found AS (
             AND p.provolatile = 'v'
             AND p.prorettype NOT IN ('trigger'::regtype, 'event_trigger'::regtype)
             AND p.proname !~ '(_size|_row_count|_stats|gapfill|^locf|^interpolate)$'
-            -- TimescaleDB's views call it as whoever reads them
+            -- TimescaleDB's views call this function as the reading role
             AND NOT EXISTS (
                 SELECT FROM pg_catalog.pg_depend AS u
                 WHERE
@@ -105,8 +105,8 @@ WHERE EXISTS (
 );
 
 COMMENT ON VIEW monitoring.open_rights IS
-'What extensions and PostgreSQL let everybody do that nobody here needs. No row after a superuser
-has run grants/6020_extensions.sql.';
+'Rights that extensions and PostgreSQL give every role and no role here needs. No row after a
+superuser has run grants/6020_extensions.sql.';
 COMMENT ON COLUMN monitoring.open_rights.object IS 'Function or view that PUBLIC may use.';
 COMMENT ON COLUMN monitoring.open_rights.hole IS
-'What is known of it in this version; NULL when nothing is.';
+'Known hole of this version; NULL when none is known.';

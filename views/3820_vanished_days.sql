@@ -1,10 +1,10 @@
--- 3820_vanished_days.sql: days of history that were there and are not, without a known reason.
+-- 3820_vanished_days.sql: days of history that vanished without a known reason.
 
 CALL deploy.become_owner();
 
--- A day counts as gone when a reading found no row of it, or when no chunk for it is left, which
--- takes no reading. A range that was dropped a little before the last reading may have been
--- committed after it.
+-- A day counts as gone when a reading found no row of the day, or when no chunk for the day is
+-- left, which takes no reading. A range that was dropped a little before the last reading may have
+-- been committed after it.
 CREATE OR REPLACE VIEW monitoring.absent_days
 WITH (security_invoker = TRUE) AS
 WITH covered AS MATERIALIZED (
@@ -57,16 +57,15 @@ LEFT JOIN covered AS c ON d.relation = c.relation
 WHERE d.gone_at IS NOT NULL OR c.ranges IS NULL OR NOT c.ranges && d.span;
 
 COMMENT ON VIEW monitoring.absent_days IS
-'Days of which a hypertable had rows and has none, and whether they are known to
-have been dropped.';
+'Days of which a hypertable had rows and has none, and whether a known drop explains them.';
 COMMENT ON COLUMN monitoring.absent_days.relation IS 'Hypertable with its schema.';
 COMMENT ON COLUMN monitoring.absent_days.day IS 'Day of the rows, UTC.';
-COMMENT ON COLUMN monitoring.absent_days.row_count IS 'How many there were.';
-COMMENT ON COLUMN monitoring.absent_days.read_at IS 'When they were last found, UTC.';
+COMMENT ON COLUMN monitoring.absent_days.row_count IS 'Number of rows there were.';
+COMMENT ON COLUMN monitoring.absent_days.read_at IS 'Latest reading that found them, UTC.';
 COMMENT ON COLUMN monitoring.absent_days.gone_at IS
-'When a reading found none, UTC; NULL when the chunk is gone since.';
+'Reading that found none, UTC; NULL when the chunk vanished after the last reading.';
 COMMENT ON COLUMN monitoring.absent_days.dropped IS
-'TRUE when monitoring.dropped_ranges or a retention policy explains it.';
+'TRUE when monitoring.dropped_ranges or a retention policy explains the loss.';
 
 CREATE OR REPLACE VIEW monitoring.vanished_days
 WITH (security_invoker = TRUE) AS
@@ -84,7 +83,7 @@ COMMENT ON VIEW monitoring.vanished_days IS
 is there.';
 COMMENT ON COLUMN monitoring.vanished_days.relation IS 'Hypertable with its schema.';
 COMMENT ON COLUMN monitoring.vanished_days.day IS 'Day of the rows, UTC.';
-COMMENT ON COLUMN monitoring.vanished_days.row_count IS 'How many there were.';
-COMMENT ON COLUMN monitoring.vanished_days.read_at IS 'When they were last found, UTC.';
+COMMENT ON COLUMN monitoring.vanished_days.row_count IS 'Number of rows there were.';
+COMMENT ON COLUMN monitoring.vanished_days.read_at IS 'Latest reading that found them, UTC.';
 COMMENT ON COLUMN monitoring.vanished_days.gone_at IS
-'When a reading found none, UTC; NULL when the chunk is gone since.';
+'Reading that found none, UTC; NULL when the chunk vanished after the last reading.';

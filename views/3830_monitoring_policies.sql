@@ -1,4 +1,4 @@
--- 3830_monitoring_policies.sql: TimescaleDB's policies and what is overdue of them.
+-- 3830_monitoring_policies.sql: TimescaleDB's policies and their overdue runs.
 
 CALL deploy.become_owner();
 
@@ -16,7 +16,7 @@ SELECT
 FROM monitoring.read_policies() AS p;
 
 COMMENT ON VIEW monitoring.policies IS
-'Policies of the Timescale licence: when each last succeeded, and what is overdue.';
+'Policies of the Timescale licence: last success and overdue time of each.';
 COMMENT ON COLUMN monitoring.policies.job_id IS 'Number of the job in TimescaleDB.';
 COMMENT ON COLUMN monitoring.policies.policy IS 'Procedure that the job runs.';
 COMMENT ON COLUMN monitoring.policies.table_name IS 'Hypertable or continuous aggregate.';
@@ -27,4 +27,4 @@ COMMENT ON COLUMN monitoring.policies.overdue IS
 'How long the next run is overdue, counted from when the policy was enabled where none succeeded.';
 COMMENT ON COLUMN monitoring.policies.failures IS 'Runs that failed under the scheduler.';
 COMMENT ON COLUMN monitoring.policies.last_error IS
-'What the scheduler''s latest failure since the last success said.';
+'Message of the scheduler''s latest failure since the last success.';

@@ -2,7 +2,8 @@
 
 CALL deploy.become_owner();
 
--- Not security_invoker: it counts over all users for rubi_monitor, who may not read their rows.
+-- Not security_invoker: the view counts over all users for rubi_monitor, who may not read their
+-- rows.
 CREATE OR REPLACE VIEW monitoring.strategy_counter_violations AS
 WITH orders AS (
     SELECT
@@ -35,11 +36,11 @@ COMMENT ON VIEW monitoring.strategy_counter_violations IS
 COMMENT ON COLUMN monitoring.strategy_counter_violations.strategy_id IS 'Strategy.';
 COMMENT ON COLUMN monitoring.strategy_counter_violations.total_trades IS 'Counter as stored.';
 COMMENT ON COLUMN monitoring.strategy_counter_violations.trades_by_orders IS
-'The same counted from orders.';
+'Counter as the orders have it.';
 COMMENT ON COLUMN monitoring.strategy_counter_violations.winning_trades IS 'Counter as stored.';
 COMMENT ON COLUMN monitoring.strategy_counter_violations.winning_by_orders IS
-'The same counted from orders.';
+'Counter as the orders have it.';
 COMMENT ON COLUMN monitoring.strategy_counter_violations.total_profit IS
 'Sum as stored, account currency.';
 COMMENT ON COLUMN monitoring.strategy_counter_violations.profit_by_orders IS
-'The same summed from orders, account currency.';
+'Sum as the orders have it, account currency.';

@@ -2,8 +2,8 @@
 
 CALL deploy.become_owner();
 
--- None of them is security_invoker: they count over all users for rubi_monitor, who may not read
--- their rows.
+-- No view here is security_invoker: they count over all users for rubi_monitor, which may not read
+-- the rows.
 
 -- Not security_invoker: rubi_monitor counts rows that it may not read.
 CREATE OR REPLACE VIEW monitoring.balance_states AS
@@ -49,10 +49,10 @@ COMMENT ON COLUMN monitoring.balance_states.balance_by_deals IS
 the digits of the currency.';
 COMMENT ON COLUMN monitoring.balance_states.credit IS 'Credit as MT5 gave it.';
 COMMENT ON COLUMN monitoring.balance_states.credit_by_deals IS 'Sum of deals that move the credit.';
-COMMENT ON COLUMN monitoring.balance_states.taken_at IS 'When the account was seen, UTC.';
+COMMENT ON COLUMN monitoring.balance_states.taken_at IS 'Time of the account''s state, UTC.';
 COMMENT ON COLUMN monitoring.balance_states.latest_deal_at IS 'Latest deal, UTC.';
 COMMENT ON COLUMN monitoring.balance_states.state IS
-'holds, violated, or pending while a deal is newer than the account''s picture.';
+'holds, violated, or pending while a deal is newer than the account''s state.';
 
 -- Not security_invoker: rubi_monitor counts rows that it may not read.
 CREATE OR REPLACE VIEW monitoring.balance_violations AS
@@ -73,11 +73,11 @@ COMMENT ON COLUMN monitoring.balance_violations.balance IS 'Balance as MT5 gave 
 COMMENT ON COLUMN monitoring.balance_violations.balance_by_deals IS
 'Balance by opening balance and deals.';
 COMMENT ON COLUMN monitoring.balance_violations.difference IS 'balance_by_deals less balance.';
-COMMENT ON COLUMN monitoring.balance_violations.taken_at IS 'When the account was seen, UTC.';
+COMMENT ON COLUMN monitoring.balance_violations.taken_at IS 'Time of the account''s state, UTC.';
 COMMENT ON COLUMN monitoring.balance_violations.latest_deal_at IS 'Latest deal, UTC.';
 
 -- Rollover and variation margin move no volume. A split or corporate action changes the volume
--- without a deal that says so: such positions can't be proved.
+-- without a deal that shows the change: such positions can't be proved.
 -- Not security_invoker: rubi_monitor counts rows that it may not read.
 CREATE OR REPLACE VIEW monitoring.position_volumes AS
 SELECT
@@ -176,7 +176,7 @@ SELECT
 FROM public.mt5_orders AS o
 LEFT JOIN public.mt5_account_states AS s ON o.account_id = s.account_id
 WHERE
-    -- 4 FILLED; any other order with less left than asked for was filled in part
+    -- 4 FILLED; any other order with less volume left than asked for was filled in part
     (o.state = 4 OR o.volume_current < o.volume_initial)
     AND coalesce(coalesce(o.done_at, o.setup_at) >= s.history_from, TRUE)
     AND NOT EXISTS (
@@ -195,7 +195,8 @@ COMMENT ON COLUMN monitoring.order_without_deal_violations.volume_initial IS
 'Volume asked for, lots.';
 COMMENT ON COLUMN monitoring.order_without_deal_violations.volume_current IS
 'Volume not filled, lots.';
-COMMENT ON COLUMN monitoring.order_without_deal_violations.done_at IS 'When it was done with, UTC.';
+COMMENT ON COLUMN monitoring.order_without_deal_violations.done_at IS
+'Time when the order was done, UTC.';
 
 -- Not security_invoker: rubi_monitor counts rows that it may not read.
 CREATE OR REPLACE VIEW monitoring.double_order_violations AS

@@ -2,7 +2,8 @@
 
 CALL deploy.become_owner();
 
--- Not security_invoker: it counts over all users for rubi_monitor, who may not read their rows.
+-- Not security_invoker: the view counts over all users for rubi_monitor, who may not read their
+-- rows.
 CREATE OR REPLACE VIEW monitoring.proofs AS
 SELECT
     'strategy counters' AS name,
@@ -50,15 +51,15 @@ UNION ALL
 SELECT
     'trips' AS name,
     count(*) AS violations,
-    'trips, their orders and balance operations that are not what the deals say' AS meaning,
+    'trips, their orders and balance operations that differ from the deals' AS meaning,
     'monitoring.trip_violations' AS listed_by
 FROM monitoring.trip_violations;
 
 COMMENT ON VIEW monitoring.proofs IS
 'One row a proof. violations is 0 when all is well; listed_by names the view with the rows.';
 COMMENT ON COLUMN monitoring.proofs.name IS 'Name of the proof.';
-COMMENT ON COLUMN monitoring.proofs.violations IS 'Rows that contradict it.';
-COMMENT ON COLUMN monitoring.proofs.meaning IS 'What a violation means.';
+COMMENT ON COLUMN monitoring.proofs.violations IS 'Rows that contradict the proof.';
+COMMENT ON COLUMN monitoring.proofs.meaning IS 'Meaning of a violation.';
 COMMENT ON COLUMN monitoring.proofs.listed_by IS 'View that lists the rows.';
 
 -- Not security_invoker: like the view it reads.
@@ -81,6 +82,8 @@ SELECT
     ) AS line
 FROM monitoring.proofs AS p;
 
-COMMENT ON VIEW monitoring.proofs_line IS 'One row: whether all proofs hold, and a line to read.';
-COMMENT ON COLUMN monitoring.proofs_line.is_well IS 'TRUE when nothing contradicts a proof.';
-COMMENT ON COLUMN monitoring.proofs_line.line IS 'What fails and where to look, or that all hold.';
+COMMENT ON VIEW monitoring.proofs_line IS
+'One row: whether all proofs hold, and a line for people.';
+COMMENT ON COLUMN monitoring.proofs_line.is_well IS 'TRUE when no row contradicts a proof.';
+COMMENT ON COLUMN monitoring.proofs_line.line IS
+'Failing proofs and the views to look at, or the words that all hold.';

@@ -17,9 +17,9 @@ FROM measured AS m;
 COMMENT ON VIEW monitoring.database_size IS 'Size of this database on disk.';
 COMMENT ON COLUMN monitoring.database_size.database IS 'Name of the database.';
 COMMENT ON COLUMN monitoring.database_size.bytes IS 'Size in bytes.';
-COMMENT ON COLUMN monitoring.database_size.size IS 'The same for people.';
+COMMENT ON COLUMN monitoring.database_size.size IS 'The size for people.';
 
--- A chunk belongs to its hypertable. Inheritance says so at a tenth of the cost of
+-- A chunk belongs to its hypertable. Inheritance tells this at a tenth of the cost of
 -- timescaledb_information.chunks.
 CREATE OR REPLACE VIEW monitoring.stored_tables
 WITH (security_invoker = TRUE) AS
@@ -46,7 +46,7 @@ COMMENT ON COLUMN monitoring.stored_tables.table_schema IS 'Schema of the table 
 COMMENT ON COLUMN monitoring.stored_tables.table_name IS 'Table or hypertable.';
 COMMENT ON COLUMN monitoring.stored_tables.is_chunk IS 'TRUE for a chunk.';
 
--- TimescaleDB itself says what a hypertable takes: what a chunk keeps by column lies in another
+-- TimescaleDB itself answers the size of a hypertable: the columnstore of a chunk lies in another
 -- table, which does not inherit. A continuous aggregate is a view of a hypertable whose name is a
 -- number.
 CREATE OR REPLACE VIEW monitoring.stored_hypertables
@@ -137,7 +137,7 @@ COMMENT ON COLUMN monitoring.table_sizes.chunks IS 'Number of chunks; 0 for a pl
 COMMENT ON COLUMN monitoring.table_sizes.table_bytes IS 'Bytes of rows and TOAST.';
 COMMENT ON COLUMN monitoring.table_sizes.index_bytes IS 'Bytes of indexes.';
 COMMENT ON COLUMN monitoring.table_sizes.total_bytes IS 'Bytes of both.';
-COMMENT ON COLUMN monitoring.table_sizes.total_size IS 'The same for people.';
+COMMENT ON COLUMN monitoring.table_sizes.total_size IS 'The size for people.';
 
 -- A chunk's index is named for the chunk and the index of the hypertable, a constraint's with
 -- numbers before it.
@@ -186,7 +186,7 @@ COMMENT ON COLUMN monitoring.stored_indexes.index_relation IS 'Its oid in pg_cla
 COMMENT ON COLUMN monitoring.stored_indexes.table_schema IS 'Schema of the table or hypertable.';
 COMMENT ON COLUMN monitoring.stored_indexes.table_name IS 'Table or hypertable.';
 COMMENT ON COLUMN monitoring.stored_indexes.index_name IS 'Index of the table or hypertable.';
-COMMENT ON COLUMN monitoring.stored_indexes.is_constraint IS 'TRUE when it keeps a rule.';
+COMMENT ON COLUMN monitoring.stored_indexes.is_constraint IS 'TRUE when the index keeps a rule.';
 COMMENT ON COLUMN monitoring.stored_indexes.scans IS 'Scans since the statistics were reset.';
 COMMENT ON COLUMN monitoring.stored_indexes.bytes IS 'Size in bytes.';
 
@@ -209,7 +209,7 @@ COMMENT ON COLUMN monitoring.index_sizes.table_name IS 'Table or hypertable.';
 COMMENT ON COLUMN monitoring.index_sizes.index_name IS 'Index.';
 COMMENT ON COLUMN monitoring.index_sizes.scans IS 'Scans since the statistics were reset.';
 COMMENT ON COLUMN monitoring.index_sizes.bytes IS 'Size in bytes.';
-COMMENT ON COLUMN monitoring.index_sizes.size IS 'The same for people.';
+COMMENT ON COLUMN monitoring.index_sizes.size IS 'The size for people.';
 
 CREATE OR REPLACE VIEW monitoring.chunk_sizes
 WITH (security_invoker = TRUE) AS
@@ -271,11 +271,12 @@ LEFT JOIN monitoring.size_readings AS m
     ON l.relation = m.relation AND m.taken_on = l.taken_on - 30;
 
 COMMENT ON VIEW monitoring.growth IS
-'How tables and the database have grown, by the daily readings of monitoring.take_readings().';
+'Growth of tables and of the database, by the daily readings of monitoring.take_readings().';
 COMMENT ON COLUMN monitoring.growth.relation IS 'Table with its schema, or database.';
 COMMENT ON COLUMN monitoring.growth.taken_on IS 'Day of the latest reading, UTC.';
 COMMENT ON COLUMN monitoring.growth.bytes IS 'Bytes with indexes and TOAST.';
 COMMENT ON COLUMN monitoring.growth.bytes_in_7_days IS
-'Bytes more than 7 days before; NULL when there was no reading.';
-COMMENT ON COLUMN monitoring.growth.bytes_in_30_days IS 'The same for 30 days.';
-COMMENT ON COLUMN monitoring.growth.size_in_30_days IS 'The same for people.';
+'Growth in bytes over 7 days; NULL when there was no reading.';
+COMMENT ON COLUMN monitoring.growth.bytes_in_30_days IS
+'Growth in bytes over 30 days; NULL when there was no reading.';
+COMMENT ON COLUMN monitoring.growth.size_in_30_days IS 'The size for people.';

@@ -29,7 +29,7 @@ SELECT
 FROM counted AS c;
 
 COMMENT ON VIEW monitoring.cache_hits IS
-'How many blocks came from shared_buffers, for the database and each table.';
+'Share of blocks that came from shared_buffers, for the database and each table.';
 COMMENT ON COLUMN monitoring.cache_hits.relation IS
 'Table with its schema, a hypertable as a whole, or database.';
 COMMENT ON COLUMN monitoring.cache_hits.hits IS 'Blocks found in shared_buffers.';
@@ -52,7 +52,8 @@ INNER JOIN monitoring.stored_tables AS t ON b.relation = t.relation
 GROUP BY t.table_schema, t.table_name;
 
 COMMENT ON VIEW monitoring.bloat IS
-'Estimate of what tables take beyond what their rows need, by the last VACUUM or ANALYZE.';
+'Estimate of the space that tables take beyond the need of their rows, by the last VACUUM or
+ANALYZE.';
 COMMENT ON COLUMN monitoring.bloat.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN monitoring.bloat.table_name IS 'Table or hypertable.';
 COMMENT ON COLUMN monitoring.bloat.bytes IS 'Bytes of its pages.';
@@ -104,8 +105,10 @@ COMMENT ON COLUMN monitoring.dead_rows.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN monitoring.dead_rows.table_name IS 'Table or hypertable.';
 COMMENT ON COLUMN monitoring.dead_rows.relation IS 'The table itself, or the chunk.';
 COMMENT ON COLUMN monitoring.dead_rows.dead_rows IS 'Dead rows, estimated.';
-COMMENT ON COLUMN monitoring.dead_rows.threshold IS 'Dead rows from which on autovacuum comes.';
-COMMENT ON COLUMN monitoring.dead_rows.ratio IS 'dead_rows over threshold; above 1 it is due.';
+COMMENT ON COLUMN monitoring.dead_rows.threshold IS
+'Number of dead rows at which autovacuum comes.';
+COMMENT ON COLUMN monitoring.dead_rows.ratio IS
+'dead_rows over threshold; above 1 a VACUUM is due.';
 COMMENT ON COLUMN monitoring.dead_rows.last_vacuum IS 'Latest VACUUM, also by autovacuum, UTC.';
 
 CREATE OR REPLACE VIEW monitoring.wraparound
@@ -120,8 +123,8 @@ SELECT
 FROM pg_catalog.pg_database AS d;
 
 COMMENT ON VIEW monitoring.wraparound IS
-'How many transactions old the oldest unfrozen row of each database may be. At 2147 million the
-server stops writing.';
+'Largest possible age, in transactions, of the oldest unfrozen row of each database. At 2147 million
+the server stops writing.';
 COMMENT ON COLUMN monitoring.wraparound.database IS 'Database.';
 COMMENT ON COLUMN monitoring.wraparound.transactions IS 'Age in transactions.';
 COMMENT ON COLUMN monitoring.wraparound.multixacts IS 'Age in multixacts.';
@@ -140,9 +143,9 @@ SELECT
     round(100.0 * coalesce(s.last_value, 0) / s.end_value, 2) AS percent
 FROM monitoring.read_sequences() AS s;
 
-COMMENT ON VIEW monitoring.sequences IS 'How much of their range the sequences have used.';
+COMMENT ON VIEW monitoring.sequences IS 'Used share of the sequences'' ranges.';
 COMMENT ON COLUMN monitoring.sequences.sequence_schema IS 'Schema.';
 COMMENT ON COLUMN monitoring.sequences.sequence_name IS 'Sequence.';
 COMMENT ON COLUMN monitoring.sequences.last_value IS 'Latest number given; NULL for none.';
-COMMENT ON COLUMN monitoring.sequences.end_value IS 'Last number it can give.';
+COMMENT ON COLUMN monitoring.sequences.end_value IS 'Last possible number.';
 COMMENT ON COLUMN monitoring.sequences.percent IS 'last_value in percent of end_value.';

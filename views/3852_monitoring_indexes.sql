@@ -44,7 +44,7 @@ INNER JOIN indexes AS b
         AND starts_with(b.operators, a.operators)
         AND starts_with(b.collations, a.collations)
         AND starts_with(b.directions, a.directions)
-        -- of two that are the same, the younger could go
+        -- of two equal indexes the younger could go
         AND (a.columns <> b.columns OR b.is_rule OR a.indexrelid > b.indexrelid)
 WHERE NOT a.is_rule
 GROUP BY a.table_schema, a.table_name, a.index_name, a.indexrelid;
@@ -54,8 +54,8 @@ COMMENT ON VIEW monitoring.duplicate_indexes IS
 COMMENT ON COLUMN monitoring.duplicate_indexes.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN monitoring.duplicate_indexes.table_name IS 'Table.';
 COMMENT ON COLUMN monitoring.duplicate_indexes.index_name IS
-'Index that could go; it keeps no rule.';
-COMMENT ON COLUMN monitoring.duplicate_indexes.covered_by IS 'Index that serves the same.';
+'Index that could go, as it keeps no rule.';
+COMMENT ON COLUMN monitoring.duplicate_indexes.covered_by IS 'Index that serves the same queries.';
 COMMENT ON COLUMN monitoring.duplicate_indexes.bytes IS
 'Size of index_name in bytes, without the chunks of a hypertable.';
 
@@ -82,8 +82,8 @@ WHERE
     );
 
 COMMENT ON VIEW monitoring.invalid_indexes IS
-'Indexes that cost writing and serve nobody: an interrupted build left them. Those being built are
-left out.';
+'Indexes that cost writing and serve no query: an interrupted build left them. Indexes under
+construction are left out.';
 COMMENT ON COLUMN monitoring.invalid_indexes.table_schema IS 'Schema of the table.';
 COMMENT ON COLUMN monitoring.invalid_indexes.table_name IS 'Table or chunk.';
 COMMENT ON COLUMN monitoring.invalid_indexes.index_name IS 'Index.';
@@ -116,12 +116,12 @@ WHERE
             AND i.indisvalid
             AND (
                 i.indpred IS NULL
-                -- rows without a value refer to nobody
+                -- rows without a value refer to no row
                 OR pg_get_expr(i.indpred, i.indrelid) ~ '^\([a-z0-9_]+ IS NOT NULL\)$'
             )
             AND (
                 (i.indkey::smallint[])[0:cardinality(k.conkey) - 1] @> k.conkey
-                -- our composite keys begin with the id, which finds the row; the rest is its user
+                -- our composite keys begin with the id, which finds the row; the user follows
                 OR i.indkey[0] = k.conkey[1]
             )
     );
@@ -133,7 +133,7 @@ COMMENT ON COLUMN monitoring.foreign_keys_without_index.table_schema IS
 'Schema of the table that refers.';
 COMMENT ON COLUMN monitoring.foreign_keys_without_index.table_name IS 'Table that refers.';
 COMMENT ON COLUMN monitoring.foreign_keys_without_index.constraint_name IS 'Foreign key.';
-COMMENT ON COLUMN monitoring.foreign_keys_without_index.columns IS 'Its columns.';
+COMMENT ON COLUMN monitoring.foreign_keys_without_index.columns IS 'Columns of the foreign key.';
 COMMENT ON COLUMN monitoring.foreign_keys_without_index.parent IS 'Table referred to.';
 COMMENT ON COLUMN monitoring.foreign_keys_without_index.bytes IS
 'Size of the table that refers, in bytes.';

@@ -1,4 +1,4 @@
--- 3860_monitoring_connections.sql: connections, who blocks whom, and transactions that stay open.
+-- 3860_monitoring_connections.sql: connections, blocking sessions, and transactions that stay open.
 
 CALL deploy.become_owner();
 
@@ -34,7 +34,7 @@ WHERE current_setting('track_counts') = 'off'
 UNION ALL
 SELECT
     'rights of PUBLIC' AS subject,
-    format('every role may use %s objects that nobody needs, %s', count(*), min(o.object))
+    format('every role may use %s objects that no role needs, %s', count(*), min(o.object))
         AS reason,
     'have a superuser, the service''s support for instance, run grants/6020_extensions.sql in this'
     ' database: docs/guides/security.md has the words' AS remedy
@@ -57,11 +57,10 @@ FROM current_setting('pgaudit.log', TRUE) AS a (log)
 WHERE a.log ~ '(^|,) *(write|all) *(,|$)';
 
 COMMENT ON VIEW monitoring.blind_spots IS
-'What the reader of these views can''t see here, and what to do about it. No row when all is in
-sight.';
-COMMENT ON COLUMN monitoring.blind_spots.subject IS 'What is out of sight.';
+'Facts that the reader of these views can''t see here, with the cure. No row when all is in sight.';
+COMMENT ON COLUMN monitoring.blind_spots.subject IS 'Facts out of sight.';
 COMMENT ON COLUMN monitoring.blind_spots.reason IS 'Why.';
-COMMENT ON COLUMN monitoring.blind_spots.remedy IS 'What to do.';
+COMMENT ON COLUMN monitoring.blind_spots.remedy IS 'The cure.';
 
 CREATE OR REPLACE VIEW monitoring.connection_usage
 WITH (security_invoker = TRUE) AS
@@ -103,7 +102,7 @@ LEFT JOIN sessions AS s ON TRUE
 GROUP BY l.slots, l.usable;
 
 COMMENT ON VIEW monitoring.connection_usage IS
-'Connections of the server against what it allows, one row.';
+'Connections of the server against its limit, one row.';
 COMMENT ON COLUMN monitoring.connection_usage.max_connections IS 'Slots of the server.';
 COMMENT ON COLUMN monitoring.connection_usage.usable IS
 'Slots that are not kept for superusers and reserved roles.';
@@ -185,21 +184,23 @@ LEFT JOIN pg_catalog.pg_stat_activity AS a ON t.pid = a.pid
 ORDER BY t.path;
 
 COMMENT ON VIEW monitoring.blocking IS
-'Who waits for whom: each tree begins with a session that blocks others and waits for nobody.';
+'Waiting sessions and their blockers: each tree begins with a session that blocks others and
+waits for none.';
 COMMENT ON COLUMN monitoring.blocking.root_pid IS 'Session that blocks the whole tree.';
 COMMENT ON COLUMN monitoring.blocking.depth IS
-'0 for that session, 1 for who waits for it, and so on.';
+'0 for the root, 1 for a session that waits for the root, and so on.';
 COMMENT ON COLUMN monitoring.blocking.pid IS
 'Process of the session; 0 for a prepared transaction.';
-COMMENT ON COLUMN monitoring.blocking.blocked_by IS 'Session it waits for; NULL at the root.';
-COMMENT ON COLUMN monitoring.blocking.waited IS 'How long it has waited; NULL at the root.';
-COMMENT ON COLUMN monitoring.blocking.lock IS 'Lock it waits for.';
+COMMENT ON COLUMN monitoring.blocking.blocked_by IS
+'Session that blocks this one; NULL at the root.';
+COMMENT ON COLUMN monitoring.blocking.waited IS 'Time of waiting; NULL at the root.';
+COMMENT ON COLUMN monitoring.blocking.lock IS 'Lock that the session waits for.';
 COMMENT ON COLUMN monitoring.blocking.database IS 'Database.';
 COMMENT ON COLUMN monitoring.blocking.username IS 'Role.';
-COMMENT ON COLUMN monitoring.blocking.application_name IS 'What the client calls itself.';
+COMMENT ON COLUMN monitoring.blocking.application_name IS 'Name that the client gives itself.';
 COMMENT ON COLUMN monitoring.blocking.state IS
 'active, idle in transaction ...; NULL when out of sight.';
-COMMENT ON COLUMN monitoring.blocking.transaction_age IS 'How long its transaction is open.';
+COMMENT ON COLUMN monitoring.blocking.transaction_age IS 'Age of the open transaction.';
 COMMENT ON COLUMN monitoring.blocking.query IS 'Latest statement.';
 
 CREATE OR REPLACE VIEW monitoring.long_transactions
@@ -223,17 +224,19 @@ WHERE
 ORDER BY a.xact_start;
 
 COMMENT ON VIEW monitoring.long_transactions IS
-'Open transactions of clients, the oldest first. Those of other roles need pg_monitor.';
+'Open transactions of clients, the oldest first. Transactions of other roles need pg_monitor.';
 COMMENT ON COLUMN monitoring.long_transactions.pid IS 'Process of the session.';
 COMMENT ON COLUMN monitoring.long_transactions.database IS 'Database.';
 COMMENT ON COLUMN monitoring.long_transactions.username IS 'Role.';
-COMMENT ON COLUMN monitoring.long_transactions.application_name IS 'What the client calls itself.';
+COMMENT ON COLUMN monitoring.long_transactions.application_name IS
+'Name that the client gives itself.';
 COMMENT ON COLUMN monitoring.long_transactions.client_addr IS
 'Address of the client; NULL for a local socket.';
 COMMENT ON COLUMN monitoring.long_transactions.state IS 'active, idle in transaction ...';
-COMMENT ON COLUMN monitoring.long_transactions.transaction_age IS 'Since the transaction began.';
+COMMENT ON COLUMN monitoring.long_transactions.transaction_age IS
+'Time since the transaction began.';
 COMMENT ON COLUMN monitoring.long_transactions.state_age IS
-'Since the state began: how long idle, or how long the statement runs.';
+'Time since the state began: idle, or running the statement.';
 COMMENT ON COLUMN monitoring.long_transactions.holds_back_vacuum IS
-'TRUE when it keeps dead rows from being removed.';
+'TRUE when the transaction keeps dead rows from being removed.';
 COMMENT ON COLUMN monitoring.long_transactions.query IS 'Latest statement.';

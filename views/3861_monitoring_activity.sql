@@ -16,8 +16,8 @@ LIMIT 20;
 
 COMMENT ON VIEW monitoring.slow_statements IS
 'The 20 slowest statements of this database by mean time in milliseconds. Texts of other roles need
-pg_monitor. Without pg_stat_statements one row says so.';
-COMMENT ON COLUMN monitoring.slow_statements.calls IS 'How often it ran.';
+pg_monitor. Without pg_stat_statements a single row says so.';
+COMMENT ON COLUMN monitoring.slow_statements.calls IS 'Number of runs.';
 COMMENT ON COLUMN monitoring.slow_statements.mean_ms IS 'Mean time of a run, milliseconds.';
 COMMENT ON COLUMN monitoring.slow_statements.max_ms IS 'Longest run, milliseconds.';
 COMMENT ON COLUMN monitoring.slow_statements.query IS 'Text with constants replaced.';
@@ -38,12 +38,12 @@ LIMIT 20;
 
 COMMENT ON VIEW monitoring.frequent_statements IS
 'The 20 statements of this database that ran most often.';
-COMMENT ON COLUMN monitoring.frequent_statements.calls IS 'How often it ran.';
+COMMENT ON COLUMN monitoring.frequent_statements.calls IS 'Number of runs.';
 COMMENT ON COLUMN monitoring.frequent_statements.total_ms IS 'Time of all runs, milliseconds.';
 COMMENT ON COLUMN monitoring.frequent_statements.percent_of_time IS
-'Its share of the time of all statements, percent.';
+'Share of the time of all statements, percent.';
 COMMENT ON COLUMN monitoring.frequent_statements.mean_ms IS 'Mean time of a run, milliseconds.';
-COMMENT ON COLUMN monitoring.frequent_statements.row_count IS 'Rows it gave or changed.';
+COMMENT ON COLUMN monitoring.frequent_statements.row_count IS 'Rows read or changed.';
 COMMENT ON COLUMN monitoring.frequent_statements.query IS 'Text with constants replaced.';
 
 CREATE OR REPLACE VIEW monitoring.active_connections
@@ -65,9 +65,10 @@ COMMENT ON VIEW monitoring.active_connections IS
 COMMENT ON COLUMN monitoring.active_connections.pid IS 'Process of the server.';
 COMMENT ON COLUMN monitoring.active_connections.database IS 'Database connected to.';
 COMMENT ON COLUMN monitoring.active_connections.username IS 'Role logged in.';
-COMMENT ON COLUMN monitoring.active_connections.application_name IS 'What the client calls itself.';
+COMMENT ON COLUMN monitoring.active_connections.application_name IS
+'Name that the client gives itself.';
 COMMENT ON COLUMN monitoring.active_connections.client_addr IS
 'Address of the client; NULL for a local socket.';
 COMMENT ON COLUMN monitoring.active_connections.state IS 'active, idle, idle in transaction ...';
-COMMENT ON COLUMN monitoring.active_connections.state_change IS 'Since when, UTC.';
+COMMENT ON COLUMN monitoring.active_connections.state_change IS 'Beginning of the connection, UTC.';
 COMMENT ON COLUMN monitoring.active_connections.query IS 'Latest statement.';

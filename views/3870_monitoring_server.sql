@@ -20,15 +20,16 @@ SELECT
 FROM pg_catalog.pg_stat_replication AS r;
 
 COMMENT ON VIEW monitoring.replication IS
-'Standbys of this server and how far they lag. Details need pg_monitor.';
+'Standbys of this server and their lag. Details need pg_monitor.';
 COMMENT ON COLUMN monitoring.replication.application_name IS 'Name of the standby.';
 COMMENT ON COLUMN monitoring.replication.client_addr IS 'Its address; NULL for a local socket.';
 COMMENT ON COLUMN monitoring.replication.state IS 'streaming, catchup ...; NULL when out of sight.';
 COMMENT ON COLUMN monitoring.replication.sync_state IS 'async, sync, quorum or potential.';
 COMMENT ON COLUMN monitoring.replication.lag_bytes IS
-'WAL that it has not replayed, or not written when it replays none; NULL when out of sight.';
+'WAL that the standby has not replayed, or not written when it replays none; NULL when out of
+sight.';
 COMMENT ON COLUMN monitoring.replication.lag IS
-'Time until it had replayed; NULL when there was nothing to do.';
+'Time until the WAL was replayed; NULL when idle.';
 
 CREATE OR REPLACE VIEW monitoring.replication_slots
 WITH (security_invoker = TRUE) AS
@@ -50,8 +51,8 @@ COMMENT ON VIEW monitoring.replication_slots IS
 'Replication slots and the WAL that each keeps from being removed.';
 COMMENT ON COLUMN monitoring.replication_slots.slot_name IS 'Slot.';
 COMMENT ON COLUMN monitoring.replication_slots.slot_type IS 'physical or logical.';
-COMMENT ON COLUMN monitoring.replication_slots.active IS 'TRUE when somebody reads from it.';
-COMMENT ON COLUMN monitoring.replication_slots.retained_bytes IS 'WAL kept for it.';
+COMMENT ON COLUMN monitoring.replication_slots.active IS 'TRUE when a client reads from the slot.';
+COMMENT ON COLUMN monitoring.replication_slots.retained_bytes IS 'WAL kept for the slot.';
 COMMENT ON COLUMN monitoring.replication_slots.wal_status IS
 'reserved, extended, unreserved or lost.';
 
@@ -75,7 +76,7 @@ COMMENT ON COLUMN monitoring.checkpoints.percent_requested IS 'requested in perc
 COMMENT ON COLUMN monitoring.checkpoints.write_ms IS 'Time of writing, milliseconds.';
 COMMENT ON COLUMN monitoring.checkpoints.sync_ms IS 'Time of syncing, milliseconds.';
 COMMENT ON COLUMN monitoring.checkpoints.buffers_written IS 'Blocks written by checkpoints.';
-COMMENT ON COLUMN monitoring.checkpoints.stats_reset IS 'Since when it is counted, UTC.';
+COMMENT ON COLUMN monitoring.checkpoints.stats_reset IS 'Beginning of the count, UTC.';
 
 CREATE OR REPLACE VIEW monitoring.wal
 WITH (security_invoker = TRUE) AS
@@ -94,9 +95,9 @@ COMMENT ON COLUMN monitoring.wal.records IS 'WAL records.';
 COMMENT ON COLUMN monitoring.wal.full_pages IS
 'Whole pages written because a checkpoint had begun.';
 COMMENT ON COLUMN monitoring.wal.bytes IS 'Bytes of WAL.';
-COMMENT ON COLUMN monitoring.wal.bytes_an_hour IS 'The same an hour.';
-COMMENT ON COLUMN monitoring.wal.buffers_full IS 'How often wal_buffers were full.';
-COMMENT ON COLUMN monitoring.wal.stats_reset IS 'Since when it is counted, UTC.';
+COMMENT ON COLUMN monitoring.wal.bytes_an_hour IS 'Bytes of WAL an hour.';
+COMMENT ON COLUMN monitoring.wal.buffers_full IS 'Number of times that wal_buffers were full.';
+COMMENT ON COLUMN monitoring.wal.stats_reset IS 'Beginning of the count, UTC.';
 
 CREATE OR REPLACE VIEW monitoring.temporary_files
 WITH (security_invoker = TRUE) AS
@@ -119,7 +120,7 @@ COMMENT ON VIEW monitoring.temporary_files IS
 COMMENT ON COLUMN monitoring.temporary_files.database IS 'Database.';
 COMMENT ON COLUMN monitoring.temporary_files.files IS
 'Files written since the statistics were reset.';
-COMMENT ON COLUMN monitoring.temporary_files.bytes IS 'Their bytes.';
+COMMENT ON COLUMN monitoring.temporary_files.bytes IS 'Bytes of these files.';
 COMMENT ON COLUMN monitoring.temporary_files.bytes_an_hour IS
-'The same an hour, since the statistics were reset or the server started.';
-COMMENT ON COLUMN monitoring.temporary_files.counted_since IS 'Since when it is counted, UTC.';
+'Bytes an hour, since the statistics were reset or the server started.';
+COMMENT ON COLUMN monitoring.temporary_files.counted_since IS 'Beginning of the count, UTC.';

@@ -56,11 +56,12 @@ SELECT
 FROM timescaledb_information.dimensions AS d
 LEFT JOIN latest AS l
     ON d.hypertable_schema = l.hypertable_schema AND d.hypertable_name = l.hypertable_name
--- nobody writes to what is behind a continuous aggregate but its policy
+-- only its policy writes to the table behind a continuous aggregate
 WHERE d.dimension_number = 1 AND d.hypertable_schema NOT LIKE '\_timescaledb\_%';
 
 COMMENT ON VIEW monitoring.hypertables IS
-'Hypertables: chunks, the one being written against memory, and how far ahead chunks exist.';
+'Hypertables: chunks, indexes of the chunk being written against memory, and the reach of chunks
+made ahead.';
 COMMENT ON COLUMN monitoring.hypertables.table_schema IS 'Schema.';
 COMMENT ON COLUMN monitoring.hypertables.table_name IS 'Hypertable.';
 COMMENT ON COLUMN monitoring.hypertables.chunks IS 'Number of chunks.';
@@ -68,14 +69,14 @@ COMMENT ON COLUMN monitoring.hypertables.chunk_interval IS 'Time that a chunk ho
 COMMENT ON COLUMN monitoring.hypertables.last_start IS 'Beginning of the latest chunk, UTC.';
 COMMENT ON COLUMN monitoring.hypertables.last_end IS 'End of the latest chunk, UTC.';
 COMMENT ON COLUMN monitoring.hypertables.ahead IS
-'Time until the latest chunk ends; negative when there is none for now.';
+'Time until the latest chunk ends; negative when the present has no chunk.';
 COMMENT ON COLUMN monitoring.hypertables.index_bytes IS
 'Bytes of the indexes of the largest of the latest three chunks.';
 COMMENT ON COLUMN monitoring.hypertables.percent_of_cache IS
 'index_bytes in percent of effective_cache_size.';
 
--- Not security_invoker: it takes the age of the database from deploy.history, which rubi_monitor
--- may not read.
+-- Not security_invoker: the view takes the age of the database from deploy.history, which
+-- rubi_monitor may not read.
 CREATE OR REPLACE VIEW monitoring.backups AS
 WITH kinds AS (
     SELECT
@@ -115,13 +116,13 @@ SELECT
 FROM kinds AS k;
 
 COMMENT ON VIEW monitoring.backups IS
-'Latest successful run of each kind, and what happened since.';
+'Latest successful run of each kind, and the failures since.';
 COMMENT ON COLUMN monitoring.backups.kind IS 'backup, physical or drill.';
 COMMENT ON COLUMN monitoring.backups.last_success IS
 'End of the latest successful run, UTC; NULL for none.';
-COMMENT ON COLUMN monitoring.backups.age IS 'Time since then, or since the database was installed.';
+COMMENT ON COLUMN monitoring.backups.age IS 'Time since this end, or since the installation.';
 COMMENT ON COLUMN monitoring.backups.failures_since IS 'Runs that failed since.';
-COMMENT ON COLUMN monitoring.backups.last_message IS 'What the latest run of all said.';
+COMMENT ON COLUMN monitoring.backups.last_message IS 'Message of the latest run of all.';
 COMMENT ON COLUMN monitoring.backups.bytes IS 'Size of the latest successful one.';
 
 CREATE OR REPLACE VIEW monitoring.ingest_lag
@@ -134,13 +135,13 @@ SELECT
 FROM monitoring.read_ingest() AS r;
 
 COMMENT ON VIEW monitoring.ingest_lag IS
-'Latest bar, tick, snapshot and ping of each live source, and how long the next is overdue.';
+'Latest bar, tick, snapshot and ping of each live source, and the delay of the next.';
 COMMENT ON COLUMN monitoring.ingest_lag.kind IS 'bar, tick, snapshot or ping.';
 COMMENT ON COLUMN monitoring.ingest_lag.source IS
 'Source of the series and its calendar, or broker server.';
-COMMENT ON COLUMN monitoring.ingest_lag.last_at IS 'Latest one, UTC.';
+COMMENT ON COLUMN monitoring.ingest_lag.last_at IS 'Time of the latest one, UTC.';
 COMMENT ON COLUMN monitoring.ingest_lag.overdue IS
-'How long the next one is overdue; bars and ticks count open hours only.';
+'Delay of the next one; bars and ticks count open hours only.';
 
 CREATE OR REPLACE VIEW monitoring.latest_proofs
 WITH (security_invoker = TRUE) AS
@@ -152,8 +153,8 @@ SELECT DISTINCT ON (r.name)
 FROM monitoring.proof_readings AS r
 ORDER BY r.name ASC, r.taken_at DESC;
 
-COMMENT ON VIEW monitoring.latest_proofs IS 'What the proofs said when they were last looked at.';
+COMMENT ON VIEW monitoring.latest_proofs IS 'Results of the proofs at their latest reading.';
 COMMENT ON COLUMN monitoring.latest_proofs.name IS 'Proof.';
-COMMENT ON COLUMN monitoring.latest_proofs.violations IS 'Rows that contradicted it.';
-COMMENT ON COLUMN monitoring.latest_proofs.taken_at IS 'When it was looked at, UTC.';
+COMMENT ON COLUMN monitoring.latest_proofs.violations IS 'Rows that contradicted the proof.';
+COMMENT ON COLUMN monitoring.latest_proofs.taken_at IS 'Time of the reading, UTC.';
 COMMENT ON COLUMN monitoring.latest_proofs.listed_by IS 'View that lists the rows.';

@@ -1,8 +1,9 @@
--- 3890_monitoring_health.sql: one row a check: ok, warning, critical or unknown, and what to do.
+-- 3890_monitoring_health.sql: one row a check: ok, warning, critical or unknown, and the cure.
 
 CALL deploy.become_owner();
 
--- A value of NULL is unknown: the reader lacks a right, or nobody has looked yet. detail says so.
+-- A value of NULL is unknown: the reader lacks a right, or no reading exists yet. detail has the
+-- reason.
 CREATE OR REPLACE VIEW monitoring.health_values
 WITH (security_invoker = TRUE) AS
 SELECT
@@ -298,11 +299,12 @@ SELECT
 FROM monitoring.open_rights AS o;
 
 COMMENT ON VIEW monitoring.health_values IS
-'What monitoring.health compares with its thresholds.';
+'Values that monitoring.health compares with its thresholds.';
 COMMENT ON COLUMN monitoring.health_values.name IS 'Check.';
 COMMENT ON COLUMN monitoring.health_values.value IS
-'Worst value now, in the unit of monitoring.thresholds; NULL when it can''t be known.';
-COMMENT ON COLUMN monitoring.health_values.detail IS 'Where it is, or why it can''t be known.';
+'Worst value now, in the unit of monitoring.thresholds; NULL when unknown.';
+COMMENT ON COLUMN monitoring.health_values.detail IS
+'Place of the value, or the reason why it is unknown.';
 
 CREATE OR REPLACE VIEW monitoring.health
 WITH (security_invoker = TRUE) AS
@@ -327,14 +329,15 @@ FROM monitoring.health_values AS v
 LEFT JOIN monitoring.thresholds AS t ON v.name = t.name;
 
 COMMENT ON VIEW monitoring.health IS
-'One row a check, with its status and what to do. Thresholds are in monitoring.thresholds.';
+'One row a check, with its status and the cure. Thresholds are in monitoring.thresholds.';
 COMMENT ON COLUMN monitoring.health.name IS 'Check.';
 COMMENT ON COLUMN monitoring.health.status IS
-'ok, warning, critical, or unknown when the value can''t be known; detail says why.';
+'ok, warning, critical, or unknown with the reason in detail.';
 COMMENT ON COLUMN monitoring.health.value IS 'Worst value now, in unit.';
 COMMENT ON COLUMN monitoring.health.unit IS 'Unit of value, warning and critical.';
-COMMENT ON COLUMN monitoring.health.warning IS 'Value from which on it is a warning.';
-COMMENT ON COLUMN monitoring.health.critical IS 'Value from which on it is critical.';
-COMMENT ON COLUMN monitoring.health.detail IS 'Where it is, or why it can''t be known.';
-COMMENT ON COLUMN monitoring.health.meaning IS 'What the value says.';
-COMMENT ON COLUMN monitoring.health.action IS 'What to do when it is bad.';
+COMMENT ON COLUMN monitoring.health.warning IS 'Value at which a warning begins.';
+COMMENT ON COLUMN monitoring.health.critical IS 'Value at which the critical range begins.';
+COMMENT ON COLUMN monitoring.health.detail IS
+'Place of the value, or the reason why it is unknown.';
+COMMENT ON COLUMN monitoring.health.meaning IS 'Meaning of the value.';
+COMMENT ON COLUMN monitoring.health.action IS 'Advice when the status is bad.';

@@ -1,10 +1,10 @@
--- 3891_installation.sql: whether all that the files make is there, a row a point.
+-- 3891_installation.sql: whether every object of the files is there, a row a point.
 
 CALL deploy.become_owner();
 
--- What should be there is read from the texts of the files as they were applied, so that a table
--- that somebody dropped is named, and no list is kept by hand. For who deploys: the points look at
--- tables that rubi_monitor doesn't read. How the database fares is said by monitoring.health.
+-- The expected objects are read from the texts of the files as they were applied, so that a dropped
+-- table is named, and no list is kept by hand. For the deploying role: the points look at tables
+-- that rubi_monitor doesn't read. The state of the running database is in monitoring.health.
 CREATE OR REPLACE VIEW monitoring.installation
 WITH (security_invoker = TRUE) AS
 WITH applied AS (
@@ -162,7 +162,7 @@ points AS (
         'automatic backups' AS point,
         CASE WHEN current_setting('archive_mode') <> 'off' THEN TRUE END AS is_well,
         CASE current_setting('archive_mode')
-            WHEN 'off' THEN 'the managed service takes them: see terraform/ or its console'
+            WHEN 'off' THEN 'the managed service takes backups: see terraform/ or its console'
             ELSE format('archive_mode is %s', current_setting('archive_mode'))
         END AS detail
     UNION ALL
@@ -214,9 +214,9 @@ points AS (
         'rights of PUBLIC' AS point,
         CASE WHEN count(*) = 0 THEN TRUE END AS is_well,
         CASE
-            WHEN count(*) = 0 THEN 'none that nobody needs'
+            WHEN count(*) = 0 THEN 'none beyond the needed ones'
             ELSE format(
-                'every role may use %s objects that nobody needs%s: have a superuser run '
+                'every role may use %s objects that no role needs%s: have a superuser run '
                 'grants/6020_extensions.sql, docs/guides/security.md has the words for the '
                 'service''s support',
                 count(*), ' (' || string_agg(DISTINCT r.hole, '; ') || ')'
@@ -233,10 +233,9 @@ FROM points AS p
 ORDER BY p.place;
 
 COMMENT ON VIEW monitoring.installation IS
-'The checklist of an installation, in order: a row a point. For who deploys.';
-COMMENT ON COLUMN monitoring.installation.point IS 'What was looked at.';
+'The checklist of an installation, in order: a row a point. For the deploying role.';
+COMMENT ON COLUMN monitoring.installation.point IS 'Object of the check.';
 COMMENT ON COLUMN monitoring.installation.is_well IS
-'TRUE when all is there, FALSE when something is missing, NULL where somebody else has to see to
-it.';
+'TRUE when all is there, FALSE when an object is missing, NULL for a task outside the database.';
 COMMENT ON COLUMN monitoring.installation.detail IS
-'What is there, or what is missing and what to do.';
+'Findings, or the missing objects and the cure.';

@@ -22,7 +22,7 @@ Dsn = Annotated[
 Scratch = Annotated[
     str,
     typer.Option(
-        help="Database to build in, empty but for the extensions, nothing stays in it; without it "
+        help="Database to build in, empty except for extensions, and empty afterwards; without it "
         "one is created and dropped"
     ),
 ]

@@ -76,7 +76,7 @@ def show(rows: list[dict[str, Any]]) -> None:
     if console.is_terminal:
         print_table(table, "detail")
     else:
-        # a line a check for grep, whatever the width of the terminal behind
+        # a line a check for grep, not cut at the width of a terminal
         console.print(table, width=PIPE_WIDTH, crop=False)
     for row in rows:
         if row["status"] != "ok":

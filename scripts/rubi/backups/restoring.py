@@ -248,7 +248,7 @@ def fill(backup: Fetched, dsn: str, jobs: int) -> None:
             for part in parts(jobs):
                 pgtools.run(*common, *part, backup.dump, env=env)
             if jobs > 1:
-                notes.append(f"{jobs} at once")
+                notes.append(f"{jobs} in parallel")
         if backup.manifest["timescaledb"]:
             connection.execute("SELECT public.timescaledb_post_restore()")
     with (

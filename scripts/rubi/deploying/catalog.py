@@ -159,9 +159,9 @@ def run_all(connection: psycopg.Connection, files: Iterable[File]) -> None:
 def scratch(connection: psycopg.Connection, name: str = "") -> Iterator[psycopg.Connection]:
     """An open transaction in an empty database without any role of ours; rolled back at the end.
 
-    name is a database to use, empty but for extensions; without it one is made and dropped. Roles
-    belong to the whole server: in this transaction they have other names, which no other session
-    sees.
+    name is a database to use, empty except for extensions; without a name one is made and dropped.
+    Roles belong to the whole server: in this transaction they have other names, which no other
+    session sees.
     """
     given = bool(name)
     if not given:

@@ -117,7 +117,7 @@ class Batch:
         count.rejected += len(rejects)
 
     def copy(self, text: str | bytes) -> bool:
-        """All rows at once into the table; answers False when one of them breaks a rule."""
+        """Copy all rows in one step into the table; answers False when a row breaks a rule."""
         query = sql.SQL("COPY {} ({}) FROM STDIN").format(self.table, self.names)
         try:
             with (

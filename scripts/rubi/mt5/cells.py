@@ -157,7 +157,7 @@ def read_csv(text: str) -> tuple[list[Row], str]:
 
 
 def read_tables(path: Path) -> tuple[list[list[Row]], str]:
-    """Tables of a file and the sign between its cells, empty but for CSV.
+    """Tables of a file and the sign between the cells of a CSV, else empty.
 
     Raises Failure where the file has none.
     """

@@ -1,6 +1,6 @@
 """Words in the cells of a terminal's reports, and the codes they stand for.
 
-Real reports have these words in English whatever the terminal's language; translations are listed
+Real reports have these words in English in every language of the terminal; translations are listed
 where some terminal, or a spreadsheet's user, writes them. A word that is in no list is never
 guessed: `--word 'achat=buy'` gives its meaning. Keys are folded: small letters, no accents.
 """

@@ -51,7 +51,7 @@ def file_of(relation: Relation) -> str:
 
 
 def code(text: str) -> str:
-    """As code, whatever it holds."""
+    """A text as code, which may hold any sign."""
     return f"`` {text} ``" if "`" in text else f"`{text}`"
 
 

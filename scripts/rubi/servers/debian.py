@@ -176,7 +176,7 @@ def home() -> Path:
 
 @contextmanager
 def readable_by_all() -> Iterator[None]:
-    """Files made meanwhile can be read by the server's user, whatever root's umask is."""
+    """Files made meanwhile can be read by the server's user, against root's umask."""
     before = os.umask(0o022)
     try:
         yield
@@ -204,7 +204,7 @@ def free_bytes(folder: Path) -> int:
 
 @contextmanager
 def full_disk_named(folder: Path) -> Iterator[None]:
-    """A failure for lack of room names this cause, whichever words the program had for it."""
+    """A failure for lack of room names this cause, in place of the program's words."""
     try:
         yield
     except (Failure, OSError, psycopg.Error) as error:
