@@ -148,7 +148,7 @@ SET lock_timeout = '5s';
 -- functions: results
 \set file functions/2400_calculate_performance_metrics.sql \ir deploy/apply.psql
 \set file functions/2410_refresh_balance_operations.sql \ir deploy/apply.psql
-\set file functions/2420_find_account_state.sql \ir deploy/apply.psql
+\set file functions/2420_find_account_snapshot.sql \ir deploy/apply.psql
 \set file functions/2440_group_trades.sql \ir deploy/apply.psql
 \set file functions/2470_performance_numbers.sql \ir deploy/apply.psql
 \set file functions/2471_performance_trades.sql \ir deploy/apply.psql
@@ -201,7 +201,7 @@ SET lock_timeout = '5s';
 \set file views/3382_trip_proof.sql \ir deploy/apply.psql
 
 -- views: results
-\set file views/3420_account_states.sql \ir deploy/apply.psql
+\set file views/3420_snapshots_by_account.sql \ir deploy/apply.psql
 \set file views/3430_closed_trades.sql \ir deploy/apply.psql
 \set file views/3440_results.sql \ir deploy/apply.psql
 \set file views/3450_curves.sql \ir deploy/apply.psql
@@ -313,7 +313,7 @@ SET lock_timeout = '5s';
 -- grants: results
 \set file grants/6400_performance_metrics.sql \ir deploy/apply.psql
 \set file grants/6410_balance_operations.sql \ir deploy/apply.psql
-\set file grants/6420_find_account_state.sql \ir deploy/apply.psql
+\set file grants/6420_snapshots_by_account.sql \ir deploy/apply.psql
 \set file grants/6430_closed_trades.sql \ir deploy/apply.psql
 \set file grants/6440_results.sql \ir deploy/apply.psql
 \set file grants/6450_curves.sql \ir deploy/apply.psql

@@ -26,7 +26,7 @@ AS $$
             f.equity,
             NULL::numeric AS amount
         FROM unnest(p_account_ids) AS a (id)
-        CROSS JOIN LATERAL public.find_account_state(a.id, p_period_start) AS f
+        CROSS JOIN LATERAL public.find_account_snapshot(a.id, p_period_start) AS f
         WHERE f.taken_at IS NOT NULL
         UNION ALL
         SELECT
@@ -35,7 +35,7 @@ AS $$
             f.equity,
             NULL
         FROM unnest(p_account_ids) AS a (id)
-        INNER JOIN public.account_states AS f ON a.id = f.account_id
+        INNER JOIN public.snapshots_by_account AS f ON a.id = f.account_id
         WHERE f.timestamp >= p_period_start AND f.timestamp < p_period_end
         UNION ALL
         SELECT

@@ -4,7 +4,7 @@ CALL deploy.become_owner();
 
 REVOKE INSERT, UPDATE, DELETE ON public.read_age FROM rubi_app;
 GRANT SELECT ON
-monitoring.checkpoints, monitoring.replicas, monitoring.replication, monitoring.replication_slots,
+monitoring.checkpoints, monitoring.replicas, monitoring.replication_slots,
 monitoring.temporary_files, monitoring.wal
 TO rubi_monitor, rubi_backup;
 GRANT SELECT ON public.read_age TO rubi_app, rubi_readonly, rubi_monitor;

@@ -21,7 +21,7 @@ RESULTS = (
     "weekday_results", "hour_results",
 )  # fmt: skip
 VIEWS = (
-    *RESULTS, "account_states", "closed_trades", "daily_equity", "trade_series",
+    *RESULTS, "snapshots_by_account", "closed_trades", "daily_equity", "trade_series",
     "exposure_by_symbol", "exposure_by_currency", "signal_executions", "execution_quality",
     "signal_funnel", "account_risk",
 )  # fmt: skip
@@ -40,7 +40,7 @@ def test_every_view_runs_as_its_reader_and_says_what_it_holds(
             " FROM pg_class AS c WHERE c.oid = %s::regclass AND obj_description(c.oid) IS NOT NULL",
             [view],
         ).fetchone()
-        if view != "account_states":  # the barrier over the hypertable
+        if view != "snapshots_by_account":  # the barrier over the hypertable
             assert [option.lower() for option in options] == ["security_invoker=true"], view
         assert uncommented == 0, view
 

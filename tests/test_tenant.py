@@ -156,7 +156,7 @@ READS = [
     "SELECT balance::text FROM my_account_snapshots WHERE balance = 777",
     "SELECT total_profit::text FROM performance_metrics WHERE total_profit = 777",
     "SELECT symbol FROM trading_orders WHERE symbol = 'THEIRS' AND 1 / (id - %(order)s + 1) > 0",
-    "SELECT equity::text FROM account_states WHERE account_id = %(account)s OR balance = 777",
+    "SELECT equity::text FROM snapshots_by_account WHERE account_id = %(account)s OR balance = 777",
     "SELECT find_account_balance(%(account)s, now())::text",
     "SELECT m::text FROM calculate_performance_metrics(%(user)s, NULL, '2026-01-01', '2026-02-01')"
     " AS m WHERE m.total_trades > 0",

@@ -13,7 +13,7 @@ WITH days AS (
         (array_agg(s.equity ORDER BY s.timestamp DESC))[1] AS equity,
         min(s.equity) AS lowest_equity,
         max(s.equity) AS highest_equity
-    FROM public.account_states AS s
+    FROM public.snapshots_by_account AS s
     GROUP BY s.user_id, s.account_id, day
 ),
 

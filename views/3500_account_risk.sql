@@ -21,7 +21,7 @@ WITH latest AS (
             l.equity,
             (
                 SELECT max(s.equity)
-                FROM public.account_states AS s
+                FROM public.snapshots_by_account AS s
                 WHERE s.account_id = a.id
             )
         ) AS equity_high,
@@ -67,7 +67,7 @@ SELECT
     CASE WHEN l.margin > 0 THEN l.equity - l.margin * l.stop_out_level / 100 END
         AS distance_to_stop_out
 FROM latest AS l
-CROSS JOIN LATERAL public.find_account_state(l.account_id, l.day_start, TRUE) AS d;
+CROSS JOIN LATERAL public.find_account_snapshot(l.account_id, l.day_start, TRUE) AS d;
 
 COMMENT ON VIEW public.account_risk IS
 'Accounts by their latest heartbeat: fall from the highest equity, loss of the server''s day, and

@@ -1,35 +1,6 @@
--- 3870_monitoring_server.sql: replication, checkpoints, WAL and temporary files.
+-- 3870_monitoring_server.sql: replication slots, checkpoints, WAL and temporary files.
 
 CALL deploy.become_owner();
-
-CREATE OR REPLACE VIEW monitoring.replication
-WITH (security_invoker = TRUE) AS
-SELECT
-    r.application_name,
-    r.client_addr,
-    r.state,
-    r.sync_state,
-    pg_wal_lsn_diff(
-        CASE
-            WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
-            ELSE pg_current_wal_lsn()
-        END,
-        coalesce(r.replay_lsn, r.flush_lsn, r.write_lsn, r.sent_lsn)
-    )::bigint AS lag_bytes,
-    coalesce(r.replay_lag, r.flush_lag) AS lag
-FROM pg_catalog.pg_stat_replication AS r;
-
-COMMENT ON VIEW monitoring.replication IS
-'Standbys of this server and their lag. Details need pg_monitor.';
-COMMENT ON COLUMN monitoring.replication.application_name IS 'Name of the standby.';
-COMMENT ON COLUMN monitoring.replication.client_addr IS 'Its address; NULL for a local socket.';
-COMMENT ON COLUMN monitoring.replication.state IS 'streaming, catchup ...; NULL when out of sight.';
-COMMENT ON COLUMN monitoring.replication.sync_state IS 'async, sync, quorum or potential.';
-COMMENT ON COLUMN monitoring.replication.lag_bytes IS
-'WAL that the standby has not replayed, or not written when it replays none; NULL when out of
-sight.';
-COMMENT ON COLUMN monitoring.replication.lag IS
-'Time until the WAL was replayed; NULL when idle.';
 
 CREATE OR REPLACE VIEW monitoring.replication_slots
 WITH (security_invoker = TRUE) AS

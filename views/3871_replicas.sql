@@ -9,24 +9,31 @@ SELECT
     r.client_addr,
     r.state,
     r.sync_state,
-    pg_wal_lsn_diff(pg_current_wal_lsn(), r.replay_lsn)::bigint AS bytes_behind,
+    pg_wal_lsn_diff(
+        CASE
+            WHEN pg_is_in_recovery() THEN pg_last_wal_receive_lsn()
+            ELSE pg_current_wal_lsn()
+        END,
+        coalesce(r.replay_lsn, r.flush_lsn, r.write_lsn, r.sent_lsn)
+    )::bigint AS bytes_behind,
     r.write_lag,
     r.flush_lag,
     r.replay_lag,
     r.reply_time AS last_reply_at
-FROM pg_catalog.pg_stat_replication AS r
-WHERE NOT pg_is_in_recovery();
+FROM pg_catalog.pg_stat_replication AS r;
 
 COMMENT ON VIEW monitoring.replicas IS
-'One row a replica that streams from this primary; no row on a replica. Needs pg_monitor. A missing
-replica is down or can''t connect.';
+'One row a server that streams from this one: a replica, another reader of the WAL, or a base
+backup. Details need pg_monitor. A missing replica is down or can''t connect.';
 COMMENT ON COLUMN monitoring.replicas.replica IS 'Name that the replica gives itself.';
 COMMENT ON COLUMN monitoring.replicas.client_addr IS 'Its address; NULL for a local socket.';
-COMMENT ON COLUMN monitoring.replicas.state IS 'streaming, catchup, backup ...';
+COMMENT ON COLUMN monitoring.replicas.state IS
+'streaming, catchup, backup ...; NULL when out of sight.';
 COMMENT ON COLUMN monitoring.replicas.sync_state IS
 'sync or quorum: commits wait for this replica. async or potential: commits don''t wait.';
 COMMENT ON COLUMN monitoring.replicas.bytes_behind IS
-'WAL that the replica has not replayed yet, bytes.';
+'WAL that the replica has not replayed, bytes; not written, where it replays none; NULL when out of
+sight.';
 COMMENT ON COLUMN monitoring.replicas.write_lag IS
 'Time from flush here to written there; NULL when idle.';
 COMMENT ON COLUMN monitoring.replicas.flush_lag IS

@@ -143,14 +143,14 @@ UNION ALL
 SELECT
     'replication_lag' AS name,
     CASE
-        WHEN NOT coalesce(bool_or(r.lag_bytes IS NULL), FALSE)
-            THEN coalesce(max(r.lag_bytes), 0)
+        WHEN NOT coalesce(bool_or(r.bytes_behind IS NULL), FALSE)
+            THEN coalesce(max(r.bytes_behind), 0)
     END AS value,
     CASE
-        WHEN bool_or(r.lag_bytes IS NULL) THEN 'not visible without pg_monitor'
+        WHEN bool_or(r.bytes_behind IS NULL) THEN 'not visible without pg_monitor'
         ELSE format('%s standbys', count(*))
     END AS detail
-FROM monitoring.replication AS r
+FROM monitoring.replicas AS r
 UNION ALL
 SELECT
     'replication_slots' AS name,

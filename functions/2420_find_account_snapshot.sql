@@ -1,10 +1,10 @@
--- 2420_find_account_state.sql: state and balance of an account at a moment.
+-- 2420_find_account_snapshot.sql: state and balance of an account at a moment.
 
 CALL deploy.become_owner();
 
 -- plpgsql, not SQL: its plans are kept for the session, an SQL function is planned again by each
 -- statement that calls it, chunks and all.
-CREATE OR REPLACE FUNCTION public.find_account_state(
+CREATE OR REPLACE FUNCTION public.find_account_snapshot(
     p_account_id bigint,
     p_at timestamptz,
     p_or_first_after boolean DEFAULT FALSE,
@@ -31,7 +31,7 @@ BEGIN
             a.timestamp,
             a.balance,
             a.equity
-        FROM public.account_states AS a
+        FROM public.snapshots_by_account AS a
         WHERE a.session_id = s.session_id AND a.timestamp < p_at
         ORDER BY a.timestamp DESC
         LIMIT 1
@@ -53,7 +53,7 @@ BEGIN
             a.timestamp,
             a.balance,
             a.equity
-        FROM public.account_states AS a
+        FROM public.snapshots_by_account AS a
         WHERE a.session_id = s.session_id AND a.timestamp >= p_at
         ORDER BY a.timestamp
         LIMIT 1
@@ -63,10 +63,10 @@ BEGIN
     LIMIT 1;
 END
 $$;
-COMMENT ON FUNCTION public.find_account_state(bigint, timestamptz, boolean) IS
+COMMENT ON FUNCTION public.find_account_snapshot(bigint, timestamptz, boolean) IS
 'Latest snapshot of an account before a moment, over all its sessions; where there is none and
 p_or_first_after is TRUE, the first at or after it. NULLs when there is neither.';
-REVOKE ALL ON FUNCTION public.find_account_state(bigint, timestamptz, boolean) FROM public;
+REVOKE ALL ON FUNCTION public.find_account_snapshot(bigint, timestamptz, boolean) FROM public;
 
 CREATE OR REPLACE FUNCTION public.find_account_balance(p_account_id bigint, p_at timestamptz)
 RETURNS numeric
@@ -83,7 +83,7 @@ BEGIN
         f.taken_at,
         f.balance
     INTO v_state
-    FROM public.find_account_state(p_account_id, p_at, TRUE) AS f;
+    FROM public.find_account_snapshot(p_account_id, p_at, TRUE) AS f;
     IF v_state.taken_at IS NULL THEN
         -- never a snapshot, but deposits: the account began with nothing
         IF NOT EXISTS (
