@@ -1,4 +1,5 @@
--- 2040_server_clock.sql: what the clock of a server shows, and when it shows a time.
+-- 2040_server_clock.sql: the time that a server's clock shows, and the moment at which a clock
+-- shows a time.
 
 CALL deploy.become_owner();
 
@@ -34,7 +35,7 @@ BEGIN ATOMIC
     )::integer);
 END;
 COMMENT ON FUNCTION public.clock_shift(public.server_clock) IS
-'How far a clock is ahead of its time zone: 7 hours of America/New_York+7.';
+'Hours that a clock is ahead of its time zone: 7 hours of America/New_York+7.';
 REVOKE ALL ON FUNCTION public.clock_shift(public.server_clock) FROM public;
 
 CREATE OR REPLACE FUNCTION public.clock_to_utc(p_time timestamp, p_clock public.server_clock)
@@ -46,7 +47,7 @@ BEGIN ATOMIC
     SELECT (p_time - public.clock_shift(p_clock)) AT TIME ZONE public.clock_zone(p_clock);
 END;
 COMMENT ON FUNCTION public.clock_to_utc(timestamp, public.server_clock) IS
-'The moment at which a clock shows a time; the later one where it shows it twice.';
+'The moment at which a clock shows a time; the later one of two.';
 REVOKE ALL ON FUNCTION public.clock_to_utc(timestamp, public.server_clock) FROM public;
 
 CREATE OR REPLACE FUNCTION public.utc_to_clock(p_utc timestamptz, p_clock public.server_clock)
@@ -58,11 +59,11 @@ BEGIN ATOMIC
     SELECT (p_utc AT TIME ZONE public.clock_zone(p_clock)) + public.clock_shift(p_clock);
 END;
 COMMENT ON FUNCTION public.utc_to_clock(timestamptz, public.server_clock) IS
-'What a clock shows at a moment.';
+'Time that a clock shows at a moment.';
 REVOKE ALL ON FUNCTION public.utc_to_clock(timestamptz, public.server_clock) FROM public;
 
--- PostgreSQL takes the second occurrence of an hour that the clock repeats; that the moment an hour
--- before shows the same time marks it.
+-- PostgreSQL takes the second occurrence of an hour that the clock repeats; such an hour is found
+-- by the moment an hour before, which shows the same time.
 CREATE OR REPLACE FUNCTION public.is_clock_ambiguous(
     p_time timestamp,
     p_clock public.server_clock

@@ -1,4 +1,5 @@
--- 2050_timescaledb_edition.sql: which edition of TimescaleDB this server runs, and what it uses.
+-- 2050_timescaledb_edition.sql: the edition of TimescaleDB that this server runs, and the features
+-- in use.
 
 CALL deploy.become_owner();
 
@@ -33,7 +34,7 @@ COMMENT ON FUNCTION monitoring.has_columnstore(text) IS
 'Whether a hypertable of public keeps old chunks by column, which takes the Timescale licence.';
 REVOKE ALL ON FUNCTION monitoring.has_columnstore(text) FROM public;
 
--- Writing where a chunk is stored by column first makes rows of what is touched, and TimescaleDB
+-- A write into a chunk stored by column first decompresses the rows it touches, and TimescaleDB
 -- stops a statement after 100,000 of them (53400). Since 2.17 a setting lifts the limit.
 CREATE OR REPLACE FUNCTION internal.lift_columnstore_limit()
 RETURNS void
@@ -47,5 +48,5 @@ AS $$
     WHERE current_setting(s.name, TRUE) IS NOT NULL
 $$;
 COMMENT ON FUNCTION internal.lift_columnstore_limit() IS
-'Lets the transaction write as much as it needs to chunks stored by column.';
+'Lets the transaction write any number of rows to chunks stored by column.';
 REVOKE ALL ON FUNCTION internal.lift_columnstore_limit() FROM public;

@@ -19,7 +19,7 @@ BEGIN
         VALUES ('chunk made ahead', 'M1', p_at, 0, 0, 0, 0);
         DELETE FROM public.market_data
         WHERE symbol = 'chunk made ahead' AND timeframe = 'M1' AND timestamp = p_at;
-        -- of the two the log has only the insert where columnstore forbids a DELETE trigger
+        -- the log has the insert but not the delete where columnstore forbids a DELETE trigger
         DELETE FROM internal.bar_changes WHERE symbol = 'chunk made ahead';
     ELSIF p_table = 'resampled_bars' THEN
         INSERT INTO public.resampled_bars (
@@ -86,8 +86,8 @@ $$;
 COMMENT ON PROCEDURE monitoring.make_chunks_ahead (integer) IS
 'Makes the current and the next p_count chunks of account_snapshots, market_data and market_ticks
 where they are missing, and the fences of these. Commits after each, so call it outside a
-transaction, daily. Raises 55P03 when a lock is not had within 2 seconds, 40P01 when a client holds
-what it needs: call again.';
+transaction, daily. Raises 55P03 when a lock is not granted within 2 seconds, 40P01 after a deadlock
+with a client: call again.';
 REVOKE ALL ON PROCEDURE monitoring.make_chunks_ahead(integer) FROM public;
 
 CREATE OR REPLACE PROCEDURE monitoring.make_snapshot_chunks(p_from timestamptz, p_to timestamptz)
@@ -101,12 +101,12 @@ END
 $$;
 COMMENT ON PROCEDURE monitoring.make_snapshot_chunks (timestamptz, timestamptz) IS
 'Makes the weekly chunks of account_snapshots from p_from, 2000 at the earliest, to p_to: before a
-load of history, which would lie in one large chunk without. Rows that are there move along. Raises
-55P03 when a lock is not had within 2 seconds: call again.';
+load of history, which would otherwise lie in one large chunk. Existing rows move along. Raises
+55P03 when a lock is not granted within 2 seconds: call again.';
 REVOKE ALL ON PROCEDURE monitoring.make_snapshot_chunks(timestamptz, timestamptz) FROM public;
 
 -- One chunk for all before 1970: daily bars may be of 1700 and would make 3,000, and a row that no
--- CHECK allows makes none. TRUNCATE takes it away with all others.
+-- CHECK allows then makes no chunk. TRUNCATE takes this chunk away with all others.
 CREATE OR REPLACE FUNCTION internal.fence_market()
 RETURNS void
 LANGUAGE plpgsql
@@ -143,6 +143,6 @@ END
 $$;
 COMMENT ON FUNCTION internal.fence_market() IS
 'Makes the chunk of market_data, market_ticks and resampled_bars that holds all time before 1970,
-where it is missing.';
+unless it exists.';
 REVOKE ALL ON FUNCTION internal.fence_market() FROM public;
 SELECT internal.fence_market();

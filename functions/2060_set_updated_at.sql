@@ -2,8 +2,8 @@
 
 CALL deploy.become_owner();
 
--- Runs on every tick: without a search_path of its own, which would take half of its time; the one
--- function that it calls is named with its schema.
+-- Runs on every tick: without a search_path of its own, which would take half of its time; the only
+-- function called is named with its schema.
 CREATE OR REPLACE FUNCTION public.set_updated_at()
 RETURNS trigger
 LANGUAGE plpgsql

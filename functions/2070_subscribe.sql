@@ -1,13 +1,13 @@
--- 2070_subscribe.sql: hear of signals and positions; nobody pays while nobody listens.
+-- 2070_subscribe.sql: news of signals and positions, without cost while nobody listens.
 
 CALL deploy.become_owner();
 
 -- A transaction that sends NOTIFY holds a lock of the whole cluster until its commit is on disk, so
 -- such commits go one by one: inserting signals from 16 connections ran at 0.4 of its rate. So the
 -- triggers (functions/2140_signal_triggers.sql) ask first whether anybody has subscribed. A
--- subscriber holds a shared advisory lock (1381319241, 1 or 2) until it disconnects; who asks tries
--- for the exclusive one and gives it back at once. Where that fails, this function tells a
--- subscriber from somebody else who asks in the same moment.
+-- subscriber holds a shared advisory lock (1381319241, 1 or 2) until it disconnects; a trigger
+-- tries for the exclusive lock and gives it back immediately. When the lock is refused, this
+-- function tells a subscriber from another trigger that asks in the same moment.
 CREATE OR REPLACE FUNCTION public.has_subscribers(p_channel text)
 RETURNS boolean
 LANGUAGE sql
@@ -33,9 +33,9 @@ COMMENT ON FUNCTION public.has_subscribers(text) IS
 'Whether a session has called subscribe() for the channel and is still connected.';
 REVOKE ALL ON FUNCTION public.has_subscribers(text) FROM public;
 
--- Whoever writes now may have asked before this session subscribed and will send nothing: the
--- function returns when these transactions have ended, so that what is read afterwards holds their
--- rows, and what comes later is heard.
+-- Transactions that write now may have asked before this session subscribed and will send nothing:
+-- the function returns when they have ended, so that a later read holds their rows, and later news
+-- is heard.
 CREATE OR REPLACE FUNCTION public.subscribe(p_channel text)
 RETURNS void
 LANGUAGE plpgsql
@@ -58,11 +58,11 @@ BEGIN
             HINT = 'The channels are rubi_signals and rubi_positions.';
     END IF;
     -- Behind a pool of transactions the next statement has another session, and this one's LISTEN
-    -- and lock would stay with strangers. operations/pgbouncer.ini sets it.
+    -- and lock would stay with strangers. operations/pgbouncer.ini sets rubi.pooled.
     IF current_setting('rubi.pooled', TRUE) = 'on' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'RB058',
-            MESSAGE = 'a connection through a pool of transactions hears nothing',
+            MESSAGE = 'a connection through a pool of transactions hears no news',
             HINT = 'Connect to the server directly, or through a pool of sessions.';
     END IF;
     PERFORM pg_advisory_lock_shared(1381319241, v_number);
@@ -93,7 +93,7 @@ $$;
 COMMENT ON FUNCTION public.subscribe(text) IS
 'LISTEN for rubi_signals or rubi_positions, until the session ends. A session hears itself only when
 another one has subscribed too. Waits for transactions that
-write the table now. Call it alone, in autocommit, then read the table once, then wait for
-notifications; read only after it returned. Raises RB057 for another channel, RB058 behind a pool of
-transactions that sets rubi.pooled.';
+write the table now. Call this function alone, in autocommit, then read the table once, then wait
+for notifications; read only after the call returned. Raises RB057 for another channel, RB058 behind
+a pool of transactions that sets rubi.pooled.';
 REVOKE ALL ON FUNCTION public.subscribe(text) FROM public;

@@ -13,5 +13,5 @@ AS $$
     SELECT t.length FROM public.timeframes() AS t WHERE t.name = p_timeframe
 $$;
 COMMENT ON FUNCTION public.timeframe_length(text) IS
-'How long a bar of an MT5 timeframe lasts; NULL for a name MT5 does not have.';
+'Length of a bar of an MT5 timeframe; NULL for a name that MT5 does not have.';
 REVOKE ALL ON FUNCTION public.timeframe_length(text) FROM public;

@@ -50,7 +50,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.note_counter_change() IS
-'Trigger: notes what an order''s change does to its strategy''s counters, to be applied at commit.';
+'Trigger: notes the effect of an order''s change on its strategy''s counters, to be applied at
+commit.';
 REVOKE ALL ON FUNCTION internal.note_counter_change() FROM public;
 
 -- Runs at commit, once a delta row. The first run applies all deltas of the transaction, locking
@@ -128,9 +129,9 @@ COMMENT ON FUNCTION internal.apply_counter_changes() IS
 'Trigger at commit: adds the transaction''s changes to the counters, in the order of strategy ids.';
 REVOKE ALL ON FUNCTION internal.apply_counter_changes() FROM public;
 
--- A strategy deleted and inserted again under its id, in one transaction, would get what the
--- deletion took off its orders. No order can name a strategy before it is there, so all that is
--- noted under its id so far belongs to the one that is gone.
+-- A strategy deleted and inserted again under its id, in one transaction, would get the deltas of
+-- the deletion. No order can name a strategy before its row exists, so all deltas noted under its
+-- id so far belong to the deleted strategy.
 CREATE OR REPLACE FUNCTION internal.forget_counter_changes()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -147,7 +148,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.forget_counter_changes() IS
-'Trigger: a new strategy begins with counters of 0, also under the id of one that is gone.';
+'Trigger: a new strategy begins with counters of 0, also under the id of a deleted one.';
 REVOKE ALL ON FUNCTION internal.forget_counter_changes() FROM public;
 
 CREATE OR REPLACE FUNCTION internal.refuse_change_of_counters()
@@ -173,7 +174,7 @@ BEGIN
     RAISE EXCEPTION USING
         ERRCODE = 'RB022',
         MESSAGE = 'total_trades, winning_trades and total_profit are counted by the database',
-        HINT = 'Leave them out: they follow the strategy''s closed orders.',
+        HINT = 'Leave them out: the counters follow the strategy''s closed orders.',
         SCHEMA = 'public',
         TABLE = 'trading_strategies',
         CONSTRAINT = 'trading_strategies_counters_are_counted';

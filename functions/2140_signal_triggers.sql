@@ -3,8 +3,8 @@
 CALL deploy.become_owner();
 
 -- As CHECKs and a trigger with WHEN these rules took 40 microseconds of each insert, because
--- PostgreSQL reads their text anew for each statement; as one function 8 (benchmarks/rules.py).
--- Without a search_path of its own; nothing is called but now(), which is named with its schema.
+-- PostgreSQL parses their text for each statement; as one function 8 (benchmarks/rules.py).
+-- Without a search_path of its own; the only function called is now(), named with its schema.
 CREATE OR REPLACE FUNCTION public.check_signal()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -76,9 +76,9 @@ COMMENT ON FUNCTION public.refuse_signal_status_change() IS
 REVOKE ALL ON FUNCTION public.refuse_signal_status_change() FROM public;
 
 -- One notification a statement, with at most 50 names so that it stays far below PostgreSQL's 8000
--- bytes; count tells whether there are more. Nothing private: who listens reads the rows under its
--- own rights. None at all while nobody has subscribed (functions/2070_subscribe.sql says why). As
--- set_updated_at(), without a search_path of its own.
+-- bytes; count tells whether there are more. The message is not private: a listener reads the rows
+-- under its own rights. Without a subscriber no notification is sent (functions/2070_subscribe.sql
+-- has the reason). As set_updated_at(), without a search_path of its own.
 CREATE OR REPLACE FUNCTION public.notify_signals()
 RETURNS trigger
 LANGUAGE plpgsql

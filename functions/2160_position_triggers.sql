@@ -23,7 +23,7 @@ BEGIN
     FROM public.mt5_sessions AS s
     INNER JOIN public.mt5_accounts AS a ON s.account_id = a.id
     WHERE s.session_id = NEW.session_id;
-    -- Without an account the row would fail by account_id, which its writer never named.
+    -- Without an account the row would fail by account_id, a column that its writer never named.
     IF NOT FOUND THEN
         RAISE EXCEPTION USING
             ERRCODE = 'foreign_key_violation',
@@ -39,8 +39,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.set_position_account() IS
-'Trigger: a position belongs to the account of its session. Raises foreign_key_violation where there
-is none, RB024 when its user is closed.';
+'Trigger: a position belongs to the account of its session. Raises foreign_key_violation without
+such a session, RB024 when its user is closed.';
 REVOKE ALL ON FUNCTION public.set_position_account() FROM public;
 
 CREATE OR REPLACE FUNCTION public.notify_positions()
@@ -81,9 +81,9 @@ COMMENT ON FUNCTION public.notify_positions() IS
 'Trigger: tells the channel rubi_positions of positions opened or closed, once a statement.';
 REVOKE ALL ON FUNCTION public.notify_positions() FROM public;
 
--- Prices change on every tick: this one names its columns, so that a tick costs nothing, and is a
--- row trigger, because a transition table would be filled with every tick. It names the account
--- alone, so that PostgreSQL folds equal notifications of a transaction into one.
+-- Prices change on every tick: this trigger names its columns, so that a tick costs nothing, and is
+-- a row trigger, because a transition table would be filled with every tick. The message has the
+-- account alone, so that PostgreSQL folds equal notifications of a transaction into one.
 CREATE OR REPLACE FUNCTION public.notify_position_change()
 RETURNS trigger
 LANGUAGE plpgsql

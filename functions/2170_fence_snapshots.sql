@@ -17,7 +17,7 @@ AS $$
         WHERE c.hypertable_schema = 'public' AND c.hypertable_name = 'account_snapshots'
     ),
 
-    -- chunks are cut at 1970 whatever their length
+    -- chunks of every length are cut at 1970
     edges AS (
         SELECT
             '-infinity'::timestamptz AS range_start,
@@ -72,8 +72,8 @@ DECLARE
     v_starts timestamptz[];
     v_ends timestamptz[];
 BEGIN
-    -- a snapshot of before the lock would not see rows that others commit until it is had: they
-    -- would go with their chunk
+    -- a snapshot from before the lock would not see rows that others commit while we wait: such
+    -- rows would be lost with their chunk
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'active_sql_transaction',
@@ -92,8 +92,8 @@ BEGIN
     END IF;
     LOCK TABLE public.account_snapshots IN SHARE ROW EXCLUSIVE MODE;
 
-    -- Fences in the way give room. Rows are in them when chunks were not made in time, or when they
-    -- came late: they move to the new chunks.
+    -- Fences in the way give room. Their rows, which came late or before their chunks were made,
+    -- move to the new chunks.
     CREATE TEMPORARY TABLE fenced_snapshots ON COMMIT DROP AS
     SELECT
         s.id, s.session_id, s.balance, s.equity, s.margin, s.margin_free, s.margin_level, s.profit,
@@ -133,5 +133,5 @@ END
 $$;
 COMMENT ON FUNCTION internal.fence_snapshots(timestamptz, timestamptz) IS
 'Makes the weekly chunks of account_snapshots between two moments, and fences for all time without a
-chunk. Answers FALSE when there was nothing to do; then no lock is taken.';
+chunk. Answers FALSE, without taking a lock, when no chunk was missing.';
 REVOKE ALL ON FUNCTION internal.fence_snapshots(timestamptz, timestamptz) FROM public;

@@ -1,9 +1,10 @@
--- 2171_snapshot_triggers.sql: whose snapshots are taken, and which rows only make a chunk.
+-- 2171_snapshot_triggers.sql: the users whose snapshots are taken, and the rows that only make a
+-- chunk.
 
 CALL deploy.become_owner();
 
--- Makes chunks possible where there is no session yet, and without a row that replicas would see.
--- A function without WHEN: PostgreSQL reads the text of a WHEN anew for each statement.
+-- Makes chunks possible before the first session, and without a row that replicas would see. A
+-- function without WHEN: PostgreSQL parses the text of a WHEN for each statement.
 CREATE OR REPLACE FUNCTION internal.leave_chunk_row_out()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -52,6 +53,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.check_session_of_snapshot() IS
-'Trigger: raises with_check_option_violation for a tenant''s snapshot of a session that is not their
-own, RB024 for the API''s of a closed user.';
+'Trigger: raises with_check_option_violation for a tenant''s snapshot of a foreign session, RB024
+for the API''s snapshot of a closed user.';
 REVOKE ALL ON FUNCTION internal.check_session_of_snapshot() FROM public;

@@ -2,10 +2,10 @@
 
 CALL deploy.become_owner();
 
--- Once for each statement, from its rows: COPY pays one grouping, not a trigger call for each row,
--- and that TimescaleDB's COPY inserts row by row where a trigger is handed the rows: together a
--- quarter of its time. Nothing else tells which series has how many more bars without reading them
--- again. SECURITY DEFINER: the log belongs to nobody but its owner.
+-- Once for each statement, from its rows. COPY pays a grouping, not a trigger call for each row;
+-- and TimescaleDB's COPY inserts row by row where a trigger takes the rows: together a quarter of
+-- its time. Only this log tells the number of new bars of each series without reading bars again.
+-- SECURITY DEFINER: only its owner has rights on the log.
 CREATE OR REPLACE FUNCTION internal.log_bar_changes()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -35,10 +35,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.log_bar_changes() IS
-'Trigger: logs which series changed, by how many bars and in which range of time.';
+'Trigger: logs the changed series, the number of bars and the range of time.';
 REVOKE ALL ON FUNCTION internal.log_bar_changes() FROM public;
 
--- The same row by row, for servers that hand no statement's rows to the trigger of a hypertable.
+-- Row by row, for servers that hand no statement's rows to the trigger of a hypertable.
 CREATE OR REPLACE FUNCTION internal.log_changed_bar()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -83,5 +83,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.forget_all_bars() IS
-'Trigger: after TRUNCATE there are no bars to count and everything has to be made again.';
+'Trigger: after TRUNCATE there are no bars to count and all resampled bars have to be made again.';
 REVOKE ALL ON FUNCTION internal.forget_all_bars() FROM public;

@@ -55,14 +55,14 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.open_market_series(text, text, text, text) IS
-'Registers a series before bars are written, and answers its clock. A new one goes by p_clock, else
-by UTC. Raises 22023 for an unknown zone, RB060 when its bars have another source, RB061 when they
-go by another clock.';
+'Registers a series before bars are written, and answers its clock. A new series goes by p_clock,
+else by UTC. Raises 22023 for an unknown zone, RB060 when its bars have another source, RB061 when
+they go by another clock.';
 REVOKE ALL ON FUNCTION public.open_market_series(text, text, text, text) FROM public;
 
--- A hypertable makes the chunk of a row before its CHECKs look at the row: what comes as JSON is
--- looked at before, by the same rule under the same name. Far values become ends of a range that
--- timestamptz still holds.
+-- A hypertable makes the chunk of a row before its CHECKs look at the row: values from JSON are
+-- checked before, by the rule and the name of the table's CHECK. Far values become ends of a range
+-- that timestamptz still holds.
 CREATE OR REPLACE FUNCTION internal.check_market_times(
     p_table text,
     p_timeframe text,
@@ -99,7 +99,7 @@ BEGIN
                 p_table
             ),
             DETAIL = format(
-                'The times go from %s to %s, they may from %s to a day ahead.',
+                'The times go from %s to %s; allowed are times from %s to a day ahead.',
                 v_first, v_last, v_earliest
             ),
             HINT = p_hint,
@@ -112,12 +112,13 @@ $$;
 COMMENT ON FUNCTION
 internal.check_market_times(text, text, public.server_clock, numeric, numeric, text) IS
 'Raises check_violation (23514) with the name of the table''s CHECK when the first or the last time,
-seconds since 1970 on the clock p_clock, lies outside what the table takes.';
+seconds since 1970 on the clock p_clock, lies outside the table''s range.';
 REVOKE ALL ON FUNCTION
 internal.check_market_times(text, text, public.server_clock, numeric, numeric, text) FROM public;
 
 -- Rows of the log that other transactions have not committed are not seen, and stay for the next
--- call: nothing is lost, whatever the order of commits. SECURITY DEFINER: the log is nobody's.
+-- call: no change is lost in any order of commits. SECURITY DEFINER: only its owner has rights on
+-- the log.
 CREATE OR REPLACE FUNCTION public.fold_bar_changes()
 RETURNS bigint
 LANGUAGE plpgsql
@@ -173,11 +174,11 @@ END
 $$;
 COMMENT ON FUNCTION public.fold_bar_changes() IS
 'Takes up the log of changes: counts of market_series, ranges to refresh of market_rollups. Answers
-the number of series that changed. To be called every minute or so, and as often as one likes.';
+the number of series that changed. To be called every minute or so; more calls do no harm.';
 REVOKE ALL ON FUNCTION public.fold_bar_changes() FROM public;
 
--- For bars that left past the log: chunks dropped by hand.
--- SECURITY DEFINER: the log is nobody's.
+-- For bars that vanished without the log: chunks dropped by hand. SECURITY DEFINER: only its owner
+-- has rights on the log.
 CREATE OR REPLACE FUNCTION public.count_bars(p_symbol text, p_timeframe text)
 RETURNS bigint
 LANGUAGE plpgsql

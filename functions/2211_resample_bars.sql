@@ -3,10 +3,10 @@
 CALL deploy.become_owner();
 
 -- Up to H1 a bar begins at the same moment by every clock of whole hours. Above, days are the
--- clock's, so the bars are grouped by what the clock showed; a week begins on Sunday, as in MT5.
--- Where a clock shows an hour twice and a bar would begin in it, it begins in the hour it was
--- traded in. A plan made for these very arguments leaves out the chunks not needed; the other
--- settings let workers make bars and hand them over, rather than the rows: a year of M1 to H1 took
+-- clock's, so the bars are grouped by the time that the clock showed; a week begins on Sunday, as
+-- in MT5. Where a clock shows an hour twice and a bar would begin in it, the bar begins in the hour
+-- of its trades. A plan made for the actual arguments leaves out the chunks not needed; the other
+-- settings let workers hand over bars rather than rows: a year of M1 to H1 took
 -- 220 ms on two cores instead of 360. After ANALYZE of the hypertable itself, which autovacuum does
 -- not do, the planner expects a bar for each row and takes one process: 320 ms.
 CREATE OR REPLACE FUNCTION public.resample_bars(
@@ -127,7 +127,8 @@ BEGIN
             FROM public.market_data AS m
             WHERE m.symbol = p_symbol
                 AND m.timeframe = p_from_timeframe
-                -- or of a bar that began in the first of two like hours the rest would pass for one
+                -- else the rest of a bar that began in the first of two equal hours would pass for
+                -- a bar
                 AND m.timestamp >= p_from - interval '3 hours'
                 AND m.timestamp < v_until
         ) AS b
@@ -140,13 +141,13 @@ $$;
 COMMENT ON FUNCTION public.resample_bars(text, text, text, timestamptz, timestamptz, text) IS
 'Bars of p_to_timeframe that open from p_from on and before p_to, made of bars of p_from_timeframe:
 open of the first, close of the last, sums of volumes, smallest spread, number of bars. The last bar
-holds what there is so far. Above H1 they begin by p_clock, else the clock of the series, else UTC.
-Raises RB064 for timeframes of which one is not made of whole ones of the other.';
+may still grow. Above H1 bars begin by p_clock, else the clock of the series, else UTC.
+Raises RB064 when bars of the one timeframe don''t make whole bars of the other.';
 REVOKE ALL ON FUNCTION
 public.resample_bars(text, text, text, timestamptz, timestamptz, text) FROM public;
 
 -- Each series in a transaction of its own. The pending ranges are taken and the bars made in one
--- snapshot; a bar that is written meanwhile is in the log and comes with the next call.
+-- snapshot; a bar that is written meanwhile is in the log, and the next call takes it up.
 CREATE OR REPLACE PROCEDURE public.refresh_resampled_bars()
 LANGUAGE plpgsql
 AS $$
@@ -199,7 +200,7 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE public.refresh_resampled_bars () IS
-'Makes the bars of market_rollups anew where bars changed. Commits after each series, so call it
+'Makes the bars of market_rollups again where bars changed. Commits after each series, so call it
 outside a transaction, every minute or so.';
 REVOKE ALL ON PROCEDURE public.refresh_resampled_bars() FROM public;
 
@@ -217,7 +218,7 @@ DECLARE
     v_first timestamptz;
     v_last timestamptz;
 BEGIN
-    -- a range without end is the one that has bars
+    -- a range without end means the range that has bars
     SELECT min(e.at), max(e.at) INTO v_first, v_last
     FROM (
         (
@@ -255,6 +256,6 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE internal.make_resampled_bars (text, text, text, timestamptz, timestamptz) IS
-'Makes the stored bars of one series that open in a range of time anew.';
+'Makes the stored bars of one series that open in a range of time again.';
 REVOKE ALL ON PROCEDURE
 internal.make_resampled_bars(text, text, text, timestamptz, timestamptz) FROM public;

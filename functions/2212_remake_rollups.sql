@@ -2,7 +2,7 @@
 
 CALL deploy.become_owner();
 
--- A clock that is corrected moves the bars made by it, another source of bars changes them all.
+-- A corrected clock moves the bars made by it, another source of bars changes all of them.
 CREATE OR REPLACE FUNCTION internal.remake_rollups_of_series()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -17,7 +17,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.remake_rollups_of_series() IS
-'Trigger: has resampled bars made anew when the clock of what they are made of changes.';
+'Trigger: has resampled bars made again when the clock of their source changes.';
 REVOKE ALL ON FUNCTION internal.remake_rollups_of_series() FROM public;
 
 CREATE OR REPLACE FUNCTION internal.remake_rollup()
@@ -33,5 +33,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.remake_rollup() IS
-'Trigger: has resampled bars made anew when they are to be made of another timeframe.';
+'Trigger: has resampled bars made again when their source becomes another timeframe.';
 REVOKE ALL ON FUNCTION internal.remake_rollup() FROM public;

@@ -1,13 +1,14 @@
--- 2213_last_bars.sql: the last bar of each series, at one price however many years there are.
+-- 2213_last_bars.sql: the last bar of each series, at a cost that does not grow with the years.
 
 CALL deploy.become_owner();
 
 -- A statement opens every chunk that its plan can't leave out, at 5 to 9 us each, and a bound that
 -- comes from a row is known too late for that. TimescaleDB takes now() for a constant while it
 -- plans, so the first search opens the chunks of the last forty days only (a month's bar is 31 days
--- old at most). The last one looks everywhere, for the symbols that have nothing there, and is not
--- even planned while there are none. Asking for each symbol which chunks its search can leave out
--- (runtime exclusion: none of them, it names no time) would cost a quarter of the whole.
+-- old at most). The last search looks everywhere, for the symbols without a bar in those days, and
+-- is not even planned when no such symbol is left. Asking for each symbol which chunks its search
+-- can leave out (runtime exclusion, which finds none without a time) would cost a quarter of the
+-- whole.
 CREATE OR REPLACE FUNCTION public.last_bars(p_timeframe text, p_symbols text[] DEFAULT NULL)
 RETURNS TABLE (
     symbol text,
@@ -91,6 +92,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.last_bars(text, text[]) IS
-'The last bar of each of these symbols in this timeframe, however old, in no order; without symbols,
+'The last bar, of any age, of each of these symbols in this timeframe, in no order; without symbols,
 of every series that market_series knows. A symbol without bars has no row.';
 REVOKE ALL ON FUNCTION public.last_bars(text, text[]) FROM public;

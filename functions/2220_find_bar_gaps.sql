@@ -1,4 +1,4 @@
--- 2220_find_bar_gaps.sql: where bars are missing although the market was open.
+-- 2220_find_bar_gaps.sql: places where bars are missing although the market was open.
 
 CALL deploy.become_owner();
 
@@ -60,8 +60,8 @@ AS $$
     FROM hours AS h
 $$;
 COMMENT ON FUNCTION public.open_hours(text, timestamptz, timestamptz) IS
-'When a calendar is open between two moments. Nothing for a calendar without sessions, or where one
-of the moments is infinite.';
+'Times between two moments when a calendar is open. No row for a calendar without sessions, or when
+one of the moments is infinite.';
 REVOKE ALL ON FUNCTION public.open_hours(text, timestamptz, timestamptz) FROM public;
 
 -- A gap is measured in trading time: from the end of a bar to the beginning of the next, less the
@@ -166,7 +166,7 @@ $$;
 COMMENT ON FUNCTION public.find_bar_gaps(text, text, timestamptz, timestamptz, interval) IS
 'Stretches without bars of at least p_minimum of trading time (by default one bar), up to now and,
 with -infinity, from the first bar on: begin and end, bars missing, trading time. A minute without a
-tick makes no bar, so on M1 a minimum of some minutes tells what a broker did not deliver. Raises
-RB065 for W1 and MN1, RB066 for a calendar without sessions.';
+tick makes no bar, so on M1 a minimum of some minutes finds the bars that a broker did not deliver.
+Raises RB065 for W1 and MN1, RB066 for a calendar without sessions.';
 REVOKE ALL ON FUNCTION
 public.find_bar_gaps(text, text, timestamptz, timestamptz, interval) FROM public;

@@ -28,7 +28,7 @@ END
 $$;
 COMMENT ON FUNCTION public.stage_ticks() IS
 'Makes the empty temporary tables staged_ticks, to be filled by COPY, and staged_rejects. Times are
-by the clock of the source. A price that is NULL has not changed. line is its line in the file.';
+by the clock of the source. A price of NULL has not changed. line is the tick''s line in the file.';
 REVOKE ALL ON FUNCTION public.stage_ticks() FROM public;
 
 CREATE OR REPLACE FUNCTION public.merge_staged_ticks(
@@ -75,7 +75,7 @@ BEGIN
         AND s.day + s.time_of_day BETWEEN v_earliest AND v_latest
     );
 
-    -- A price that is missing is the one before: MT5 leaves out in exports what has not changed.
+    -- A missing price equals the one before: MT5 leaves out unchanged prices in exports.
     WITH counted AS (
         SELECT
             s.line,
@@ -148,7 +148,7 @@ COMMENT ON FUNCTION public.merge_staged_ticks(text, text, text, text) IS
 millisecond are numbered in the order of their lines: a file is to hold a millisecond whole.';
 REVOKE ALL ON FUNCTION public.merge_staged_ticks(text, text, text, text) FROM public;
 
--- SECURITY DEFINER: the gateway's role may call this and nothing else.
+-- SECURITY DEFINER: the gateway's role may only call such functions.
 CREATE OR REPLACE FUNCTION public.ingest_ticks(
     p_symbol text,
     p_ticks jsonb,
@@ -159,7 +159,7 @@ RETURNS bigint
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
-SECURITY DEFINER -- the gateway may call this and nothing else
+SECURITY DEFINER -- the gateway may only call such functions
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -194,7 +194,7 @@ BEGIN
         FROM jsonb_array_elements(p_ticks) WITH ORDINALITY AS e (tick, number)
     ),
 
-    -- 0 says that there is no such price
+    -- 0 stands for a price that does not exist
     merged AS (
         INSERT INTO public.market_ticks AS m (
             symbol, timestamp, seq, bid, ask, last, volume, volume_real, flags
@@ -220,7 +220,7 @@ END
 $$;
 COMMENT ON FUNCTION public.ingest_ticks(text, jsonb, text, text) IS
 'Stores what copy_ticks returned, as objects with time_msc, bid, ask, last, volume, flags and
-volume_real; answers how many were new. Time by the clock of the source. Ticks of one millisecond
-are numbered in their order, so a call is to hold a millisecond whole. All or nothing: a bad
-tick raises the constraint of market_ticks it breaks. Raises RB060, RB061, RB062.';
+volume_real; answers the number of new ones. Time by the clock of the source. Ticks of one
+millisecond are numbered in their order, so a call is to hold a millisecond whole. All or nothing: a
+bad tick raises the constraint of market_ticks it breaks. Raises RB060, RB061, RB062.';
 REVOKE ALL ON FUNCTION public.ingest_ticks(text, jsonb, text, text) FROM public;

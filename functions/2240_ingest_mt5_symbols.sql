@@ -1,4 +1,4 @@
--- 2240_ingest_mt5_symbols.sql: takes what symbol_info and symbols_get return.
+-- 2240_ingest_mt5_symbols.sql: takes the answers of symbol_info and symbols_get.
 
 CALL deploy.become_owner();
 
@@ -16,7 +16,7 @@ AS $$
     ]
 $$;
 COMMENT ON FUNCTION internal.mt5_symbol_terms(public.mt5_symbols) IS
-'What makes a new version of an instrument when it changes: all but tick values.';
+'The fields whose change makes a new version of an instrument: all except tick values.';
 REVOKE ALL ON FUNCTION internal.mt5_symbol_terms(public.mt5_symbols) FROM public;
 
 CREATE OR REPLACE FUNCTION public.ingest_mt5_symbols(
@@ -92,7 +92,7 @@ BEGIN
             INSERT INTO public.mt5_symbols SELECT v_given.*;
             updated := updated + 1;
         END IF;
-        -- EURUSD.m with base EUR and profit USD is EURUSD; whoever knows better sets the map
+        -- EURUSD.m with base EUR and profit USD is EURUSD; people who know better set the map
         INSERT INTO public.mt5_symbol_map AS m (account_id, symbol, canonical_symbol, is_derived)
         SELECT p_account_id, v_given.symbol, v_given.currency_base || v_given.currency_profit, TRUE
         WHERE v_given.currency_base <> ''
@@ -129,5 +129,5 @@ AS $$
     )
 $$;
 COMMENT ON FUNCTION public.canonical_symbol(bigint, text) IS
-'What an account''s symbol is called in market_data: by mt5_symbol_map, else itself.';
+'Name of an account''s symbol in market_data: by mt5_symbol_map, else the symbol itself.';
 REVOKE ALL ON FUNCTION public.canonical_symbol(bigint, text) FROM public;

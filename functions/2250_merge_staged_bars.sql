@@ -2,7 +2,8 @@
 
 CALL deploy.become_owner();
 
--- Columns are wide: what does not fit market_data is to be found and named, not to stop COPY.
+-- Columns are wide: a value that does not fit market_data is to be found and named, not to stop
+-- COPY.
 CREATE OR REPLACE FUNCTION public.stage_bars()
 RETURNS void
 LANGUAGE plpgsql
@@ -32,7 +33,7 @@ END
 $$;
 COMMENT ON FUNCTION public.stage_bars() IS
 'Makes the empty temporary tables staged_bars, to be filled by COPY, and staged_rejects. A bar has a
-day and time_of_day by the clock of its source, or a moment. line is its line in the file.';
+day and time_of_day by the clock of its source, or a moment. line is the bar''s line in the file.';
 REVOKE ALL ON FUNCTION public.stage_bars() FROM public;
 
 CREATE OR REPLACE FUNCTION internal.check_conflict_mode(p_on_conflict text)
@@ -55,8 +56,8 @@ COMMENT ON FUNCTION internal.check_conflict_mode(text) IS
 'Refuses a mode of a merge that is not skip, update or error.';
 REVOKE ALL ON FUNCTION internal.check_conflict_mode(text) FROM public;
 
--- What the table's constraints would say of the first bad row, said of each. One cheap condition
--- finds them; NaN is greater than every number.
+-- The verdict of the table's constraints, which name only the first bad row, on every row. One
+-- cheap condition finds bad rows; NaN is greater than every number.
 CREATE OR REPLACE FUNCTION internal.reject_staged_bars(
     p_timeframe text,
     p_clock public.server_clock
@@ -134,11 +135,11 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.reject_staged_bars(text, public.server_clock) IS
-'Notes the staged bars that break a rule in staged_rejects, with the reason; answers how many.';
+'Notes the staged bars that break a rule in staged_rejects, with the reason; answers their number.';
 REVOKE ALL ON FUNCTION internal.reject_staged_bars(text, public.server_clock) FROM public;
 
--- Without ON CONFLICT the rows are inserted half again as fast: that is tried where the series has
--- no bar in the file's time yet. A time given twice in the file ends the attempt.
+-- Without ON CONFLICT the rows are inserted half again as fast: this way is tried where the series
+-- has no bar in the file's time yet. A time given twice in the file ends the attempt.
 CREATE OR REPLACE FUNCTION internal.write_staged_bars(
     p_symbol text,
     p_timeframe text,
@@ -237,8 +238,8 @@ $$;
 COMMENT ON FUNCTION internal.write_staged_bars(
     text, text, public.server_clock, text, tstzrange, bigint
 ) IS
-'Writes the staged bars that were not rejected into market_data; answers how many rows were written,
-and how many of them were new. p_range holds the time of all, by any clock.';
+'Writes the staged bars that were not rejected into market_data; answers the number of rows written,
+and of new ones among them. p_range holds the time of all, by any clock.';
 REVOKE ALL ON FUNCTION internal.write_staged_bars(
     text, text, public.server_clock, text, tstzrange, bigint
 ) FROM public;
@@ -281,7 +282,7 @@ BEGIN
 
     v_rejected := internal.reject_staged_bars(p_timeframe, v_clock);
 
-    -- The first line of a time counts. In the mode skip, which needs no order, the others are
+    -- The first line of a time counts. In the mode skip, which needs no order, the other lines are
     -- looked for only when fewer bars were inserted than staged.
     IF p_on_conflict = 'update' THEN
         PERFORM internal.reject_staged_twins(v_clock);
@@ -306,8 +307,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.merge_staged_bars(text, text, text, text, text) IS
-'Merges the bars staged by this session. p_on_conflict says what happens where a bar is already:
-skip keeps it, update replaces it, error raises 23505 and nothing is merged. Lines that break a rule
+'Merges the bars staged by this session. p_on_conflict decides about bars that exist already: skip
+keeps them, update replaces them, error raises 23505 and merges none. Lines that break a rule
 are left in staged_rejects with the reason. staged = inserted + updated + unchanged + rejected.
 Raises RB060 for bars of another source, RB061 for another clock, RB063 for another p_on_conflict.';
 REVOKE ALL ON FUNCTION public.merge_staged_bars(text, text, text, text, text) FROM public;
@@ -341,7 +342,7 @@ COMMENT ON FUNCTION internal.reject_staged_twins(public.server_clock) IS
 'Rejects staged lines whose time an earlier line has.';
 REVOKE ALL ON FUNCTION internal.reject_staged_twins(public.server_clock) FROM public;
 
--- SECURITY DEFINER: the log is nobody's.
+-- SECURITY DEFINER: only its owner has rights on the log.
 CREATE OR REPLACE FUNCTION internal.log_bars_without_trigger(
     p_symbol text,
     p_timeframe text,

@@ -2,8 +2,8 @@
 
 CALL deploy.become_owner();
 
--- SECURITY DEFINER: the gateway's role may call this and nothing else. The bar still forming comes
--- again and again: what changed is updated, what did not is not written.
+-- SECURITY DEFINER: the gateway's role may only call such functions. The bar still forming comes
+-- again and again: a changed bar is updated, an unchanged one is not written.
 CREATE OR REPLACE FUNCTION public.ingest_bars(
     p_symbol text,
     p_timeframe text,
@@ -15,7 +15,7 @@ RETURNS TABLE (inserted bigint, updated bigint, unchanged bigint)
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
-SECURITY DEFINER -- the gateway may call this and nothing else
+SECURITY DEFINER -- the gateway may only call such functions
 SET search_path = pg_catalog, pg_temp
 AS $$
 #variable_conflict use_column
@@ -104,8 +104,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.ingest_bars(text, text, jsonb, text, text) IS
-'Stores what copy_rates returned: objects or arrays of time, open, high, low, close, tick_volume,
-spread, real_volume; time in seconds by the clock of the source. A bar there already is updated. All
+'Stores the answer of copy_rates: objects or arrays of time, open, high, low, close, tick_volume,
+spread, real_volume; time in seconds by the clock of the source. An existing bar is updated. All
 or nothing: a bad bar raises the constraint of market_data it breaks. Raises RB060 for another
 source, RB061 for another clock, RB062 when p_rates is no array, 21000 for a time given twice.';
 REVOKE ALL ON FUNCTION public.ingest_bars(text, text, jsonb, text, text) FROM public;

@@ -1,4 +1,4 @@
--- 2312_find_mt5_clock_shift.sql: tells by bars whether a server's clock is right.
+-- 2312_find_mt5_clock_shift.sql: bars that tell whether a server's clock is right.
 
 CALL deploy.become_owner();
 
@@ -42,6 +42,7 @@ AS $$
     ORDER BY within DESC, abs(h.hours), h.hours
 $$;
 COMMENT ON FUNCTION public.find_mt5_clock_shift(bigint) IS
-'How many of an account''s latest 200 deals lie within the M1 bar of their minute, if its server''s
-clock were so many hours further ahead than its rule says: best first. No row without such bars.';
+'Number of an account''s latest 200 deals that would lie within the M1 bar of their minute, if its
+server''s clock were so many hours further ahead than its rule: best first. No row without such
+bars.';
 REVOKE ALL ON FUNCTION public.find_mt5_clock_shift(bigint) FROM public;

@@ -1,4 +1,4 @@
--- 2320_ingest_mt5_account.sql: takes what account_info returns.
+-- 2320_ingest_mt5_account.sql: takes the answer of account_info.
 
 CALL deploy.become_owner();
 
@@ -29,7 +29,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.open_mt5_session(public.mt5_accounts) IS
-'The active session of the account that was heard of last; a new one where there is none.';
+'The active session of the account with the latest heartbeat, else a new one.';
 REVOKE ALL ON FUNCTION internal.open_mt5_session(public.mt5_accounts) FROM public;
 
 CREATE OR REPLACE FUNCTION internal.check_mt5_account(p_user_id bigint, p_state jsonb)
@@ -59,7 +59,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'RB055',
             MESSAGE = format('the account can''t be stored: %s', v_fault),
-            HINT = 'Send what account_info returned, as a JSON object.';
+            HINT = 'Send the answer of account_info as a JSON object.';
     END IF;
     IF p_user_id::text <> v_user THEN
         RAISE EXCEPTION USING
@@ -69,7 +69,7 @@ BEGIN
             );
     END IF;
 
-    -- A closed user's login is no longer known: it would come back as a new account. KEY SHARE, as
+    -- A closed user's login is no longer known and would come back as a new account. KEY SHARE, as
     -- the foreign key takes it, waits for the end of close_user.
     SELECT u.closed_at INTO v_closed_at
     FROM public.users AS u
@@ -204,7 +204,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.store_mt5_account_state(bigint, jsonb, timestamptz) IS
-'Stores an account''s picture unless it is older than the one stored: FALSE.';
+'Stores an account''s state; FALSE when the stored one is newer.';
 REVOKE ALL ON FUNCTION internal.store_mt5_account_state(bigint, jsonb, timestamptz) FROM public;
 
 CREATE OR REPLACE FUNCTION public.ingest_mt5_account(
@@ -242,8 +242,8 @@ BEGIN
         profit numeric
     );
 
-    -- The snapshot goes before the heartbeat: the first one of a week makes a chunk, which locks
-    -- mt5_sessions, and whoever has updated a session already would deadlock with another such.
+    -- The snapshot goes before the heartbeat: the first snapshot of a week makes a chunk, which
+    -- locks mt5_sessions, and two transactions that have updated a session already would deadlock.
     v_session_id := internal.open_mt5_session(v_account);
     INSERT INTO public.account_snapshots (
         session_id, timestamp, balance, equity, margin, margin_free, margin_level, profit
@@ -268,7 +268,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.ingest_mt5_account(bigint, jsonb, timestamptz) IS
-'Takes what account_info returned: finds or makes the account of the user, opens or refreshes its
-session, appends a snapshot; answers the account''s id. p_taken_at is when it was taken. An older
-state than the one stored adds its snapshot only. Raises RB024, RB051, RB053 and RB055.';
+'Takes the answer of account_info: finds or makes the account of the user, opens or refreshes its
+session, appends a snapshot; answers the account''s id. p_taken_at is the time of the answer. A
+state older than the stored one adds its snapshot only. Raises RB024, RB051, RB053 and RB055.';
 REVOKE ALL ON FUNCTION public.ingest_mt5_account(bigint, jsonb, timestamptz) FROM public;

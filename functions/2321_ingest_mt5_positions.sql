@@ -1,4 +1,4 @@
--- 2321_ingest_mt5_positions.sql: takes what positions_get returns, a full picture.
+-- 2321_ingest_mt5_positions.sql: takes the answer of positions_get, a full picture.
 
 CALL deploy.become_owner();
 
@@ -63,9 +63,10 @@ COMMENT ON FUNCTION internal.name_mt5_positions(bigint, bigint[], text[]) IS
 'Gives rows that the API wrote the identifier of the open position that their ticket names.';
 REVOKE ALL ON FUNCTION internal.name_mt5_positions(bigint, bigint[], text[]) FROM public;
 
--- What is missing from the picture has closed, but never because it could not be read: the position
--- of a rejected element stays as it is, and when its identifier is unreadable nothing closes. A
--- ticket may pass from one position to another: the one that loses it is inserted again later.
+-- A position that is missing from the picture has closed. An element that could not be read closes
+-- no position: the position of a rejected element stays as it is, and when its identifier is
+-- unreadable none closes. A ticket may pass from one position to another: the position that loses
+-- the ticket is inserted again later.
 CREATE OR REPLACE FUNCTION internal.close_mt5_positions(
     p_account_id bigint,
     p_identifiers bigint[],
@@ -105,7 +106,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.close_mt5_positions(bigint, bigint[], text[], bigint[]) IS
-'Deletes what is missing from the picture and not kept; nothing is missing where one kept is NULL.';
+'Deletes positions that are missing from the picture and not kept; none when one kept is NULL.';
 REVOKE ALL ON FUNCTION internal.close_mt5_positions(bigint, bigint[], text[], bigint[]) FROM public;
 
 -- Nearly every change is of price and result: columns that are not written are not checked again.
@@ -187,7 +188,7 @@ BEGIN
                 g.time_update, g.time_update_msc, g.magic, g.reason, g.comment, g.external_id,
                 g.value
             ),
-            -- the clock is asked only when the time is another one
+            -- the clock is asked only for a new time
             open_time = CASE
                 WHEN p.time_msc = g.msc THEN p.open_time
                 ELSE (SELECT t.utc FROM public.mt5_server_time(p_account.server, g.msc) AS t)
@@ -220,7 +221,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.store_mt5_positions(public.mt5_accounts, uuid, jsonb) IS
-'Stores the open positions of a picture; answers how many are new and how many changed.';
+'Stores the open positions of a picture; answers the numbers of new and of changed ones.';
 REVOKE ALL ON FUNCTION internal.store_mt5_positions(public.mt5_accounts, uuid, jsonb) FROM public;
 
 CREATE OR REPLACE FUNCTION public.ingest_mt5_positions(
@@ -278,7 +279,7 @@ BEGIN
     SELECT s.inserted, s.updated INTO inserted, updated
     FROM internal.store_mt5_positions(v_account, v_session_id, v_sound) AS s;
 
-    -- after a reconnect the positions belong to the session that is alive
+    -- after a reconnect the positions belong to the live session
     UPDATE public.trading_positions AS p
     SET session_id = v_session_id
     WHERE p.account_id = p_account_id AND p.session_id <> v_session_id;
@@ -287,8 +288,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.ingest_mt5_positions(bigint, jsonb, timestamptz) IS
-'Takes the array of all open positions as positions_get returned it: what is missing has closed and
-leaves trading_positions, [] closes all. p_taken_at is when it was taken: an older picture than the
-one stored changes nothing. Answers how many elements were inserted, updated, unchanged and
-rejected; the rejected are in mt5_rejects. Raises RB024 and RB050 to RB053.';
+'Takes the array of all open positions as positions_get returned it: missing positions have closed
+and leave trading_positions, [] closes all. p_taken_at is the time of the picture: a picture older
+than the stored one changes nothing. Answers the numbers of elements inserted, updated, unchanged
+and rejected; the rejected are in mt5_rejects. Raises RB024 and RB050 to RB053.';
 REVOKE ALL ON FUNCTION public.ingest_mt5_positions(bigint, jsonb, timestamptz) FROM public;

@@ -1,9 +1,9 @@
--- 2331_follow_deals.sql: what is derived from deals follows every change of them.
+-- 2331_follow_deals.sql: trips, orders and balance operations follow every change of deals.
 
 CALL deploy.become_owner();
 
--- All that is derived from deals, for everybody who changes them. Locks go from the account to its
--- trips to their orders, and so do those of the API (set_order_account).
+-- All rows derived from deals, for every writer of deals. Locks go from the account to its trips to
+-- their orders, and so do the API's (set_order_account).
 CREATE OR REPLACE FUNCTION internal.refresh_ledger(
     p_account_id bigint,
     p_positions bigint[],
@@ -35,12 +35,12 @@ END
 $$;
 COMMENT ON FUNCTION internal.refresh_ledger(bigint, bigint[], bigint[], bigint) IS
 'Makes trips and orders of some positions, balance operations of some deals, and the balance before
-the first report what the deals say. p_since_msc is the time of the earliest deal that changed.';
+the first report follow the deals. p_since_msc is the time of the earliest deal that changed.';
 REVOKE ALL ON FUNCTION internal.refresh_ledger(bigint, bigint[], bigint[], bigint) FROM public;
 
--- Once for each statement, from its rows, whoever wrote it. EXECUTE, since only UPDATE has old rows
--- beside those that are new, inserted or deleted. Of updated rows those count that differ in what
--- is derived from: a comment or a mark that the deal is gone changes no trip.
+-- Once for each statement of any writer, from its rows. EXECUTE, since only UPDATE has old rows
+-- beside the new, inserted or deleted ones. An updated row counts when a column changed that others
+-- are derived from: a comment or a mark that the deal is gone changes no trip.
 CREATE OR REPLACE FUNCTION internal.follow_deals()
 RETURNS trigger
 LANGUAGE plpgsql

@@ -3,8 +3,8 @@
 CALL deploy.become_owner();
 
 -- As internal.follow_deals: type, stop and target of a trip's row are its opening order's, and an
--- update of anything else is not followed. EXECUTE plans with what the tables hold now: a plan kept
--- from when there were no deals reads all deals of the account for each order.
+-- update of other columns is not followed. EXECUTE plans with the current contents of the tables: a
+-- plan kept from when there were no deals reads all deals of the account for each order.
 CREATE OR REPLACE FUNCTION internal.follow_mt5_orders()
 RETURNS trigger
 LANGUAGE plpgsql

@@ -1,9 +1,9 @@
--- 2360_ingest_mt5_report.sql: what a report says beyond deals and orders.
+-- 2360_ingest_mt5_report.sql: a report's facts beyond deals and orders.
 
 CALL deploy.become_owner();
 
--- The earliest report says what the balance was before its first deal; older deals, which the API
--- may bring later, are taken from it, down to 0 when the history is whole.
+-- The earliest report has the balance before its first deal; older deals, which the API may bring
+-- later, are taken from this balance, down to 0 when the history is whole.
 CREATE OR REPLACE FUNCTION internal.refresh_mt5_opening_balance(p_account_id bigint)
 RETURNS void
 LANGUAGE sql
@@ -104,6 +104,6 @@ $$;
 COMMENT ON FUNCTION public.ingest_mt5_report(bigint, jsonb) IS
 'Takes a trade history report''s lists of closed and open positions, balances and figures, after its
 orders and deals were ingested: gives deals their positions and makes trips and trading_orders
-follow. Answers the row in mt5_reports, how many positions changed, and how many trades have none
-because the report doesn''t tell. Raises RB024 and RB050 to RB052.';
+follow. Answers the row in mt5_reports, the number of changed positions, and the number of trades
+whose position the report doesn''t tell. Raises RB024 and RB050 to RB052.';
 REVOKE ALL ON FUNCTION public.ingest_mt5_report(bigint, jsonb) FROM public;

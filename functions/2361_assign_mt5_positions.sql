@@ -3,8 +3,8 @@
 CALL deploy.become_owner();
 
 -- A report's deals name no position; its list of positions names no deals. Ticket and order tell
--- most: a hedged position has the ticket of its opening order, a netted one that of the order which
--- opened it from flat. What can't be told stays NULL.
+-- most: a hedged position has the ticket of its opening order, a netted one the ticket of the order
+-- which opened the position from flat. An unknown position stays NULL.
 
 CREATE OR REPLACE FUNCTION internal.find_mt5_closings(
     p_account_id bigint,
@@ -22,8 +22,8 @@ STABLE
 PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    -- 16 deals make 65,536 sets; more are not looked through. Of deals that are the same but for
-    -- their ticket the lower comes first, so that such a pair isn't two ways.
+    -- 16 deals make 65,536 sets; more are not looked through. Of deals that differ only in their
+    -- ticket the lower comes first, so that such a pair isn't two ways.
     WITH RECURSIVE candidates AS MATERIALIZED (
         SELECT
             d.ticket,
@@ -82,15 +82,16 @@ COMMENT ON FUNCTION internal.find_mt5_closings(
     bigint, text, integer, bigint, bigint, numeric, numeric, numeric
 ) IS
 'Sets of closing deals without a position that together have a volume, profit and swap and end at a
-second of the server''s clock; NULL asks for none of it. At most two, the second says that it can''t
-be told.';
+second of the server''s clock; NULL leaves a condition out. At most two sets; a second set means
+that the answer is open.';
 REVOKE ALL ON FUNCTION internal.find_mt5_closings(
     bigint, text, integer, bigint, bigint, numeric, numeric, numeric
 ) FROM public;
 
--- Hedging, first part: what one look tells. An opening deal's position is its order. A closing deal
--- that alone has the second, volume, price, profit and swap of one listed position is its closing;
--- where several deals and as many positions share all of these, they go by their tickets.
+-- Hedging, first part: deals with a single match. An opening deal's position is its order. A
+-- closing deal that alone has the second, volume, price, profit and swap of one listed position is
+-- its closing; where several deals and as many positions share all of these, they go by their
+-- tickets.
 CREATE OR REPLACE FUNCTION internal.assign_mt5_hedged_deals(
     p_account_id bigint,
     p_positions jsonb
@@ -168,7 +169,7 @@ BEGIN
             AND p.number = m.number
             AND p.n = m.n
     ),
-    -- in one statement: what is derived from deals follows each
+    -- in one statement: derived rows follow each statement
     changed AS (
         UPDATE public.trading_deals AS d
         SET position_id = t.position_id
@@ -185,8 +186,8 @@ COMMENT ON FUNCTION internal.assign_mt5_hedged_deals(bigint, jsonb) IS
 their position; answers the positions.';
 REVOKE ALL ON FUNCTION internal.assign_mt5_hedged_deals(bigint, jsonb) FROM public;
 
--- Hedging, second part: positions closed by several deals, of which all money is known, and those
--- that are open still, of which the volume is known. Each one that is told may tell another.
+-- Hedging, second part: positions closed by several deals, with all money known, and positions
+-- still open, with a known volume. Each match may make another one possible.
 CREATE OR REPLACE FUNCTION internal.assign_mt5_partial_closings(
     p_account_id bigint,
     p_positions jsonb,

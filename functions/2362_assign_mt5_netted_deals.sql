@@ -4,7 +4,7 @@ CALL deploy.become_owner();
 
 -- Netting: one position a symbol. From flat a deal opens the position that its order names, and all
 -- deals up to flat are its own, a reversal too. Before the volume is known (a history that is cut)
--- the lists say which position covers a deal's second, or nothing does.
+-- the lists name the position that covers a deal's second, if any.
 CREATE OR REPLACE FUNCTION internal.assign_mt5_netted_deals(
     p_account_id bigint,
     p_positions jsonb,
@@ -86,5 +86,5 @@ END
 $$;
 COMMENT ON FUNCTION internal.assign_mt5_netted_deals(bigint, jsonb, jsonb, boolean) IS
 'Gives deals of a netting account their position by walking each symbol from flat to flat; answers
-the positions. p_is_whole says that nothing was open before the first deal.';
+the positions. p_is_whole: no position was open before the first deal.';
 REVOKE ALL ON FUNCTION internal.assign_mt5_netted_deals(bigint, jsonb, jsonb, boolean) FROM public;

@@ -2,10 +2,10 @@
 
 CALL deploy.become_owner();
 
--- The terminal counts each closing deal as a trade, with its own commission and swap; what opening
--- deals cost is part of the gross loss and of no trade. A trade of 0 is won. The curve has a point
--- for each deal that moves the balance, deposits too, but for a first deal that is none of a trade:
--- that is what the account begins with.
+-- The terminal counts each closing deal as a trade, with its own commission and swap; costs of
+-- opening deals are part of the gross loss and of no trade. A trade of 0 is won. The curve has a
+-- point for each deal that moves the balance, deposits too, except for a first deal that is no
+-- trade: this one is the account's beginning.
 CREATE OR REPLACE FUNCTION public.walk_mt5_deals(
     p_account_id bigint,
     p_first_msc bigint,
@@ -57,8 +57,8 @@ AS $$
     ) AS w
 $$;
 COMMENT ON FUNCTION public.walk_mt5_deals(bigint, bigint, bigint, numeric) IS
-'An account''s deals between two milliseconds of the server''s clock in their order: what each
-moved, the balance after it and its high so far, account currency.';
+'An account''s deals between two milliseconds of the server''s clock in their order: the money of
+each, the balance after it and the high so far, account currency.';
 REVOKE ALL ON FUNCTION public.walk_mt5_deals(bigint, bigint, bigint, numeric) FROM public;
 
 CREATE OR REPLACE FUNCTION public.measure_mt5_series(
@@ -207,5 +207,6 @@ $$;
 COMMENT ON FUNCTION public.measure_mt5_report(bigint, bigint, bigint, numeric) IS
 'Results of an account''s deals between two milliseconds of the server''s clock, by the definitions
 of the terminal''s trade history report: money in the account''s currency, shares in percent. NULL
-where there is none. p_opening_balance is the balance before the first of these deals.';
+for a figure that does not exist. p_opening_balance is the balance before the first of these
+deals.';
 REVOKE ALL ON FUNCTION public.measure_mt5_report(bigint, bigint, bigint, numeric) FROM public;

@@ -2,9 +2,10 @@
 
 CALL deploy.become_owner();
 
--- EXECUTE makes a plan for the very positions: one kept from a first batch, when the tables were
--- small, reads the whole account each time. plan_cache_mode would do the same to every trigger and
--- foreign key of every row: half of the time. LATERAL with OFFSET 0 keeps it a look-up for each.
+-- EXECUTE makes a plan for the actual positions: a plan kept from a first batch, when the tables
+-- were small, reads the whole account each time. plan_cache_mode would have every trigger and
+-- foreign key of every row planned again: half of the time. LATERAL with OFFSET 0 keeps a look-up
+-- for each position.
 CREATE OR REPLACE FUNCTION internal.refresh_mt5_trips(p_account_id bigint, p_positions bigint[])
 RETURNS void
 LANGUAGE plpgsql
@@ -13,7 +14,7 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    -- all of the table but its row in trading_orders, which is linked, not made
+    -- all columns except the row in trading_orders, which is linked, not made
     c_columns CONSTANT text :=
         'account_id, position_id, leg, deals, magic, strategy_id, open_order, opened_at,'
         ' closed_at, opened_msc, closed_msc, time_ambiguous, is_whole, volume_opened,'
@@ -63,8 +64,8 @@ BEGIN
         c_columns, regexp_replace(c_columns, '[a-z_]+', 'excluded.\&', 'g')
     ) INTO v_positions, v_legs, v_orders USING p_account_id, p_positions;
 
-    -- A trade that MT5 took back: our order goes; the API's, also one that it has made its own, is
-    -- an order that has not traded.
+    -- A trade that MT5 took back: our order goes; an order of the API, also one that the API took
+    -- over, has not traded then.
     IF v_orders IS NOT NULL THEN
         DELETE FROM public.trading_orders AS o
         WHERE o.id = ANY (v_orders) AND o.made_by = 'deals';
@@ -81,7 +82,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.refresh_mt5_trips(bigint, bigint[]) IS
-'Makes the trips of some positions what their deals say, and gives up orders that have no trade.';
+'Makes the trips of some positions follow their deals, and gives up orders that have no trade.';
 REVOKE ALL ON FUNCTION internal.refresh_mt5_trips(bigint, bigint[]) FROM public;
 
 CREATE OR REPLACE FUNCTION public.rebuild_mt5_trips(p_account_id bigint)
@@ -135,6 +136,6 @@ END
 $$;
 COMMENT ON FUNCTION public.rebuild_mt5_trips(bigint) IS
 'Makes all trips and balance operations of an account again, after a correction of
-mt5_magic_strategies or mt5_deal_types, and makes one row of an order that is stored twice; answers
-the number of positions. Raises RB051.';
+mt5_magic_strategies or mt5_deal_types, and makes one row of an order stored twice; answers the
+number of positions. Raises RB051.';
 REVOKE ALL ON FUNCTION public.rebuild_mt5_trips(bigint) FROM public;

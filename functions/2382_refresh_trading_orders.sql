@@ -1,4 +1,5 @@
--- 2382_refresh_trading_orders.sql: each trip has its row in trading_orders, the API's where it is.
+-- 2382_refresh_trading_orders.sql: each trip has its row in trading_orders, the API's where there
+-- is one.
 
 CALL deploy.become_owner();
 
@@ -26,7 +27,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.lock_mt5_trips(bigint, bigint[]) IS
-'Has the API wait that is about to give one of some positions'' trips another order.';
+'Makes the API wait before it gives a trip of some positions another order.';
 REVOKE ALL ON FUNCTION internal.lock_mt5_trips(bigint, bigint[]) FROM public;
 
 -- A trip that the API wrote an order for is that order: by number within the account, or by number
@@ -116,7 +117,7 @@ COMMENT ON FUNCTION internal.link_orders_of_api(bigint, bigint, bigint[]) IS
 'Gives trips of some positions that have no order the one that the API wrote; answers their ids.';
 REVOKE ALL ON FUNCTION internal.link_orders_of_api(bigint, bigint, bigint[]) FROM public;
 
--- What both of the following write, beside the number, is named here, once.
+-- The columns that both following functions write, beside the number, are named here once.
 CREATE OR REPLACE FUNCTION internal.columns_of_trips()
 RETURNS text
 LANGUAGE sql
@@ -130,7 +131,7 @@ AS $$
         ' strategy_id'
 $$;
 COMMENT ON FUNCTION internal.columns_of_trips() IS
-'Columns of trading_orders that a trip says, but for the number of its order.';
+'Columns of trading_orders that a trip decides, except for the number of its order.';
 REVOKE ALL ON FUNCTION internal.columns_of_trips() FROM public;
 
 CREATE OR REPLACE FUNCTION internal.make_orders_of_trips(
@@ -204,7 +205,7 @@ DECLARE
     v_has_stale boolean;
     v_numbers text[];
 BEGIN
-    -- The lock has what the API changes meanwhile, a signal or a stop, be seen by what follows.
+    -- After the lock the following statements see the API's latest changes, a signal or a stop.
     EXECUTE $select$
         WITH trips AS MATERIALIZED (
             SELECT t.*
@@ -262,7 +263,7 @@ END
 $$;
 COMMENT ON FUNCTION internal.refresh_trading_orders(bigint, bigint[]) IS
 'Gives each trip of some positions its row in trading_orders, the API''s where there is one, and
-makes the row what the trip says. Needs internal.lock_mt5_trips() before.';
+makes the row follow the trip. Needs internal.lock_mt5_trips() before.';
 REVOKE ALL ON FUNCTION internal.refresh_trading_orders(bigint, bigint[]) FROM public;
 
 CREATE OR REPLACE FUNCTION internal.update_orders_of_trips(
@@ -316,5 +317,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.update_orders_of_trips(bigint, bigint[], bigint[]) IS
-'Makes some orders what their trips say; rows that hold that already are not written.';
+'Makes some orders follow their trips; rows that agree already are not written.';
 REVOKE ALL ON FUNCTION internal.update_orders_of_trips(bigint, bigint[], bigint[]) FROM public;

@@ -1,4 +1,4 @@
--- 2391_lock_mt5_accounts.sql: one ingest of an account at a time, and none for who is closed.
+-- 2391_lock_mt5_accounts.sql: one ingest of an account at a time, and none for a closed user.
 
 CALL deploy.become_owner();
 
@@ -29,8 +29,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.lock_mt5_account(bigint) IS
-'The account, locked for one ingest at a time. Raises RB051 when it does not exist, or when
-app.user_id is set and is not its owner.';
+'The account, locked for one ingest at a time. Raises RB051 when the account does not exist, or when
+app.user_id is set to another user than its owner.';
 REVOKE ALL ON FUNCTION internal.lock_mt5_account(bigint) FROM public;
 
 CREATE OR REPLACE FUNCTION internal.refuse_closed(p_user_id bigint)
@@ -43,7 +43,7 @@ AS $$
 BEGIN
     RAISE EXCEPTION USING
         ERRCODE = 'RB024',
-        MESSAGE = format('user %s is closed: nothing is written for a closed user', p_user_id),
+        MESSAGE = format('user %s is closed: no row is written for a closed user', p_user_id),
         HINT = 'Stop sending for this user. A person who comes back is a new user.',
         CONSTRAINT = 'user_is_open';
 END
@@ -78,7 +78,7 @@ RETURNS boolean
 LANGUAGE plpgsql
 STABLE
 PARALLEL SAFE
-SECURITY DEFINER -- internal.refuse_closed is nobody's
+SECURITY DEFINER -- internal.refuse_closed is the owner's alone
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

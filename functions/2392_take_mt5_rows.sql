@@ -1,4 +1,4 @@
--- 2392_take_mt5_rows.sql: which elements of an array are to be stored.
+-- 2392_take_mt5_rows.sql: the elements of an array that are to be stored.
 
 CALL deploy.become_owner();
 
@@ -23,12 +23,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.leave_out_elements(jsonb, bigint[]) IS
-'The array without the elements at some positions, from 1; NULL when nothing is left.';
+'The array without the elements at some positions, from 1; NULL when none is left.';
 REVOKE ALL ON FUNCTION internal.leave_out_elements(jsonb, bigint[]) FROM public;
 
--- What was stored before with the same text is neither checked nor written again, unless it was
--- gone. EXECUTE makes a plan for these very rows, and LIMIT keeps it a look-up by key for each
--- element, whatever the planner knows of the table.
+-- An element stored before with the same text is neither checked nor written again, unless it was
+-- gone. EXECUTE makes a plan for the actual rows, and LIMIT keeps a look-up by key for each element
+-- under any statistics of the table.
 CREATE OR REPLACE FUNCTION internal.take_mt5_rows(
     p_account_id bigint,
     p_source text,
@@ -81,8 +81,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.take_mt5_rows(bigint, text, jsonb, text) IS
-'Of an array of deals or orders those that are to be stored: without what is stored already and what
-can''t be, which goes to mt5_rejects. NULL when nothing is left; and how many were rejected.';
+'Elements of an array of deals or orders that are to be stored: without stored ones and without bad
+ones, which go to mt5_rejects. NULL when none is left; and the number of rejected ones.';
 REVOKE ALL ON FUNCTION internal.take_mt5_rows(bigint, text, jsonb, text) FROM public;
 
 CREATE OR REPLACE FUNCTION internal.check_mt5_source(p_source text)
@@ -97,7 +97,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'RB054',
             MESSAGE = format('source %s is unknown', coalesce(p_source, 'NULL')),
-            HINT = 'It is api or report.';
+            HINT = 'The source is api or report.';
     END IF;
 END
 $$;

@@ -55,7 +55,7 @@ BEGIN
             p_initial_balance > '-Infinity' AND p_initial_balance < 'Infinity', TRUE
         ) THEN
         RETURN QUERY
-        SELECT m.* -- the table's columns, whichever they are
+        SELECT m.* -- all columns of the table
         FROM public.measure_performance(
             NULL, p_user_id, p_strategy_id, p_account_id, p_account_id IS NULL,
             p_period_start, p_period_end, p_initial_balance, p_periods_per_year, p_risk_free
@@ -78,7 +78,7 @@ COMMENT ON FUNCTION public.calculate_performance_metrics(
 'Results of the trades that a user (strategy NULL) or a strategy closed in [start, end), always one
 row, as performance_metrics describes it; id is NULL, nothing is stored. p_initial_balance, account
 currency, stands in for the accounts'' balance at the start. p_risk_free is annual. p_account_id
-limits it to one account. Raises RB070 for a period, RB071 for a number that makes no sense.';
+limits the results to one account. Raises RB070 for a bad period, RB071 for a number out of range.';
 REVOKE ALL ON FUNCTION public.calculate_performance_metrics(
     bigint, bigint, timestamptz, timestamptz, numeric, numeric, numeric, bigint
 ) FROM public;
@@ -91,7 +91,7 @@ RETURNS bigint
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
-SECURITY DEFINER -- nobody but the owner writes what failed
+SECURITY DEFINER -- only the owner writes failures
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -128,7 +128,7 @@ BEGIN
         BEGIN
             -- One statement, one snapshot: a row counts an order in all of its figures or in none.
             WITH measured AS MATERIALIZED (
-                SELECT m.* -- the table's columns, whichever they are
+                SELECT m.* -- all columns of the table
                 FROM public.measure_performance(
                     nextval('public.performance_metrics_id_seq'), v_group.user_id,
                     v_group.strategy_id, NULL, TRUE, p_period_start, p_period_end, NULL, 365, 0
@@ -139,7 +139,7 @@ BEGIN
             SELECT m.*
             FROM measured AS m
             UNION ALL
-            -- what has no sum in one currency, account by account
+            -- groups without a sum in one currency, account by account
             SELECT a.*
             FROM measured AS m
             CROSS JOIN LATERAL (
@@ -176,8 +176,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.refresh_performance_metrics(timestamptz, timestamptz) IS
-'Calculates the period for every user and every strategy and stores it in performance_metrics in
-place of what was calculated for it before; answers how many rows. Where currencies are mixed there
-is one more row for each account. Whoever can''t be measured is in monitoring.performance_failures.
-Rows that a client wrote stay. Raises RB070 for no period.';
+'Calculates the period for every user and every strategy and stores the results in
+performance_metrics in place of earlier ones of the period; answers the number of rows. Where
+currencies are mixed each account has a row of its own, too. Groups that can''t be measured are in
+monitoring.performance_failures. Rows that a client wrote stay. Raises RB070 for a bad period.';
 REVOKE ALL ON FUNCTION public.refresh_performance_metrics(timestamptz, timestamptz) FROM public;

@@ -44,5 +44,5 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.refresh_balance_operations(bigint, bigint[]) IS
-'Makes the balance operations of some deals what the deals say.';
+'Makes the balance operations of some deals follow the deals.';
 REVOKE ALL ON FUNCTION internal.refresh_balance_operations(bigint, bigint[]) FROM public;

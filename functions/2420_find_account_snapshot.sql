@@ -19,7 +19,7 @@ PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    -- LATERAL over the sessions: one index descent each, however many snapshots there are
+    -- LATERAL over the sessions: one index descent each, for any number of snapshots
     SELECT
         l.timestamp,
         l.balance,
@@ -96,8 +96,9 @@ BEGIN
             0 AS balance
         INTO v_state;
     END IF;
-    -- From the snapshot to the moment, by what was closed and booked between. A snapshot contains
-    -- what happened at its own time; the moment contains nothing of it yet.
+    -- From the snapshot to the moment, by trades closed and operations booked between. A snapshot
+    -- contains the events of its own time; the balance at the moment does not contain the moment's
+    -- events.
     IF v_state.taken_at < p_at THEN
         SELECT sum(c.amount) INTO v_change
         FROM (

@@ -74,8 +74,8 @@ $$;
 COMMENT ON FUNCTION
 public.group_trades(bigint, timestamptz, timestamptz, text, bigint, bigint) IS
 'Closed trades of a user, optionally of one strategy or account, closed from p_from on and before
-p_to, in money of p_currency (NULL: of no account). A row a group, grouped_by says which column
-names it: month (its first UTC day, by closing), symbol, hour (0 to 23 UTC, by opening) or weekday
+p_to, in money of p_currency (NULL: of no account). A row a group; grouped_by names the column of
+the group: month (its first UTC day, by closing), symbol, hour (0 to 23 UTC, by opening) or weekday
 (1 Monday to 7, UTC, by opening). Figures as in symbol_results: win_rate in percent 0-100, money in
 p_currency, profit_factor NULL without a loss.';
 REVOKE ALL ON FUNCTION

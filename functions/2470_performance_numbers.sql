@@ -1,11 +1,11 @@
--- 2470_performance_numbers.sql: how performance divides and cuts days.
+-- 2470_performance_numbers.sql: division and days of performance figures.
 
 CALL deploy.become_owner();
 
 -- These become a part of the query or expression that calls them, so they have no search_path of
 -- their own.
 
--- 30 decimals: a ratio of sums is exact far below what anybody reads, whichever scale they have.
+-- 30 decimals: a ratio of sums of any scale is exact far below the digits that people read.
 CREATE OR REPLACE FUNCTION public.exact_ratio(p_part numeric, p_whole numeric)
 RETURNS numeric
 LANGUAGE sql

@@ -6,10 +6,10 @@ CALL deploy.become_owner();
 SET check_function_bodies = off;
 
 -- Each becomes a part of the query of performance_events(), so none has a search_path of its own:
--- what they name lies in pg_catalog or is named with its schema.
+-- names without a schema lie in pg_catalog.
 
 -- The period ends by a comparison of rows, which the index on closed_at alone can't serve: planned
--- without knowing the period, that index looked best, and everybody's closed trades were read
+-- without knowing the period, that index looked best, and all users' closed trades were read
 -- (10,000 of 100,000: 24 ms instead of 9).
 CREATE OR REPLACE FUNCTION public.find_closed_trades(
     p_user_id bigint,
@@ -69,9 +69,9 @@ $$;
 COMMENT ON FUNCTION public.find_closed_trades(
     bigint, bigint, boolean, bigint, boolean, timestamptz, timestamptz
 ) IS
-'Trades that a user (strategy NULL) or a strategy closed in [start, end), of all accounts, one, or
-those that name none; money in account currency, volume in lots. p_strategy_owned says that the
-strategy is the user''s.';
+'Trades that a user (strategy NULL) or a strategy closed in [start, end), of all accounts, of one,
+or of no account; money in account currency, volume in lots. p_strategy_owned: the strategy is the
+user''s.';
 REVOKE ALL ON FUNCTION public.find_closed_trades(
     bigint, bigint, boolean, bigint, boolean, timestamptz, timestamptz
 ) FROM public;
@@ -111,7 +111,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION public.sum_trading_days(public.trading_day[]) IS
 'Sums of days of trades, always one row: hundreds of days are summed up, not thousands of trades.
-held is the mean time a trade was held.';
+held is the mean holding time of a trade.';
 REVOKE ALL ON FUNCTION public.sum_trading_days(public.trading_day[]) FROM public;
 
 CREATE OR REPLACE FUNCTION public.find_results_basis(
@@ -154,7 +154,7 @@ AS $$
             END
     ),
 
-    -- orders without an account are in a currency that nobody knows
+    -- orders without an account are in an unknown currency
     currencies AS (
         SELECT
             count(DISTINCT a.currency) + t.nameless::integer > 1 AS mixed,
@@ -180,9 +180,9 @@ $$;
 COMMENT ON FUNCTION public.find_results_basis(
     public.trading_day[], bigint, bigint, bigint, boolean, timestamptz, numeric
 ) IS
-'What the results of a group are counted in, always one row: whether currencies are mixed, the one
-currency, the opening balance in it, and the accounts whose equity and operations count (a strategy
-has neither).';
+'The money that a group''s results are counted in, always one row: whether currencies are mixed, the
+one currency, the opening balance in it, and the accounts whose equity and operations count (a
+strategy has neither).';
 REVOKE ALL ON FUNCTION public.find_results_basis(
     public.trading_day[], bigint, bigint, bigint, boolean, timestamptz, numeric
 ) FROM public;

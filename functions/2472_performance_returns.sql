@@ -1,9 +1,9 @@
--- 2472_performance_returns.sql: daily balances of a group, and what their returns say.
+-- 2472_performance_returns.sql: daily balances of a group, and figures of their returns.
 
 CALL deploy.become_owner();
 
 -- Both become a part of the query of performance_events(), so they have no search_path of their
--- own: what they name lies in pg_catalog or is named with its schema.
+-- own: names without a schema lie in pg_catalog.
 
 CREATE OR REPLACE FUNCTION public.find_daily_balances(
     p_days public.trading_day[],
@@ -56,8 +56,8 @@ $$;
 COMMENT ON FUNCTION public.find_daily_balances(
     public.trading_day[], public.balance_operations[], numeric, timestamptz, timestamptz
 ) IS
-'Every UTC day of the period, whether something was closed or not: net result, what was booked, and
-the balance at its end; account currency.';
+'Every UTC day of the period, also without a closed trade: net result, booked operations, and the
+balance at its end; account currency.';
 REVOKE ALL ON FUNCTION public.find_daily_balances(
     public.trading_day[], public.balance_operations[], numeric, timestamptz, timestamptz
 ) FROM public;
@@ -85,8 +85,8 @@ IMMUTABLE
 PARALLEL SAFE
 ROWS 1
 AS $$
-    -- 24 decimals make equal returns equal. put_in is the logarithm of what operations after
-    -- the first day multiplied the balance by.
+    -- 24 decimals make equal returns equal. put_in is the logarithm of the factor by which
+    -- operations after the first day multiplied the balance.
     WITH returns AS (
         SELECT
             b.day,
@@ -110,8 +110,8 @@ AS $$
         ) AS b
     ),
 
-    -- The closing balance in units of what was put in grows by the product of 1 + return,
-    -- without the rounding of so many products.
+    -- The closing balance in units of the money put in grows by the product of 1 + return, without
+    -- the rounding of so many products.
     growth AS (
         SELECT
             r.day,
@@ -158,9 +158,9 @@ $$;
 COMMENT ON FUNCTION public.measure_daily_returns(
     public.trading_day[], public.balance_operations[], numeric, timestamptz, timestamptz, numeric
 ) IS
-'What the daily returns say, always one row: their number, mean excess over p_daily_risk_free,
+'Figures of the daily returns, always one row: their number, mean excess over p_daily_risk_free,
 deviation, whether all are equal, downside deviation, lowest balance, deepest fall as a share of the
-high, growth of what was put in as a factor.';
+high, growth of the money put in as a factor.';
 REVOKE ALL ON FUNCTION public.measure_daily_returns(
     public.trading_day[], public.balance_operations[], numeric, timestamptz, timestamptz, numeric
 ) FROM public;

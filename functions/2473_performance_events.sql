@@ -1,12 +1,12 @@
--- 2473_performance_events.sql: what the figures of performance_metrics are made of, in one query.
+-- 2473_performance_events.sql: the sources of the figures of performance_metrics, in one query.
 
 CALL deploy.become_owner();
 
 -- The query reads views, which are made later; pg_dump does the same.
 SET check_function_bodies = off;
 
--- Both become a part of the query that calls them, so they have no search_path of their own: what
--- they name lies in pg_catalog or is named with its schema.
+-- Both become a part of the query that calls them, so they have no search_path of their own: names
+-- without a schema lie in pg_catalog.
 
 CREATE OR REPLACE FUNCTION public.find_equity_events(
     p_account_ids bigint[],
@@ -74,7 +74,7 @@ AS $$
         WINDOW w AS (PARTITION BY b.account_id ORDER BY b.at)
     )
 
-    -- the first equity known of an account is where its curve starts
+    -- an account's curve starts at its first known equity
     SELECT
         '-infinity',
         0,
@@ -96,7 +96,7 @@ COMMENT ON FUNCTION public.find_equity_events(
     bigint[], public.balance_operations[], timestamptz, timestamptz
 ) IS
 'The curve of equity of some accounts by their snapshots, in no order: its start (kind 0) and each
-change (2) without what was booked, account currency.';
+change (2) without booked operations, account currency.';
 REVOKE ALL ON FUNCTION public.find_equity_events(
     bigint[], public.balance_operations[], timestamptz, timestamptz
 ) FROM public;
@@ -136,7 +136,7 @@ AS $$
         ) AS t
     ),
 
-    -- all that is summed, once
+    -- all sums, once
     by_day AS MATERIALIZED (
         SELECT array_agg(d::public.trading_day) AS days
         FROM (
@@ -210,9 +210,9 @@ $$;
 COMMENT ON FUNCTION public.performance_events(
     bigint, bigint, boolean, bigint, boolean, timestamptz, timestamptz, numeric, numeric
 ) IS
-'What follow_performance_curves follows, in no order: for each curve (1 equity, 2 balance) its start
-(kind 0), bookings (1) and results (2), with the change in account currency and its sign (side); and
-one row (curve 3) with all sums. p_strategy_owned says that the strategy is the user''s.
+'The events that follow_performance_curves follows, in no order: for each curve (1 equity, 2
+balance) its start (kind 0), bookings (1) and results (2), with the change in account currency and
+its sign (side); and one row (curve 3) with all sums. p_strategy_owned: the strategy is the user''s.
 p_daily_risk_free is the return of a day without risk.';
 REVOKE ALL ON FUNCTION public.performance_events(
     bigint, bigint, boolean, bigint, boolean, timestamptz, timestamptz, numeric, numeric

@@ -22,7 +22,7 @@ AS $$
         END
 $$;
 COMMENT ON FUNCTION public.recover_drawdown(public.drawdown, timestamptz, timestamptz) IS
-'The drawdown, recovered at p_at if it began at the high of p_high_at and has not recovered yet.';
+'The drawdown, recovered at p_at if its high was at p_high_at and it has not recovered yet.';
 REVOKE ALL ON FUNCTION
 public.recover_drawdown(public.drawdown, timestamptz, timestamptz) FROM public;
 
@@ -58,13 +58,13 @@ AS $$
 DECLARE
     v_event record;
     v_none public.drawdown := ROW(0, 0, NULL, NULL, NULL);
-    -- the curve being followed, as change since its start; what was booked is no change
+    -- the curve being followed, as change since its start; operations are no change
     v_of public.performance_curve;
-    v_base numeric; -- its start and what was booked
+    v_base numeric; -- its start and booked operations
     v_change numeric := 0;
     v_high numeric;
     v_high_at timestamptz;
-    v_below_at timestamptz; -- when it fell below the high; NULL at the high
+    v_below_at timestamptz; -- time of the fall below the high; NULL at the high
     v_depth numeric; -- deepest below the high, since the high or the last booking
     v_percent numeric;
     v_lowest numeric;
@@ -83,7 +83,7 @@ BEGIN
         IF v_event.booked IS NOT NULL THEN
             v_base := v_base + v_event.booked;
             v_of.not_positive := v_of.not_positive OR v_base <= 0;
-            v_depth := 0; -- the same fall is another percentage from now on
+            v_depth := 0; -- an equal fall is another percentage from now on
             CONTINUE WHEN v_event.kind = 1;
         END IF;
         IF v_event.side IS DISTINCT FROM v_side THEN -- NULL where a curve starts
@@ -105,7 +105,7 @@ BEGIN
             v_of.under_water := v_of.under_water + coalesce(
                 greatest(least(p_period_end, now()), v_below_at) - v_below_at, interval '0'
             );
-            IF v_event.curve = 2 THEN -- of equity there may be none
+            IF v_event.curve = 2 THEN -- equity may be missing
                 equity := v_of;
             END IF;
             balance := v_of; -- the last curve
@@ -159,8 +159,8 @@ $$;
 COMMENT ON FUNCTION public.follow_performance_curves(
     bigint, bigint, boolean, bigint, boolean, timestamptz, timestamptz, numeric, numeric
 ) IS
-'What the curves of equity and balance of a group do in a period (equity NULL when there is none),
-and the sums of its trades; arguments as performance_events has them.';
+'Drawdowns and series of a group''s curves of equity and balance in a period (equity NULL when
+missing), and the sums of its trades; arguments as in performance_events.';
 REVOKE ALL ON FUNCTION public.follow_performance_curves(
     bigint, bigint, boolean, bigint, boolean, timestamptz, timestamptz, numeric, numeric
 ) FROM public;

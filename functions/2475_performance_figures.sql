@@ -3,7 +3,7 @@
 CALL deploy.become_owner();
 
 -- Each becomes a part of the query of measure_performance(), so none has a search_path of its own.
--- A figure stands once: its name, why it is not known, and else its value.
+-- Each figure stands once: its name, the reason when unknown, else its value.
 
 CREATE OR REPLACE FUNCTION public.find_performance_reasons(
     p_sums public.performance_sums,
@@ -69,7 +69,7 @@ $$;
 COMMENT ON FUNCTION public.find_performance_reasons(
     public.performance_sums, public.performance_curve, public.performance_curve
 ) IS
-'Why figures of a kind are not known: kind and the most general reason that applies, else null.';
+'Reasons for unknown figures of a kind: kind and the most general reason that applies, else null.';
 REVOKE ALL ON FUNCTION public.find_performance_reasons(
     public.performance_sums, public.performance_curve, public.performance_curve
 ) FROM public;
@@ -138,12 +138,12 @@ $$;
 COMMENT ON FUNCTION public.list_trade_figures(
     public.performance_sums, public.performance_curve, jsonb
 ) IS
-'Figures of performance_metrics that trades are summed to; p_why is of find_performance_reasons.';
+'Figures of performance_metrics that are sums of trades; p_why is from find_performance_reasons.';
 REVOKE ALL ON FUNCTION public.list_trade_figures(
     public.performance_sums, public.performance_curve, jsonb
 ) FROM public;
 
--- 24 decimals of the two ratios: two roots and their product are not exact beyond.
+-- 24 decimals of the two ratios: two roots and their product are not exact beyond these.
 CREATE OR REPLACE FUNCTION public.list_return_figures(
     p_sums public.performance_sums,
     p_periods_per_year numeric,
@@ -189,7 +189,7 @@ AS $$
     ) AS f (name, reason, value)
 $$;
 COMMENT ON FUNCTION public.list_return_figures(public.performance_sums, numeric, jsonb) IS
-'Figures of performance_metrics that daily returns are measured by, annualised; p_why is of
+'Figures of performance_metrics that daily returns are measured by, annualised; p_why is from
 find_performance_reasons.';
 REVOKE ALL ON FUNCTION public.list_return_figures(
     public.performance_sums, numeric, jsonb
@@ -210,7 +210,7 @@ AS $$
         g.reason,
         g.value
     FROM (
-        -- the relative one is found by percent, without which nothing of it is known
+        -- the relative drawdown is found by percent, and unknown without
         VALUES
         ('absolute', p_found.absolute, p_why ->> p_curve),
         ('maximal', p_found.maximal, p_why ->> p_curve),
@@ -231,7 +231,7 @@ AS $$
     ) AS g (suffix, reason, value)
 $$;
 COMMENT ON FUNCTION public.list_drawdown_figures(text, public.performance_curve, jsonb) IS
-'The three drawdowns of a curve (balance or equity) as figures of performance_metrics; p_why is of
+'The three drawdowns of a curve (balance or equity) as figures of performance_metrics; p_why is from
 find_performance_reasons.';
 REVOKE ALL ON FUNCTION
 public.list_drawdown_figures(text, public.performance_curve, jsonb) FROM public;

@@ -33,7 +33,7 @@ DECLARE
 BEGIN
     PERFORM public.check_performance_period(p_period_start, p_period_end);
     -- Asked once: beside the strategy's index a condition on orders' user_id would only bring in a
-    -- second one. An order's strategy is always of the order's user, its foreign key says so.
+    -- second one. An order's strategy always belongs to the order's user, by its foreign key.
     SELECT f.equity, f.balance, f.sums INTO v_found
     FROM public.follow_performance_curves(
         p_user_id, p_strategy_id, EXISTS (
@@ -106,8 +106,9 @@ COMMENT ON FUNCTION public.measure_performance(
     bigint, bigint, bigint, bigint, boolean, timestamptz, timestamptz, numeric, numeric, numeric
 ) IS
 'One row of performance_metrics, not stored: the results of a user (strategy NULL) or strategy, of
-all accounts, one account, or (p_all_accounts FALSE, p_account_id NULL) the orders that name none.
-p_id becomes its id. Raises RB070; other arguments are checked by calculate_performance_metrics.';
+all accounts, one account, or (p_all_accounts FALSE, p_account_id NULL) the orders without an
+account. p_id becomes its id. Raises RB070; other arguments are checked by
+calculate_performance_metrics.';
 REVOKE ALL ON FUNCTION public.measure_performance(
     bigint, bigint, bigint, bigint, boolean, timestamptz, timestamptz, numeric, numeric, numeric
 ) FROM public;

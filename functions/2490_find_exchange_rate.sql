@@ -1,10 +1,10 @@
--- 2490_find_exchange_rate.sql: what one currency was worth in another, by the bars that are stored.
+-- 2490_find_exchange_rate.sql: the worth of one currency in another, by stored bars.
 
 CALL deploy.become_owner();
 
--- The open of a bar is known from its begin, its close from its end: the later of the two that is
--- not after the moment, so that no price of the future counts. Of several timeframes the one whose
--- price is youngest wins, of equals the shortest.
+-- The open of a bar is known from its begin, its close from its end: the later one that is not
+-- after the moment is taken, so that no price of the future counts. Of several timeframes the one
+-- whose price is youngest wins, of equals the shortest.
 CREATE OR REPLACE FUNCTION internal.find_pair_rates(
     p_currency text,
     p_other text,
@@ -56,7 +56,7 @@ AS $$
     ORDER BY r.other ASC, r.priced_at DESC, r.length ASC, r.source ASC
 $$;
 COMMENT ON FUNCTION internal.find_pair_rates(text, text, timestamptz, interval) IS
-'What one unit of a currency was worth in each currency that a pair joins it with, or in p_other
+'Worth of one unit of a currency in each currency that shares a pair with it, or in p_other
 alone: the youngest price not after the moment and not older than p_max_age.';
 REVOKE ALL ON FUNCTION internal.find_pair_rates(text, text, timestamptz, interval) FROM public;
 
@@ -74,11 +74,11 @@ RETURNS record
 LANGUAGE plpgsql
 STABLE
 PARALLEL SAFE
-SECURITY DEFINER -- the same rate for everybody, also for tenants, who don't read hypertables
+SECURITY DEFINER -- one rate for every role, also for tenants, which don't read hypertables
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    -- older is no rate of that moment, and a search through all chunks is nobody's to ask for
+    -- an older price is no rate of that moment, and no caller may start a search through all chunks
     c_oldest CONSTANT interval := '31 days';
     v_max_age interval := least(p_max_age, c_oldest);
 BEGIN
@@ -109,9 +109,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.find_exchange_rate(text, text, timestamptz, interval) IS
-'What one unit of currency p_from was worth in p_to at a moment, by stored bars of currency_pairs
+'Worth of one unit of currency p_from in p_to at a moment, by stored bars of currency_pairs
 (bid prices): directly, by the inverse, else through a third currency. source names the series, age
-is how old the elder price was. Without a price that is at most p_max_age old (4 days, a long
+is the age of the elder price. Without a price that is at most p_max_age old (4 days, a long
 weekend; at most 31) rate is NULL and reason no_rate;
 no_currency when an argument is NULL. Never a later price.';
 REVOKE ALL ON FUNCTION

@@ -1,4 +1,4 @@
--- 2500_find_server_day_start.sql: when the day of an account's trade server began.
+-- 2500_find_server_day_start.sql: the beginning of an account's day by its trade server.
 
 CALL deploy.become_owner();
 
@@ -25,6 +25,6 @@ AS $$
     ) AS r
 $$;
 COMMENT ON FUNCTION public.find_server_day_start(bigint, timestamptz) IS
-'When the day of an account''s trade server began that a moment falls in, by the rule of its clock
+'Beginning of the trade server''s day that holds a moment, by the rule of its clock
 in mt5_server_clocks; without one New York time + 7 hours: the day begins at 17:00 in New York.';
 REVOKE ALL ON FUNCTION public.find_server_day_start(bigint, timestamptz) FROM public;

@@ -2,13 +2,13 @@
 
 CALL deploy.become_owner();
 
--- Changed columns only. A password hash never leaves its table: the trail says that it changed.
+-- Changed columns only. A password hash never leaves its table: the trail notes the change alone.
 CREATE OR REPLACE FUNCTION audit.note_change()
 RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
-SECURITY DEFINER -- nobody but the owner writes the trail
+SECURITY DEFINER -- only the owner writes the trail
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE

@@ -1,15 +1,15 @@
--- 2610_app_user_id.sql: whose rows a tenant sees.
+-- 2610_app_user_id.sql: the user whose rows a tenant sees.
 
 CALL deploy.become_owner();
 
--- Anything but a plain positive number is nobody: unset, empty, signed, spaced, or too long; and so
--- is a closed user, whose rows are neither seen nor written by a tenant any more.
+-- Only a plain positive number is a user: an unset, empty, signed, spaced or too long setting is
+-- none. A closed user is none either, so that no tenant sees or writes the rows.
 CREATE OR REPLACE FUNCTION public.app_user_id()
 RETURNS bigint
 LANGUAGE sql
 STABLE
 PARALLEL SAFE
-SECURITY DEFINER -- the policy of users asks it
+SECURITY DEFINER -- the policy of users calls this function
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT g.id

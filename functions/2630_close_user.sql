@@ -1,9 +1,9 @@
--- 2630_close_user.sql: ends a user's account and removes who it was.
+-- 2630_close_user.sql: closes a user and removes the person's traces.
 
 CALL deploy.become_owner();
 
--- What goes and what stays by law: docs/guides/security.md. Everything here can be done again: a
--- second call takes away what the first one did not find.
+-- Removed data, and data kept by law: docs/guides/security.md. A second call takes away the traces
+-- that the first one did not find.
 CREATE OR REPLACE FUNCTION internal.forget_user(p_user public.users, p_accounts bigint[])
 RETURNS void
 LANGUAGE plpgsql
@@ -28,7 +28,7 @@ BEGIN
     WHERE s.user_id = p_user.id
         AND (s.status = 'PENDING' OR s.status_message <> 'account closed');
 
-    -- without a picture of open positions the proofs don't miss those that deals left open
+    -- without a picture of open positions the proofs don't look for positions that deals left open
     UPDATE public.mt5_account_states AS m
     SET login = NULL, name = NULL, raw = NULL, positions_taken_at = NULL
     WHERE m.account_id = ANY (p_accounts);
@@ -81,7 +81,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.forget_user(public.users, bigint[]) IS
-'Takes what names a closed user out of every table but users, mt5_accounts and mt5_sessions.';
+'Takes a closed user''s names out of every table except users, mt5_accounts and mt5_sessions.';
 REVOKE ALL ON FUNCTION internal.forget_user(public.users, bigint[]) FROM public;
 
 CREATE OR REPLACE FUNCTION public.close_user(p_user_id bigint)
@@ -134,7 +134,8 @@ BEGIN
             AND NOT u.is_superuser
         );
 
-    -- The login at a broker names a person as well. It stays distinct: tickets hang on it.
+    -- The login at a broker names a person as well. The replacement stays distinct: tickets hang on
+    -- the login.
     UPDATE public.mt5_accounts AS a
     SET
         account_number = 'closed-' || a.id || CASE
@@ -166,8 +167,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.close_user(bigint) IS
-'Closes a user for good: no login, no active strategy or session, pending signals expired, whatever
-names the person taken out; orders, deals, snapshots and metrics stay. From then on nothing is
-written for the user. Answers when the user was closed; a repeated call completes what is left.
+'Closes a user for good: no login, no active strategy or session, pending signals expired, all names
+of the person taken out; orders, deals, snapshots and metrics stay. From then on no row is written
+for the user. Answers the time of closing; a repeated call completes the work.
 Raises RB021 for an unknown id.';
 REVOKE ALL ON FUNCTION public.close_user(bigint) FROM public;

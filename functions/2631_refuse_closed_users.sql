@@ -1,10 +1,10 @@
--- 2631_refuse_closed_users.sql: nothing is written for a user who is closed.
+-- 2631_refuse_closed_users.sql: no row is written for a closed user.
 
 CALL deploy.become_owner();
 
--- Closed is final for the API as well; who may put triggers on a table, its owner, may correct. The
--- gateway's functions look themselves, and a tenant who is closed is nobody (app_user_id). Runs as
--- the caller.
+-- Closing is final for the API as well; the owner of a table, who may put triggers on it, may
+-- correct. The gateway's functions look themselves, and a closed tenant is no user (app_user_id).
+-- Runs as the caller.
 CREATE OR REPLACE FUNCTION internal.refuse_closed_user()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -31,7 +31,7 @@ BEGIN
     END IF;
     RAISE EXCEPTION USING
         ERRCODE = 'RB024',
-        MESSAGE = 'the user is closed: nothing is written for a closed user',
+        MESSAGE = 'the user is closed: no row is written for a closed user',
         HINT = 'Stop sending for this user. A person who comes back is a new user.',
         SCHEMA = TG_TABLE_SCHEMA,
         TABLE = TG_TABLE_NAME,

@@ -3,8 +3,8 @@
 CALL deploy.become_owner();
 
 -- Readers of the lake ask here and never list the folder: a lost file would be missing from the
--- listing and from the result, and nobody would know. For the same reason a month that lies in the
--- hypertable only is an error: the files alone would be part of an answer.
+-- listing and, unnoticed, from the result. So a month that lies in the hypertable only is an error,
+-- too: the files alone would be part of an answer.
 CREATE OR REPLACE FUNCTION public.lake_files(
     p_timeframe text,
     p_from date,
@@ -74,7 +74,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'RB131',
             MESSAGE = format('the lake holds no %s bars of these series and months', p_timeframe),
-            HINT = 'market_series_places says what it holds.';
+            HINT = 'market_series_places has the contents of the lake.';
     END IF;
 END
 $$;

@@ -78,8 +78,8 @@ COMMENT ON FUNCTION public.sum_bars(text, text, date) IS
 'Count and sums of a month (UTC) of bars, to compare with its archive.';
 REVOKE ALL ON FUNCTION public.sum_bars(text, text, date) FROM public;
 
--- MD5, as no hash of PostgreSQL's own is promised to be the same in another version; added up, so
--- that the parts of a month make its hash.
+-- MD5, as PostgreSQL's own hashes may differ between versions; added up, so that the parts of a
+-- month make its hash.
 CREATE OR REPLACE FUNCTION public.hash_bars(
     p_symbol text,
     p_timeframe text,
@@ -137,7 +137,7 @@ BEGIN
     LOOP
         BEGIN
             SET LOCAL lock_timeout = '2s';
-            -- nothing is to be written here again: full pages
+            -- no row is to be written here again: full pages
             EXECUTE pg_catalog.format('ALTER INDEX %s SET (fillfactor = 100)', v_chunk.key);
             EXECUTE pg_catalog.format(
                 'CLUSTER %I.%I USING %I', v_chunk.chunk_schema, v_chunk.chunk_name, (
@@ -157,5 +157,5 @@ $$;
 COMMENT ON PROCEDURE public.cluster_closed_chunks (interval, integer) IS
 'Orders chunks of market_data and market_ticks by their key, once, when they ended p_closed_for ago;
 p_limit at most. Commits after each, so call it outside a transaction, as the owner. Bars written to
-such a chunk later are found all the same. A table with columnstore is left alone.';
+such a chunk later are found, too. A table with columnstore is left alone.';
 REVOKE ALL ON PROCEDURE public.cluster_closed_chunks(interval, integer) FROM public;

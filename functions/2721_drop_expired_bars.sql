@@ -1,4 +1,4 @@
--- 2721_drop_expired_bars.sql: bars that are kept no more leave, chunk by chunk.
+-- 2721_drop_expired_bars.sql: expired bars leave, chunk by chunk.
 
 CALL deploy.become_owner();
 
@@ -12,7 +12,7 @@ AS $$
 DECLARE
     v_month record;
 BEGIN
-    -- what an interrupted run left of a month is gone on with, while the month is still expired
+    -- a month that an interrupted run began is finished, while the month is still expired
     DELETE FROM internal.expired_bars AS p
     WHERE NOT EXISTS (
         SELECT FROM public.expired_bar_months() AS e
@@ -137,7 +137,7 @@ DECLARE
 BEGIN
     dropped := FALSE;
     deleted := 0;
-    -- writers of the past wait for us; nothing may come in between look and drop
+    -- writers of the past wait for us; no bar may come in between look and drop
     EXECUTE format(
         'LOCK TABLE %I.%I IN SHARE ROW EXCLUSIVE MODE',
         p_schema, p_chunk
@@ -150,8 +150,8 @@ BEGIN
                 <> public.hash_bars(p.symbol, p.timeframe, p.range_start, p.range_end)
         RETURNING p.symbol, p.timeframe, p.month
     LOOP
-        RAISE WARNING '% % of % changed while it was being dropped: what changed stays, '
-            'scripts/archive_bars.py write says what to do',
+        RAISE WARNING '% % of % changed while it was being dropped: changed bars stay, '
+            'scripts/archive_bars.py write names the cure',
             v_month.symbol, v_month.timeframe,
             to_char(v_month.month, 'YYYY-MM');
     END LOOP;
@@ -179,7 +179,7 @@ BEGIN
         );
         dropped := TRUE;
     END IF;
-    -- from now on the archive is all there is of the month
+    -- from now on only the archive has the month
     UPDATE public.market_archives AS a SET dropped_at = now()
     FROM internal.expired_bars AS p
     WHERE p.range_start >= p_since
@@ -189,7 +189,7 @@ BEGIN
         AND a.timeframe = p.timeframe
         AND a.month = p.month
         AND a.dropped_at IS NULL;
-    -- or monitoring.vanished_days would tell of them
+    -- or monitoring.vanished_days would list the days
     INSERT INTO monitoring.dropped_ranges (relation, range_start, range_end, reason)
     SELECT
         'public.market_data',
@@ -204,15 +204,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.drop_expired_chunk(name, name, timestamptz, timestamptz) IS
-'Drops a chunk of market_data of which nothing is left but what internal.expired_bars notes, else
-deletes that from it; the archives'' dropped_at and monitoring.dropped_ranges say so.';
+'Drops a chunk of market_data that holds only bars noted in internal.expired_bars, else deletes
+these bars from it; notes the loss in the archives'' dropped_at and monitoring.dropped_ranges.';
 REVOKE ALL ON FUNCTION
 internal.drop_expired_chunk(name, name, timestamptz, timestamptz) FROM public;
 
--- What may go: a month of a series that is past its time and, where its policy asks, has an archive
--- equal to what is here now. A chunk of which nothing else is left is dropped, which costs nothing;
--- of others the months are deleted. DROP takes a lock on the whole table: it waits 2 seconds, lets
--- go and tries again, so that it never holds up the feed.
+-- A month of a series may go when it is past its time and, where its policy asks, has an archive
+-- equal to the table's bars now. A chunk without other bars is dropped, which costs nothing; from
+-- others the months are deleted. DROP takes a lock on the whole table: the attempt waits 2 seconds,
+-- lets go and starts again, so that the feed never waits for long.
 CREATE OR REPLACE PROCEDURE public.drop_expired_bars(p_attempts integer DEFAULT 10)
 LANGUAGE plpgsql
 AS $$
@@ -271,8 +271,8 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE public.drop_expired_bars (integer) IS
-'Drops months of bars that market_retention does not keep any more, archived ones only where it asks
-for that. Commits after each chunk, so call it outside a transaction, as the owner of market_data.
-A chunk whose lock is not had within 2 seconds is tried again, p_attempts times, then 55P03; called
-again, it goes on. What changed since it was archived is kept, with a warning.';
+'Drops months of bars that market_retention does not keep any more, only with an archive where the
+policy asks for one. Commits after each chunk, so call it outside a transaction, as the owner of
+market_data. A chunk whose lock is not granted within 2 seconds is tried again, p_attempts times,
+then 55P03; another call goes on. A month that changed after its archive is kept, with a warning.';
 REVOKE ALL ON PROCEDURE public.drop_expired_bars(integer) FROM public;

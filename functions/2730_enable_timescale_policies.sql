@@ -1,4 +1,4 @@
--- 2730_enable_timescale_policies.sql: what TimescaleDB's own licence adds, and the schedules.
+-- 2730_enable_timescale_policies.sql: additions of TimescaleDB's own licence, and the schedules.
 
 CALL deploy.become_owner();
 
@@ -18,8 +18,9 @@ AS $$
     ('rubi-run-policies', '*/10 * * * *', 'CALL public.run_timescale_policies()')
 $$;
 COMMENT ON FUNCTION public.market_schedules() IS
-'What is to run regularly for market data, as pg_cron takes it (GMT): SELECT cron.schedule(name,
-schedule, command), or cron.schedule_in_database(name, schedule, command, database).';
+'Jobs that are to run regularly for market data, as pg_cron takes them (GMT): SELECT
+cron.schedule(name, schedule, command), or cron.schedule_in_database(name, schedule, command,
+database).';
 REVOKE ALL ON FUNCTION public.market_schedules() FROM public;
 
 CREATE OR REPLACE FUNCTION internal.set_timescale_policy(
@@ -65,7 +66,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.set_timescale_policy(text, text, text, interval) IS
-'Makes, changes or, where p_after is NULL, removes a policy of a table; says what the policy was.';
+'Makes, changes or, where p_after is NULL, removes a policy of a table; answers the former policy.';
 REVOKE ALL ON FUNCTION internal.set_timescale_policy(text, text, text, interval) FROM public;
 
 -- A licensed policy can't follow the clock of each series, so the aggregate serves H1 in UTC.
@@ -108,8 +109,8 @@ BEGIN
             AND c.view_schema = 'public'
             AND c.view_name = 'market_data_h1'
     ) THEN
-        -- where a refresh goes by batches, a month a transaction: of 2.22's single hours 13 years
-        -- made 115,000
+        -- where a refresh goes by batches, a month a transaction: 2.22's single hours would make
+        -- 115,000 of 13 years
         SELECT ', buckets_per_batch => 720' INTO v_batches
         FROM pg_proc AS p
         WHERE p.proname = 'add_continuous_aggregate_policy'
@@ -123,7 +124,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.make_market_data_h1() IS
-'Makes the continuous aggregate market_data_h1 where there is none; says whether that was so.';
+'Makes the continuous aggregate market_data_h1; answers whether it was missing.';
 REVOKE ALL ON FUNCTION internal.make_market_data_h1() FROM public;
 
 CREATE OR REPLACE FUNCTION public.enable_timescale_policies(
@@ -178,8 +179,8 @@ BEGIN
                 CASE v_table WHEN 'market_data' THEN 'timestamp' ELSE 'timestamp, seq' END
             );
         END IF;
-        -- 2.11 hands rights on to the tables that hold the columns only when told once more;
-        -- without them no dump can lock those
+        -- 2.11 hands rights on to the tables behind the columnstore only by a second GRANT; without
+        -- these rights no dump can lock the tables
         EXECUTE format('GRANT SELECT ON public.%I TO rubi_backup', v_table);
         v_said := internal.set_timescale_policy(
             'policy_compression', v_table, 'compress_after', p_compress_after
@@ -219,7 +220,8 @@ END
 $$;
 COMMENT ON FUNCTION public.enable_timescale_policies(interval, interval) IS
 'With the Timescale licence: columnstore for bars and ticks older than p_compress_after, retention
-of ticks where p_keep_ticks is given, and the continuous aggregate market_data_h1. Says what it did;
-called again, it sets what its arguments say, and without p_keep_ticks ticks are kept again. On the
-Apache edition it does nothing and says what serves instead. To be called by the owner.';
+of ticks where p_keep_ticks is given, and the continuous aggregate market_data_h1. Answers the
+changes; another call sets the values of its arguments, and without p_keep_ticks ticks are kept
+again. On the Apache edition the function changes nothing and names the substitutes. To be called by
+the owner.';
 REVOKE ALL ON FUNCTION public.enable_timescale_policies(interval, interval) FROM public;

@@ -2,12 +2,12 @@
 
 CALL deploy.become_owner();
 
--- PostgreSQL 15.20 and 17.12 refuse what TimescaleDB's scheduler does at the end of each job
--- (24000, TimescaleDB 2.11 to 2.29); in a session the same job succeeds. What the scheduler has
--- done within two of its intervals is left to it. A handler of errors would forbid the commits of a
--- job: the attempt is noted before, and the job that was tried longest ago comes first, so that a
--- failing job holds up the others for one call only. The path is set in the body, as a procedure
--- with a SET clause may not COMMIT.
+-- PostgreSQL 15.20 and 17.12 refuse the last step of TimescaleDB's scheduler in each job (24000,
+-- TimescaleDB 2.11 to 2.29); in a session such a job succeeds. A job that the scheduler has run
+-- within two of its intervals is left to the scheduler. A handler of errors would forbid the
+-- commits of a job: the attempt is noted before, and the job that was tried longest ago comes
+-- first, so that a failing job holds up the others for one call only. The path is set in the body,
+-- as a procedure with a SET clause may not COMMIT.
 CREATE OR REPLACE PROCEDURE public.run_timescale_policies()
 LANGUAGE plpgsql
 AS $$
@@ -20,7 +20,7 @@ BEGIN
         FROM timescaledb_information.jobs AS j
         LEFT JOIN timescaledb_information.job_stats AS s ON j.job_id = s.job_id
         LEFT JOIN monitoring.policy_runs AS r ON j.job_id = r.job_id
-        WHERE j.job_id >= 1000 -- those below are TimescaleDB's own
+        WHERE j.job_id >= 1000 -- lower numbers are TimescaleDB's own jobs
             AND j.scheduled
             AND pg_catalog.pg_has_role(j.owner, 'USAGE')
             AND coalesce(
@@ -43,5 +43,5 @@ $$;
 COMMENT ON PROCEDURE public.run_timescale_policies () IS
 'Runs the policies that are due and that TimescaleDB''s scheduler has not run, in this session. A
 policy that fails ends the call, and the next call begins with the others. Commits after each, so
-call it outside a transaction, as the owner, every ten minutes. Without policies it does nothing.';
+call it outside a transaction, as the owner, every ten minutes. Does nothing without policies.';
 REVOKE ALL ON PROCEDURE public.run_timescale_policies() FROM public;

@@ -38,7 +38,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION monitoring.take_readings() IS
-'Records today''s sizes, what the proofs say now and of which days there is history; answers the
+'Records today''s sizes, the results of the proofs and the days that have history; answers the
 number of violations. Keeps sizes for 800 days, proofs for 90. scripts/health.py record and a timer
 call it.';
 REVOKE ALL ON FUNCTION monitoring.take_readings() FROM public;

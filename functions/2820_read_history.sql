@@ -1,10 +1,10 @@
--- 2820_read_history.sql: writes down of which days the hypertables have rows.
+-- 2820_read_history.sql: writes down the days of which hypertables have rows.
 
 CALL deploy.become_owner();
 
--- Reading a year of ticks takes minutes: chunks that nobody has written to since are left out, and
--- a call reads for half a minute, what waits longest first. Columnstore chunks are read each time:
--- a delete of whole batches does not count on the chunk.
+-- Reading a year of ticks takes minutes: chunks without writes since their reading are left out,
+-- and a call reads for half a minute, the longest-waiting chunks first. Columnstore chunks are read
+-- each time: a delete of whole batches does not count on the chunk.
 CREATE OR REPLACE FUNCTION monitoring.read_history(p_for interval DEFAULT '30 seconds')
 RETURNS integer
 LANGUAGE plpgsql
@@ -62,7 +62,8 @@ BEGIN
     END LOOP;
 
     DELETE FROM monitoring.chunk_readings AS k WHERE to_regclass(k.chunk) IS NULL;
-    -- what is known to have been dropped is forgotten; what vanished stays until somebody says so
+    -- days that are known to have been dropped are forgotten; vanished days stay until somebody
+    -- explains them
     DELETE FROM monitoring.day_readings AS d
     USING monitoring.absent_days AS a
     WHERE d.relation = a.relation AND d.day = a.day AND a.dropped;
@@ -71,6 +72,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION monitoring.read_history(interval) IS
-'Records of which days the hypertables have rows now, for p_for at most, and forgets days that were
-dropped on purpose; answers how many chunks it read. monitoring.take_readings() calls it.';
+'Records the days of which hypertables have rows now, for p_for at most, and forgets days that were
+dropped on purpose; answers the number of chunks read. monitoring.take_readings() calls it.';
 REVOKE ALL ON FUNCTION monitoring.read_history(interval) FROM public;

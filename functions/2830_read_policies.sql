@@ -1,4 +1,4 @@
--- 2830_read_policies.sql: how TimescaleDB's policies fare.
+-- 2830_read_policies.sql: the state of TimescaleDB's policies.
 
 CALL deploy.become_owner();
 
@@ -50,5 +50,5 @@ AS $$
     WHERE j.job_id >= 1000 AND j.scheduled
 $$;
 COMMENT ON FUNCTION monitoring.read_policies() IS
-'Policies and when each last succeeded, by TimescaleDB''s scheduler or run_timescale_policies().';
+'Policies and the last success of each, by TimescaleDB''s scheduler or run_timescale_policies().';
 REVOKE ALL ON FUNCTION monitoring.read_policies() FROM public;

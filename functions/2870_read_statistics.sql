@@ -12,10 +12,10 @@ AS $$
     SELECT pg_has_role(current_user, 'pg_read_all_stats', 'USAGE')
 $$;
 COMMENT ON FUNCTION monitoring.can_see_all() IS
-'Whether the reader sees what other roles'' sessions do. Needs pg_monitor or pg_read_all_stats.';
+'Whether the reader sees the sessions of other roles. Needs pg_monitor or pg_read_all_stats.';
 REVOKE ALL ON FUNCTION monitoring.can_see_all() FROM public;
 
--- The extension may be missing, or created but not preloaded: then one row says so.
+-- The extension may be missing, or created but not preloaded: then a single row has the reason.
 CREATE OR REPLACE FUNCTION monitoring.read_statements()
 RETURNS TABLE (
     calls bigint,
@@ -57,7 +57,7 @@ END
 $$;
 COMMENT ON FUNCTION monitoring.read_statements() IS
 'Statements of this database by pg_stat_statements, times in milliseconds. Where they can''t be
-seen, one row whose query says why.';
+seen, a single row whose query is the reason.';
 REVOKE ALL ON FUNCTION monitoring.read_statements() FROM public;
 
 -- PostgreSQL 17 moved these figures to a view of their own.
@@ -158,5 +158,5 @@ AS $$
     WHERE c.relkind IN ('r', 'm') AND c.reltuples >= 0
 $$;
 COMMENT ON FUNCTION monitoring.estimate_bloat() IS
-'Tables with statistics: bytes of their pages, and what their rows would need. An estimate.';
+'Tables with statistics: bytes of their pages, and the need of their rows. An estimate.';
 REVOKE ALL ON FUNCTION monitoring.estimate_bloat() FROM public;

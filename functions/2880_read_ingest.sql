@@ -1,10 +1,10 @@
--- 2880_read_ingest.sql: what came last from each source, and since when more is due.
+-- 2880_read_ingest.sql: the latest data of each source, and the time when more is due.
 
 CALL deploy.become_owner();
 
--- Only what came within two weeks is called live: nobody waits for old bars that were loaded once,
--- and the chunks before are left out when planning. A bar is stored when it has closed, so the next
--- one is due two lengths after the last one's opening time.
+-- Only sources with data of the last two weeks are called live: nobody waits for old bars that were
+-- loaded once, and older chunks are left out when planning. A bar is stored when it has closed, so
+-- the next one is due two lengths after the last one's opening time.
 CREATE OR REPLACE FUNCTION monitoring.read_ingest()
 RETURNS TABLE (
     kind text,
@@ -77,7 +77,7 @@ AS $$
         'ping',
         coalesce(s.server, s.broker),
         max(s.last_ping) FILTER (WHERE s.last_ping <= now() + interval '5 minutes'),
-        -- a ping of tomorrow, which any tenant may write, says nothing of today
+        -- a ping of tomorrow, which any tenant may write, proves nothing about today
         greatest(
             now() - coalesce(
                 max(s.last_ping) FILTER (WHERE s.last_ping <= now() + interval '5 minutes'),
@@ -108,6 +108,6 @@ AS $$
     GROUP BY coalesce(s.server, s.broker)
 $$;
 COMMENT ON FUNCTION monitoring.read_ingest() IS
-'For each live source the latest bar, tick, snapshot and ping, and how long the next one is overdue.
+'For each live source the latest bar, tick, snapshot and ping, and the delay of the next one.
 Bars and ticks count the hours their market was open.';
 REVOKE ALL ON FUNCTION monitoring.read_ingest() FROM public;

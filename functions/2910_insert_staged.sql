@@ -1,10 +1,10 @@
--- 2910_insert_staged.sql: staged rows into their table; each that breaks a rule is named.
+-- 2910_insert_staged.sql: staged rows into their table; each row that breaks a rule is named.
 
 CALL deploy.become_owner();
 
--- All at once where nothing is wrong. Otherwise a part that fails is halved until single rows are
--- left: a bad row among 20,000 costs some thirty statements, and the order stays, so that the first
--- of two equal rows is the one that comes in.
+-- All rows in one statement where none is bad. Otherwise a failing part is halved until single rows
+-- are left: a bad row among 20,000 costs some thirty statements, and the order stays, so that the
+-- first of two equal rows is the one that comes in.
 CREATE OR REPLACE FUNCTION migration.insert_staged(p_table regclass, p_columns text[])
 RETURNS TABLE (source_row bigint, rule text, detail text)
 LANGUAGE plpgsql
@@ -72,6 +72,6 @@ END
 $$;
 COMMENT ON FUNCTION migration.insert_staged(regclass, text[]) IS
 'Inserts the rows of pg_temp.staged (n, source_row, columns of the table) in the order of n. Answers
-those that broke a rule, with the name of the constraint, or TABLE_key_fits. For the scripts that
+the rows that broke a rule, with the name of the constraint, or TABLE_key_fits. For the scripts that
 move data in.';
 REVOKE ALL ON FUNCTION migration.insert_staged(regclass, text[]) FROM public;

@@ -1,4 +1,4 @@
--- 0010_deploy.sql: the role that owns every object, and the record of which file ran when.
+-- 0010_deploy.sql: the role that owns every object, and the record of applied files.
 
 -- rubi_owner has no login: people and tools become it. The deployer is granted membership by name,
 -- because some managed services refuse GRANT ... TO CURRENT_USER.
@@ -28,7 +28,7 @@ $$;
 CREATE SCHEMA IF NOT EXISTS deploy;
 
 -- Every later file that creates objects calls this first. Where a provider owns the schema public
--- and rubi_owner may not create in it, the deployer stays who it is and owns the objects.
+-- and rubi_owner may not create in it, the deployer keeps its role and owns the objects.
 CREATE OR REPLACE PROCEDURE deploy.become_owner()
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
@@ -56,7 +56,7 @@ $$;
 CALL deploy.become_owner();
 
 COMMENT ON SCHEMA deploy IS
-'Which file of the repository ran here, when and by whom. Written by install.sql and the runner.';
+'Applied files of the repository, with time and role. Written by install.sql and the runner.';
 COMMENT ON PROCEDURE deploy.become_owner () IS
 'Makes the session act as rubi_owner where that role may create objects; otherwise does nothing.';
 
@@ -87,11 +87,12 @@ COMMENT ON COLUMN deploy.history.kind IS
 COMMENT ON COLUMN deploy.history.sha256 IS
 'SHA-256 in hex of body as UTF-8: line ends are LF, without trailing blank lines.';
 COMMENT ON COLUMN deploy.history.body IS 'The text that was applied.';
-COMMENT ON COLUMN deploy.history.tool IS 'What applied the file: psql, runner or baseline.';
+COMMENT ON COLUMN deploy.history.tool IS
+'Way in which the file was applied: psql, runner or baseline.';
 COMMENT ON COLUMN deploy.history.tool_version IS 'Version of psql or of the runner.';
 COMMENT ON COLUMN deploy.history.applied_by IS 'Role that was logged in.';
-COMMENT ON COLUMN deploy.history.applied_at IS 'When the file had run, UTC.';
-COMMENT ON COLUMN deploy.history.duration_ms IS 'How long the file took, in milliseconds.';
+COMMENT ON COLUMN deploy.history.applied_at IS 'Time when the file had run, UTC.';
+COMMENT ON COLUMN deploy.history.duration_ms IS 'Duration of the file in milliseconds.';
 
 -- Shared by psql and the runner, so that both run the same files and leave the same rows.
 CREATE OR REPLACE FUNCTION deploy.is_due(p_path text, p_body text)
@@ -101,8 +102,8 @@ STABLE
 PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    -- A changed file makes all later ones of its kind run again. That they did is recorded, so
-    -- that a deployment that was killed between them goes on where it stopped.
+    -- A changed file makes all later ones of its kind run again. These runs are recorded, so that a
+    -- deployment that was killed between them goes on where it stopped.
     SELECT NOT EXISTS (
         SELECT FROM (
             SELECT h.id, h.kind, h.sha256
@@ -127,8 +128,7 @@ AS $$
     )
 $$;
 COMMENT ON FUNCTION deploy.is_due(text, text) IS
-'Whether a file has to run: FALSE when the same text is recorded already and no file before it ran
-since.';
+'Whether a file has to run: FALSE when its text is recorded already and no earlier file ran since.';
 REVOKE ALL ON FUNCTION deploy.is_due(text, text) FROM public;
 
 CREATE OR REPLACE FUNCTION deploy.record_file(
@@ -170,9 +170,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION deploy.record_file(text, text, text, text, timestamptz) IS
-'Records that a file ran. Answers FALSE when the same text is recorded already and no file before it
-ran since. Raises RB001 when a run-once file was applied before with a different text. p_started_at
-is when the file began.';
+'Records that a file ran. Answers FALSE when its text is recorded already and no earlier file ran
+since. Raises RB001 when a run-once file was applied before with a different text. p_started_at is
+the file''s beginning.';
 REVOKE ALL ON FUNCTION deploy.record_file(text, text, text, text, timestamptz) FROM public;
 
 -- An interrupted CREATE INDEX CONCURRENTLY leaves an invalid index, which IF NOT EXISTS then skips

@@ -2,14 +2,14 @@
 -- Needs schema/0010_deploy.sql; on a server where only its administrator may create extensions,
 --        timescaledb and pg_stat_statements created beforehand
 
--- Extensions belong to who deploys: rubi_owner has no right to create them.
+-- Extensions belong to the deploying role: rubi_owner has no right to create them.
 RESET ROLE;
 
 CREATE EXTENSION IF NOT EXISTS timescaledb;
 CREATE EXTENSION IF NOT EXISTS "uuid-ossp";
 CREATE EXTENSION IF NOT EXISTS pg_stat_statements;
 
--- Optional ones: nothing in the schema depends on them.
+-- Optional ones: no object of the schema depends on them.
 DO $$
 DECLARE
     v_extension text;

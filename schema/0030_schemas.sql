@@ -4,7 +4,7 @@ CALL deploy.become_owner();
 
 CREATE SCHEMA IF NOT EXISTS monitoring;
 COMMENT ON SCHEMA monitoring IS
-'What DBAs look at: sizes, activity, health, and proofs that money adds up.';
+'Views for DBAs: sizes, activity, health, and proofs that money adds up.';
 
 CREATE SCHEMA IF NOT EXISTS internal;
-COMMENT ON SCHEMA internal IS 'Working state of triggers. Nobody but its owner reads or writes it.';
+COMMENT ON SCHEMA internal IS 'Working state of triggers, for its owner alone.';

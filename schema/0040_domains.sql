@@ -1,9 +1,9 @@
--- 0040_domains.sql: what a single value must be, whichever column holds it.
+-- 0040_domains.sql: rules of single values, for all columns.
 
 CALL deploy.become_owner();
 
--- MT5's timeframes, told once: domains, CHECKs and resampling take the names and lengths from here.
--- Here and not in functions/, because a changed rule would not look at the rows that are there.
+-- MT5's timeframes, listed once: domains, CHECKs and resampling take the names and lengths from
+-- here. Here and not in functions/, because a changed rule would not check the existing rows.
 CREATE OR REPLACE FUNCTION public.timeframes()
 RETURNS TABLE (name text, length interval)
 LANGUAGE sql
@@ -20,7 +20,7 @@ AS $$
     ('H12', '12 hours'), ('D1', '1 day'), ('W1', '7 days'), ('MN1', '1 month')
 $$;
 COMMENT ON FUNCTION public.timeframes() IS
-'MT5''s 21 timeframes from short to long: name, and how long a bar lasts. Days, weeks and months are
+'MT5''s 21 timeframes from short to long: name, and length of a bar. Days, weeks and months are
 those of the calendar.';
 REVOKE ALL ON FUNCTION public.timeframes() FROM public;
 
@@ -34,7 +34,7 @@ AS $$
     SELECT coalesce(bool_and(
         f.length < t.length
         AND CASE
-            -- a day has whole bars of all that is shorter, a month no whole weeks
+            -- a day has whole bars of all shorter timeframes, a month no whole weeks
             WHEN t.length >= interval '1 day' THEN t.name <> 'MN1' OR f.name <> 'W1'
             ELSE mod(extract(epoch FROM t.length), extract(epoch FROM f.length)) = 0
         END
@@ -92,12 +92,12 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.are_timeframes(jsonb) IS
-'Whether a JSON array has nothing but names of MT5''s timeframes.';
+'Whether a JSON array has only names of MT5''s timeframes.';
 COMMENT ON FUNCTION public.has_untrimmed(jsonb) IS
 'Whether a JSON array has a text that public.is_trimmed() refuses.';
 COMMENT ON FUNCTION public.is_timeframe(text) IS 'Whether MT5 has a timeframe of this name.';
 COMMENT ON FUNCTION public.is_long_timeframe(text) IS
-'Whether it is a timeframe of days, weeks or months: D1, W1 or MN1.';
+'Whether a name is a timeframe of days, weeks or months: D1, W1 or MN1.';
 COMMENT ON FUNCTION public.is_trimmed(text) IS
 'Whether a text is not empty, has no blank at its ends and no control character.';
 COMMENT ON FUNCTION public.is_filled(text) IS
@@ -113,10 +113,10 @@ FROM public;
 -- rule is kept by the session and evaluated for the columns that the statement writes. A price
 -- update of a position took 64 microseconds with CHECKs and 19 to 32 with these domains, connection
 -- and commit left out (benchmarks/rules.py measures the whole).
--- Every text and JSON has a bound: a row of hundreds of megabytes can't be dumped, nor told of by a
--- trigger. Lengths are of bytes, which the server knows of a text without unpacking it; JSON is
+-- Every text and JSON has a bound: a row of hundreds of megabytes can't be dumped, nor announced by
+-- a trigger. Lengths are of bytes, which the server knows of a text without unpacking it; JSON is
 -- measured as a dump writes it, because pg_column_size of a value out of another table is that of
--- its compressed form. Times have a bound, so that nothing counts the days of an eternity; 48
+-- its compressed form. Times have a bound, so that no query counts the days of an eternity; 48
 -- hours, because server clocks run ahead of UTC.
 -- NaN is above every number, and the sign of NaN is NaN. NULL passes: NOT NULL says otherwise.
 DO $$
@@ -326,7 +326,7 @@ COMMENT ON DOMAIN public.short_text IS 'Text of at most 4,000 bytes.';
 COMMENT ON DOMAIN public.long_text IS 'Text of at most 64 kB.';
 COMMENT ON DOMAIN public.json_document IS 'JSON of at most 256 kB.';
 COMMENT ON DOMAIN public.event_time IS
-'When something happened: from 1990 to two days ahead, UTC.';
+'Time of an event: from 1990 to two days ahead, UTC.';
 COMMENT ON DOMAIN public.finite_time IS
 'A moment of the past or of the future: from 1699 to the year 9999, UTC.';
 COMMENT ON DOMAIN public.server_clock IS

@@ -36,14 +36,14 @@ CREATE TABLE IF NOT EXISTS public.users (
     CONSTRAINT users_closed_is_inactive_check CHECK (closed_at IS NULL OR NOT is_active)
 );
 
--- One mailbox is one user however it is typed; users_email_key stays for ON CONFLICT (email).
+-- A mailbox is one user in any spelling; users_email_key stays for ON CONFLICT (email).
 CREATE UNIQUE INDEX IF NOT EXISTS users_email_lower_key ON public.users (lower(email));
-COMMENT ON INDEX public.users_email_lower_key IS 'One mailbox is one user, however it is typed.';
+COMMENT ON INDEX public.users_email_lower_key IS 'A mailbox is one user in any spelling.';
 CREATE UNIQUE INDEX IF NOT EXISTS users_username_lower_key ON public.users (lower(username));
-COMMENT ON INDEX public.users_username_lower_key IS 'One name is one user, however it is typed.';
+COMMENT ON INDEX public.users_username_lower_key IS 'A name is one user in any spelling.';
 
 COMMENT ON TABLE public.users IS
-'People who log in to the platform. Closed, not deleted, once money history hangs on them.';
+'People who log in to the platform. A user with money history is closed, not deleted.';
 COMMENT ON COLUMN public.users.id IS 'Surrogate key.';
 COMMENT ON COLUMN public.users.email IS 'Login address, unique without regard to case.';
 COMMENT ON COLUMN public.users.username IS 'Display and login name, unique without regard to case.';
@@ -51,9 +51,10 @@ COMMENT ON COLUMN public.users.hashed_password IS
 'bcrypt, argon2 or scrypt hash, or a text that begins with ! for a locked account.';
 COMMENT ON COLUMN public.users.is_active IS 'Whether the user may log in.';
 COMMENT ON COLUMN public.users.is_superuser IS 'Whether the user administers the platform.';
-COMMENT ON COLUMN public.users.created_at IS 'When the row was made, UTC.';
-COMMENT ON COLUMN public.users.updated_at IS 'When the row last changed, UTC; kept by a trigger.';
+COMMENT ON COLUMN public.users.created_at IS 'Time when the row was made, UTC.';
+COMMENT ON COLUMN public.users.updated_at IS
+'Time of the row''s last change, UTC; kept by a trigger.';
 COMMENT ON COLUMN public.users.closed_at IS
-'When the account was closed and anonymised, UTC; NULL for a living account.';
+'Time when the user was closed and anonymised, UTC; NULL for a living user.';
 COMMENT ON COLUMN public.users.reporting_currency IS
 'Currency into which sums over accounts are converted; NULL: nothing is converted.';

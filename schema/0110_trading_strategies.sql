@@ -35,30 +35,31 @@ COMMENT ON TABLE public.trading_strategies IS
 'Trading strategies of the users, with counters that the database keeps from their closed orders.';
 COMMENT ON COLUMN public.trading_strategies.id IS 'Surrogate key.';
 COMMENT ON COLUMN public.trading_strategies.user_id IS 'Owner.';
-COMMENT ON COLUMN public.trading_strategies.name IS 'Name, as the owner chose it.';
+COMMENT ON COLUMN public.trading_strategies.name IS 'Name, chosen by the owner.';
 COMMENT ON COLUMN public.trading_strategies.description IS 'Free text.';
 COMMENT ON COLUMN public.trading_strategies.symbols IS
 'JSON array of the symbols traded, such as ["EURUSD"].';
 COMMENT ON COLUMN public.trading_strategies.timeframes IS
 'JSON array of MT5 timeframes watched, such as ["H1", "D1"].';
-COMMENT ON COLUMN public.trading_strategies.max_positions IS 'Most positions open at once.';
+COMMENT ON COLUMN public.trading_strategies.max_positions IS 'Most positions open at a time.';
 COMMENT ON COLUMN public.trading_strategies.risk_per_trade IS
 'Share of the balance risked on one trade, above 0 and at most 1 (0.02 is two percent).';
 COMMENT ON COLUMN public.trading_strategies.total_trades IS
 'Closed orders of this strategy that traded; kept by the database.';
 COMMENT ON COLUMN public.trading_strategies.winning_trades IS
-'Those with a net result above zero; kept by the database.';
+'Closed orders with a net result above zero; kept by the database.';
 COMMENT ON COLUMN public.trading_strategies.total_profit IS
-'Sum of their net results (profit + commission + swap), account currency; kept by the database.';
+'Sum of the net results of closed orders (profit + commission + swap), account currency; kept by the
+database.';
 COMMENT ON COLUMN public.trading_strategies.is_active IS 'Whether the strategy may trade.';
-COMMENT ON COLUMN public.trading_strategies.created_at IS 'When the row was made, UTC.';
+COMMENT ON COLUMN public.trading_strategies.created_at IS 'Time when the row was made, UTC.';
 COMMENT ON COLUMN public.trading_strategies.updated_at IS
-'When the row last changed, UTC; kept by a trigger.';
+'Time of the row''s last change, UTC; kept by a trigger.';
 
--- Counters raised at once by a trigger on orders deadlock when two transactions close orders of the
--- same strategies in different order (496 of 1,200 transactions in a trial). So each change is kept
--- here and applied at commit in the order of strategy ids. A row lives within one transaction only;
--- nothing is lost when a crash empties the table, hence UNLOGGED.
+-- Counters raised immediately by a trigger on orders deadlock when two transactions close orders of
+-- the same strategies in different order (496 of 1,200 transactions in a trial). So each change is
+-- kept here and applied at commit in the order of strategy ids. A row lives within one transaction
+-- only; a crash that empties the table loses no data, so it is UNLOGGED.
 CREATE UNLOGGED TABLE IF NOT EXISTS internal.strategy_counter_deltas (
     xact xid8 DEFAULT pg_current_xact_id() NOT NULL,
     id bigint GENERATED ALWAYS AS IDENTITY,
@@ -70,7 +71,7 @@ CREATE UNLOGGED TABLE IF NOT EXISTS internal.strategy_counter_deltas (
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
 COMMENT ON TABLE internal.strategy_counter_deltas IS
-'Changes of strategy counters within running transactions; empty to everybody else.';
+'Changes of strategy counters within running transactions; empty to all others.';
 COMMENT ON COLUMN internal.strategy_counter_deltas.xact IS 'Transaction that made the change.';
 COMMENT ON COLUMN internal.strategy_counter_deltas.id IS 'Order within the transaction.';
 COMMENT ON COLUMN internal.strategy_counter_deltas.strategy_id IS 'Strategy whose counters change.';

@@ -15,7 +15,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_accounts (
     trade_mode public.mt5_code,
     leverage integer,
     -- named as in MT5's account_info(), from which ingest_mt5_account fills them; an account
-    -- without a gateway gets them from whoever knows them
+    -- without a gateway gets them from its user
     margin_so_mode public.mt5_code,
     margin_so_call public.margin_level,
     margin_so_so public.margin_level,
@@ -51,6 +51,6 @@ COMMENT ON COLUMN public.mt5_accounts.margin_so_call IS
 'Level of the margin call, percent or account currency by margin_so_mode; NULL while unknown.';
 COMMENT ON COLUMN public.mt5_accounts.margin_so_so IS
 'Level of the stop-out, percent or account currency by margin_so_mode; NULL while unknown.';
-COMMENT ON COLUMN public.mt5_accounts.created_at IS 'When the row was made, UTC.';
+COMMENT ON COLUMN public.mt5_accounts.created_at IS 'Time when the row was made, UTC.';
 COMMENT ON COLUMN public.mt5_accounts.closed_at IS
-'When its owner was closed, UTC: nothing is ingested for it any more; NULL for a living account.';
+'Time when its owner was closed, UTC: no row is ingested from then on; NULL for a living account.';

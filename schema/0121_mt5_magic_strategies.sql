@@ -1,4 +1,4 @@
--- 0121_mt5_magic_strategies.sql: which strategy a magic number stands for.
+-- 0121_mt5_magic_strategies.sql: the strategy that a magic number stands for.
 
 CALL deploy.become_owner();
 
@@ -18,12 +18,12 @@ CREATE TABLE IF NOT EXISTS public.mt5_magic_strategies (
     REFERENCES public.trading_strategies (id, user_id) ON DELETE SET NULL (strategy_id)
 );
 COMMENT ON TABLE public.mt5_magic_strategies IS
-'Which strategy trades under a magic number of an account, and since when. After a correction call
+'Strategy that trades under a magic number of an account, and the beginning. After a correction call
 rebuild_mt5_trips(account).';
 COMMENT ON COLUMN public.mt5_magic_strategies.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.mt5_magic_strategies.user_id IS 'Owner of account and strategy.';
 COMMENT ON COLUMN public.mt5_magic_strategies.magic IS 'Magic number of the opening deal.';
 COMMENT ON COLUMN public.mt5_magic_strategies.valid_from IS
-'First moment of opening that the row holds for, included, UTC; it holds until the next row''s.';
+'First moment of opening that the row holds for, included, UTC; the row holds until the next one.';
 COMMENT ON COLUMN public.mt5_magic_strategies.strategy_id IS
 'Strategy of the same user; NULL for none from then on.';

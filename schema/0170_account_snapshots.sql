@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS public.account_snapshots (
     CONSTRAINT account_snapshots_session_id_fkey FOREIGN KEY (session_id)
     REFERENCES public.mt5_sessions (session_id),
     -- MT5 is younger than 2000. 24 hours, not a day: adding a day asks for the time zone's rules.
-    -- Time moves on, so what was inside when it was written is inside when it is restored.
+    -- Time moves on, so a row inside the range when written is inside when restored.
     CONSTRAINT account_snapshots_timestamp_range_check CHECK (
         timestamp BETWEEN '2000-01-01 00:00:00+00' AND now() + interval '24 hours'
     )
@@ -47,4 +47,4 @@ COMMENT ON COLUMN public.account_snapshots.margin_level IS
 'Equity over margin in percent; 0 when no margin is in use.';
 COMMENT ON COLUMN public.account_snapshots.profit IS
 'Floating result of the open positions, account currency.';
-COMMENT ON COLUMN public.account_snapshots.timestamp IS 'When the state was taken, UTC.';
+COMMENT ON COLUMN public.account_snapshots.timestamp IS 'Time of the state, UTC.';

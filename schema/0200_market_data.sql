@@ -3,14 +3,13 @@
 CALL deploy.become_owner();
 
 -- The natural key is the only index: a series is read by symbol, timeframe and time. No foreign
--- key: bars come by the million and belong to nobody. What loading pays for was measured with
+-- key: bars come by the million and belong to no user. The costs of loading were measured with
 -- benchmarks/market_data.py: fixed-width columns first save padding, prices before what the key
 -- gives make a read a twelfth cheaper (a row is taken apart from its front), a real_volume of 0
--- takes 3 bytes as numeric and 8 as bigint (MT5 counts to 2^64 besides), and one identity value
--- fetched at a time costs a tenth of the load. volume stays the base's whole number; what is traded
--- in parts of a unit (crypto) is kept in real_volume, whose decimals cost no byte where they are
--- zero: a scale of the series would have every reader divide, and rounding would lose what is
--- smaller than a unit.
+-- takes 3 bytes as numeric and 8 as bigint (and MT5 counts to 2^64), and one identity value
+-- fetched at a time costs a tenth of the load. volume stays the base's whole number; volume in
+-- parts of a unit (crypto) is kept in real_volume, whose decimals cost no byte where they are zero:
+-- a scale of the series would make every reader divide, and rounding would lose parts of a unit.
 -- Symbol and timeframe stay plain text, which all versions of columnstore know. Their CHECKs cast
 -- to the domains, whose rules a session keeps ready: 100 bars, each in a statement of its own, took
 -- 5.5 ms of the server's time, 6.6 with the rules written out here and 8.0 with calls of their
@@ -46,8 +45,8 @@ CREATE TABLE IF NOT EXISTS public.market_data (
     ),
     -- Daily bars go back to the first stock exchanges, bars of minutes and hours to the first
     -- machines that kept them. 24 hours, not a day: adding a day asks for the time zone's rules.
-    -- Time moves on, so what was inside when written is inside when restored. The owner makes
-    -- chunks by a row that is deleted.
+    -- Time moves on, so a row inside the range when written is inside when restored. The owner
+    -- makes chunks by a row that is deleted.
     CONSTRAINT market_data_timestamp_range_check CHECK (
         timestamp BETWEEN '1970-01-01 00:00:00+00' AND now() + interval '24 hours'
         OR (
@@ -76,7 +75,7 @@ COMMENT ON TABLE public.market_data IS
 'Price bars for backtesting, one a symbol, timeframe and opening time. Hypertable, 30 days each.';
 COMMENT ON COLUMN public.market_data.id IS
 'Identity; each session takes 1000 numbers ahead. Not a key.';
-COMMENT ON COLUMN public.market_data.timestamp IS 'When the bar opened, UTC.';
+COMMENT ON COLUMN public.market_data.timestamp IS 'Opening of the bar, UTC.';
 COMMENT ON COLUMN public.market_data.volume IS
 'Tick volume: number of price changes, or of trades; of sources without either their whole units.';
 COMMENT ON COLUMN public.market_data.real_volume IS

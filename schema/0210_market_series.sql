@@ -1,9 +1,9 @@
--- 0210_market_series.sql: what is known of each series of bars, and the log of its changes.
+-- 0210_market_series.sql: facts about each series of bars, and the log of its changes.
 
 CALL deploy.become_owner();
 
--- bars is kept by folding internal.bar_changes into it: nobody scans market_data to count, and no
--- two loaders wait for each other's row.
+-- bars is kept by folding internal.bar_changes into it: no count scans market_data, and no two
+-- loaders wait for each other's row.
 CREATE TABLE IF NOT EXISTS public.market_series (
     symbol public.symbol_name NOT NULL,
     timeframe text NOT NULL,
@@ -18,16 +18,16 @@ CREATE TABLE IF NOT EXISTS public.market_series (
     )
 );
 COMMENT ON TABLE public.market_series IS
-'Series of bars: where they come from, by which clock their days begin, how many there are.';
+'Series of bars: their source, the clock of their days, the number of bars.';
 COMMENT ON COLUMN public.market_series.symbol IS 'Symbol, as in market_data.';
 COMMENT ON COLUMN public.market_series.timeframe IS 'MT5 timeframe; TICK for ticks.';
 COMMENT ON COLUMN public.market_series.source IS
-'Who delivered the bars, such as a broker''s server; NULL while nobody said. A series has one.';
+'Deliverer of the bars, such as a broker''s server; NULL while unknown. A series has one.';
 COMMENT ON COLUMN public.market_series.clock IS
 'Clock of the source, by which its days begin: America/New_York+7, UTC.';
 COMMENT ON COLUMN public.market_series.bars IS
 'Bars counted so far; changes not folded yet are in internal.bar_changes.';
-COMMENT ON COLUMN public.market_series.created_at IS 'When the series was first seen, UTC.';
+COMMENT ON COLUMN public.market_series.created_at IS 'Time when the series was first seen, UTC.';
 
 CREATE TABLE IF NOT EXISTS internal.bar_changes (
     symbol public.symbol_name NOT NULL,
@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS internal.bar_changes (
     first_timestamp public.finite_time NOT NULL,
     last_timestamp public.finite_time NOT NULL
 );
--- A log without a key: a publication FOR ALL TABLES would refuse to let anybody delete from it.
+-- A log without a key: a publication FOR ALL TABLES would refuse every DELETE from this table.
 ALTER TABLE internal.bar_changes REPLICA IDENTITY FULL;
 COMMENT ON TABLE internal.bar_changes IS
 'One row a statement and series that changed bars, until fold_bar_changes() takes it up.';
@@ -55,7 +55,7 @@ CREATE TABLE IF NOT EXISTS public.market_rollups (
     pending tstzmultirange DEFAULT '{(,)}' NOT NULL,
     refreshed_at public.event_time,
     CONSTRAINT market_rollups_pkey PRIMARY KEY (symbol, timeframe),
-    -- What resample_bars() refuses with RB064 would stop the refresh of all series behind it.
+    -- A pair that resample_bars() refuses with RB064 would stop the refresh of all later series.
     CONSTRAINT market_rollups_of_whole_bars_check CHECK (
         public.timeframe_divides(from_timeframe, timeframe)
     )
@@ -64,10 +64,10 @@ COMMENT ON TABLE public.market_rollups IS
 'Series that refresh_resampled_bars() keeps in resampled_bars. Insert a row to have one kept.';
 COMMENT ON COLUMN public.market_rollups.symbol IS 'Symbol, as in market_data.';
 COMMENT ON COLUMN public.market_rollups.timeframe IS 'Timeframe to make.';
-COMMENT ON COLUMN public.market_rollups.from_timeframe IS 'Timeframe of the bars it is made of.';
+COMMENT ON COLUMN public.market_rollups.from_timeframe IS 'Timeframe of the source bars.';
 COMMENT ON COLUMN public.market_rollups.pending IS
 'Time in which bars changed since the last refresh; all time for a new row.';
-COMMENT ON COLUMN public.market_rollups.refreshed_at IS 'When it was last refreshed, UTC.';
+COMMENT ON COLUMN public.market_rollups.refreshed_at IS 'Time of the last refresh, UTC.';
 
 -- The same columns as market_data where they mean something.
 CREATE TABLE IF NOT EXISTS public.resampled_bars (
@@ -83,7 +83,7 @@ CREATE TABLE IF NOT EXISTS public.resampled_bars (
     symbol public.symbol_name NOT NULL,
     timeframe public.timeframe NOT NULL,
     CONSTRAINT resampled_bars_pkey PRIMARY KEY (symbol, timeframe, timestamp),
-    -- as in market_data; a bar opens up to a month before the first bar that it is made of
+    -- as in market_data; a bar opens up to a month before its first source bar
     CONSTRAINT resampled_bars_timestamp_range_check CHECK (
         timestamp BETWEEN '1969-12-01 00:00:00+00' AND now() + interval '24 hours'
         OR (
@@ -107,7 +107,7 @@ COMMENT ON TABLE public.resampled_bars IS
 'Bars of market_rollups, made of bars of a lower timeframe. Hypertable, 360 days each.';
 COMMENT ON COLUMN public.resampled_bars.symbol IS 'Symbol of the series.';
 COMMENT ON COLUMN public.resampled_bars.timeframe IS 'Timeframe of this bar.';
-COMMENT ON COLUMN public.resampled_bars.timestamp IS 'When the bar opened, UTC.';
+COMMENT ON COLUMN public.resampled_bars.timestamp IS 'Opening of the bar, UTC.';
 COMMENT ON COLUMN public.resampled_bars.open IS 'Open of the first bar, quote currency.';
 COMMENT ON COLUMN public.resampled_bars.high IS 'Highest price, quote currency.';
 COMMENT ON COLUMN public.resampled_bars.low IS 'Lowest price, quote currency.';
@@ -115,4 +115,4 @@ COMMENT ON COLUMN public.resampled_bars.close IS 'Close of the last bar, quote c
 COMMENT ON COLUMN public.resampled_bars.volume IS 'Sum of the tick volumes.';
 COMMENT ON COLUMN public.resampled_bars.real_volume IS 'Sum of the real volumes; NULL without any.';
 COMMENT ON COLUMN public.resampled_bars.spread IS 'Smallest spread in points; NULL without any.';
-COMMENT ON COLUMN public.resampled_bars.bars IS 'How many bars it is made of.';
+COMMENT ON COLUMN public.resampled_bars.bars IS 'Number of source bars in this one.';

@@ -1,8 +1,9 @@
--- 0220_market_calendar.sql: when a market is open, so that a gap in its bars means something.
+-- 0220_market_calendar.sql: open hours of markets, so that gaps in bars have a meaning.
 
 CALL deploy.become_owner();
 
--- What names a calendar refers to this table: a mistyped name would be a calendar that nobody asks.
+-- Columns that name a calendar refer to this table: a mistyped name would be a calendar without
+-- effect.
 CREATE TABLE IF NOT EXISTS public.market_calendar_clocks (
     calendar public.filled_text NOT NULL,
     clock public.server_clock DEFAULT 'UTC' NOT NULL,
@@ -59,7 +60,7 @@ COMMENT ON TABLE public.market_holidays IS
 'Days on which a calendar is closed, or open for shorter hours.';
 COMMENT ON COLUMN public.market_holidays.calendar IS 'Name of the calendar.';
 COMMENT ON COLUMN public.market_holidays.day IS 'The day, by the clock of the calendar.';
-COMMENT ON COLUMN public.market_holidays.name IS 'What the day is called.';
+COMMENT ON COLUMN public.market_holidays.name IS 'Name of the day.';
 COMMENT ON COLUMN public.market_holidays.opens IS 'Opening on that day; NULL when closed all day.';
 COMMENT ON COLUMN public.market_holidays.closes IS 'Close on that day; NULL when closed all day.';
 
@@ -71,6 +72,6 @@ CREATE TABLE IF NOT EXISTS public.market_calendars (
     REFERENCES public.market_calendar_clocks (calendar) ON UPDATE CASCADE
 );
 COMMENT ON TABLE public.market_calendars IS
-'Which calendar a symbol follows; a symbol without a row follows forex.';
+'Calendar that a symbol follows; a symbol without a row follows forex.';
 COMMENT ON COLUMN public.market_calendars.symbol IS 'Symbol, as in market_data.';
 COMMENT ON COLUMN public.market_calendars.calendar IS 'Name of the calendar.';

@@ -3,7 +3,7 @@
 CALL deploy.become_owner();
 
 -- Several ticks share a millisecond: seq numbers them. Without an identity column: a billion rows
--- pay for every byte, and nothing refers to a tick.
+-- pay for every byte, and no row refers to a tick.
 CREATE TABLE IF NOT EXISTS public.market_ticks (
     timestamp timestamptz NOT NULL,
     volume bigint DEFAULT 0 NOT NULL,
@@ -50,13 +50,14 @@ SELECT create_hypertable(
 
 COMMENT ON TABLE public.market_ticks IS
 'Ticks for backtesting, with the fields of MT5. Hypertable, 7 days each.';
-COMMENT ON COLUMN public.market_ticks.timestamp IS 'When the tick came, to the millisecond, UTC.';
+COMMENT ON COLUMN public.market_ticks.timestamp IS 'Time of the tick, to the millisecond, UTC.';
 COMMENT ON COLUMN public.market_ticks.volume IS 'Volume of the last deal, in units.';
 COMMENT ON COLUMN public.market_ticks.flags IS
-'What changed, summed: 2 bid, 4 ask, 8 last, 16 volume, 32 bought, 64 sold.';
+'Changed fields, summed: 2 bid, 4 ask, 8 last, 16 volume, 32 bought, 64 sold.';
 COMMENT ON COLUMN public.market_ticks.seq IS 'Order of ticks within one millisecond, from 0.';
 COMMENT ON COLUMN public.market_ticks.symbol IS 'Symbol.';
 COMMENT ON COLUMN public.market_ticks.bid IS 'Bid at that moment, quote currency; NULL unknown.';
 COMMENT ON COLUMN public.market_ticks.ask IS 'Ask at that moment, quote currency; NULL unknown.';
-COMMENT ON COLUMN public.market_ticks.last IS 'Last deal, quote currency; NULL where none is.';
+COMMENT ON COLUMN public.market_ticks.last IS
+'Price of the last deal, quote currency; NULL without one.';
 COMMENT ON COLUMN public.market_ticks.volume_real IS 'Volume of the last deal, with decimals.';

@@ -3,7 +3,7 @@
 CALL deploy.become_owner();
 
 -- A version for each set of terms. Tick values follow the exchange rates all day: they are kept up
--- to date in the current version and make no new one.
+-- to date in the current version and make no new version.
 CREATE TABLE IF NOT EXISTS public.mt5_symbols (
     account_id bigint NOT NULL,
     valid_from public.event_time NOT NULL,
@@ -59,18 +59,18 @@ COMMENT ON TABLE public.mt5_symbols IS
 valid_to infinity.';
 COMMENT ON COLUMN public.mt5_symbols.account_id IS 'Trading account that is offered these terms.';
 COMMENT ON COLUMN public.mt5_symbols.valid_from IS
-'When these terms were first seen, included, UTC.';
+'Time when these terms were first seen, included, UTC.';
 COMMENT ON COLUMN public.mt5_symbols.valid_to IS
-'When other terms were first seen, not included, UTC; infinity for the current ones.';
-COMMENT ON COLUMN public.mt5_symbols.seen_at IS 'When these terms were last seen, UTC.';
+'Time when other terms were first seen, not included, UTC; infinity for the current ones.';
+COMMENT ON COLUMN public.mt5_symbols.seen_at IS 'Time when these terms were last seen, UTC.';
 COMMENT ON COLUMN public.mt5_symbols.symbol IS 'Symbol as the broker spells it (field name).';
-COMMENT ON COLUMN public.mt5_symbols.description IS 'What it is, in words.';
+COMMENT ON COLUMN public.mt5_symbols.description IS 'Description of the instrument.';
 COMMENT ON COLUMN public.mt5_symbols.path IS 'Place in the terminal''s tree of symbols.';
 COMMENT ON COLUMN public.mt5_symbols.currency_base IS 'Currency of the volume.';
 COMMENT ON COLUMN public.mt5_symbols.currency_profit IS 'Currency of the price.';
 COMMENT ON COLUMN public.mt5_symbols.currency_margin IS 'Currency of the margin.';
 COMMENT ON COLUMN public.mt5_symbols.digits IS 'Decimals of the price.';
-COMMENT ON COLUMN public.mt5_symbols.trade_calc_mode IS 'How margin and profit are computed.';
+COMMENT ON COLUMN public.mt5_symbols.trade_calc_mode IS 'Way of computing margin and profit.';
 COMMENT ON COLUMN public.mt5_symbols.trade_mode IS
 '0 disabled, 1 long only, 2 short only, 3 close only, 4 full.';
 COMMENT ON COLUMN public.mt5_symbols.trade_exemode IS
@@ -82,7 +82,7 @@ COMMENT ON COLUMN public.mt5_symbols.trade_freeze_level IS
 COMMENT ON COLUMN public.mt5_symbols.filling_mode IS 'Flags of allowed fillings.';
 COMMENT ON COLUMN public.mt5_symbols.expiration_mode IS 'Flags of allowed expirations.';
 COMMENT ON COLUMN public.mt5_symbols.order_mode IS 'Flags of allowed order types.';
-COMMENT ON COLUMN public.mt5_symbols.swap_mode IS 'How swap is computed.';
+COMMENT ON COLUMN public.mt5_symbols.swap_mode IS 'Way of computing swap.';
 COMMENT ON COLUMN public.mt5_symbols.swap_rollover3days IS
 'Day of the threefold swap, 0 for Sunday.';
 COMMENT ON COLUMN public.mt5_symbols.expiration_time IS
@@ -93,9 +93,9 @@ COMMENT ON COLUMN public.mt5_symbols.trade_tick_size IS 'Least change of the pri
 COMMENT ON COLUMN public.mt5_symbols.trade_tick_value IS
 'Worth of one tick and lot, account currency; as last seen.';
 COMMENT ON COLUMN public.mt5_symbols.trade_tick_value_profit IS
-'The same for a winning position; as last seen.';
+'Worth of one tick and lot of a winning position, account currency; as last seen.';
 COMMENT ON COLUMN public.mt5_symbols.trade_tick_value_loss IS
-'The same for a losing position; as last seen.';
+'Worth of one tick and lot of a losing position, account currency; as last seen.';
 COMMENT ON COLUMN public.mt5_symbols.volume_min IS 'Least volume, lots.';
 COMMENT ON COLUMN public.mt5_symbols.volume_max IS 'Largest volume, lots.';
 COMMENT ON COLUMN public.mt5_symbols.volume_step IS 'Step of the volume, lots.';
@@ -118,7 +118,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_symbol_map (
     REFERENCES public.mt5_accounts (id) ON DELETE CASCADE
 );
 COMMENT ON TABLE public.mt5_symbol_map IS
-'What an account''s symbol is called everywhere else: EURUSD.m is EURUSD. Without a row: itself.';
+'Common name of an account''s symbol: EURUSD.m is EURUSD. A symbol without a row keeps its name.';
 COMMENT ON COLUMN public.mt5_symbol_map.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.mt5_symbol_map.symbol IS 'Symbol as the broker spells it.';
 COMMENT ON COLUMN public.mt5_symbol_map.canonical_symbol IS 'Symbol as in market_data.';

@@ -2,9 +2,9 @@
 
 CALL deploy.become_owner();
 
--- Nothing references these tables: a new build of MT5 brings new codes, and they must be storable
+-- No table references these: a new build of MT5 brings new codes, and they must be storable
 -- before anyone names them. One table for all code sets, told apart by kind; deal types have a
--- table of their own because what they do to the money depends on it.
+-- table of their own because a type's effect on money stands there.
 CREATE TABLE IF NOT EXISTS public.mt5_codes (
     kind public.short_text NOT NULL,
     code public.mt5_code NOT NULL,
@@ -12,7 +12,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_codes (
     CONSTRAINT mt5_codes_pkey PRIMARY KEY (kind, code),
     CONSTRAINT mt5_codes_kind_name_key UNIQUE (kind, name)
 );
-COMMENT ON TABLE public.mt5_codes IS 'Names of MT5''s codes but those of deal types.';
+COMMENT ON TABLE public.mt5_codes IS 'Names of MT5''s codes except deal types.';
 COMMENT ON COLUMN public.mt5_codes.kind IS
 'Set of codes: deal_entry, deal_reason, order_type, order_state, order_filling, order_time,
 order_reason, position_type, position_reason, margin_mode, trade_mode, trade_action or retcode.';
@@ -30,11 +30,11 @@ CREATE TABLE IF NOT EXISTS public.mt5_deal_types (
     )
 );
 COMMENT ON TABLE public.mt5_deal_types IS
-'Names of MT5''s deal types and what a deal does. A type not listed counts as balance.';
+'Names of MT5''s deal types and their effect on money. A type not listed counts as balance.';
 COMMENT ON COLUMN public.mt5_deal_types.code IS 'Number that MT5 gives.';
 COMMENT ON COLUMN public.mt5_deal_types.name IS 'Name in MQL5 without its prefix, such as BUY.';
 COMMENT ON COLUMN public.mt5_deal_types.effect IS
-'trade: opens or closes a position. cancelled: did so and was taken back. balance: money only.
+'trade: opens or closes a position. cancelled: a trade that was taken back. balance: money only.
 credit: moves the credit, not the balance.';
 
 CREATE TABLE IF NOT EXISTS internal.mt5_fields (
@@ -65,11 +65,11 @@ CREATE TABLE IF NOT EXISTS internal.mt5_fields (
     )
 );
 COMMENT ON TABLE internal.mt5_fields IS
-'Fields of the MetaTrader5 package''s tuples and what is accepted in them.';
+'Fields of the MetaTrader5 package''s tuples and their accepted values.';
 COMMENT ON COLUMN internal.mt5_fields.source IS
 'account, deals, orders, positions or symbols: the ingest function that takes it.';
 COMMENT ON COLUMN internal.mt5_fields.name IS 'Name in the package''s _asdict().';
-COMMENT ON COLUMN internal.mt5_fields.kind IS 'What is accepted; see internal.find_mt5_faults.';
+COMMENT ON COLUMN internal.mt5_fields.kind IS 'Accepted values; see internal.find_mt5_faults.';
 COMMENT ON COLUMN internal.mt5_fields.type IS
 'Type that the columns for this kind have; some columns are narrower.';
 COMMENT ON COLUMN internal.mt5_fields.is_required IS 'Whether an element without it is rejected.';

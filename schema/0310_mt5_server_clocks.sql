@@ -1,4 +1,4 @@
--- 0310_mt5_server_clocks.sql: how the clock of a trade server relates to UTC.
+-- 0310_mt5_server_clocks.sql: the clocks of trade servers.
 
 CALL deploy.become_owner();
 

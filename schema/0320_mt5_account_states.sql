@@ -1,9 +1,9 @@
--- 0320_mt5_account_states.sql: latest state of each trading account, all that MT5 says of it.
+-- 0320_mt5_account_states.sql: latest state of each trading account, with all fields of MT5.
 
 CALL deploy.become_owner();
 
--- One row an account, replaced with each call; the history is in account_snapshots. Nothing but the
--- key is indexed, so that a refresh is HOT.
+-- One row an account, replaced with each call; the history is in account_snapshots. Only the key is
+-- indexed, so that a refresh is HOT.
 CREATE TABLE IF NOT EXISTS public.mt5_account_states (
     account_id bigint NOT NULL,
     login public.mt5_ticket,
@@ -47,7 +47,8 @@ CREATE TABLE IF NOT EXISTS public.mt5_account_states (
     )
 ) WITH (fillfactor = 50);
 COMMENT ON TABLE public.mt5_account_states IS
-'Latest state of each trading account: the 28 fields of account_info, and what proofs start from.';
+'Latest state of each trading account: the 28 fields of account_info, and the starting values of
+proofs.';
 COMMENT ON COLUMN public.mt5_account_states.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.mt5_account_states.login IS 'Account number.';
 COMMENT ON COLUMN public.mt5_account_states.trade_mode IS '0 demo, 1 contest, 2 real.';
@@ -84,10 +85,11 @@ COMMENT ON COLUMN public.mt5_account_states.server IS 'Trade server.';
 COMMENT ON COLUMN public.mt5_account_states.currency IS 'Deposit currency.';
 COMMENT ON COLUMN public.mt5_account_states.company IS 'Broker.';
 COMMENT ON COLUMN public.mt5_account_states.raw IS 'The object as MT5 gave it.';
-COMMENT ON COLUMN public.mt5_account_states.taken_at IS 'When this state was taken, UTC.';
+COMMENT ON COLUMN public.mt5_account_states.taken_at IS 'Time of this state, UTC.';
 COMMENT ON COLUMN public.mt5_account_states.positions_taken_at IS
-'When the latest picture of the open positions was taken, UTC.';
+'Time of the latest picture of the open positions, UTC.';
 COMMENT ON COLUMN public.mt5_account_states.opening_balance IS
 'Balance before the first deal stored, account currency; for accounts whose history is cut.';
 COMMENT ON COLUMN public.mt5_account_states.history_from IS
-'Where the history was cut, UTC: positions opened before can''t be proved. NULL when it is whole.';
+'Time where the history was cut, UTC: positions opened before can''t be proved. NULL for a whole
+history.';

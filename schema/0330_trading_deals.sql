@@ -56,7 +56,7 @@ COMMENT ON COLUMN public.trading_deals.position_id IS
 COMMENT ON COLUMN public.trading_deals.magic IS 'Number of the program that asked for it.';
 COMMENT ON COLUMN public.trading_deals.executed_at IS
 'time_msc in UTC by the rule of the server''s clock.';
-COMMENT ON COLUMN public.trading_deals.stored_at IS 'When the row was first stored, UTC.';
+COMMENT ON COLUMN public.trading_deals.stored_at IS 'Time when the row was first stored, UTC.';
 COMMENT ON COLUMN public.trading_deals.gone_since IS
 'First reading of the history that lacked it, UTC: brokers archive what is old. NULL while the
 terminal returns it.';

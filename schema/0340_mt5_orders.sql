@@ -53,15 +53,15 @@ COMMENT ON TABLE public.mt5_orders IS
 COMMENT ON COLUMN public.mt5_orders.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.mt5_orders.ticket IS 'Order ticket, unique within the account.';
 COMMENT ON COLUMN public.mt5_orders.time_setup IS
-'When it was placed, seconds since 1970 on the server''s clock.';
+'Time of placing, seconds since 1970 on the server''s clock.';
 COMMENT ON COLUMN public.mt5_orders.time_setup_msc IS
-'When it was placed, milliseconds since 1970 on the server''s clock.';
+'Time of placing, milliseconds since 1970 on the server''s clock.';
 COMMENT ON COLUMN public.mt5_orders.time_done IS
-'When it was done with, seconds since 1970 on the server''s clock; 0 while waiting.';
+'Time when the order was done, seconds since 1970 on the server''s clock; 0 while waiting.';
 COMMENT ON COLUMN public.mt5_orders.time_done_msc IS
-'When it was done with, milliseconds since 1970 on the server''s clock; 0 while waiting.';
+'Time when the order was done, milliseconds since 1970 on the server''s clock; 0 while waiting.';
 COMMENT ON COLUMN public.mt5_orders.time_expiration IS
-'When it expires, seconds since 1970 on the server''s clock; 0 for never.';
+'Time of expiration, seconds since 1970 on the server''s clock; 0 for never.';
 COMMENT ON COLUMN public.mt5_orders.magic IS 'Number of the program that asked for it.';
 COMMENT ON COLUMN public.mt5_orders.position_id IS
 'Position it opened or acted on; 0 for none, NULL when not given (reports).';
@@ -70,7 +70,7 @@ COMMENT ON COLUMN public.mt5_orders.position_by_id IS
 COMMENT ON COLUMN public.mt5_orders.setup_at IS 'time_setup_msc in UTC.';
 COMMENT ON COLUMN public.mt5_orders.done_at IS 'time_done_msc in UTC; NULL while waiting.';
 COMMENT ON COLUMN public.mt5_orders.expires_at IS 'time_expiration in UTC; NULL for never.';
-COMMENT ON COLUMN public.mt5_orders.stored_at IS 'When the row was first stored, UTC.';
+COMMENT ON COLUMN public.mt5_orders.stored_at IS 'Time when the row was first stored, UTC.';
 COMMENT ON COLUMN public.mt5_orders.gone_since IS
 'First reading of the history that lacked it, UTC: brokers archive what is old. NULL while the
 terminal returns it.';

@@ -2,9 +2,9 @@
 
 CALL deploy.become_owner();
 
--- The rows of a report are in trading_deals and mt5_orders; here is what stands around them. The
--- figures stay as they are printed, so that the digits tell what equality means. The name of the
--- file is not kept: it has the account's number, which closing a user takes away.
+-- The rows of a report are in trading_deals and mt5_orders; this table has the rest. The figures
+-- stay as they are printed, so that the digits define equality. The name of the file is not kept:
+-- this name has the account's number, which closing a user takes away.
 CREATE TABLE IF NOT EXISTS public.mt5_reports (
     id bigint GENERATED ALWAYS AS IDENTITY,
     account_id bigint NOT NULL,
@@ -34,13 +34,13 @@ COMMENT ON COLUMN public.mt5_reports.first_msc IS
 COMMENT ON COLUMN public.mt5_reports.last_msc IS
 'Last millisecond of the last deal''s second, since 1970 on the server''s clock.';
 COMMENT ON COLUMN public.mt5_reports.made_msc IS
-'When it was made, milliseconds since 1970 on the clock of the terminal''s computer, whose zone is
-not known; NULL when it doesn''t say.';
-COMMENT ON COLUMN public.mt5_reports.loaded_at IS 'When it was loaded, UTC.';
-COMMENT ON COLUMN public.mt5_reports.deals IS 'Number of deals in it.';
+'Time of making, milliseconds since 1970 on the clock of the terminal''s computer, whose zone is not
+known; NULL when the report has none.';
+COMMENT ON COLUMN public.mt5_reports.loaded_at IS 'Time of loading, UTC.';
+COMMENT ON COLUMN public.mt5_reports.deals IS 'Number of deals in the report.';
 COMMENT ON COLUMN public.mt5_reports.opening_balance IS
-'Balance before its first deal, account currency; NULL when it has no balances.';
+'Balance before the first deal, account currency; NULL in a report without balances.';
 COMMENT ON COLUMN public.mt5_reports.closing_balance IS
-'Balance after its last deal, account currency; NULL when it has no balances.';
+'Balance after the last deal, account currency; NULL in a report without balances.';
 COMMENT ON COLUMN public.mt5_reports.figures IS
-'The figures below its lists as they are printed, by name: balance, net_profit and so on.';
+'The figures below the report''s lists as printed, by name: balance, net_profit and so on.';

@@ -1,9 +1,9 @@
--- 0380_mt5_trips.sql: round trips, made from deals.
+-- 0380_mt5_trips.sql: trips, made from deals.
 
 CALL deploy.become_owner();
 
 -- A table, not a view: trading_orders is kept from it, and a change of one deal must find the trips
--- of one position only. Everything here can be made again from deals (internal.trips_of_deals):
+-- of one position only. All rows can be made again from deals (internal.trips_of_deals):
 -- rebuild_mt5_trips(account).
 CREATE TABLE IF NOT EXISTS public.mt5_trips (
     account_id bigint NOT NULL,
@@ -48,28 +48,29 @@ CREATE TABLE IF NOT EXISTS public.mt5_trips (
 ALTER TABLE public.mt5_trips ALTER COLUMN account_id SET STATISTICS 0;
 
 COMMENT ON TABLE public.mt5_trips IS
-'Round trips of the accounts: a position from opening to flat, or to its reversal, which begins the
+'Trips of the accounts: a position from opening to flat, or to its reversal, which begins the
 next leg. Made from trading_deals, never written by hand.';
 COMMENT ON COLUMN public.mt5_trips.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.mt5_trips.position_id IS 'Position, for life.';
-COMMENT ON COLUMN public.mt5_trips.leg IS '1, and one more after each reversal.';
-COMMENT ON COLUMN public.mt5_trips.deals IS 'Deals that take part.';
+COMMENT ON COLUMN public.mt5_trips.leg IS
+'Leg of the position: 1, and one more after each reversal.';
+COMMENT ON COLUMN public.mt5_trips.deals IS 'Number of deals of the trip.';
 COMMENT ON COLUMN public.mt5_trips.magic IS 'Magic number of the opening deal.';
 COMMENT ON COLUMN public.mt5_trips.strategy_id IS
-'Strategy of that magic number at opening; NULL where none is mapped.';
+'Strategy of the magic number at opening; NULL for an unmapped number.';
 COMMENT ON COLUMN public.mt5_trips.open_order IS 'Order of the opening deal; NULL when unknown.';
 COMMENT ON COLUMN public.mt5_trips.trading_order_id IS 'The trip''s row in trading_orders.';
 COMMENT ON COLUMN public.mt5_trips.opened_at IS
-'When it was opened, UTC; of its first deal where the opening is missing.';
-COMMENT ON COLUMN public.mt5_trips.closed_at IS 'When it became flat, UTC; NULL while open.';
+'Time of opening, UTC; of the first deal where the opening is missing.';
+COMMENT ON COLUMN public.mt5_trips.closed_at IS 'Time of closing, UTC; NULL while open.';
 COMMENT ON COLUMN public.mt5_trips.opened_msc IS
-'The same in milliseconds since 1970 on the server''s clock.';
+'Time of opening, milliseconds since 1970 on the server''s clock.';
 COMMENT ON COLUMN public.mt5_trips.closed_msc IS
-'The same in milliseconds since 1970 on the server''s clock; NULL while open.';
+'Time of closing, milliseconds since 1970 on the server''s clock; NULL while open.';
 COMMENT ON COLUMN public.mt5_trips.time_ambiguous IS
 'TRUE when one of its times falls into an hour that the server''s clock shows twice.';
 COMMENT ON COLUMN public.mt5_trips.is_whole IS
-'FALSE when deals are missing: nothing opened it, or more was closed than opened.';
+'FALSE when deals are missing: no deal opened the trip, or more was closed than opened.';
 COMMENT ON COLUMN public.mt5_trips.volume_opened IS 'Sum of the opening volumes, lots.';
 COMMENT ON COLUMN public.mt5_trips.volume_closed IS 'Sum of the closing volumes, lots.';
 COMMENT ON COLUMN public.mt5_trips.open_price IS
@@ -86,4 +87,4 @@ COMMENT ON COLUMN public.mt5_trips.net_result IS
 COMMENT ON COLUMN public.mt5_trips.symbol IS 'Symbol as the broker spells it.';
 COMMENT ON COLUMN public.mt5_trips.side IS 'BUY (long) or SELL (short); NULL for money alone.';
 COMMENT ON COLUMN public.mt5_trips.close_by_orders IS
-'Orders that closed it by an opposite position; NULL for none.';
+'Orders that closed the trip by an opposite position; NULL for none.';

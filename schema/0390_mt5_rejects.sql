@@ -1,4 +1,4 @@
--- 0390_mt5_rejects.sql: what could not be stored, and why.
+-- 0390_mt5_rejects.sql: elements that could not be stored, and the reasons.
 
 CALL deploy.become_owner();
 
@@ -16,20 +16,20 @@ CREATE TABLE IF NOT EXISTS public.mt5_rejects (
         source IN ('deals', 'orders', 'positions', 'symbols')
     )
 );
--- The same element sent again is the same reject. Hashes, because elements have any length; two,
+-- An element sent again is the reject that exists. Hashes, because elements have any length; two,
 -- because 64 bits alone may be equal by chance.
 CREATE UNIQUE INDEX IF NOT EXISTS mt5_rejects_element_key
 ON public.mt5_rejects (
     account_id, source, hashtextextended(element::text, 0), hashtextextended(element::text, 1)
 );
 COMMENT ON INDEX public.mt5_rejects_element_key IS
-'The same element sent again is the same reject.';
+'An element sent again is the reject that exists.';
 
 COMMENT ON TABLE public.mt5_rejects IS
 'Elements that an ingest function could not store, each once, with the reason.';
 COMMENT ON COLUMN public.mt5_rejects.id IS 'Surrogate key.';
-COMMENT ON COLUMN public.mt5_rejects.account_id IS 'Trading account they were sent for.';
-COMMENT ON COLUMN public.mt5_rejects.rejected_at IS 'When it was first rejected, UTC.';
+COMMENT ON COLUMN public.mt5_rejects.account_id IS 'Trading account that the element was sent for.';
+COMMENT ON COLUMN public.mt5_rejects.rejected_at IS 'Time of the first rejection, UTC.';
 COMMENT ON COLUMN public.mt5_rejects.source IS 'deals, orders, positions or symbols.';
-COMMENT ON COLUMN public.mt5_rejects.reason IS 'The field and what is wrong with it.';
+COMMENT ON COLUMN public.mt5_rejects.reason IS 'The field and its fault.';
 COMMENT ON COLUMN public.mt5_rejects.element IS 'The element as it was sent.';

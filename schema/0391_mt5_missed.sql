@@ -1,4 +1,4 @@
--- 0391_mt5_missed.sql: deals and orders that one reading of the history lacked.
+-- 0391_mt5_missed.sql: deals and orders that a reading of the history lacked.
 
 CALL deploy.become_owner();
 
@@ -16,8 +16,8 @@ CREATE TABLE IF NOT EXISTS internal.mt5_missed (
 );
 
 COMMENT ON TABLE internal.mt5_missed IS
-'Stored deals and orders that the terminal did not return, until a second reading says so, too.';
+'Stored deals and orders that the terminal did not return, until a second reading lacks them, too.';
 COMMENT ON COLUMN internal.mt5_missed.account_id IS 'Trading account.';
 COMMENT ON COLUMN internal.mt5_missed.kind IS 'deals or orders.';
 COMMENT ON COLUMN internal.mt5_missed.ticket IS 'Ticket of the deal or order.';
-COMMENT ON COLUMN internal.mt5_missed.missed_at IS 'First reading that lacked it, UTC.';
+COMMENT ON COLUMN internal.mt5_missed.missed_at IS 'First reading that lacked the element, UTC.';

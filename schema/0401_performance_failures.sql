@@ -16,8 +16,8 @@ CREATE TABLE IF NOT EXISTS monitoring.performance_failures (
 -- strategy_id may be NULL, so that the key can't name a row for replication
 ALTER TABLE monitoring.performance_failures REPLICA IDENTITY FULL;
 COMMENT ON TABLE monitoring.performance_failures IS
-'What the last refresh_performance_metrics() of a period could not measure; the others have their
-row in performance_metrics. Empty when all is well.';
+'Groups that the last refresh_performance_metrics() of a period could not measure; all others have
+their row in performance_metrics. Empty when all is well.';
 COMMENT ON COLUMN monitoring.performance_failures.user_id IS 'User.';
 COMMENT ON COLUMN monitoring.performance_failures.strategy_id IS
 'Strategy; NULL for all orders of the user.';

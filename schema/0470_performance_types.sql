@@ -1,4 +1,4 @@
--- 0470_performance_types.sql: what the parts of measure_performance hand to each other.
+-- 0470_performance_types.sql: types that the parts of measure_performance hand to each other.
 
 CALL deploy.become_owner();
 
@@ -58,8 +58,8 @@ EXCEPTION WHEN duplicate_object THEN
 END
 $$;
 COMMENT ON TYPE public.performance_sums IS
-'What is summed of a group''s trades (sum_trading_days), what its money is counted in
-(find_results_basis) and what its days say (measure_daily_returns); never stored.';
+'Sums of a group''s trades (sum_trading_days), the money of its results (find_results_basis) and
+figures of its days (measure_daily_returns); never stored.';
 
 DO $$
 BEGIN
@@ -76,7 +76,7 @@ END
 $$;
 COMMENT ON TYPE public.drawdown IS
 'A fall of a curve: account currency and percent of the high, both positive, and UTC times from the
-high over the lowest point to the recovery, NULL while that has not come; never stored.';
+high over the lowest point to the recovery, NULL before the recovery; never stored.';
 
 DO $$
 BEGIN
@@ -97,5 +97,5 @@ EXCEPTION WHEN duplicate_object THEN
 END
 $$;
 COMMENT ON TYPE public.performance_curve IS
-'What following a curve of balance or equity finds: whether it has points, was ever at or below
+'Findings along a curve of balance or equity: whether it has points, was ever at or below
 zero, MT5''s three drawdowns, time under water, longest winning and losing series; never stored.';

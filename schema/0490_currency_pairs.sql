@@ -1,10 +1,10 @@
--- 0490_currency_pairs.sql: which series of bars are exchange rates.
+-- 0490_currency_pairs.sql: series of bars that are exchange rates.
 
 CALL deploy.become_owner();
 
--- A symbol's name is no proof of what its price is: `EURUSD.m` and `BTCUSD` are rates only because
--- somebody says so here. A broker's own word (mt5_symbols) is not taken: one terminal could then
--- change everybody's sums.
+-- A symbol's name does not prove the meaning of its price: `EURUSD.m` and `BTCUSD` are rates only
+-- by a row of this table. A broker's own word (mt5_symbols) does not count: one terminal could then
+-- change all users' sums.
 CREATE TABLE IF NOT EXISTS public.currency_pairs (
     symbol public.symbol_name NOT NULL,
     base_currency public.currency_code NOT NULL,

@@ -1,12 +1,12 @@
--- 0600_audit.sql: who changed what and when.
+-- 0600_audit.sql: changes with their time and role.
 
 CALL deploy.become_owner();
 
 CREATE SCHEMA IF NOT EXISTS audit;
-COMMENT ON SCHEMA audit IS 'The audit trail: append-only for everyone but the owner.';
+COMMENT ON SCHEMA audit IS 'The audit trail: append-only for all roles except the owner.';
 
--- An insert is noted without values: the row itself holds them until its first change, and from
--- then on the changes do.
+-- An insert is noted without values: the row itself holds them until its first change, and later
+-- the changes do.
 CREATE TABLE IF NOT EXISTS audit.changes (
     id bigint GENERATED ALWAYS AS IDENTITY,
     changed_at public.event_time DEFAULT clock_timestamp() NOT NULL,
@@ -31,9 +31,9 @@ COMMENT ON COLUMN audit.changes.id IS 'Order in which changes were noted.';
 COMMENT ON COLUMN audit.changes.changed_at IS 'When, UTC.';
 COMMENT ON COLUMN audit.changes.login IS 'Role that was logged in.';
 COMMENT ON COLUMN audit.changes.app_user_id IS
-'app.user_id as the API had set it; NULL when it was not.';
+'app.user_id as the API had set it; NULL when unset.';
 COMMENT ON COLUMN audit.changes.table_name IS 'Table of the changed row.';
-COMMENT ON COLUMN audit.changes.row_id IS 'Its id.';
+COMMENT ON COLUMN audit.changes.row_id IS 'id of the changed row.';
 COMMENT ON COLUMN audit.changes.action IS 'INSERT, UPDATE or DELETE.';
 COMMENT ON COLUMN audit.changes.old_values IS
 'Before: the changed columns of an update, all columns of a deletion.';

@@ -1,4 +1,4 @@
--- 0710_backup_runs.sql: what scripts/backup.sh, restore.sh and restore_drill.sh did and found.
+-- 0710_backup_runs.sql: runs of scripts/backup.sh, restore.sh and restore_drill.sh.
 
 CALL deploy.become_owner();
 
@@ -25,8 +25,9 @@ COMMENT ON COLUMN monitoring.backup_runs.kind IS
 'backup: a dump. drill: a dump restored and compared. physical: a pgBackRest backup.';
 COMMENT ON COLUMN monitoring.backup_runs.started_at IS 'Begin, UTC.';
 COMMENT ON COLUMN monitoring.backup_runs.finished_at IS 'End, UTC.';
-COMMENT ON COLUMN monitoring.backup_runs.succeeded IS 'Whether it was complete and verified.';
+COMMENT ON COLUMN monitoring.backup_runs.succeeded IS
+'Whether the backup was complete and verified.';
 COMMENT ON COLUMN monitoring.backup_runs.location IS 'File, folder or URL, without credentials.';
 COMMENT ON COLUMN monitoring.backup_runs.bytes IS 'Size of the backup in bytes.';
 COMMENT ON COLUMN monitoring.backup_runs.sha256 IS 'SHA-256 of the custom-format dump in hex.';
-COMMENT ON COLUMN monitoring.backup_runs.message IS 'One line: what was done, or what failed.';
+COMMENT ON COLUMN monitoring.backup_runs.message IS 'One line: the work done, or the failure.';

@@ -1,4 +1,4 @@
--- 0720_market_archives.sql: how long bars are kept, and where they were archived.
+-- 0720_market_archives.sql: retention of bars, and their archives.
 
 CALL deploy.become_owner();
 
@@ -11,8 +11,8 @@ CREATE TABLE IF NOT EXISTS public.market_retention (
     CONSTRAINT market_retention_keep_for_positive_check CHECK (keep_for > interval '0')
 );
 COMMENT ON TABLE public.market_retention IS
-'How long bars are kept. Series without a row are kept for ever.';
-COMMENT ON COLUMN public.market_retention.symbol IS 'Symbol, or * for all without a row.';
+'Retention of bars. Series without a row are kept for ever.';
+COMMENT ON COLUMN public.market_retention.symbol IS 'Symbol, or * for all symbols without a row.';
 COMMENT ON COLUMN public.market_retention.timeframe IS 'Timeframe.';
 COMMENT ON COLUMN public.market_retention.keep_for IS
 'Bars of calendar months (UTC) that ended longer ago than this expire.';
@@ -50,15 +50,16 @@ COMMENT ON COLUMN public.market_archives.price_sum IS
 'Sum of open, high, low and close over all bars, quote currency.';
 COMMENT ON COLUMN public.market_archives.volume_sum IS
 'Sum of tick volumes, real volumes and spreads over all bars.';
-COMMENT ON COLUMN public.market_archives.archived_at IS 'When the file was proved equal, UTC.';
+COMMENT ON COLUMN public.market_archives.archived_at IS 'Time when the file was proved equal, UTC.';
 COMMENT ON COLUMN public.market_archives.dropped_at IS
-'When the bars were dropped here, UTC; NULL while they are still here or again.';
+'Time when the bars were dropped here, UTC; NULL while the table has them.';
 COMMENT ON COLUMN public.market_archives.row_hash IS
 'hash_bars() of the month when it was archived. NULL in an older note: its bars are not dropped
 until they are archived again.';
 
--- A month lies in two or three chunks, each dropped in a transaction of its own. What is left of it
--- when a run is interrupted is no longer equal to its archive, so what may go is noted by chunk.
+-- A month lies in two or three chunks, each dropped in a transaction of its own. The rest of a
+-- month after an interrupted run no longer equals its archive, so the parts that may go are noted
+-- by chunk.
 CREATE TABLE IF NOT EXISTS internal.expired_bars (
     symbol public.symbol_name NOT NULL,
     timeframe public.timeframe NOT NULL,
@@ -71,12 +72,12 @@ CREATE TABLE IF NOT EXISTS internal.expired_bars (
 );
 COMMENT ON TABLE internal.expired_bars IS
 'Parts of months that drop_expired_bars() is about to drop, a row a series, month and chunk. Empty
-but while it is at work, or when it was interrupted.';
+except during a run, or after an interrupted one.';
 COMMENT ON COLUMN internal.expired_bars.symbol IS 'Symbol of the series.';
 COMMENT ON COLUMN internal.expired_bars.timeframe IS 'Timeframe of the series.';
 COMMENT ON COLUMN internal.expired_bars.month IS 'First day of the month, UTC.';
-COMMENT ON COLUMN internal.expired_bars.range_start IS 'Where the part begins, included, UTC.';
-COMMENT ON COLUMN internal.expired_bars.range_end IS 'Where the part ends, not included, UTC.';
+COMMENT ON COLUMN internal.expired_bars.range_start IS 'Beginning of the part, included, UTC.';
+COMMENT ON COLUMN internal.expired_bars.range_end IS 'End of the part, not included, UTC.';
 COMMENT ON COLUMN internal.expired_bars.row_hash IS
-'hash_bars() of the part when its month was found equal to its archive; NULL where none is asked
-for.';
+'hash_bars() of the part when its month was found equal to its archive; NULL where no archive is
+asked for.';

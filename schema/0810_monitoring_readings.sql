@@ -1,4 +1,4 @@
--- 0810_monitoring_readings.sql: sizes and proofs as they were, to see growth and to ask cheaply.
+-- 0810_monitoring_readings.sql: readings of sizes and proofs, to see growth and to ask cheaply.
 
 CALL deploy.become_owner();
 
@@ -27,8 +27,8 @@ CREATE TABLE IF NOT EXISTS monitoring.proof_readings (
     CONSTRAINT proof_readings_violations_not_negative_check CHECK (violations >= 0)
 );
 COMMENT ON TABLE monitoring.proof_readings IS
-'What monitoring.proofs said at a time. Written by monitoring.take_readings().';
+'Readings of monitoring.proofs. Written by monitoring.take_readings().';
 COMMENT ON COLUMN monitoring.proof_readings.name IS 'Proof.';
 COMMENT ON COLUMN monitoring.proof_readings.taken_at IS 'When, UTC.';
-COMMENT ON COLUMN monitoring.proof_readings.violations IS 'Rows that contradicted it.';
+COMMENT ON COLUMN monitoring.proof_readings.violations IS 'Rows that contradicted the proof.';
 COMMENT ON COLUMN monitoring.proof_readings.listed_by IS 'View that lists the rows.';

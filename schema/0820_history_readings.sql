@@ -1,8 +1,8 @@
--- 0820_history_readings.sql: which days the hypertables held, and what was dropped on purpose.
+-- 0820_history_readings.sql: days of which the hypertables had rows, and ranges dropped on purpose.
 
 CALL deploy.become_owner();
 
--- A lost chunk leaves no trace of its own: what was there is known from here only.
+-- A lost chunk leaves no trace of its own: only this table knows the former days.
 CREATE TABLE IF NOT EXISTS monitoring.day_readings (
     relation public.key_text NOT NULL,
     day date NOT NULL,
@@ -14,16 +14,17 @@ CREATE TABLE IF NOT EXISTS monitoring.day_readings (
     CONSTRAINT day_readings_row_count_positive_check CHECK (row_count > 0)
 );
 COMMENT ON TABLE monitoring.day_readings IS
-'Days of which a hypertable had rows when it was last looked at. Written by
+'Days of which a hypertable had rows at the last reading. Written by
 monitoring.take_readings().';
 COMMENT ON COLUMN monitoring.day_readings.relation IS 'Hypertable with its schema.';
 COMMENT ON COLUMN monitoring.day_readings.day IS 'Day of the rows, UTC.';
-COMMENT ON COLUMN monitoring.day_readings.row_count IS 'How many there were at read_at.';
-COMMENT ON COLUMN monitoring.day_readings.read_at IS 'When rows of that day were last found, UTC.';
+COMMENT ON COLUMN monitoring.day_readings.row_count IS 'Number of rows at read_at.';
+COMMENT ON COLUMN monitoring.day_readings.read_at IS
+'Latest reading that found rows of the day, UTC.';
 COMMENT ON COLUMN monitoring.day_readings.gone_at IS
-'When none was found any more, UTC; NULL while there are some.';
+'First reading without rows of the day, UTC; NULL while there are rows.';
 
--- Only what was written to since is read again.
+-- Only chunks with later writes are read again.
 CREATE TABLE IF NOT EXISTS monitoring.chunk_readings (
     chunk public.key_text NOT NULL,
     changes bigint NOT NULL,
@@ -35,7 +36,7 @@ COMMENT ON TABLE monitoring.chunk_readings IS
 COMMENT ON COLUMN monitoring.chunk_readings.chunk IS 'Chunk with its schema.';
 COMMENT ON COLUMN monitoring.chunk_readings.changes IS
 'Rows inserted, updated and deleted by then, as PostgreSQL''s statistics count them.';
-COMMENT ON COLUMN monitoring.chunk_readings.read_at IS 'When it was read, UTC.';
+COMMENT ON COLUMN monitoring.chunk_readings.read_at IS 'Time of the reading, UTC.';
 
 CREATE TABLE IF NOT EXISTS monitoring.dropped_ranges (
     id bigint GENERATED ALWAYS AS IDENTITY,
@@ -49,14 +50,14 @@ CREATE TABLE IF NOT EXISTS monitoring.dropped_ranges (
     CONSTRAINT dropped_ranges_end_after_start_check CHECK (range_end > range_start)
 );
 COMMENT ON TABLE monitoring.dropped_ranges IS
-'History that was dropped on purpose. public.drop_expired_bars() writes here, and so does who drops
-something by hand.';
+'History that was dropped on purpose. public.drop_expired_bars() writes here, and so does a person
+who drops rows by hand.';
 COMMENT ON COLUMN monitoring.dropped_ranges.id IS 'Order of writing.';
 COMMENT ON COLUMN monitoring.dropped_ranges.relation IS 'Hypertable with its schema.';
 COMMENT ON COLUMN monitoring.dropped_ranges.range_start IS
 'Time from which rows went, included, UTC.';
 COMMENT ON COLUMN monitoring.dropped_ranges.range_end IS
 'Time up to which rows went, not included, UTC.';
-COMMENT ON COLUMN monitoring.dropped_ranges.reason IS 'Why, in words.';
+COMMENT ON COLUMN monitoring.dropped_ranges.reason IS 'Reason in words.';
 COMMENT ON COLUMN monitoring.dropped_ranges.dropped_at IS 'When, UTC.';
 COMMENT ON COLUMN monitoring.dropped_ranges.dropped_by IS 'Role that was logged in.';

@@ -1,4 +1,4 @@
--- 0830_policy_runs.sql: when TimescaleDB's policies were run by run_timescale_policies().
+-- 0830_policy_runs.sql: runs of TimescaleDB's policies by run_timescale_policies().
 
 CALL deploy.become_owner();
 
@@ -15,8 +15,8 @@ COMMENT ON TABLE monitoring.policy_runs IS
 'One row a policy of the Timescale licence. Written by enable_timescale_policies() and
 run_timescale_policies().';
 COMMENT ON COLUMN monitoring.policy_runs.job_id IS 'Number of the job in TimescaleDB.';
-COMMENT ON COLUMN monitoring.policy_runs.enabled_at IS 'When the policy was enabled, UTC.';
+COMMENT ON COLUMN monitoring.policy_runs.enabled_at IS 'Time when the policy was enabled, UTC.';
 COMMENT ON COLUMN monitoring.policy_runs.attempted_at IS
-'When run_timescale_policies() last began it, UTC; NULL for never.';
+'Time when run_timescale_policies() last began the job, UTC; NULL for never.';
 COMMENT ON COLUMN monitoring.policy_runs.succeeded_at IS
 'Begin of the last run that ended well, UTC; NULL for none.';

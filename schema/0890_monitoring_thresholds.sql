@@ -1,4 +1,4 @@
--- 0890_monitoring_thresholds.sql: from which value on a health check warns.
+-- 0890_monitoring_thresholds.sql: values at which a health check warns.
 
 CALL deploy.become_owner();
 
@@ -20,10 +20,11 @@ COMMENT ON TABLE monitoring.thresholds IS
 'One row a check of monitoring.health. Change warning and critical freely: deploying keeps them.';
 COMMENT ON COLUMN monitoring.thresholds.name IS 'Check.';
 COMMENT ON COLUMN monitoring.thresholds.warning IS
-'Value from which on it is a warning, in unit; NULL for never.';
+'Value at which a warning begins, in unit; NULL for never.';
 COMMENT ON COLUMN monitoring.thresholds.critical IS
-'Value from which on it is critical, in unit; NULL for never.';
-COMMENT ON COLUMN monitoring.thresholds.worse IS 'above: high values are bad. below: low ones.';
+'Value at which the critical range begins, in unit; NULL for never.';
+COMMENT ON COLUMN monitoring.thresholds.worse IS
+'above: high values are bad. below: low values are bad.';
 COMMENT ON COLUMN monitoring.thresholds.unit IS 'Unit of value, warning and critical.';
-COMMENT ON COLUMN monitoring.thresholds.meaning IS 'What the value says.';
-COMMENT ON COLUMN monitoring.thresholds.action IS 'What to do when it is bad.';
+COMMENT ON COLUMN monitoring.thresholds.meaning IS 'Meaning of the value.';
+COMMENT ON COLUMN monitoring.thresholds.action IS 'Advice when the status is bad.';

@@ -35,7 +35,7 @@ COMMENT ON COLUMN public.converted_trades.user_id IS 'Owner.';
 COMMENT ON COLUMN public.converted_trades.account_id IS 'Trading account; NULL while unknown.';
 COMMENT ON COLUMN public.converted_trades.strategy_id IS 'Strategy; NULL for none.';
 COMMENT ON COLUMN public.converted_trades.symbol IS 'Symbol as the broker spells it.';
-COMMENT ON COLUMN public.converted_trades.closed_at IS 'When it was closed, UTC.';
+COMMENT ON COLUMN public.converted_trades.closed_at IS 'Time of closing, UTC.';
 COMMENT ON COLUMN public.converted_trades.closed_on IS
 'UTC day of closing, which its result counts for.';
 COMMENT ON COLUMN public.converted_trades.currency IS
