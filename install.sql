@@ -40,6 +40,7 @@ SET lock_timeout = '5s';
 -- schema: MT5 ledger
 \set file schema/0300_mt5_codes.sql \ir deploy/apply.psql
 \set file schema/0310_mt5_server_clocks.sql \ir deploy/apply.psql
+\set file schema/0311_mt5_clock_readings.sql \ir deploy/apply.psql
 \set file schema/0320_mt5_account_states.sql \ir deploy/apply.psql
 \set file schema/0330_trading_deals.sql \ir deploy/apply.psql
 \set file schema/0340_mt5_orders.sql \ir deploy/apply.psql
@@ -71,6 +72,8 @@ SET lock_timeout = '5s';
 
 -- schema: moving in
 \set file schema/0910_migration.sql \ir deploy/apply.psql
+\set file schema/0920_gateway_series.sql \ir deploy/apply.psql
+\set file schema/0921_gateway_watermarks.sql \ir deploy/apply.psql
 
 -- indexes: trading
 \set file indexes/1110_trading_strategies.sql \ir deploy/apply.psql
@@ -127,6 +130,7 @@ SET lock_timeout = '5s';
 \set file functions/2310_mt5_server_time.sql \ir deploy/apply.psql
 \set file functions/2311_rederive_mt5_times.sql \ir deploy/apply.psql
 \set file functions/2312_find_mt5_clock_shift.sql \ir deploy/apply.psql
+\set file functions/2313_measure_mt5_clock.sql \ir deploy/apply.psql
 \set file functions/2320_ingest_mt5_account.sql \ir deploy/apply.psql
 \set file functions/2321_ingest_mt5_positions.sql \ir deploy/apply.psql
 \set file functions/2330_ingest_mt5_deals.sql \ir deploy/apply.psql
@@ -185,6 +189,8 @@ SET lock_timeout = '5s';
 
 -- functions: moving in
 \set file functions/2910_insert_staged.sql \ir deploy/apply.psql
+\set file functions/2920_find_gateway_account.sql \ir deploy/apply.psql
+\set file functions/2921_advance_gateway_watermark.sql \ir deploy/apply.psql
 
 -- views: trading
 \set file views/3100_user_trading_stats.sql \ir deploy/apply.psql
@@ -194,6 +200,7 @@ SET lock_timeout = '5s';
 \set file views/3210_market_data_coverage.sql \ir deploy/apply.psql
 
 -- views: MT5 ledger
+\set file views/3311_server_clock_readings.sql \ir deploy/apply.psql
 \set file views/3350_mt5_order_send_quality.sql \ir deploy/apply.psql
 \set file views/3360_mt5_report_figures.sql \ir deploy/apply.psql
 \set file views/3380_mt5_trip_results.sql \ir deploy/apply.psql
@@ -350,3 +357,4 @@ SET lock_timeout = '5s';
 
 -- grants: moving in
 \set file grants/6910_migration.sql \ir deploy/apply.psql
+\set file grants/6920_gateway_series.sql \ir deploy/apply.psql

@@ -8,4 +8,4 @@ public.clock_to_utc(timestamp, public.server_clock),
 public.clock_zone(public.server_clock),
 public.is_clock_ambiguous(timestamp, public.server_clock),
 public.utc_to_clock(timestamptz, public.server_clock)
-TO rubi_app, rubi_tenant, rubi_readonly;
+TO rubi_app, rubi_tenant, rubi_readonly, rubi_monitor, rubi_backup;

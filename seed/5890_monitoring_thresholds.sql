@@ -167,6 +167,11 @@ VALUES
     'intended loss: INSERT INTO monitoring.dropped_ranges (relation, since, until, reason)'
 ),
 (
+    'server_clocks', 1, 1, 'above', 'servers',
+    'trade servers whose clock is not what their rule says: their times are stored wrong',
+    'read monitoring.server_clocks; correct mt5_server_clocks, then rederive_mt5_times(server)'
+),
+(
     'known_holes', 1, 3, 'above', 'holes',
     'known holes of this version of TimescaleDB that every role may use',
     'have a superuser run grants/6020_extensions.sql, or update TimescaleDB: '

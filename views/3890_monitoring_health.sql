@@ -292,6 +292,22 @@ SELECT
     ) AS detail
 FROM monitoring.vanished_days AS v
 UNION ALL
+-- without a rule, ingest takes New York time + 7 hours
+SELECT
+    'server_clocks' AS name,
+    count(*) FILTER (WHERE s.minutes IS DISTINCT FROM s.rule_minutes) AS value,
+    coalesce(
+        string_agg(
+            format(
+                '%s is %s minutes ahead of UTC, %s', s.server, s.minutes,
+                coalesce(format('%s says %s', s.clock, s.rule_minutes), 'no rule')
+            ),
+            '; ' ORDER BY s.server
+        ) FILTER (WHERE s.minutes IS DISTINCT FROM s.rule_minutes),
+        count(*) || ' as their rules say'
+    ) AS detail
+FROM monitoring.server_clocks AS s
+UNION ALL
 SELECT
     'known_holes' AS name,
     count(DISTINCT o.hole) AS value,

@@ -98,3 +98,11 @@ SELECT feature, note FROM public.enable_timescale_policies('30 days', '1 year');
 
 -- example: internal.make_market_data_h1
 SELECT feature, note FROM public.enable_timescale_policies();
+
+-- example: advance_gateway_watermark
+SELECT advance_gateway_watermark(1, 'deals', '', 1767603600000, 1767607200000);
+-- example: measure_mt5_clock
+SELECT measure_mt5_clock('Broker-Live', 'EURUSD', 120, '2026-01-05 10:00+00');
+SELECT * FROM propose_mt5_clocks('Broker-Live');
+-- example: set_mt5_server_clock
+SELECT set_mt5_server_clock('Broker-Live', 'America/New_York+7');

@@ -605,3 +605,22 @@ def known_holes(watched: Watched) -> Iterator[str]:
     yield "critical"
     watched.run(f"REVOKE EXECUTE ON FUNCTION {function} FROM public")
     yield "ok"
+
+
+@drives("server_clocks")
+def server_clocks(watched: Watched) -> Iterator[str]:
+    watched.set("server_clocks", 1, 2)
+    watched.run("SELECT measure_mt5_clock('Server-A', 'EURUSD', 180, '2026-01-05 10:00+00')")
+    yield "warning"  # no rule
+    watched.run(
+        "INSERT INTO mt5_server_clocks (server, clock) VALUES ('Server-A', 'America/New_York+7'),"
+        " ('Server-B', 'America/New_York+7')",
+        "SELECT measure_mt5_clock('Server-B', 'EURUSD', 60, '2026-01-05 10:00+00')",
+    )
+    yield "critical"  # winter: 120 minutes by both rules
+    watched.run(
+        "UPDATE mt5_server_clocks SET clock = 'UTC+3' WHERE server = 'Server-A'",
+        "UPDATE mt5_server_clocks SET clock = 'UTC+1' WHERE server = 'Server-B'",
+    )
+    yield "ok"
+    watched.run("DELETE FROM mt5_clock_readings", "DELETE FROM mt5_server_clocks")
