@@ -1,0 +1,166 @@
+"""Pictures of an account: what holds now, read so that its parts belong together."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from rubi.gateway.parcels import now
+from rubi.gateway.terminals import Row, Terminal, TerminalError
+
+OUT = (1, 2, 3)  # entries of deals that close: OUT, INOUT, OUT_BY
+TRIES = 3
+# a terminal that has just connected has an account before it has its positions
+PATIENCE = 60
+
+
+class Switched(Exception):
+    """The terminal is logged into another account than before."""
+
+
+Identity = tuple[str, str]
+
+
+def identity(account: Row) -> Identity:
+    """Server and login of account_info; the broker's name where it names no server."""
+    server = str(account.get("server") or account.get("company") or "").strip()
+    return server, str(account.get("login", ""))
+
+
+@dataclass
+class Picture:
+    """What account_info, positions_get and orders_get answered, and what the history adds."""
+
+    account: Row
+    positions: list[Row]
+    orders: list[Row]
+    history: dict[str, list[Row]] = field(default_factory=dict)
+    taken_at: str = ""
+
+    def trade(self) -> tuple[Any, ...]:
+        """What an order, a deal or a person changes, and no price does."""
+        return (
+            self.account.get("balance"),
+            self.account.get("credit"),
+            {
+                tuple(row.get(name) for name in ("identifier", "ticket", "volume", "sl", "tp"))
+                for row in self.positions
+            },
+            {
+                tuple(
+                    row.get(name)
+                    for name in ("ticket", "state", "volume_current", "price_open", "sl", "tp")
+                )
+                for row in self.orders
+            },
+        )
+
+    def open(self) -> set[int]:
+        return {row["identifier"] for row in self.positions if "identifier" in row}
+
+    def waiting(self) -> set[int]:
+        return {row["ticket"] for row in self.orders if "ticket" in row}
+
+
+class Reader:
+    """Reads pictures of one terminal, and knows what the last one was."""
+
+    def __init__(self, terminal: Terminal) -> None:
+        self.terminal = terminal
+        self.identity: Identity | None = None
+        self.last: Picture | None = None
+        self.empty_since = 0.0
+        # identifiers and tickets whose end the history is still to show, since when
+        self.closing: dict[int, float] = {}
+        self.ending: dict[int, float] = {}
+
+    def account(self) -> Row:
+        """account_info. Raises Switched for another account than the one this reader is for."""
+        found = self.terminal.rows("account_info")[0]
+        if self.identity is not None and identity(found) != self.identity:
+            server, login = identity(found)
+            raise Switched(
+                f"the terminal is logged into {login} at {server}, and was into"
+                f" {self.identity[1]} at {self.identity[0]}"
+            )
+        return found
+
+    def check_connected(self) -> None:
+        """A terminal without its server answers with what it remembers, or with nothing."""
+        if not self.terminal.rows("terminal_info")[0].get("connected"):
+            raise TerminalError("terminal_info", 0, "not connected to its trade server")
+
+    def look(self) -> Picture:
+        """Account, positions and orders between two questions for the account."""
+        self.check_connected()
+        taken_at = now().isoformat()
+        before = self.account()
+        positions = self.terminal.rows("positions_get")
+        orders = self.terminal.rows("orders_get")
+        after = self.account()
+        if identity(before) != identity(after):
+            raise Switched("the terminal logged into another account while it was read")
+        return Picture(after, positions, orders, taken_at=taken_at)
+
+    def doubt(self, picture: Picture) -> None:
+        """Raise TerminalError for a picture without positions while the account has a margin."""
+        is_odd = (
+            not picture.positions
+            and not picture.orders
+            and (picture.account.get("margin") or 0) > 0
+        )
+        self.empty_since = (self.empty_since or time.monotonic()) if is_odd else 0.0
+        if is_odd and time.monotonic() - self.empty_since < PATIENCE:
+            raise TerminalError("positions_get", 0, "no positions, but the account has a margin")
+
+    def picture(self, recent: Callable[[], dict[str, list[Row]]], is_due: bool) -> Picture:
+        """A picture; with the latest history where something changed, or where it is due.
+
+        Positions, history and account are read until nothing changes between them.
+        """
+        picture = self.look()
+        self.doubt(picture)
+        if self.last:
+            gone = self.last.open() - picture.open()
+            self.closing.update(dict.fromkeys(gone, time.monotonic()))
+            done = self.last.waiting() - picture.waiting()
+            self.ending.update(dict.fromkeys(done, time.monotonic()))
+        self.forget()
+        changed = self.last is None or self.last.trade() != picture.trade()
+        if is_due or changed or self.closing or self.ending:
+            for _ in range(TRIES):
+                history = self.history(recent)
+                again = self.look()
+                is_still = again.trade() == picture.trade()
+                picture = again
+                picture.history = history
+                if is_still:
+                    break
+            self.doubt(picture)
+        self.last = picture
+        return picture
+
+    def history(self, recent: Callable[[], dict[str, list[Row]]]) -> dict[str, list[Row]]:
+        """The latest history, and the orders that are no longer waiting, each by its ticket."""
+        found = recent()
+        known = {row.get("ticket") for row in found["orders"]}
+        for ticket in sorted(self.ending):
+            rows = (
+                [] if ticket in known else self.terminal.rows("history_orders_get", ticket=ticket)
+            )
+            found.setdefault("ended", []).extend(rows)
+            if rows or ticket in known:
+                del self.ending[ticket]
+        for row in found["deals"]:
+            if row.get("entry") in OUT:
+                self.closing.pop(row.get("position_id", 0), None)
+        return found
+
+    def forget(self) -> None:
+        """Wait no longer for what the history never showed: the next full reading looks again."""
+        for waiting in (self.closing, self.ending):
+            for number, since in list(waiting.items()):
+                if time.monotonic() - since > PATIENCE:
+                    del waiting[number]

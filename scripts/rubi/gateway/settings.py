@@ -1,0 +1,91 @@
+"""What the command was asked for, as the gateway takes it. Secrets come from the environment or a
+file descriptor, never from an argument, which every user of a machine can read."""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from rubi.cli import Failure
+from rubi.gateway import terminals
+from rubi.gateway.options import EVERY
+from rubi.gateway.terminals import Terminal
+
+PASSWORD = "RUBI_MT5_PASSWORD"
+
+
+def intervals(given: list[str]) -> dict[str, float]:
+    """KIND=SECONDS of --every. Raises Failure."""
+    found = {}
+    for text in given:
+        kind, _, seconds = text.partition("=")
+        try:
+            found[kind] = float(seconds)
+        except ValueError as error:
+            raise Failure(f"--every {text}: KIND=SECONDS, such as state=0.5", 2) from error
+        if kind not in EVERY or not 0.05 <= found[kind] <= 30 * 86_400:
+            raise Failure(f"--every {text}: one of {', '.join(EVERY)}, 0.05 s to 30 days", 2)
+    return found
+
+
+def since(text: str) -> datetime | None:
+    """A day on the server's clock, as if in UTC. Raises Failure."""
+    if not text:
+        return None
+    try:
+        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+    except ValueError as error:
+        raise Failure(f"--since {text} is no day: 2026-01-31", 2) from error
+
+
+def passwords(descriptor: int | None) -> dict[str, str]:
+    """Passwords by login; "" for the one of a single terminal. From a descriptor: LOGIN=PASSWORD or
+    PASSWORD a line."""
+    found = {
+        name.removeprefix(PASSWORD).removeprefix("_"): value
+        for name, value in os.environ.items()
+        if name == PASSWORD or name.startswith(f"{PASSWORD}_")
+    }
+    if descriptor is None:
+        return found
+    try:
+        with os.fdopen(descriptor, encoding="utf-8") as file:
+            lines = file.read().splitlines()
+    except OSError as error:
+        raise Failure(f"--password-fd {descriptor}: {error.strerror}", 2) from error
+    for line in filter(None, lines):
+        login, sign, password = line.partition("=")
+        found.update({login: password} if sign and login.isdigit() else {"": line})
+    return found
+
+
+def pairs(
+    specs: list[str], users: list[str], logins: list[str], descriptor: int | None
+) -> list[tuple[Terminal, str]]:
+    """Terminals with their users: one user for all, or one each; the same of logins."""
+    if len(users) not in (1, len(specs)):
+        raise Failure("give one --user for all terminals, or one for each, in the same order", 2)
+    if logins and len(logins) != len(specs):
+        raise Failure("give one --login for each terminal, in the same order, or none", 2)
+    known = passwords(descriptor)
+    found = []
+    for number, spec in enumerate(specs):
+        terminal = terminals.terminal(spec)
+        if logins:
+            login, _, server = logins[number].partition("@")
+            if not login.isdigit():
+                raise Failure(f"--login {logins[number]}: NUMBER or NUMBER@SERVER", 2)
+            terminal.login = {"login": int(login)} | ({"server": server} if server else {})
+            if password := known.get(login, known.get("")):
+                terminal.login["password"] = password
+        found.append((terminal, users[number] if len(users) > 1 else users[0]))
+    return found
+
+
+def spool_folder(given: str) -> Path:
+    """Where spools lie: what was given, $STATE_DIRECTORY of systemd, else the user's own state."""
+    if given or os.environ.get("STATE_DIRECTORY"):
+        return Path(given or os.environ["STATE_DIRECTORY"])
+    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(home) / "rubi-gateway"

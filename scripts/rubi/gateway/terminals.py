@@ -1,0 +1,203 @@
+"""Terminals: any object with the interface of the MetaTrader5 package, and what its calls answer.
+
+Times in calls are whole seconds on the server's clock: the package takes a datetime without a zone
+for the time of this machine. Arguments go by position, as the package takes them; filters by name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import math
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from rubi.cli import Failure
+from rubi.mt5.dumps import clean
+
+Row = dict[str, Any]
+# last_error() of the package where the terminal itself is not there: -10005 is its timeout
+GONE = range(-10005, -9999)
+INVALID = -2
+FORMS = "MetaTrader5[:PATH], mt5linux[:HOST:PORT] or a Python object, package.module:NAME"
+
+
+class TerminalError(Exception):
+    """A call that answered None, or nothing at all; code is the package's, 0 where it has none."""
+
+    def __init__(self, call: str, code: int, text: str) -> None:
+        super().__init__(f"{call}: {text} ({code})")
+        self.code = code
+
+    @property
+    def is_gone(self) -> bool:
+        """Whether the terminal is to be opened again."""
+        return self.code in GONE
+
+
+def unpack(found: Any) -> Any:
+    """An answer as names and rows of plain values; None stays None. Runs beside the terminal too,
+    where mt5linux sends its text: it needs nothing but itself."""
+    if found is None:
+        return None
+    if hasattr(found, "dtype"):
+        return tuple(found.dtype.names), tuple(map(tuple, found.tolist()))
+    rows = (found,) if hasattr(found, "_asdict") else tuple(found)
+    names = tuple(rows[0]._asdict()) if rows else ()
+    return names, tuple(tuple(row._asdict().values()) for row in rows)
+
+
+def plain(value: Any) -> Any:
+    """A value as JSON takes it: numbers of numpy become Python's, NaN and infinity None."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return clean(value) if isinstance(value, str) else value
+
+
+class Terminal:
+    """One terminal: an object whose calls are the package's."""
+
+    def __init__(self, api: Any, name: str, path: str = "") -> None:
+        self.api, self.name, self.path = api, name, path
+        self.login: dict[str, Any] = {}  # login, password, server: never shown
+
+    def call(self, name: str, *args: Any, **filters: Any) -> Any:
+        """The answer as it is. Raises TerminalError where the connection to the terminal ends."""
+        try:
+            return getattr(self.api, name)(*args, **filters)
+        except (EOFError, OSError) as error:
+            raise TerminalError(name, -10004, f"{type(error).__name__}: {error}") from error
+
+    def unpacked(self, name: str, *args: Any, **filters: Any) -> Any:
+        """The answer by unpack()."""
+        return unpack(self.call(name, *args, **filters))
+
+    def rows(self, name: str, *args: Any, **filters: Any) -> list[Row]:
+        """The answer as rows; fields that hold nothing are left out. Raises TerminalError for None,
+        which is a failure and never an empty picture."""
+        found = self.unpacked(name, *args, **filters)
+        if found is None:
+            raise self.error(name)
+        names, rows = found
+        return [
+            {
+                field: value
+                for field, given in zip(names, row, strict=True)
+                if (value := plain(given)) is not None
+            }
+            for row in rows
+        ]
+
+    def count(self, name: str, *args: Any) -> int:
+        """A number that a call answers. Raises TerminalError for None."""
+        found = self.call(name, *args)
+        if found is None:
+            raise self.error(name)
+        return int(found)
+
+    def error(self, call: str) -> TerminalError:
+        """What last_error() says of a call that failed."""
+        found = self.call("last_error")
+        code, text = found if found else (0, "no reason given")
+        return TerminalError(call, int(code), str(text))
+
+    def open(self) -> None:
+        """Connect to the terminal, log in where a login was given. Raises TerminalError."""
+        given = (self.path,) if self.path else ()
+        if not self.call("initialize", *given, **self.login):
+            raise self.error("initialize")
+
+    @contextmanager
+    def visit(self) -> Iterator[None]:
+        """While calls belong together: no other terminal comes between."""
+        yield
+
+    def close(self) -> None:
+        """Let go of the terminal; the terminal itself goes on."""
+        self.call("shutdown")
+
+
+class Remote(Terminal):
+    """A terminal behind mt5linux: each answer comes as one value, not field by field."""
+
+    def __init__(self, api: Any, name: str) -> None:
+        super().__init__(api, name)
+        api.execute(f"from __future__ import annotations\n{inspect.getsource(unpack)}")
+
+    def call(self, name: str, *args: Any, **filters: Any) -> Any:
+        return self.ask(f"mt5.{name}(*{args!r}, **{filters!r})", name)
+
+    def unpacked(self, name: str, *args: Any, **filters: Any) -> Any:
+        return self.ask(f"unpack(mt5.{name}(*{args!r}, **{filters!r}))", name)
+
+    def ask(self, code: str, name: str) -> Any:
+        try:
+            return self.api.eval(code)
+        except (EOFError, OSError) as error:
+            raise TerminalError(name, -10004, f"{type(error).__name__}: {error}") from error
+
+
+class Shared(Terminal):
+    """One of several terminals of the package itself, which knows one at a time in a process."""
+
+    lock = threading.RLock()
+    current: Shared | None = None
+
+    @contextmanager
+    def visit(self) -> Iterator[None]:
+        with Shared.lock:
+            if Shared.current is not self:
+                if Shared.current:
+                    self.close()
+                    self.open()
+                Shared.current = self
+            yield
+
+
+def load(module: str, what: str) -> Any:
+    """A module by name. Raises Failure with what to install."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        raise Failure(f"can't load {module} for the terminal {what}: {error}; {FORMS}") from error
+
+
+def behind_mt5linux(place: str) -> Any:
+    """mt5linux' object for HOST:PORT, localhost:18812 where nothing is said."""
+    host, _, port = place.rpartition(":")
+    try:
+        return load("mt5linux", "mt5linux").MetaTrader5(host or "localhost", int(port or 18812))
+    except ValueError as error:
+        raise Failure(f"mt5linux:{place} is no place: mt5linux:HOST:PORT", 2) from error
+    except (OSError, RuntimeError) as error:
+        raise Failure(f"mt5linux at {place or 'localhost:18812'} is not there: {error}") from error
+
+
+def named(spec: str) -> Any:
+    """The object that package.module:NAME is, or answers when called."""
+    module, _, name = spec.partition(":")
+    found = load(module, spec)
+    if name:
+        try:
+            found = getattr(found, name)
+        except AttributeError as error:
+            raise Failure(f"{module} has no {name}: {FORMS}", 2) from error
+    if isinstance(found, Callable) and not hasattr(found, "account_info"):
+        found = found()
+    if not hasattr(found, "account_info"):
+        raise Failure(f"{spec} has no account_info, as a terminal has: {FORMS}", 2)
+    return found
+
+
+def terminal(spec: str) -> Terminal:
+    """The terminal that an option --terminal names. Raises Failure where there is none."""
+    name, _, place = spec.partition(":")
+    if name == "mt5linux":
+        return Remote(behind_mt5linux(place), spec)
+    if name == "MetaTrader5":
+        return Shared(load("MetaTrader5", spec), spec, place)
+    return Terminal(named(spec), spec)

@@ -1,0 +1,338 @@
+"""One terminal's loop: what is due is read, put into parcels and delivered."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from rubi.cli import Failure
+from rubi.gateway import clocks, history, series
+from rubi.gateway.delivery import Delivery
+from rubi.gateway.history import Clock, Stream
+from rubi.gateway.options import Options
+from rubi.gateway.parcels import Parcel, now
+from rubi.gateway.reading import Picture, Reader, identity
+from rubi.gateway.sending import Away
+from rubi.gateway.spool import SpoolError
+from rubi.gateway.terminals import Row, Terminal
+
+DAY = history.DAY
+STREAMS = "SELECT s.* FROM read_gateway_streams(%s) AS s"
+WAITING = "SELECT find_waiting_mt5_orders(%s)"
+# a change is looked for in the latest hour, a correction in the latest days
+SHORT_OVERLAP = 3600
+
+
+class Worker:
+    """Reads one terminal for one user."""
+
+    def __init__(self, terminal: Terminal, user: str, delivery: Delivery, options: Options) -> None:
+        self.terminal, self.user, self.options = terminal, user, options
+        self.delivery = delivery
+        self.reader = Reader(terminal)
+        self.pulse = clocks.Pulse(terminal)
+        self.clock = Clock()
+        self.account_id: int | None = None
+        self.streams: dict[tuple[str, str], Stream] = {}
+        self.due: dict[str, float] = {}
+        self.backfill: Iterator[None] | None = None
+        self.sent: Picture | None = None
+        self.is_ready = False
+        self.misfit = ""
+
+    # What is known before reading
+
+    def begin(self) -> None:
+        """Open the terminal and learn all that reading needs. Raises TerminalError, Away,
+        Failure."""
+        self.terminal.open()
+        self.reader.identity = None
+        account = self.reader.account()
+        self.reader.identity = identity(account)
+        self.reader.last = self.sent = None
+        self.learn(account)
+        self.settle_clock()
+        self.remember()
+        self.due = {"whole": time.monotonic() + self.options.seconds("whole")}
+        self.backfill = self.read_missing()
+        self.is_ready = True
+
+    def parcel(self) -> Parcel:
+        server, login = self.reader.identity or ("", "")
+        return Parcel(self.user, server, login, clock=self.clock.rule)
+
+    def learn(self, account: Row) -> None:
+        """Account, clock and watermarks: from the database, else what the spool remembers."""
+        server, login = identity(account)
+        name = f"{self.user} {login} {server}"
+        try:
+            found = self.delivery.database.find(self.user, server, login)
+            if found[1] is None and not self.options.dry_run:
+                parcel = self.parcel()
+                parcel.add("account", account)
+                self.deliver(parcel)
+                found = self.delivery.database.find(self.user, server, login)
+            _, self.account_id, self.clock.rule, self.clock.minutes = found
+            self.load_streams()
+        except Away as error:
+            self.delivery.is_away(error)
+            known = self.delivery.guarded(lambda: self.delivery.spool.known(name))
+            if not known:
+                raise
+            self.clock = Clock(**known["clock"])
+            self.streams = {
+                (one["stream"], one["symbol"]): Stream(**one) for one in known["streams"]
+            }
+
+    def deliver(self, parcel: Parcel) -> None:
+        """Deliver a parcel. One that can't even be kept was not read: all is begun again then."""
+        try:
+            self.delivery.accept(parcel)
+        except SpoolError:
+            self.is_ready = False
+            raise
+
+    def load_streams(self) -> None:
+        """What is asked for, and how far each was read."""
+        if self.account_id is None:
+            rows = [("deals", "", None, None, None, None), ("orders", "", None, None, None, None)]
+        else:
+            rows = self.delivery.database.fetch(STREAMS, [self.account_id])
+            for (ticket,) in self.delivery.database.fetch(WAITING, [self.account_id]):
+                self.reader.ending[ticket] = time.monotonic()
+        self.streams = {(row[0], row[1]): Stream(*row) for row in rows}
+
+    def remember(self) -> None:
+        """Keep in the spool what a start without the database needs."""
+        if self.options.dry_run:
+            return
+        server, login = self.reader.identity or ("", "")
+        known = {
+            "clock": vars(self.clock),
+            "streams": [vars(stream) for stream in self.streams.values()],
+        }
+        name = f"{self.user} {login} {server}"
+        self.delivery.guarded(lambda: self.delivery.spool.know(name, known))
+
+    # The clock
+
+    def settle_clock(self) -> None:
+        """Know the server's clock. Raises Failure, with what to type, where there is no rule."""
+        server = (self.reader.identity or ("", ""))[0]
+        measured = None
+        if self.clock.minutes is None:
+            self.watch()
+            measured = self.pulse.wait(self.options.patience)
+            self.report_clock(measured)
+            if self.options.dry_run and (measured is not None or self.options.server_clock):
+                self.clock.minutes = (
+                    clocks.minutes_now(self.options.server_clock) if measured is None else measured
+                )
+            elif self.options.server_clock:
+                self.set_clock(measured)
+            else:
+                raise Failure(clocks.proposal(self.delivery.database, server, measured), 2)
+        elif self.options.server_clock and not self.delivery.away:
+            self.set_clock(None)
+
+    def set_clock(self, measured: int | None) -> None:
+        """Make the clock that was given the server's. Raises Failure where another one holds."""
+        clocks.settle(
+            self.delivery.database, self.parcel().server, self.options.server_clock, measured
+        )
+        user_and_account = self.delivery.database.find(self.user, *(self.reader.identity or ()))
+        self.clock.rule, self.clock.minutes = user_and_account[2:]
+        self.load_streams()
+
+    def watch(self) -> None:
+        asked = {symbol for _, symbol in self.streams if symbol}
+        held = {row["symbol"] for row in (self.reader.last.positions if self.reader.last else [])}
+        self.pulse.watch(sorted(held | asked))
+
+    def report_clock(self, minutes: int | None) -> None:
+        """Store what was measured, and say where the rule does not fit."""
+        if minutes is None:
+            return
+        if abs(self.pulse.rest) > clocks.MOST_REST:
+            self.delivery.fault(
+                f"ticks are {self.pulse.rest:+.0f} s off a quarter of an hour: is the clock of this"
+                " machine right?"
+            )
+            return
+        parcel = self.parcel()
+        parcel.add("clock", symbol=self.pulse.symbol, minutes=minutes)
+        self.deliver(parcel)
+        self.misfit = ""
+        if self.clock.minutes is not None and minutes != self.clock.minutes:
+            self.misfit = (
+                f"the clock of {parcel.server} is {minutes} minutes ahead of UTC, its rule"
+                f" {self.clock.rule} says {self.clock.minutes}: correct mt5_server_clocks and call"
+                f" rederive_mt5_times('{parcel.server}')"
+            )
+            self.delivery.fault(self.misfit)
+
+    # The loop
+
+    def is_due(self, kind: str) -> bool:
+        """Whether a kind is due now; its next time is set."""
+        at = time.monotonic()
+        if at < self.due.get(kind, 0):
+            return False
+        self.due[kind] = at + self.options.seconds(kind)
+        return True
+
+    def step(self) -> float:
+        """One round; answers the seconds until the next is due. Raises what reading raises."""
+        if not self.is_ready:
+            self.begin()
+        self.delivery.drain()
+        if self.is_due("state"):
+            self.read_state()
+        self.read_clock()
+        if self.is_due("symbols"):
+            self.read_symbols()
+        if self.is_due("whole"):
+            self.backfill = self.read_from(self.first_day(), self.first_day())
+        if self.backfill:
+            if next(self.backfill, "end") == "end":
+                self.backfill = None
+            return 0.0
+        if self.is_due("series"):
+            self.backfill = self.read_series()
+            return 0.0
+        return max(0.0, min(self.due["state"], self.due["series"]) - time.monotonic())
+
+    def once(self) -> None:
+        """Everything, once: the history to its end first, then what holds now."""
+        self.begin()
+        for _ in self.read_missing():
+            pass
+        self.read_state()
+        self.read_symbols()
+        for _ in self.read_series():
+            pass
+        if self.clock.minutes is not None:
+            self.watch()
+            self.report_clock(self.pulse.wait(self.options.patience))
+        self.delivery.drain(all_of_it=True)
+
+    # What is read
+
+    def read_state(self) -> None:
+        """Positions and waiting orders, the account's figures, and the history that is new."""
+        is_full = self.is_due("history")
+        picture = self.reader.picture(lambda: self.recent(is_full), is_full)
+        beat = self.is_due("heartbeat")
+        last = self.sent
+        parcel = self.parcel()
+        parcel.taken_at = picture.taken_at
+        if beat or last is None or last.trade() != picture.trade() or picture.history:
+            parcel.add("account", picture.account)
+        for kind in ("orders", "deals"):
+            if kind in picture.history:
+                parcel.add(kind, picture.history[kind], window=self.span(is_full))
+                self.advance(parcel, kind, self.span(is_full))
+        if ended := picture.history.get("ended"):
+            parcel.add("orders", ended)
+        if beat or last is None or last.orders != picture.orders:
+            parcel.add("orders", picture.orders)
+        if beat or last is None or last.positions != picture.positions:
+            parcel.add("positions", picture.positions)
+        if parcel.calls:
+            self.deliver(parcel)
+        self.sent = picture
+        if beat and self.delivery.waiting:
+            self.remember()
+        if self.backfill is None and any(self.has_gap(kind) for kind in ("orders", "deals")):
+            self.backfill = self.read_missing()
+
+    def has_gap(self, kind: str) -> bool:
+        """Whether the latest history does not touch what was read before."""
+        read_to = self.streams[kind, ""].read_to
+        return read_to is None or read_to < self.span(False)[0]
+
+    def span(self, is_full: bool) -> history.Window:
+        """The latest history in milliseconds on the server's clock: an overlap, and a day ahead."""
+        overlap = self.options.overlap_days * DAY if is_full else SHORT_OVERLAP
+        at = self.clock.seconds()
+        return int(at - overlap) * 1000, (at + DAY) * 1000
+
+    def recent(self, is_full: bool) -> dict[str, list[Row]]:
+        start, end = (msc // 1000 for msc in self.span(is_full))
+        return {
+            kind: self.terminal.rows(f"history_{kind}_get", start, end)
+            for kind in ("orders", "deals")
+        }
+
+    def advance(self, parcel: Parcel, name: str, window: history.Window, symbol: str = "") -> None:
+        """Note in the parcel, and here, how far a stream is read: never beyond now."""
+        span = window[0], min(window[1], self.clock.seconds() * 1000)
+        if span[0] >= span[1]:
+            return
+        parcel.add("advance", stream=name, symbol=symbol, span=span)
+        self.streams[name, symbol].advance(span)
+
+    def first_day(self) -> int:
+        since = self.options.since
+        return int(since.timestamp()) if since else history.BEGIN
+
+    def read_missing(self) -> Iterator[None]:
+        """The history that was never read, and the overlap; all of it where --since asks."""
+        starts = []
+        for kind in ("orders", "deals"):
+            stream, start = self.streams[kind, ""], self.first_day()
+            if stream.read_to is not None and not self.options.since:
+                overlap = int(self.options.overlap_days * DAY)
+                start = max(start, stream.read_to // 1000 - overlap)
+            starts.append(start)
+        return self.read_from(*starts)
+
+    def read_from(self, orders: int, deals: int) -> Iterator[None]:
+        """The history from two moments on, window by window; yields after each parcel."""
+        for kind, start in (("orders", orders), ("deals", deals)):
+            end = self.clock.seconds() + DAY
+            for window, rows in history.windows(self.terminal, kind, start, end):
+                for piece, some in history.pieces(kind, window, rows):
+                    parcel = self.parcel()
+                    parcel.add(kind, some, window=piece)
+                    self.advance(parcel, kind, piece)
+                    self.deliver(parcel)
+                    yield
+
+    def read_series(self) -> Iterator[None]:
+        """Bars and ticks that are asked for; yields after each parcel."""
+        for stream in [one for one in self.streams.values() if one.symbol]:
+            for window, rows in series.news(self.terminal, stream, self.clock):
+                parcel = self.parcel()
+                if rows and stream.stream == "TICK":
+                    parcel.add("ticks", rows, symbol=stream.stored_as)
+                elif rows:
+                    parcel.add("bars", rows, symbol=stream.stored_as, timeframe=stream.stream)
+                span = window[0] * 1000, window[1] * 1000
+                self.advance(parcel, stream.stream, span, stream.symbol)
+                if parcel.calls:
+                    self.deliver(parcel)
+                yield
+
+    def read_symbols(self) -> None:
+        """Terms of the symbols that are held or asked for."""
+        names = {symbol for _, symbol in self.streams if symbol}
+        if self.reader.last:
+            names |= {row["symbol"] for row in self.reader.last.positions}
+        rows = [row for name in sorted(names) for row in self.terminal.rows("symbol_info", name)]
+        if rows:
+            parcel = self.parcel()
+            parcel.taken_at = now().isoformat()
+            parcel.add("symbols", rows)
+            self.deliver(parcel)
+
+    def read_clock(self) -> None:
+        """The server's clock, where it is time and a price moves."""
+        if time.monotonic() < self.due.get("clock", 0):
+            return
+        if not self.pulse.symbols:
+            self.watch()
+        if (minutes := self.pulse.look()) is not None:
+            self.report_clock(minutes)
+            self.watch()
+            self.is_due("clock")

@@ -1,0 +1,86 @@
+"""Gateways of stand-in terminals, and what they stored."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import psycopg
+
+from rubi.gateway.loop import Gateway
+from rubi.gateway.options import Options
+from rubi.gateway.worker import Worker
+from rubi.terminal.standin import Terminal
+
+BUY = {"action": 1, "symbol": "EURUSD", "volume": 1.0, "type": 0, "price": 1.1001}
+TABLES = {
+    "deals": "trading_deals", "orders": "mt5_orders", "positions": "trading_positions",
+    "account": "mt5_accounts",
+}  # fmt: skip
+
+
+def close(terminal: Terminal) -> None:
+    """Close the first open position."""
+    held = terminal.positions_get()[0]
+    terminal.order_send(
+        {"action": 1, "symbol": held.symbol, "volume": held.volume, "type": 1 - held.type,
+         "position": held.ticket, "price": 1.1}
+    )  # fmt: skip
+
+
+def until(what: str, done: Callable[[], Any], seconds: float = 60) -> None:
+    """Ask done until its answer is true."""
+    end = time.monotonic() + seconds
+    while not done():
+        assert time.monotonic() < end, f"{what}: not within {seconds:g} s"
+        time.sleep(0.05)
+
+
+@dataclass
+class Gate:
+    """A database and what makes gateways into it."""
+
+    db: psycopg.Connection
+    dsn: str
+    folder: Path
+    user: int
+
+    def gateway(self, terminal: Any, **options: Any) -> Gateway:
+        options = {"server_clock": "NY+7", "patience": 0.3} | options
+        dsn = options.pop("dsn", self.dsn)
+        return Gateway(
+            [(terminal, str(self.user))], dsn, self.folder, Options(**options), lambda text: None
+        )
+
+    def once(self, terminal: Any, **options: Any) -> Counter[str]:
+        """One reading of everything; answers what came of it. Raises what went wrong."""
+        gateway = self.gateway(terminal, **options)
+        gateway.once()
+        return gateway.lanes[0].worker.delivery.counts
+
+    def worker(self, terminal: Any, **options: Any) -> Worker:
+        return self.gateway(terminal, **options).lanes[0].worker
+
+    @staticmethod
+    def settle(worker: Worker) -> None:
+        """Read until nothing is left of the history."""
+        worker.step()
+        while worker.backfill:
+            worker.step()
+
+    @staticmethod
+    def state(worker: Worker) -> None:
+        """Read the state, and nothing else."""
+        worker.due["state"] = 0
+        worker.read_state()
+
+    def stored(self) -> dict[str, int]:
+        """How many rows there are."""
+        return {
+            kind: self.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
+            for kind, table in TABLES.items()
+        }

@@ -1,0 +1,248 @@
+"""The gateway: a terminal's state becomes rows, whatever the terminal does meanwhile."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+import psycopg
+import pytest
+
+import gateways
+import mt5
+import rows
+from gateways import BUY, Gate, close
+from rubi.cli import Failure
+from rubi.gateway.reading import Switched
+from rubi.gateway.terminals import TerminalError, unpack
+from rubi.terminal import constants as codes
+from rubi.terminal.standin import Terminal
+
+
+@pytest.fixture
+def gate(db: psycopg.Connection, server: Any, tmp_path: Any) -> Gate:
+    return Gate(db, server.dsn(db.info.dbname, "rubi_ingest"), tmp_path, rows.user(db))
+
+
+def test_one_reading_stores_account_positions_orders_and_deals(gate: Gate) -> None:
+    terminal = Terminal.new()
+    terminal.order_send(BUY)
+    gate.once(terminal)
+    assert gate.stored() == {"deals": 2, "orders": 1, "positions": 1, "account": 1}
+    assert mt5.violations(gate.db) == {}
+
+
+def test_reading_again_stores_nothing_new(gate: Gate) -> None:
+    terminal = Terminal.new()
+    terminal.order_send(BUY)
+    gate.once(terminal)
+    counts = gate.once(terminal)
+    assert {name: n for name, n in counts.items() if n and "unchanged" not in name} == {}
+
+
+def test_dry_run_counts_and_stores_nothing(gate: Gate) -> None:
+    terminal = Terminal.new()
+    terminal.order_send(BUY)
+    counts = gate.once(terminal, dry_run=True)
+    assert counts["deals"] == 2
+    assert gate.stored() == {"deals": 0, "orders": 0, "positions": 0, "account": 0}
+
+
+def test_none_is_a_failure_that_names_last_error(gate: Gate) -> None:
+    terminal = Terminal.new()
+    terminal.order_send(BUY)
+    gate.once(terminal)
+    terminal.link.drop(codes.RES_E_INTERNAL_FAIL_TIMEOUT)
+    with pytest.raises(Failure, match=r"initialize: .*\(-10005\)"):
+        gate.once(terminal)
+    assert gate.stored()["positions"] == 1
+
+
+def test_none_in_the_middle_of_a_picture_closes_no_position(gate: Gate) -> None:
+    terminal = Terminal.new()
+    terminal.order_send(BUY)
+    worker = gate.worker(terminal)
+    worker.step()
+    for number in range(1, 8):
+        terminal.link.at_call(
+            number, lambda: terminal.link.drop(codes.RES_E_INTERNAL_FAIL_TIMEOUT, calls=1)
+        )
+        with pytest.raises(TerminalError):
+            for _ in range(4):
+                worker.due = {}
+                worker.step()
+        worker.is_ready = False
+    assert gate.stored()["positions"] == 1
+
+
+@pytest.mark.parametrize("fault", ["offline", "starting"])
+def test_terminal_without_its_server_is_not_read(gate: Gate, fault: str) -> None:
+    terminal = Terminal.new()
+    terminal.order_send(BUY)
+    gate.once(terminal)
+    terminal.step(fault)
+    with pytest.raises(Failure, match="not connected to its trade server"):
+        gate.once(terminal)
+    assert gate.stored()["positions"] == 1
+    terminal.view.online()
+    close(terminal)
+    gate.once(terminal)
+    assert gate.stored()["positions"] == 0
+    assert mt5.violations(gate.db) == {}
+
+
+def test_another_account_within_a_picture_is_no_picture(gate: Gate) -> None:
+    terminal = Terminal.new(login=1)
+    terminal.broker.open_account(2, 500)
+    terminal.order_send(BUY)
+    worker = gate.worker(terminal)
+    worker.step()
+    for number in range(1, 6):
+        terminal.switch(1)
+        terminal.link.at_call(number, lambda: terminal.switch(2))
+        worker.due = {}
+        with pytest.raises(Switched):
+            worker.read_state()
+            worker.read_state()
+    terminal.switch(1)
+    assert gate.stored()["positions"] == gate.stored()["account"] == 1
+
+
+def test_another_account_is_read_as_the_other_account(gate: Gate) -> None:
+    terminal = Terminal.new(login=1)
+    terminal.broker.open_account(2, 500)
+    terminal.order_send(BUY)
+    gate.once(terminal)
+    terminal.switch(2)
+    gate.once(terminal)
+    assert gate.db.execute(
+        "SELECT a.account_number, count(d.*) FROM mt5_accounts AS a"
+        " JOIN trading_deals AS d ON d.account_id = a.id GROUP BY 1 ORDER BY 1"
+    ).fetchall() == [("1", 2), ("2", 1)]
+    assert gate.stored()["positions"] == 1
+
+
+def test_change_is_read_with_its_history(gate: Gate) -> None:
+    terminal = Terminal.new()
+    worker = gate.worker(terminal)
+    gate.settle(worker)
+    terminal.order_send(BUY)
+    worker.due["state"] = 0
+    worker.step()
+    assert gate.stored() == {"deals": 2, "orders": 1, "positions": 1, "account": 1}
+    assert mt5.violations(gate.db) == {}
+
+
+def test_late_history_of_a_closed_position_is_waited_for(gate: Gate) -> None:
+    terminal = Terminal.new()
+    terminal.order_send(BUY)
+    worker = gate.worker(terminal)
+    gate.settle(worker)
+    terminal.view.hold_history(terminal.books)
+    close(terminal)
+    gate.state(worker)
+    assert gate.stored()["deals"] == 2
+    terminal.view.release_history(terminal.books)
+    gate.state(worker)  # nothing changed in positions and balance since
+    assert gate.stored()["deals"] == 3
+    assert mt5.violations(gate.db) == {}
+
+
+def test_order_that_ended_while_nobody_looked_is_asked_for_by_its_ticket(gate: Gate) -> None:
+    terminal = Terminal.new()
+    placed = terminal.order_send(BUY | {"action": 5, "type": 2, "price": 1.0})
+    gate.once(terminal)
+    terminal.order_send({"action": 8, "order": placed.order})
+    worker = gate.worker(terminal, overlap_days=0)
+    worker.begin()
+    worker.streams["orders", ""].read_to = worker.clock.seconds() * 1000 + 5_000_000
+    gate.state(worker)
+    assert gate.db.execute("SELECT state FROM mt5_orders").fetchall() == [(2,)]
+
+
+def test_history_in_any_order_and_twice_is_stored_once(gate: Gate) -> None:
+    terminal = Terminal.new()
+    for _ in range(20):
+        terminal.order_send(BUY | {"volume": 0.1})
+    terminal.view.repeat(True)
+    terminal.view.shuffle(1)
+    gate.once(terminal)
+    assert gate.stored()["deals"] == 21
+    assert mt5.violations(gate.db) == {}
+
+
+def test_no_positions_beside_a_margin_are_doubted(gate: Gate) -> None:
+    terminal = Terminal.new()
+    terminal.order_send(BUY)
+    worker = gate.worker(terminal)
+    gate.settle(worker)
+    terminal.view.late_positions = ()
+    with pytest.raises(TerminalError, match="has a margin"):
+        gate.state(worker)
+    assert gate.stored()["positions"] == 1
+    terminal.view.release_positions()
+    gate.state(worker)
+    assert gate.stored()["positions"] == 1
+
+
+def test_loop_reads_on_after_the_terminal_was_gone(gate: Gate) -> None:
+    terminal = Terminal.new()
+    gateway = gate.gateway(terminal, every={"state": 0.1})
+    stop = threading.Event()
+    thread = threading.Thread(target=gateway.run, args=[stop])
+    thread.start()
+    try:
+        gateways.until("the account", lambda: gate.stored()["account"] == 1)
+        terminal.link.drop()
+        gateways.until("the fault", lambda: gateway.lanes[0].error)
+        terminal.link.restore()
+        terminal.order_send(BUY)
+        gateways.until("the position", lambda: gate.stored()["positions"] == 1)
+    finally:
+        stop.set()
+        thread.join(60)
+    assert not thread.is_alive()
+    assert gate.stored()["deals"] == 2
+
+
+@pytest.mark.parametrize(
+    ("found", "names", "values"),
+    [((), (), ()), (Terminal.new().account_info(), "login", 5_001_234)],
+    ids=["nothing", "one"],
+)
+def test_answers_are_unpacked(found: Any, names: Any, values: Any) -> None:
+    shown, lines = unpack(found)
+    if names:
+        assert shown[0] == names and lines[0][0] == values
+    else:
+        assert (shown, lines) == ((), ())
+    assert unpack(None) is None
+
+
+def test_numbers_of_numpy_become_plain(gate: Gate) -> None:
+    terminal = Terminal.new()
+    now = int(time.time()) // 60 * 60
+    terminal.market.bars["EURUSD", 1] = [(now, 1.1, 1.2, 1.0, 1.1, 5, 2, 0)]
+    worker = gate.worker(terminal)
+    found = worker.terminal.rows("copy_rates_range", "EURUSD", 1, now - 60, now + 60)
+    assert [type(value) for value in found[0].values()] == [int, *[float] * 4, int, int, int]
+
+
+def test_every_call_is_positional(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the package takes them: names are refused but for filters."""
+    terminal = Terminal.new()
+    seen: list[tuple[str, set[str]]] = []
+    ask: Callable = Terminal.__getattribute__
+
+    def spied(self: Terminal, name: str) -> Any:
+        found = ask(self, name)
+        if name.startswith(("history_", "copy_", "symbol", "positions", "orders", "account")):
+            return lambda *a, **k: (seen.append((name, set(k))), found(*a, **k))[1]
+        return found
+
+    monkeypatch.setattr(Terminal, "__getattribute__", spied)
+    gate.once(terminal)
+    assert {names for _, given in seen for names in given} <= {"ticket"}
+    assert {name for name, _ in seen} >= {"account_info", "positions_get", "history_deals_get"}

@@ -1,0 +1,302 @@
+"""The gateway's history: windows, watermarks, overlaps; and the series that are asked for."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import psycopg
+import pytest
+
+import mt5
+import rows
+from gateways import BUY, Gate
+from rubi.gateway import history, series
+from rubi.gateway.history import Clock, Stream
+from rubi.gateway.terminals import Terminal as Asked
+from rubi.gateway.terminals import TerminalError
+from rubi.terminal import constants as codes
+from rubi.terminal.standin import Terminal
+
+HOUR, DAY = 3600, 86_400
+WATERMARKS = "SELECT stream, read_from_msc, read_to_msc FROM gateway_watermarks WHERE symbol = ''"
+
+
+@pytest.fixture
+def gate(db: psycopg.Connection, server: Any, tmp_path: Any) -> Gate:
+    return Gate(db, server.dsn(db.info.dbname, "rubi_ingest"), tmp_path, rows.user(db))
+
+
+def old_terminal(days: int = 400, deals: int = 40) -> Terminal:
+    """A terminal with a history over some days, whose clock then follows the machine's."""
+    terminal = Terminal.new(at=datetime.now(UTC) - timedelta(days=days), deposit=1_000_000)
+    for _ in range(deals):
+        terminal.market.clock.advance(days * DAY / deals - 60)
+        terminal.order_send(BUY | {"volume": 0.01})
+    terminal.market.clock.set(None)
+    return terminal
+
+
+def asked(terminal: Terminal, name: str) -> list[tuple]:
+    """Arguments of each call of a function from now on."""
+    calls: list[tuple] = []
+    real = getattr(terminal, name)
+
+    def noted(*given: Any, **filters: Any) -> Any:
+        calls.append(given)
+        return real(*given, **filters)
+
+    setattr(terminal, name, noted)
+    return calls
+
+
+def test_whole_history_is_read_from_its_first_day(gate: Gate) -> None:
+    terminal = old_terminal()
+    gate.once(terminal)
+    assert gate.stored()["deals"] == 41
+    assert mt5.violations(gate.db) == {}
+
+
+def test_watermarks_reach_from_the_first_day_to_now_and_no_further(gate: Gate) -> None:
+    gate.once(old_terminal())
+    found = {stream: span for stream, *span in gate.db.execute(WATERMARKS).fetchall()}
+    assert set(found) == {"deals", "orders"}
+    at = (time.time() + 60 * gate.db.execute(
+        "SELECT mt5_clock_minutes('StandIn-Demo', now())"
+    ).fetchone()[0]) * 1000  # fmt: skip
+    for first, last in found.values():
+        assert first == history.BEGIN * 1000
+        assert at - 60_000 < last <= at
+
+
+@pytest.mark.parametrize("days", [1, 3, 10])
+def test_second_reading_begins_an_overlap_before_the_first_ended(gate: Gate, days: int) -> None:
+    terminal = old_terminal()
+    gate.once(terminal)
+    (read_to,) = gate.db.execute(
+        "SELECT read_to_msc FROM gateway_watermarks WHERE stream = 'deals'"
+    ).fetchone()
+    calls = asked(terminal, "history_deals_get")
+    gate.once(terminal, overlap_days=days)
+    assert min(first for first, _ in calls) == pytest.approx(read_to // 1000 - days * DAY, abs=60)
+
+
+def test_since_reads_from_that_day_once_more(gate: Gate) -> None:
+    terminal = old_terminal()
+    gate.once(terminal)
+    calls = asked(terminal, "history_deals_get")
+    day = datetime.now(UTC) - timedelta(days=100)
+    gate.once(terminal, since=day)
+    assert min(first for first, _ in calls) == int(day.timestamp())
+
+
+def test_deal_that_came_late_into_the_overlap_is_found(gate: Gate) -> None:
+    terminal = old_terminal(days=2, deals=4)
+    terminal.view.hold_history(terminal.books)
+    late = terminal.books.operation(5)
+    gate.once(terminal)
+    assert gate.stored()["deals"] == 5
+    terminal.view.release_history(terminal.books)
+    gate.once(terminal)
+    assert gate.db.execute(
+        "SELECT count(*) FROM trading_deals WHERE ticket = %s", [late.ticket]
+    ).fetchone() == (1,)
+
+
+def test_interrupted_reading_goes_on_where_it_ended(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "MOST_OF_A_CALL", 8)
+    terminal = old_terminal(deals=60)
+    worker = gate.worker(terminal)
+    worker.begin()
+    for _ in range(12):
+        next(worker.backfill)
+    stored = gate.stored()["orders"]
+    assert 0 < stored < 60
+    (read_to,) = gate.db.execute(
+        "SELECT read_to_msc FROM gateway_watermarks WHERE stream = 'orders'"
+    ).fetchone()
+    calls = asked(terminal, "history_orders_get")
+    gate.once(terminal, overlap_days=0)
+    assert min(call[0] for call in calls if call) >= read_to // 1000
+    assert gate.stored()["deals"] == 61 and gate.stored()["orders"] == 60
+    assert mt5.violations(gate.db) == {}
+
+
+class Limited:
+    """A terminal that answers windows of at most so many rows or seconds."""
+
+    def __init__(self, most: int, seconds: int = 1 << 40, code: int = -10005) -> None:
+        self.most, self.seconds, self.code = most, seconds, code
+        self.times = [history.BEGIN + n * 7 * HOUR for n in range(3000)]
+        self.calls = 0
+
+    def count(self, name: str, at: int, stop: int) -> int:
+        self.calls += 1
+        if stop - at > self.seconds:
+            raise TerminalError(name, self.code, "too much")
+        return sum(at <= moment <= stop for moment in self.times)
+
+    def rows(self, name: str, at: int, stop: int) -> list[dict[str, int]]:
+        found = [
+            {"ticket": moment, "time": moment} for moment in self.times if at <= moment <= stop
+        ]
+        assert len(found) <= self.most
+        return found
+
+
+@pytest.mark.parametrize(
+    "terminal",
+    [Limited(100), Limited(3001), Limited(500, 9 * DAY), Limited(500, 90_000, codes.RES_E_FAIL)],
+    ids=["few rows", "any", "timeouts", "failures"],
+)
+def test_windows_meet_and_stay_below_the_terminals_limits(
+    terminal: Limited, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "MOST_OF_A_CALL", terminal.most)
+    end = history.BEGIN + 3000 * 7 * HOUR
+    at, tickets = history.BEGIN, set()
+    for (first, last), found in history.windows(terminal, "deals", history.BEGIN, end):
+        assert first == at < last
+        at = last
+        tickets.update(row["ticket"] for row in found)
+    assert at == end
+    assert tickets == set(terminal.times)
+    assert terminal.calls < 1500
+
+
+def test_terminal_that_always_fails_is_not_asked_for_ever() -> None:
+    terminal = Limited(1, seconds=-1)
+    with pytest.raises(TerminalError):
+        list(history.windows(terminal, "deals", history.BEGIN, history.BEGIN + 365 * DAY))
+    assert terminal.calls < 10
+
+
+@pytest.mark.parametrize("number", [0, 1, 999, 1000, 1001, 5000])
+def test_pieces_meet_and_hold_every_row_of_their_time(number: int) -> None:
+    window = (history.BEGIN, history.BEGIN + DAY)
+    given = [{"ticket": n, "time": history.BEGIN + n // 3} for n in reversed(range(number))]
+    at, tickets = window[0] * 1000, []
+    for (first, last), found in history.pieces("deals", window, given):
+        assert first == at < last
+        assert all(first <= row["time"] * 1000 < last for row in found)
+        assert len(found) <= 1000
+        at = last
+        tickets += [row["ticket"] for row in found]
+    assert at == window[1] * 1000
+    assert sorted(tickets) == list(range(number))
+
+
+def test_many_rows_of_one_second_stay_in_one_piece() -> None:
+    window = (history.BEGIN, history.BEGIN + DAY)
+    given = [{"ticket": n, "time": history.BEGIN + 5} for n in range(2500)]
+    assert [len(found) for _, found in history.pieces("deals", window, given)] == [2500]
+
+
+@pytest.mark.parametrize(
+    ("window", "span"),
+    [
+        ((10, 30), (10, 30)), ((20, 40), (10, 40)), ((5, 10), (5, 20)), ((0, 5), (10, 20)),
+        ((21, 30), (10, 20)), ((12, 15), (10, 20)),
+    ],
+)  # fmt: skip
+def test_watermark_grows_by_what_touches_it(
+    db: psycopg.Connection, window: tuple[int, int], span: tuple[int, int]
+) -> None:
+    """Here as in the database."""
+    account = mt5.open_account(db, rows.user(db))
+    stream = Stream("deals")
+    for first, last in ((10, 20), window):
+        stream.advance((first, last))
+        db.execute(
+            "SELECT advance_gateway_watermark(%s, 'deals', '', %s, %s)", [account, first, last]
+        )
+    assert (stream.read_from, stream.read_to) == span
+    assert db.execute(WATERMARKS).fetchall() == [("deals", *span)]
+
+
+@pytest.mark.parametrize("number", [3, 50])
+def test_deals_that_the_broker_archived_are_marked_by_the_whole_reading(
+    gate: Gate, number: int
+) -> None:
+    terminal = old_terminal(deals=number)
+    gate.once(terminal)
+    gone = terminal.books.archive(terminal.market.clock.msc() - 30 * DAY * 1000)
+    for _ in range(2):
+        worker = gate.worker(terminal)
+        worker.begin()
+        for _ in worker.read_from(history.BEGIN, history.BEGIN):
+            pass
+        gate.db.execute("UPDATE internal.mt5_missed SET missed_at = missed_at - interval '1 hour'")
+    marked = gate.db.execute("SELECT count(*) FROM trading_deals WHERE gone_since IS NOT NULL")
+    assert marked.fetchone() == (len(gone),)
+
+
+# Series
+
+
+def ask_for(gate: Gate, timeframe: str, days: float) -> None:
+    gate.db.execute(
+        "INSERT INTO gateway_series (account_id, symbol, timeframe, since)"
+        " SELECT a.id, 'EURUSD', %s, now() - %s * interval '1 day' FROM mt5_accounts AS a",
+        [timeframe, days],
+    )
+
+
+def bars(terminal: Terminal, number: int, code: int, seconds: int) -> None:
+    """The latest bars of EURUSD."""
+    last = terminal.market.clock.msc() // 1000 // seconds * seconds
+    terminal.market.bars["EURUSD", code] = [
+        (last - n * seconds, 1.1, 1.2, 1.0, 1.15, 7, 2, 0) for n in reversed(range(number))
+    ]
+
+
+@pytest.mark.parametrize("maxbars", [100, 100_000])
+def test_bars_that_are_asked_for_are_read_within_maxbars(gate: Gate, maxbars: int) -> None:
+    terminal = Terminal.new(maxbars=maxbars)
+    gate.once(terminal)
+    bars(terminal, 90, *series.TIMEFRAMES["M1"])
+    ask_for(gate, "M1", 1)
+    calls = asked(terminal, "copy_rates_range")
+    gate.once(terminal)
+    assert gate.db.execute("SELECT count(*) FROM market_data").fetchone() == (90,)
+    assert all((last - first) // 60 < maxbars for _, _, first, last in calls)
+    assert gate.db.execute("SELECT source, clock FROM market_series").fetchall() == [
+        ("StandIn-Demo", "America/New_York+7")
+    ]
+
+
+def test_bar_still_forming_is_read_again(gate: Gate) -> None:
+    terminal = Terminal.new()
+    gate.once(terminal)
+    bars(terminal, 5, *series.TIMEFRAMES["H1"])
+    ask_for(gate, "H1", 1)
+    gate.once(terminal)
+    *earlier, last = terminal.market.bars["EURUSD", series.TIMEFRAMES["H1"][0]]
+    changed = (*last[:2], 1.3, *last[3:])
+    terminal.market.bars["EURUSD", series.TIMEFRAMES["H1"][0]] = [*earlier, changed]
+    counts = gate.once(terminal)
+    assert counts["bars updated"] == 1 and counts["bars inserted"] == 0
+
+
+def test_ticks_that_are_asked_for_are_read_once(gate: Gate) -> None:
+    terminal = Terminal.new()
+    gate.once(terminal)
+    at = terminal.market.clock.msc() - 600_000
+    for n in range(300):
+        terminal.market.quote("EURUSD", 1.1 + n / 1e5, msc=at + n // 2 * 1000)
+    ask_for(gate, "TICK", 0.1)
+    gate.once(terminal)
+    gate.once(terminal)
+    found = gate.db.execute(
+        "SELECT count(*) FROM market_ticks WHERE timestamp < now() - '1m'::interval"
+    )
+    assert found.fetchone()[0] == 300
+
+
+def test_unknown_symbol_is_a_failure(gate: Gate) -> None:
+    terminal = Terminal.new()
+    with pytest.raises(TerminalError):
+        list(series.bars(Asked(terminal, "t"), Stream("M1", "NONE", since=0), Clock("", 0)))
