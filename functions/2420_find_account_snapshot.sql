@@ -64,8 +64,8 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.find_account_snapshot(bigint, timestamptz, boolean) IS
-'Latest snapshot of an account before a moment, over all its sessions; where there is none and
-p_or_first_after is TRUE, the first at or after it. NULLs when there is neither.';
+'Latest snapshot of an account before a moment, over all its sessions; without one and with
+p_or_first_after TRUE, the first at or after the moment. NULLs without either.';
 REVOKE ALL ON FUNCTION public.find_account_snapshot(bigint, timestamptz, boolean) FROM public;
 
 CREATE OR REPLACE FUNCTION public.find_account_balance(p_account_id bigint, p_at timestamptz)
