@@ -1,0 +1,120 @@
+"""Each index is used by the query that it is there for, and none is there without a query.
+
+An index costs every insert; the comment on it, in docs/schema, says what it serves. The rows are
+generated, so many that the planner has a choice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import psycopg
+import pytest
+
+import filled
+from conftest import Address
+
+USED_BY = {
+    "audit.idx_changes_changed_at": "SELECT FROM audit.changes"
+    " WHERE changed_at >= '2026-02-01' AND changed_at < '2026-02-02'",
+    "audit.idx_changes_row": "SELECT FROM audit.changes"
+    " WHERE table_name = 'users' AND row_id = '77'",
+    "migration.idx_rejects_key": "SELECT FROM migration.rejects"
+    " WHERE source = 's' AND table_name = 'users' AND key = '77'",
+    "idx_active_sessions": "SELECT FROM mt5_sessions WHERE is_active",
+    "idx_active_strategies": "SELECT FROM trading_strategies WHERE is_active",
+    "idx_balance_operations_account": "SELECT FROM balance_operations"
+    " WHERE account_id = 7 AND occurred_at >= '2026-01-02' AND occurred_at < '2026-02-02'",
+    "idx_balance_operations_user": "SELECT FROM balance_operations WHERE user_id = 7",
+    "idx_deals_account_executed": "SELECT FROM trading_deals"
+    " WHERE account_id = 7 ORDER BY executed_at DESC LIMIT 5",
+    "idx_deals_account_order": "SELECT FROM trading_deals"
+    " WHERE account_id = 7 AND order_ticket = 77",
+    "idx_deals_account_position": "SELECT FROM trading_deals"
+    " WHERE account_id = 7 AND position_id = 77",
+    "idx_metrics_period_start": "SELECT FROM performance_metrics"
+    " ORDER BY period_start DESC LIMIT 5",
+    "idx_metrics_strategy": "SELECT FROM performance_metrics WHERE strategy_id = 77",
+    "idx_metrics_user": "SELECT FROM performance_metrics WHERE user_id = 7",
+    "idx_mt5_magic_strategies_strategy": "SELECT FROM mt5_magic_strategies WHERE strategy_id = 77",
+    "idx_mt5_order_sends_account_sent": "SELECT FROM mt5_order_sends"
+    " WHERE account_id = 7 ORDER BY sent_at DESC LIMIT 5",
+    "idx_mt5_orders_account_setup": "SELECT FROM mt5_orders"
+    " WHERE account_id = 7 ORDER BY setup_at DESC LIMIT 5",
+    "idx_mt5_trips_account_closed": "SELECT FROM mt5_trips"
+    " WHERE account_id = 7 ORDER BY closed_at DESC LIMIT 5",
+    "idx_open_orders": "SELECT FROM trading_orders"
+    " WHERE user_id = 100 AND closed_at IS NULL ORDER BY opened_at DESC",
+    "idx_orders_account_opened": "SELECT FROM trading_orders"
+    " WHERE account_id = 7 ORDER BY opened_at DESC LIMIT 5",
+    "idx_orders_closed_at": "SELECT FROM trading_orders"
+    " WHERE closed_at >= '2026-02-01' AND closed_at < '2026-02-02'",
+    "idx_orders_opened_at": "SELECT FROM trading_orders ORDER BY opened_at DESC LIMIT 5",
+    "idx_orders_strategy_closed": "SELECT FROM trading_orders"
+    " WHERE strategy_id = 77 AND closed_at >= '2026-02-01' AND closed_at < '2026-03-01'",
+    "idx_orders_symbol": "SELECT FROM trading_orders WHERE symbol = 'SYM77'",
+    "idx_orders_user_closed": "SELECT FROM trading_orders WHERE user_id = 7"
+    " AND close_price IS NOT NULL AND closed_at >= '2026-02-01' AND closed_at < '2026-02-05'",
+    "idx_orders_user_symbol_opened": "SELECT FROM trading_orders"
+    " WHERE user_id = 78 AND symbol = 'SYM77' ORDER BY opened_at DESC LIMIT 5",
+    "idx_pending_signals": "SELECT FROM trading_signals"
+    " WHERE user_id = 2 AND status = 'PENDING' ORDER BY received_at DESC LIMIT 5",
+    "idx_positions_session_symbol": "SELECT FROM trading_positions AS p JOIN mt5_sessions AS s"
+    " USING (session_id) WHERE s.id = 77 AND p.symbol = 'SYM76'",
+    "idx_sessions_account": "SELECT FROM mt5_sessions WHERE account_id = 7",
+    "idx_sessions_account_number": "SELECT FROM mt5_sessions WHERE account_number = '77'",
+    "idx_sessions_user": "SELECT FROM mt5_sessions WHERE user_id = 7",
+    "idx_signals_indicators_gin": "SELECT FROM trading_signals WHERE indicators @> '{\"rsi\": 77}'",
+    "idx_signals_received_at": "SELECT FROM trading_signals ORDER BY received_at DESC LIMIT 5",
+    "idx_signals_signal_time": "SELECT FROM trading_signals ORDER BY signal_time DESC LIMIT 5",
+    "idx_signals_status": "SELECT FROM trading_signals WHERE status = 'REJECTED'",
+    "idx_signals_strategy": "SELECT FROM trading_signals WHERE strategy_id = 77",
+    "idx_signals_symbol": "SELECT FROM trading_signals WHERE symbol = 'SYM77'",
+    "idx_signals_user_status_time": "SELECT FROM trading_signals"
+    " WHERE user_id = 7 AND status = 'EXPIRED' ORDER BY signal_time DESC LIMIT 5",
+    "idx_snapshots_timestamp": "SELECT FROM account_snapshots ORDER BY timestamp DESC LIMIT 5",
+    "idx_strategies_symbols_gin": "SELECT FROM trading_strategies WHERE symbols @> '[\"SYM77\"]'",
+    "idx_strategies_user": "SELECT FROM trading_strategies WHERE user_id = 7",
+    "mt5_rejects_element_key": "INSERT INTO mt5_rejects (account_id, source, reason, element)"
+    " VALUES (7, 'deals', 'r', '1') ON CONFLICT (account_id, source,"
+    " hashtextextended(element::text, 0), hashtextextended(element::text, 1)) DO NOTHING",
+    "mt5_symbols_current_key": "SELECT FROM mt5_symbols"
+    " WHERE account_id = 7 AND symbol = 'SYM1' AND valid_to = 'infinity'",
+    "performance_metrics_group_period_key": "INSERT INTO performance_metrics"
+    " (user_id, period_start, period_end, method_version) VALUES (7, '2026-01-01', '2026-02-01', 1)"
+    " ON CONFLICT (user_id, strategy_id, account_id, all_accounts, period_start, period_end)"
+    " WHERE method_version IS NOT NULL DO NOTHING",
+    "trading_orders_user_id_mt5_order_id_key": "SELECT FROM trading_orders"
+    " WHERE user_id = 11 AND mt5_order_id = '10' AND account_id IS NULL",
+    "users_email_lower_key": "SELECT FROM users WHERE lower(email) = '77@example.com'",
+    "users_username_lower_key": "SELECT FROM users WHERE lower(username) = 'u77'",
+}
+
+
+@pytest.fixture(scope="module")
+def full(server: Address, shared_database: str) -> Iterator[psycopg.Connection]:
+    with (
+        psycopg.connect(server.dsn(shared_database), autocommit=True) as connection,
+        filled.database(connection) as filled_connection,
+    ):
+        yield filled_connection
+
+
+def test_each_index_that_keeps_no_constraint_has_its_query_here(
+    catalog: psycopg.Connection,
+) -> None:
+    found = catalog.execute(
+        "SELECT i.indexrelid::regclass::text FROM pg_index AS i"
+        " JOIN pg_class AS c ON i.indrelid = c.oid"
+        " WHERE c.relnamespace = ANY ('{public,audit,migration,monitoring,internal,deploy}'"
+        "::regnamespace[]) AND NOT EXISTS"
+        " (SELECT FROM pg_constraint AS k WHERE k.conindid = i.indexrelid"
+        " AND k.contype IN ('p', 'u', 'x'))"
+    ).fetchall()
+    assert {name for (name,) in found} == set(USED_BY)
+
+
+@pytest.mark.parametrize("index", USED_BY)
+def test_index_serves_its_query(full: psycopg.Connection, index: str) -> None:
+    plan = "\n".join(line for (line,) in full.execute(f"EXPLAIN {USED_BY[index]}"))
+    assert index.rpartition(".")[2] in plan, plan
