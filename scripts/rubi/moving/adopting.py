@@ -166,36 +166,25 @@ def locked(connection: psycopg.Connection, wait: float, lock_timeout: float) -> 
     connection.execute("COMMIT")
 
 
+def run_each(connection: psycopg.Connection, query: str) -> None:
+    """Run the statements that a query over the base's objects answers."""
+    named = {"tables": list(TABLES), "views": list(VIEWS), "types": list(TYPES), "schema": SCHEMA}
+    for (statement,) in connection.execute(query, named).fetchall():
+        connection.execute(statement)
+
+
 def move_aside(connection: psycopg.Connection) -> None:
     """The base's objects into a schema of their own, and its rights back."""
-    run_ = connection.execute
-    run_(f"CREATE SCHEMA {SCHEMA}")
-    functions = run_(
-        "SELECT DISTINCT p.oid::regprocedure::text FROM pg_trigger AS t"
-        " JOIN pg_proc AS p ON p.oid = t.tgfoid"
-        " WHERE t.tgrelid = ANY (%s::regclass[]) AND NOT t.tgisinternal"
-        " AND p.pronamespace = 'public'::regnamespace AND NOT EXISTS (SELECT FROM pg_depend AS d"
-        " WHERE d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e')",
-        [[f"public.{table}" for table in TABLES]],
-    ).fetchall()
-    for view in VIEWS:
-        if run_("SELECT to_regclass(%s)", [f"public.{view}"]).fetchone()[0]:
-            run_(f"ALTER VIEW public.{view} SET SCHEMA {SCHEMA}")
-    for table in TABLES:
-        run_(f"ALTER TABLE public.{table} SET SCHEMA {SCHEMA}")
-    for kind in TYPES:
-        if run_("SELECT to_regtype(%s)", [f"public.{kind}"]).fetchone()[0]:
-            run_(f"ALTER TYPE public.{kind} SET SCHEMA {SCHEMA}")
-    for (function,) in functions:
-        run_(f"ALTER FUNCTION {function} SET SCHEMA {SCHEMA}")
-    if run_("SELECT FROM pg_roles WHERE rolname = 'rubi_app'").rowcount:
-        # default rights that the base granted as the deploying role; our own files grant as the
-        # owner
-        run_("ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON TABLES FROM rubi_app")
-        run_("ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON SEQUENCES FROM rubi_app")
+    run_each(connection, SQL.ASIDE)
+    if connection.execute("SELECT FROM pg_roles WHERE rolname = 'rubi_app'").rowcount:
+        # what the base granted by default, as who deploys; our own files grant as the owner
+        for kind in ("TABLES", "SEQUENCES"):
+            connection.execute(
+                f"ALTER DEFAULT PRIVILEGES IN SCHEMA public REVOKE ALL ON {kind} FROM rubi_app"
+            )
         try:
             with connection.transaction():
-                run_("ALTER ROLE rubi_app PASSWORD NULL")
+                connection.execute("ALTER ROLE rubi_app PASSWORD NULL")
         except psycopg.errors.InsufficientPrivilege:
             console.print("rubi_app was made by somebody else: REMOVE ITS PASSWORD there")
 
@@ -260,33 +249,16 @@ def switch(
     bounded()
 
 
-@contextmanager
-def hanging_on() -> Iterator[None]:
-    """Names the objects that keep one of the base from being dropped."""
+def drop_base(connection: psycopg.Connection) -> None:
+    """The old tables go; children before parents, nothing by CASCADE. Raises Failure."""
     try:
-        yield
+        with connection.transaction():
+            run_each(connection, SQL.DROP_BASE)
     except psycopg.errors.DependentObjectsStillExist as error:
         detail = "; ".join((error.diag.message_detail or str(error)).splitlines())
         raise Failure(
             f"other objects need the base's, change or drop them first: {detail}"
         ) from error
-
-
-def drop_base(connection: psycopg.Connection) -> None:
-    """Drop the old tables; children before parents, without CASCADE. Raises Failure."""
-    with hanging_on(), connection.transaction():
-        for view in VIEWS:
-            connection.execute(f"DROP VIEW IF EXISTS {SCHEMA}.{view}")
-        for table in reversed(TABLES):
-            connection.execute(f"DROP TABLE IF EXISTS {SCHEMA}.{table}")
-        for kind in TYPES:
-            connection.execute(f"DROP TYPE IF EXISTS {SCHEMA}.{kind}")
-        for (function,) in connection.execute(
-            "SELECT oid::regprocedure::text FROM pg_proc WHERE pronamespace = %s::regnamespace",
-            [SCHEMA],
-        ).fetchall():
-            connection.execute(f"DROP FUNCTION {function}")
-        connection.execute(f"DROP SCHEMA {SCHEMA}")
 
 
 def move_later(

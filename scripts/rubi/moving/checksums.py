@@ -16,9 +16,7 @@ EXACT = Context(prec=80)
 def measured(move: Move) -> list[tuple[str, str]]:
     """Columns that are compared, with their kinds: the ones that the source has."""
     return [
-        (name, kind)
-        for name, kind in zip(move.target_columns, move.target_kinds, strict=True)
-        if (move.table, name) not in UNPROVEN
+        (name, kind) for name, kind in move.target.items() if (move.table, name) not in UNPROVEN
     ]
 
 

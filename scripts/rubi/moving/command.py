@@ -5,14 +5,23 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Annotated
 
 import psycopg
 import typer
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
 from rich.table import Table
+from rich.text import Text
 
 from rubi.cli import Failure, console, print_table
 from rubi.deploying import locks
@@ -127,19 +136,18 @@ def show_proofs(proofs: dict[str, list[Measure]], counts: dict[str, Count]) -> N
                 )  # fmt: skip
 
 
-@contextmanager
-def bars() -> Iterator[Progress]:
+class Rate(ProgressColumn):
+    """Rows a second of late."""
+
+    def render(self, task: Task) -> Text:
+        """The column of a table at work."""
+        return Text(f"{task.completed:,.0f} rows, {task.speed or 0:,.0f}/s")
+
+
+def bars() -> Progress:
     """Progress on a terminal."""
-    with Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn("{task.completed:,.0f} rows, {task.fields[rate]:,.0f}/s"),
-        TimeRemainingColumn(),
-        console=console,
-        transient=True,
-        disable=not console.is_terminal,
-    ) as progress:
-        yield progress
+    columns = (TextColumn("{task.description}"), BarColumn(), Rate(), TimeRemainingColumn())
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 
 
 def run_moves(
@@ -149,35 +157,27 @@ def run_moves(
     after: Callable[[Move, int], None] = lambda move, rows: None,
 ) -> dict[str, list[Measure]]:
     """Move all tables, then prove each. after is called when a batch is done."""
+    totals = {move.table: mover.source.count(move.source_table) for move in moves}
     with bars() as progress:
+
+        def done(move: Move, rows: int) -> None:
+            progress.update(task, advance=rows)
+            after(move, rows)
+
+        mover.progress = done
         for move in moves:
             began = monotonic()
-            total = mover.source.count(move.source_table)
-            task = progress.add_task(move.table, total=total, rate=0)
-
-            def advance(move: Move, rows: int, task: int = task, began: float = began) -> None:
-                done = mover.counts[move.table].read
-                progress.update(task, advance=rows, rate=done / max(monotonic() - began, 0.001))
-                after(move, rows)
-
-            mover.progress = advance
+            task = progress.add_task(move.table, total=totals[move.table])
             count = mover.move(move)
             progress.remove_task(task)
             show_count(move, count, monotonic() - began)
     proofs = {}
     with bars() as progress, connection.transaction():
         for move in moves:
-            began = monotonic()
-            task = progress.add_task(
-                f"{move.table}: proof", total=mover.source.count(move.source_table), rate=0
-            )
-
-            def read(rows: int, task: int = task, began: float = began) -> None:
-                done = progress.tasks[task].completed + rows
-                progress.update(task, advance=rows, rate=done / max(monotonic() - began, 0.001))
-
+            task = progress.add_task(f"{move.table}: proof", total=totals[move.table])
+            read = partial(progress.advance, task)
             proofs[move.table] = prove(connection, mover.source, move, read)
-            progress.update(task, visible=False)
+            progress.remove_task(task)
             # a later run counts what was rejected in an earlier one
             mover.counts[move.table].rejected = connection.execute(
                 "SELECT count(*) FROM migration.rejects WHERE source = %s AND table_name = %s",

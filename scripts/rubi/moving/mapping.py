@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 import psycopg
 from psycopg.rows import tuple_row
@@ -74,19 +75,12 @@ class Move:
     numbers_are_ids: bool = False
     given: list[int] | None = None  # ids of rows 1, 2, ... where the source has none of its own
 
-    @property
-    def target_columns(self) -> list[str]:
-        """Columns of ours that are written."""
-        extra = ["executed_at"] if self.fills_executed_at else []
-        ids = ["id"] if self.numbers_are_ids else []
-        return ids + [column.name for column in self.columns] + extra
-
-    @property
-    def target_kinds(self) -> list[str]:
-        """Their kinds."""
-        extra = ["time"] if self.fills_executed_at else []
-        ids = ["integer"] if self.numbers_are_ids else []
-        return ids + [column.kind for column in self.columns] + extra
+    @cached_property
+    def target(self) -> dict[str, str]:
+        """Columns of ours that are written, with their kinds."""
+        found = {"id": "integer"} if self.numbers_are_ids else {}
+        found |= {column.name: column.kind for column in self.columns}
+        return found | ({"executed_at": "time"} if self.fills_executed_at else {})
 
     @property
     def fills_executed_at(self) -> bool:
@@ -96,13 +90,13 @@ class Move:
 
     def place(self, name: str) -> int | None:
         """Position of a column among the target columns."""
-        return self.target_columns.index(name) if name in self.target_columns else None
+        return list(self.target).index(name) if name in self.target else None
 
     @property
     def key(self) -> tuple[str, ...] | None:
         """The unique columns of our table that the source has."""
         key = KEYS.get(self.table, ("id",))
-        return key if set(key) <= set(self.target_columns) else None
+        return key if set(key) <= set(self.target) else None
 
     def convert(self, rows: Rows) -> tuple[list[list], dict[int, tuple[str, str]]]:
         """Target columns of a batch, and for each row that can't be stored its rule and why."""

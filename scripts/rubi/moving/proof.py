@@ -12,6 +12,8 @@ from array import array
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
+from tempfile import TemporaryFile
+from typing import BinaryIO
 
 import psycopg
 from psycopg import sql
@@ -53,16 +55,16 @@ def read_source(
     source: Source,
     move: Move,
     rejected: array,
-    key: psycopg.Copy | None = None,
     progress: Callable[[int], None] = lambda rows: None,
+    keys: BinaryIO | None = None,
 ) -> SourceSide:
     """Add up a source's table without its rejected rows.
 
-    Rows' keys go to a COPY where one is given.
+    Rows' keys go to a file where one is given, as COPY reads them.
     """
     side = SourceSide(move)
     low = 0
-    with closing(made_ready(source, move, START, fresh=key is None, proving=True)) as batches:
+    with closing(made_ready(source, move, START, fresh=keys is None, proving=True)) as batches:
         for batch in batches:
             high = bisect.bisect_right(rejected, batch.last)
             out, low = set(rejected[low:high]), high
@@ -72,11 +74,10 @@ def read_source(
                 sqlite_lines.add_measures(move, side, batch.measures)
                 continue
             fields = add_batch(side, batch, out)
-            if key and fields[0]:
+            if keys and fields[0]:
                 places = [move.place(name) for name in move.key]
-                key.write(
-                    copy_text([fields[p] for p in places], [move.target_kinds[p] for p in places])
-                )
+                kinds = [move.target[name] for name in move.key]
+                keys.write(copy_text([fields[p] for p in places], kinds).encode())
     return side
 
 
@@ -152,11 +153,11 @@ def prove(
     alone = here == total - len(rejected) or not move.key
     if alone:
         if isinstance(source, Base):  # the base is read over the same connection
-            side = read_source(source, move, rejected, progress=progress)
+            side = read_source(source, move, rejected, progress)
             count, target = read_target(connection, move, only=False)
         else:
             with one_thread() as pool:
-                future = pool.submit(read_source, source, move, rejected, None, progress)
+                future = pool.submit(read_source, source, move, rejected, progress)
                 count, target = read_target(connection, move, only=False)
                 side = future.result()
     if not alone or (count != here and move.key):  # our table has other rows as well
@@ -184,26 +185,13 @@ def read_keys(
             names, sql.Identifier("public", move.table)
         )
     )
-    if isinstance(source, Base):  # a connection can't read and copy at the same time
-        side = read_source(source, move, rejected)
-        for rows in source.batches(move.source_table, move.names, START):
-            out = set(rejected)
-            kept = [row for row in rows if row[0] not in out]
-            if not kept:
-                continue
-            fields, _ = move.convert(kept)
-            with (
-                connection.cursor() as cursor,
-                cursor.copy(sql.SQL("COPY pg_temp.keys ({}) FROM STDIN").format(names)) as copy,
-            ):
-                places = [move.place(name) for name in move.key]
-                kinds = [move.target_kinds[p] for p in places]
-                copy.write(copy_text([fields[p] for p in places], kinds))
-    else:
-        with (
-            connection.cursor() as cursor,
-            cursor.copy(sql.SQL("COPY pg_temp.keys ({}) FROM STDIN").format(names)) as copy,
-        ):
-            side = read_source(source, move, rejected, copy)
+    # a file between them: a connection to the base can't read and copy at the same time
+    with TemporaryFile() as keys:
+        side = read_source(source, move, rejected, keys=keys)
+        keys.seek(0)
+        query = sql.SQL("COPY pg_temp.keys ({}) FROM STDIN").format(names)
+        with connection.cursor() as cursor, cursor.copy(query) as copy:
+            while block := keys.read(1 << 20):
+                copy.write(block)
     connection.execute("ANALYZE pg_temp.keys")
     return side

@@ -49,8 +49,7 @@ class Batch:
         self.connection = connection
         self.known = known
         self.again = again
-        self.columns = move.target_columns
-        self.kinds = move.target_kinds
+        self.columns, self.kinds = list(move.target), list(move.target.values())
         self.source = source
         self.table = sql.Identifier(schema, move.table)
         self.target = f"{schema}.{move.table}"

@@ -57,7 +57,7 @@ def expressions(move: Move) -> tuple[str, str, str]:
     """SQLite's text of a batch: an array of each row; sum, least and greatest of numbers, and
     the ends of times; and whether the array shows a value otherwise than it is."""
     values, measures, blobs, broken = [], [], [], []
-    for name, kind in zip(move.names, move.target_kinds, strict=True):
+    for name, kind in zip(move.names, move.target.values(), strict=True):
         column = quoted(name)
         values.append(f"{column} || '+00'" if kind == "time" else column)
         if kind == "decimal":
@@ -124,12 +124,12 @@ class Checker:
     def __init__(self, move: Move, rows: int, hashed: bool) -> None:
         """Of many rows in a process of its own, which ends with its input: with ours."""
         self.hashed = hashed
-        self.form = sqlite_lines_check.pattern(move.target_kinds)
+        self.form = sqlite_lines_check.pattern(move.target.values())
         self.process = None
         if rows >= MANY:
             self.process = subprocess.Popen(
                 [sys.executable, "-IS", sqlite_lines_check.__file__,
-                 "hashed" if hashed else "plain", *move.target_kinds],
+                 "hashed" if hashed else "plain", *move.target.values()],
                 stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
                 pipesize=1 << 20,
                 process_group=0,  # Ctrl-C is for us
@@ -169,7 +169,7 @@ def note_times(move: Move, rows: int) -> None:
 def add_measures(move: Move, side: SourceSide, measures: tuple) -> None:
     """Add SQLite's measures of a batch's columns."""
     found = iter(measures)
-    for name, kind in zip(move.target_columns, move.target_kinds, strict=True):
+    for name, kind in move.target.items():
         if kind in NUMBERS:
             places = -8 if kind == "decimal" else 0
             total, low, high = (EXACT.scaleb(Decimal(next(found)), places) for _ in range(3))

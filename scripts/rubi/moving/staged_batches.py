@@ -69,7 +69,7 @@ class Prepared:
         self.fields, self.bad = move.convert(rows)
         self.texts, self.plain = ([], False)
         if not self.bad:
-            self.texts, self.plain = lines(self.fields, move.target_kinds)
+            self.texts, self.plain = lines(self.fields, move.target.values())
 
 
 class Quick:
