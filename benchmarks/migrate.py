@@ -33,8 +33,9 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests"), str(ROOT / "tests/he
 import conftest
 import pages
 import server as servers
+import tools
 from rubi.cli import Failure, console, new_app, run
-from rubi.servers import embedded, programs
+from rubi.servers import embedded
 
 SYMBOLS = {
     "EURUSD": (1.1, 5), "GBPUSD": (1.27, 5), "USDJPY": (151.2, 3), "AUDUSD": (0.66, 5),
@@ -147,7 +148,7 @@ def compare(
     output: Annotated[Path, typer.Option(help="Folder of the results")] = pages.RESULTS,
 ) -> None:
     """Print seconds, rows a second and memory of both, and write the results."""
-    program = programs.pgloader()
+    program = tools.command("pgloader")
     result: dict = {
         "rows": rows,
         **{who: {"seconds": [], "megabytes": []} for who in TITLES},

@@ -13,9 +13,10 @@ from pathlib import Path
 import psycopg
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT / "scripts"))
+sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests/helpers")]
 
-from rubi.servers import clusters, embedded, programs
+import tools
+from rubi.servers import clusters, embedded
 
 PASSWORD = "The-password-of-the-api-1"
 
@@ -46,7 +47,7 @@ def pooling(host: str, port: int, *databases: str) -> Iterator[dict[str, str]]:
     (folder / "pgbouncer.ini").write_text(text)
     (folder / "userlist.txt").write_text(f'"rubi_app" "{verifier}"\n')
     process = subprocess.Popen(
-        [str(programs.pgbouncer()), "-q", str(folder / "pgbouncer.ini")],
+        [str(tools.pgbouncer()), "-q", str(folder / "pgbouncer.ini")],
         **embedded.as_server_user(),
     )
     variables = {

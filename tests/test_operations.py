@@ -16,9 +16,10 @@ import psycopg
 import pytest
 import yaml
 
+import tools
 from conftest import ROOT, Address
 from health_causes import CAUSES
-from rubi.servers import embedded, programs
+from rubi.servers import embedded
 
 FOLDER = ROOT / "operations"
 
@@ -30,7 +31,7 @@ def scraped(server: Address, shared_database: str) -> Iterator[dict[str, str]]:
         connection.execute("SELECT monitoring.take_readings()")
     port = embedded.free_port()
     process = subprocess.Popen(
-        [*programs.postgres_exporter(), f"--web.listen-address=127.0.0.1:{port}",
+        [*tools.command("postgres_exporter"), f"--web.listen-address=127.0.0.1:{port}",
          f"--extend.query-path={FOLDER / 'queries.yaml'}", "--disable-settings-metrics",
          "--log.level=error"],
         env=os.environ | {
@@ -82,7 +83,7 @@ def test_every_query_works_as_rubi_monitor(server: Address, shared_database: str
 def test_promtool_accepts_the_rules_and_their_tests() -> None:
     for arguments in (["check", "rules", "alerts.yaml"], ["test", "rules", "alerts_test.yaml"]):
         done = subprocess.run(
-            [*programs.promtool(), *arguments],
+            [*tools.command("promtool"), *arguments],
             cwd=FOLDER, capture_output=True, text=True,
         )  # fmt: skip
         assert done.returncode == 0, done.stdout + done.stderr
@@ -121,7 +122,7 @@ def test_pgbadger_reads_our_log_line_prefix(tmp_path: Path) -> None:
     )
     report = tmp_path / "report.txt"  # its JSON needs a module that Perl does not bring
     done = subprocess.run(
-        [*programs.pgbadger(), "-q", "-f", "stderr", "-p", prefix,
+        [*tools.command("pgbadger"), "-q", "-f", "stderr", "-p", prefix,
          "-o", str(report), str(log)],
         capture_output=True, text=True,
     )  # fmt: skip

@@ -10,8 +10,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import tools
 from conftest import ROOT, Address
-from rubi.servers import programs
 from test_function_bodies import checked_functions
 
 PAGE = (ROOT / "docs/reference/tools.md").read_text()
@@ -55,7 +55,7 @@ def said(command: list[str], server: Address, dbname: str, *arguments: str) -> t
 @pytest.mark.parametrize("action", CHECK_POSTGRES)
 def test_check_postgres_is_content(server: Address, shared_database: str, action: str) -> None:
     code, text = said(
-        programs.check_postgres(), server, shared_database, f"--action={action}",
+        tools.command("check_postgres"), server, shared_database, f"--action={action}",
         *CHECK_POSTGRES[action].split(),
     )  # fmt: skip
     assert code == 0, text
@@ -67,7 +67,7 @@ def test_check_pgactivity_is_content_or_answered(
     server: Address, shared_database: str, tmp_path: Path, service: str
 ) -> None:
     code, text = said(
-        programs.check_pgactivity(), server, shared_database, "-s", service,
+        tools.command("check_pgactivity"), server, shared_database, "-s", service,
         "--dbinclude", f"^{shared_database}$", "--status-file", str(tmp_path / "status"),
         *CHECK_PGACTIVITY[service].split(),
     )  # fmt: skip

@@ -15,6 +15,7 @@ import psycopg
 import pytest
 
 import backing
+import tools
 from backing import refused
 from conftest import Address, prepare_database
 from rubi import ROOT, connecting
@@ -73,7 +74,7 @@ def configured(folder: Path, cluster: clusters.Cluster) -> Path:
 @pytest.fixture
 def archived(server: Address) -> Iterator[tuple[clusters.Cluster, list[object]]]:
     """A server that archives its WAL, with a part of the schema; and pgbackrest's call."""
-    program = embedded.pgbackrest(embedded.major_of(server.binaries))
+    program = tools.pgbackrest(embedded.major_of(server.binaries))
     folder = clusters.new_folder("pitr")
     cluster = clusters.Cluster(folder, server.binaries, SMALL)
     try:

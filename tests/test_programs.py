@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 
 import machine
+import tools
 from conftest import ROOT
 from machine import Script, fake_bin, fake_server, path_of, refused
-from rubi.servers import chromium, debian, embedded, programs
+from rubi.servers import chromium, debian, embedded
 
 
 @pytest.fixture(scope="module")
@@ -192,7 +193,7 @@ def test_script_of_perl_runs_without_the_machines_perl(
 ) -> None:
     path = fake_bin(folder, "no-perl", {"perl": "echo 'the perl of the machine' >&2; exit 1"})
     monkeypatch.setenv("PATH", path_of(path))
-    subprocess.check_call([*programs.pgbadger(), "--version"], stdout=subprocess.DEVNULL)
+    subprocess.check_call([*tools.command("pgbadger"), "--version"], stdout=subprocess.DEVNULL)
 
 
 def test_free_port_is_none_that_an_outgoing_connection_takes_meanwhile() -> None:

@@ -15,12 +15,13 @@ import yaml
 
 from rubi import ROOT, connecting
 from rubi.deploying import applying, history, sqlfiles
-from rubi.servers import embedded, programs
+from rubi.servers import embedded
 from rubi.waiting import until
 
 sys.path.append(str(ROOT / "benchmarks"))
 import replicas
 import server as scratch
+import tools
 
 # minutes in all; the short ones of their kind run by default
 pytestmark = pytest.mark.slow
@@ -210,7 +211,7 @@ def pgbouncer(folder: Path, text: str) -> Iterator[int]:
     for file in folder.iterdir():
         file.chmod(0o644)
     process = subprocess.Popen(
-        [*embedded.ending_with_us(), programs.pgbouncer(), "-q",
+        [*embedded.ending_with_us(), tools.pgbouncer(), "-q",
          folder / "pgbouncer.ini"],
         cwd="/",
     )  # fmt: skip

@@ -17,8 +17,9 @@ from psycopg.conninfo import conninfo_to_dict
 import bars
 import conftest
 import servers
+import tools
 from rubi.deploying import open_rights
-from rubi.servers import clusters, embedded, programs
+from rubi.servers import clusters, embedded
 
 DATABASE = "rubi_trading"
 SCHEDULES = conftest.ROOT / "operations/schedules"
@@ -193,8 +194,8 @@ def test_unit_is_sandboxed_and_has_its_own_user(unit: str, tmp_path: Path) -> No
     folder = tmp_path / "units"
     shutil.copytree(SCHEDULES, folder)
     done = subprocess.run(
-        [*programs.systemd_analyze(), "security", "--user", "--offline=true", "--threshold=39",
-         "--no-pager", folder / unit],
+        [*tools.command("systemd_analyze"), "security", "--user", "--offline=true",
+         "--threshold=39", "--no-pager", folder / unit],
         env=os.environ | {"XDG_RUNTIME_DIR": str(tmp_path)}, capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr

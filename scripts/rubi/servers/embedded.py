@@ -152,12 +152,6 @@ def binaries(major: int = DEFAULT_MAJOR) -> Path:
     return installed(major) or unpacked(major)
 
 
-def pgbackrest(major: int = DEFAULT_MAJOR) -> Path:
-    """pgBackRest: the machine's, or the one unpacked beside the server."""
-    found = shutil.which("pgbackrest")
-    return Path(found) if found else unpacked(major).parents[3] / "bin/pgbackrest"
-
-
 def unpacked(major: int) -> Path:
     """Programs of a server unpacked below home(), fetched first where they are not there yet."""
     check_reach(made_home())

@@ -1,6 +1,6 @@
-"""Programs beside the server for tests, local clusters and comparisons, unpacked from Debian.
+"""Programs beside the server for local clusters, unpacked from Debian.
 
-The machine's own programs are not asked: versions and folders would differ from test to test.
+The machine's own programs are not asked: versions and folders would differ from machine to machine.
 """
 
 from __future__ import annotations
@@ -22,24 +22,6 @@ PATRONI = Closure(
     programs=("usr/bin/etcd", "usr/bin/etcdctl", "usr/bin/python3.*"),
     instead="use Debian",
 )
-PGBOUNCER = Closure(
-    "pgbouncer",
-    "PgBouncer",
-    ("pgbouncer",),
-    programs=("usr/sbin/pgbouncer",),
-    instead="install pgbouncer",
-)
-TOOLS = Closure(
-    "tools",
-    "promtool, Prometheus' exporter and pgBadger",
-    ("promtool", "prometheus-postgres-exporter", "pgbadger"),
-)
-CHECKS = Closure(
-    "checks",
-    "check_postgres and check_pgactivity",
-    ("check-postgres", "check-pgactivity"),
-)
-SYSTEMD = Closure("systemd", "systemd-analyze", ("systemd",))
 JAVA = Closure(
     "java",
     "Java",
@@ -47,41 +29,6 @@ JAVA = Closure(
     programs=("usr/lib/jvm/java-21-openjdk-*/bin/*",),
     instead="install Java 17 or newer",
 )
-
-
-def pgbouncer() -> Path:
-    """The program."""
-    return PGBOUNCER.get() / "usr/sbin/pgbouncer"
-
-
-def promtool() -> list[str]:
-    """The command that checks alert rules."""
-    return TOOLS.command("usr/bin/promtool")
-
-
-def postgres_exporter() -> list[str]:
-    """The command that lets Prometheus read the server."""
-    return TOOLS.command("usr/bin/prometheus-postgres-exporter")
-
-
-def pgbadger() -> list[str]:
-    """The command that reads the server's logs."""
-    return TOOLS.command("usr/bin/pgbadger")
-
-
-def check_postgres() -> list[str]:
-    """The command of Nagios' older check of PostgreSQL."""
-    return CHECKS.command("usr/bin/check_postgres")
-
-
-def check_pgactivity() -> list[str]:
-    """The command of Nagios' newer check of PostgreSQL."""
-    return CHECKS.command("usr/lib/nagios/plugins/check_pgactivity")
-
-
-def systemd_analyze() -> list[str]:
-    """The command that reads systemd's units."""
-    return SYSTEMD.command("usr/bin/systemd-analyze")
 
 
 def patroni_folder() -> Path:
@@ -106,11 +53,3 @@ def java_home() -> Path:
 def unpacked_java() -> Path:
     """Folder of the Java unpacked below home()."""
     return next(iter(sorted(JAVA.get().glob("usr/lib/jvm/java-21-openjdk-*"))))
-
-
-def pgloader() -> list[str]:
-    """The command that runs pgloader, to compare a move with.
-
-    Its program carries a Lisp image that patchelf would cut off: the unpacked loader starts it.
-    """
-    return Closure("pgloader", "pgloader", ("pgloader",)).command("usr/bin/pgloader")
