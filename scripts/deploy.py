@@ -18,17 +18,9 @@ from rubi.cli import console, new_app, run
 from rubi.connecting import Dsn, Json, Scratch
 from rubi.deploying import locks
 from rubi.deploying.applying import apply_due
-from rubi.deploying.history import (
-    VERSION,
-    applied,
-    due,
-    gone,
-    record_file,
-    recorded,
-)
+from rubi.deploying.history import VERSION, applied, due, record_file, recorded
 from rubi.deploying.locks import LockTimeout, Wait
-from rubi.deploying.showing import rehearsal, report_differences, session, show_changes, show_gone
-from rubi.deploying.sqlfiles import read_files
+from rubi.deploying.showing import end_with, rehearsal, session, show_changes, show_gone
 
 PENDING = 3
 
@@ -49,24 +41,21 @@ def plan(
     as_json: Json = False,
 ) -> None:
     """Say what would run and why, without writing or locking. Exit code 3 when files are due."""
-    on_disk = read_files(files)
-    with session(dsn, as_json, read_only=True) as connection:
-        history = applied(connection)
-        todo = due(on_disk, history)
+    with session(dsn, files, as_json, read_only=True) as at_work:
+        todo = at_work.due()
         for file, reason in todo:
             console.print(f"{file.path} [dim]({reason})[/]")
         changed = [file for file, reason in todo if reason == "changed"]
-        diffs = show_changes(connection, changed)
-        show_gone(gone(on_disk, history))
-        console.print(f"{len(todo)} of {len(on_disk)} files due" if todo else "nothing to do")
+        diffs = show_changes(at_work.connection, changed)
+        show_gone(at_work.gone())
+        console.print(f"{len(todo)} of {len(at_work.files)} files due" if todo else "nothing to do")
         report = {
             "due": [{"path": f.path, "reason": why, "diff": diffs.get(f.path)} for f, why in todo],
-            "gone": gone(on_disk, history),
+            "gone": at_work.gone(),
         }
         if rehearse and todo:
-            report["rehearsal"] = rehearsal(connection, history, [f for f, _ in todo], scratch)
-    if as_json:
-        print(json.dumps(report))
+            report["rehearsal"] = rehearsal(at_work, [f for f, _ in todo], scratch)
+        at_work.report = report
     raise typer.Exit(PENDING if todo else 0)
 
 
@@ -79,44 +68,37 @@ def apply(
     as_json: Json = False,
 ) -> None:
     """Run what is due. Running it again does nothing."""
-    on_disk = read_files(files)
-    with session(dsn, as_json) as connection:
-        history = applied(connection)
+    with session(dsn, files, as_json) as at_work:
         todo = apply_due(
-            connection, on_disk, wait, lock_timeout,
+            at_work.connection, at_work.files, wait, lock_timeout,
             lambda file, reason: console.print(f"applied {file.path} [dim]({reason})[/]"),
         )  # fmt: skip
-        show_gone(gone(on_disk, history))
-    console.print(f"{len(todo)} of {len(on_disk)} files applied" if todo else "nothing to do")
-    if as_json:
+        show_gone(at_work.gone())
         done = [{"path": file.path, "reason": reason} for file, reason in todo]
-        print(json.dumps({"applied": done, "gone": gone(on_disk, history)}))
+        at_work.report = {"applied": done, "gone": at_work.gone()}
+    console.print(f"{len(todo)} of {len(at_work.files)} files applied" if todo else "nothing to do")
 
 
 @app.command()
 def status(dsn: Dsn = "", files: Files = ROOT, as_json: Json = False) -> None:
     """List all files: applied when, by whom and with what. 3 when something is due."""
-    on_disk = read_files(files)
-    with session(dsn, as_json, read_only=True) as connection:
-        history = applied(connection)
-        reasons = {file.path: reason for file, reason in due(on_disk, history)}
-    report = []
-    for path in [*(file.path for file in on_disk), *gone(on_disk, history)]:
-        record = history.get(path)
-        state = f"due: {reasons[path]}" if path in reasons else "applied"
-        if path in gone(on_disk, history):
-            state = "gone from disk"
-        row, how = {}, ""
-        if record:
-            how = (
-                f", {record.applied_at:%Y-%m-%d %H:%M:%S} UTC by {record.applied_by} with"
-                f" {record.tool} {record.tool_version} in {record.duration_ms} ms"
-            )
-            row = record._asdict() | {"applied_at": record.applied_at.isoformat()}
-        console.print(f"{path} [yellow]{state}[/][dim]{how}[/]", soft_wrap=True)
-        report.append({"path": path, "state": state} | row)
-    if as_json:
-        print(json.dumps(report))
+    with session(dsn, files, as_json, read_only=True) as at_work:
+        reasons = {file.path: reason for file, reason in at_work.due()}
+        states = {file.path: "applied" for file in at_work.files}
+        states |= {path: f"due: {reason}" for path, reason in reasons.items()}
+        states |= dict.fromkeys(at_work.gone(), "gone from disk")
+        report = []
+        for path, state in states.items():
+            row, how = {}, ""
+            if record := at_work.history.get(path):
+                how = (
+                    f", {record.applied_at:%Y-%m-%d %H:%M:%S} UTC by {record.applied_by} with"
+                    f" {record.tool} {record.tool_version} in {record.duration_ms} ms"
+                )
+                row = record._asdict() | {"applied_at": record.applied_at.isoformat()}
+            console.print(f"{path} [yellow]{state}[/][dim]{how}[/]", soft_wrap=True)
+            report.append({"path": path, "state": state} | row)
+        at_work.report = report
     raise typer.Exit(PENDING if reasons else 0)
 
 
@@ -128,20 +110,18 @@ def drift(dsn: Dsn = "", files: Files = ROOT, scratch: Scratch = "", as_json: Js
     """
     from rubi.deploying import catalog
 
-    on_disk = {file.path: file for file in read_files(files)}
-    with session(dsn, as_json) as connection:
-        history = applied(connection)
-        # pending files are no drift; objects of a vanished file are in no file
+    with session(dsn, files, as_json) as at_work:
+        on_disk = {file.path for file in at_work.files}
+        # what is pending is no drift; what only a vanished file makes is in no file
         texts = [
             file
-            for path, file in recorded(connection, history).items()
+            for path, file in recorded(at_work.connection, at_work.history).items()
             if path in on_disk or file.once
         ]
-        live = catalog.snapshot(connection)
-        expected = catalog.expected(connection, texts or on_disk.values(), scratch)
-        differences = catalog.compare(expected, live)
-        show_gone(gone(list(on_disk.values()), history))
-    report_differences(differences, as_json)
+        live = catalog.snapshot(at_work.connection)
+        expected = catalog.expected(at_work.connection, texts or at_work.files, scratch)
+        show_gone(at_work.gone())
+        end_with(catalog.compare(expected, live), at_work)
 
 
 @app.command()
@@ -158,21 +138,18 @@ def baseline(
     """
     from rubi.deploying import catalog
 
-    on_disk = read_files(files)
-    with session(dsn, as_json) as connection:
-        todo = due(on_disk, applied(connection))
+    with session(dsn, files, as_json) as at_work:
+        connection, todo = at_work.connection, at_work.due()
         if todo:
             with locks.only_runner(connection, wait):
-                expected = catalog.expected(connection, on_disk, scratch)
-                differences = catalog.compare(expected, catalog.snapshot(connection))
-                if differences:
-                    report_differences(differences, as_json)
+                expected = catalog.expected(connection, at_work.files, scratch)
+                if differences := catalog.compare(expected, catalog.snapshot(connection)):
+                    end_with(differences, at_work)
                 with connection.transaction():
-                    for file, _ in due(on_disk, applied(connection)):
+                    for file, _ in due(at_work.files, applied(connection)):
                         record_file(connection, file, "baseline")
+        at_work.report = {"recorded": [file.path for file, _ in todo]}
     console.print(f"{len(todo)} files recorded as applied" if todo else "nothing to do")
-    if as_json:
-        print(json.dumps({"recorded": [file.path for file, _ in todo]}))
 
 
 @app.command()
@@ -185,18 +162,15 @@ def bundle(
     """Write everything that is due as one SQL script for psql, history rows included."""
     from rubi.deploying import bundling
 
-    on_disk = read_files(files)
-    with session(dsn, as_json, read_only=True) as connection:
-        history = applied(connection)
-        todo = due(on_disk, history)
-        before = {path: record.sha256 for path, record in history.items()}
-        text = bundling.script(todo, before, connection.info.dbname, VERSION)
+    with session(dsn, files, as_json, read_only=True) as at_work:
+        todo = at_work.due()
+        before = {path: record.sha256 for path, record in at_work.history.items()}
+        text = bundling.script(todo, before, at_work.connection.info.dbname, VERSION)
+        at_work.report = {"files": [file.path for file, _ in todo], "script": text}
     if output:
         output.write_text(text, encoding="utf-8")
         console.print(f"{output}: {len(todo)} files")
-    if as_json:
-        print(json.dumps({"files": [file.path for file, _ in todo], "script": text}))
-    elif not output:
+    elif not as_json:
         print(text, end="")
 
 
@@ -205,8 +179,8 @@ def catalog(dsn: Dsn = "", as_json: Json = False) -> None:
     """Print the catalog as text: two databases with the same text have the same objects."""
     from rubi.deploying.catalog import snapshot, text_of
 
-    with session(dsn, as_json, read_only=True) as connection:
-        found = snapshot(connection)
+    with session(dsn, ROOT, as_json, read_only=True) as at_work:
+        found = snapshot(at_work.connection)
     if as_json:
         print(json.dumps([asdict(item) for item in found.values()]))
     else:

@@ -6,40 +6,63 @@ import difflib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NoReturn
 
 import psycopg
 import typer
 
 from rubi.cli import Failure, console, one_line
 from rubi.connecting import connect
-from rubi.deploying.history import (
-    Changed,
-    Record,
-    applied,
-    recorded,
-)
-from rubi.deploying.sqlfiles import File
+from rubi.deploying.history import Changed, Record, applied, due, gone, recorded
+from rubi.deploying.sqlfiles import File, read_files
 
 DRIFT = 4  # exit code
 
 
+@dataclass
+class Session:
+    """What every command of the runner works with; its report is printed with --json."""
+
+    connection: psycopg.Connection
+    files: list[File]
+    history: dict[str, Record]
+    report: object = None
+
+    def due(self) -> list[tuple[File, str]]:
+        """Files that have to run, each with its reason."""
+        return due(self.files, self.history)
+
+    def gone(self) -> list[str]:
+        """Files that were applied and are not on disk any more."""
+        return gone(self.files, self.history)
+
+
 @contextmanager
-def session(dsn: str, as_json: bool, *, read_only: bool = False) -> Iterator[psycopg.Connection]:
+def session(dsn: str, files: Path, as_json: bool, *, read_only: bool = False) -> Iterator[Session]:
     """A connection for a command; a changed run-once file is shown line by line."""
     console.quiet = as_json
+    on_disk = read_files(files)
+    report: object = None
     try:
         with connect(dsn) as connection:
             if read_only:
                 connection.execute("SET default_transaction_read_only = on")
+            at_work = Session(connection, on_disk, applied(connection))
             try:
-                yield connection
+                yield at_work
             except Changed as changed:
                 show_changes(connection, changed.files)
                 raise
+            finally:
+                report = at_work.report
     except (Failure, psycopg.Error) as error:
-        if as_json:
-            print(json.dumps({"error": one_line(error)}))
+        report = {"error": one_line(error)}
         raise
+    finally:
+        if as_json and report is not None:
+            print(json.dumps(report))
 
 
 def show_changes(connection: psycopg.Connection, files: list[File]) -> dict[str, str]:
@@ -66,12 +89,11 @@ def show_gone(paths: list[str]) -> None:
         console.print(f"[yellow]{path} was applied and is gone from disk: drop its objects[/]")
 
 
-def rehearsal(
-    connection: psycopg.Connection, history: dict[str, Record], todo: list[File], name: str
-) -> list[dict[str, str]]:
+def rehearsal(at_work: Session, todo: list[File], name: str) -> list[dict[str, str]]:
     """Apply due files in a scratch database; answers the changes of the catalog."""
     from rubi.deploying import catalog
 
+    connection, history = at_work.connection, at_work.history
     connection.execute("SET default_transaction_read_only = off")
     with catalog.scratch(connection, name) as inside:
         catalog.run_all(inside, recorded(connection, history).values())
@@ -86,10 +108,9 @@ def rehearsal(
     return [one.json() for one in differences]
 
 
-def report_differences(differences: list, as_json: bool) -> None:
+def end_with(differences: list, at_work: Session) -> NoReturn:
     """Print differences, each with the statement that shows it, and end with exit code 4 or 0."""
-    if as_json:
-        print(json.dumps({"drift": [one.json() for one in differences]}))
+    at_work.report = {"drift": [one.json() for one in differences]}
     for one in differences:
         console.print(str(one), style="yellow", markup=False, soft_wrap=True)
         for line in one.detail.splitlines()[:40]:
