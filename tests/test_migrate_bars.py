@@ -1,4 +1,4 @@
-"""The fast way for bars: what is not plain arrives as the careful way would bring it."""
+"""Bars by the batch: a value of another form than the others arrives as it is meant."""
 
 from __future__ import annotations
 
@@ -12,9 +12,7 @@ import pytest
 
 import moving
 from moving import D
-from rubi.moving import sqlite_lines
-
-ROWS = sqlite_lines.ROWS
+from rubi.moving.sources import ROWS
 
 
 def make(path: Path, more: list[tuple]) -> Path:
@@ -72,11 +70,7 @@ def test_values_that_could_mislead_arrive_as_they_are(
     )
 
 
-def test_long_values_do_not_fill_the_memory(
-    db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A batch whose lines are too long for SQLite goes the careful way, by its size."""
-    monkeypatch.setattr(sqlite_lines, "LONGEST", 2 * 2**20)
+def test_long_values_do_not_fill_the_memory(db: psycopg.Connection, tmp_path: Path) -> None:
     file = make(tmp_path / "a.db", [(secrets.token_hex(50_000), 1.5, 7)] * 30)
     done = moving.run(db, file)
     assert (done.returncode, "DIFFERS" in done.stdout) == (1, False), done
@@ -89,20 +83,6 @@ def test_missing_symbol_is_no_symbol_called_null(db: psycopg.Connection, tmp_pat
     assert done.returncode == 1
     assert moving.rejects(db) == {("market_data", ROWS + 11): "market_data_symbol_not_null"}
     assert db.execute("SELECT volume FROM market_data WHERE symbol = 'A'").fetchone() == (0,)
-
-
-def test_plain_bars_go_the_fast_way(
-    db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    found = []
-    add = sqlite_lines.add_measures
-    monkeypatch.setattr(
-        sqlite_lines, "add_measures", lambda *args: found.append(args) or add(*args)
-    )
-    assert moving.run(db, make(tmp_path / "a.db", [])).returncode == 0
-    assert len(found) == 2
-    days = db.execute("SELECT max(timestamp)::date::text FROM market_data").fetchone()[0]
-    assert days == "2024-03-05"  # after the 29th of February
 
 
 @pytest.mark.parametrize(

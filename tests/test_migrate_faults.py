@@ -13,7 +13,7 @@ import pytest
 
 import moving
 from rubi import cli
-from rubi.moving import sqlite_lines
+from rubi.moving import late_key
 from test_migrate_bars import ROWS, make
 
 # nothing of it can be compressed
@@ -56,7 +56,7 @@ def test_numbers_just_within_the_bounds_come_in(db: psycopg.Connection, tmp_path
 def test_symbol_that_is_too_long_is_named_where_the_key_is_built_at_the_end(
     db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sqlite_lines, "MANY", ROWS)
+    monkeypatch.setattr(late_key, "MANY", ROWS)
     done = moving.run(db, make(tmp_path / "a.db", [(LONG[:5_000], 1.5, 7)]))
     assert (done.returncode, "its key is built at the end" in done.stdout) == (1, True), done
     assert moving.rejects(db) == {("market_data", ROWS + 11): "symbol_length_check"}

@@ -13,7 +13,7 @@ import pytest
 
 import moving
 import rows
-from rubi.moving import proof, sqlite_lines
+from rubi.moving import proof
 from rubi.moving.mapping import Move
 from rubi.moving.sources import START, Rows, Sqlite
 from test_migrate_bars import make
@@ -121,7 +121,7 @@ def test_row_that_others_commit_during_the_proof_is_not_the_sources(
     assert db.execute("SELECT FROM market_data WHERE symbol = 'LIVE'").rowcount == 1
 
 
-def test_rows_of_the_fast_way_are_numbered_by_another_name_too(
+def test_rows_of_many_batches_are_numbered_by_another_name_too(
     db: psycopg.Connection, tmp_path: Path
 ) -> None:
     file = make(tmp_path / "a.db", [])
@@ -153,24 +153,6 @@ def test_row_that_was_misread_when_it_was_moved_is_seen_by_the_proof(
     assert done.returncode == 1
     assert "account_snapshots hash: source" in done.stdout
     assert "taken back" in done.stderr
-
-
-def test_bars_that_were_misread_when_they_were_moved_are_seen_by_the_proof(
-    db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    row_of, seen = sqlite_lines.row_of, []
-
-    def misreading(*arguments: object) -> tuple:
-        last, count, lines, *rest = row_of(*arguments)
-        seen.append(last)
-        if len(seen) == 1:
-            lines = lines.replace(b"EURUSD", b"GBPUSD", 1)
-        return last, count, lines, *rest
-
-    monkeypatch.setattr(sqlite_lines, "row_of", misreading)
-    done = moving.run(db, make(tmp_path / "a.db", []))
-    assert done.returncode == 1
-    assert "market_data hash: source" in done.stdout
 
 
 def test_threads_that_read_one_source_get_the_rows_that_they_asked_for(tmp_path: Path) -> None:

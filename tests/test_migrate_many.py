@@ -1,12 +1,8 @@
-"""Many bars: checked by a process of its own, and their key built when all are in."""
+"""Many bars: their key built when all are in; and the thread that reads ahead."""
 
 from __future__ import annotations
 
-import os
-import signal
 import sqlite3
-import subprocess
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
@@ -16,14 +12,12 @@ from unittest import mock
 
 import psycopg
 import pytest
-from psycopg import sql
 
 import deploying
 import moving
 import servers
 from conftest import Address
-from rubi.moving import late_key, sqlite_lines, sqlite_lines_check, staged_batches
-from rubi.waiting import until
+from rubi.moving import late_key, staged_batches
 from test_migrate_bars import ROWS, make
 
 LATER = "built at the end"
@@ -44,7 +38,7 @@ KEYS = (
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch counts as many."""
-    monkeypatch.setattr(sqlite_lines, "MANY", ROWS)
+    monkeypatch.setattr(late_key, "MANY", ROWS)
 
 
 @pytest.mark.usefixtures("many")
@@ -113,7 +107,7 @@ def test_catalog_is_as_before(
     assert db.execute("SELECT current_setting('lock_timeout')").fetchone() == ("0",)
     # chunks have what they have when the key is there from the beginning
     db.execute("SELECT drop_chunks('market_data', newer_than => timestamptz '1971-01-01')")
-    monkeypatch.setattr(sqlite_lines, "MANY", ROWS * 9)
+    monkeypatch.setattr(late_key, "MANY", ROWS * 9)
     db.execute("DELETE FROM migration.progress")
     done = moving.run(db, file)
     assert (done.returncode, LATER in done.stdout) == (0, False), done
@@ -190,68 +184,6 @@ def test_reader_of_bars_waits_and_then_reads(
     assert moving.run(db, make(tmp_path / "a.db", [])).returncode == 0
     assert waited == ["market_data_pkey"]
     assert reader.execute(query, prepare=True).fetchone() == (ROWS + 10,)
-
-
-@pytest.mark.usefixtures("many")
-@pytest.mark.parametrize(
-    "program", ["raise SystemExit(3)", "import sys; sys.stdin.buffer.read(9); raise SystemExit(3)"]
-)
-def test_process_that_fails_is_one_line(
-    db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, program: str
-) -> None:
-    script = tmp_path / "fails.py"
-    script.write_text(program)
-    monkeypatch.setattr(sqlite_lines_check, "__file__", str(script))
-    done = moving.run(db, make(tmp_path / "a.db", []))
-    assert done.returncode == 1
-    assert done.stderr == "error: the process that checks bars ended with 3\n"
-    assert db.execute("SELECT count(*) FROM market_data").fetchone() == (0,)
-
-
-def checks(pid: int) -> list[int]:
-    """Processes that check for a program, those that live."""
-    found = []
-    for path in Path(f"/proc/{pid}/task").glob("*/children"):
-        for child in path.read_text().split():
-            if b"moving/sqlite_lines_check.py" in Path(f"/proc/{child}/cmdline").read_bytes():
-                found.append(int(child))
-    return found
-
-
-def ended(pid: int) -> bool:
-    """Whether a process is gone, or waits to be taken notice of."""
-    try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
-    except OSError:
-        return True
-
-
-@pytest.mark.parametrize("sent", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
-def test_process_ends_with_the_one_that_started_it(
-    db: psycopg.Connection, tmp_path: Path, sent: signal.Signals
-) -> None:
-    file = make(tmp_path / "a.db", [("A", 1.5, 7)] * sqlite_lines.MANY)
-    info = db.info
-    variables = {"PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": "rubi_admin",
-                 "PGDATABASE": info.dbname, "PYTHONFAULTHANDLER": "1"}  # fmt: skip
-    program = subprocess.Popen(
-        [sys.executable, moving.migrate_sqlite.__file__, str(file)],
-        env=os.environ | variables, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
-        start_new_session=True,
-    )  # fmt: skip
-    (checker,) = until("the checker runs", lambda: checks(program.pid), pause=0.005)
-    if sent == signal.SIGINT:
-        os.killpg(program.pid, sent)  # as Ctrl-C does
-    else:
-        program.send_signal(sent)
-    _, errors = program.communicate(timeout=30)
-    said = (130, "interrupted\n") if sent == signal.SIGINT else (-sent, "")
-    assert (program.returncode, errors) == said
-    until("the checker ends", lambda: ended(checker))
-    query = sql.SQL("SELECT count(*) FROM {}")
-    for table in ("market_data", "migration.progress"):
-        name = sql.Identifier(*table.split("."))
-        assert db.execute(query.format(name)).fetchone() == (0,)
 
 
 def test_ctrl_c_while_the_reading_thread_starts_leaves_nobody_reading() -> None:

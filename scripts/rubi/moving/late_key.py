@@ -16,6 +16,7 @@ from rubi.queries import queries
 
 WAIT = "3s"  # for the lock, for which other users of bars wait too
 SQL = queries(__file__)
+MANY = 100_000  # rows from which a key built afterwards pays
 
 
 @dataclass

@@ -17,7 +17,7 @@ from psycopg import sql
 from psycopg.pq import TransactionStatus
 
 from rubi.cli import Failure, console
-from rubi.moving import late_key, sqlite_lines
+from rubi.moving import late_key
 from rubi.moving.mapping import ADMINISTRATOR, Move, given_ids
 from rubi.moving.row_batches import Batch, Count
 from rubi.moving.sources import START, Source
@@ -116,7 +116,7 @@ class Mover:
             return False
         if self.connection.info.transaction_status != TransactionStatus.INTRANS:
             return False  # each batch is committed
-        if self.source.count(move.source_table) < sqlite_lines.MANY:
+        if self.source.count(move.source_table) < late_key.MANY:
             return False
         try:
             with self.connection.transaction():
@@ -144,7 +144,7 @@ class Mover:
         known = state.last if again else START
         batch = self.batch(move, known, again)
         # its threads end before the source is closed under them, also at Ctrl-C
-        with closing(made_ready(self.source, move, last, fresh=state is None)) as prepared:
+        with closing(made_ready(self.source, move, last)) as prepared:
             for ready in prepared:
                 with self.connection.transaction(), self.quiet_strategies(move):
                     batch.move(ready, last, count)
@@ -154,7 +154,7 @@ class Mover:
                         " moved = %s + moved WHERE source = %s AND table_name = %s",
                         last, batch.moved, self.source.name, move.table,
                     )  # fmt: skip
-                self.progress(move, ready.count)
+                self.progress(move, len(ready.rows))
         with self.connection.transaction():
             if again:  # rejected once, and no longer in the source
                 self.execute(

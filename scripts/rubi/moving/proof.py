@@ -18,11 +18,10 @@ from typing import BinaryIO
 import psycopg
 from psycopg import sql
 
-from rubi.moving import sqlite_lines
 from rubi.moving.checksums import NUMBERS, SourceSide, measured
 from rubi.moving.mapping import Move
 from rubi.moving.sources import START, Base, Source
-from rubi.moving.staged_batches import Prepared, Quick, copy_text, made_ready, one_thread
+from rubi.moving.staged_batches import Prepared, copy_text, made_ready, one_thread
 
 
 @dataclass(frozen=True)
@@ -64,15 +63,11 @@ def read_source(
     """
     side = SourceSide(move)
     low = 0
-    with closing(made_ready(source, move, START, fresh=keys is None, proving=True)) as batches:
+    with closing(made_ready(source, move, START)) as batches:
         for batch in batches:
             high = bisect.bisect_right(rejected, batch.last)
             out, low = set(rejected[low:high]), high
-            progress(batch.count)
-            if batch.quick and not out:
-                side.hash += batch.hash
-                sqlite_lines.add_measures(move, side, batch.measures)
-                continue
+            progress(len(batch.rows))
             fields = add_batch(side, batch, out)
             if keys and fields[0]:
                 places = [move.place(name) for name in move.key]
@@ -81,11 +76,9 @@ def read_source(
     return side
 
 
-def add_batch(side: SourceSide, batch: Prepared | Quick, out: set[int]) -> list[list]:
+def add_batch(side: SourceSide, batch: Prepared, out: set[int]) -> list[list]:
     """Add a batch without the rows numbered so, and without rows that can't be converted: such rows
     came into the source after the move. Answers the values added, by column."""
-    if batch.quick:
-        batch = batch.careful()
     out |= {batch.rows[index][0] for index in batch.bad}
     if not out:
         side.add(batch.fields, batch.texts if batch.plain else None)

@@ -8,10 +8,9 @@ from dataclasses import dataclass
 import psycopg
 from psycopg import sql
 
-from rubi.moving import sqlite_lines
 from rubi.moving.mapping import NAMED_BY, PARENTS, Move
 from rubi.moving.sources import START, Rows
-from rubi.moving.staged_batches import Prepared, Quick, copy_text, joined
+from rubi.moving.staged_batches import Prepared, copy_text, joined
 
 Reject = tuple[int, str, str]  # number of the row, rule, detail
 
@@ -73,16 +72,8 @@ class Batch:
             ).rowcount
         )  # fmt: skip
 
-    def move(self, ready: Prepared | Quick, last: int, count: Count) -> None:
+    def move(self, ready: Prepared, last: int, count: Count) -> None:
         """Move a batch; last is the number of the row before it."""
-        if isinstance(ready, Quick):
-            if self.copy(ready.text):
-                sqlite_lines.note_times(self.move_, ready.count)
-                self.moved = ready.count
-                count.read += ready.count
-                count.moved += ready.count
-                return
-            ready = ready.careful()
         rows, fields, bad = ready.rows, ready.fields, ready.bad
         before = set()
         if self.again:
@@ -115,7 +106,7 @@ class Batch:
         count.there += there
         count.rejected += len(rejects)
 
-    def copy(self, text: str | bytes) -> bool:
+    def copy(self, text: str) -> bool:
         """Copy all rows in one step into the table; answers False when a row breaks a rule."""
         query = sql.SQL("COPY {} ({}) FROM STDIN").format(self.table, self.names)
         try:
