@@ -297,7 +297,7 @@ def test_archive_that_holds_no_bars_is_refused(
     path = tmp_path / "A_M1.zip"
     make(path)
     done = bars.script(market, load_bars, path, "--clock", "UTC")
-    assert (done.returncode, said in done.stderr, stored(market)) == (1, True, [])
+    assert (done.returncode, said in done.stderr, stored(market)) == (1, True, []), done
 
 
 @pytest.mark.parametrize(

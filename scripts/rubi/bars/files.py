@@ -147,7 +147,8 @@ class BarFile:
         """The file's text as UTF-8 without byte order mark, unpacked and decoded."""
         stream: BinaryIO
         if self.member:
-            stream = io.BufferedReader(Member(self.path, self.member))
+            with zipfile.ZipFile(self.path) as archive:  # stays open until the stream is closed
+                stream = archive.open(self.member)
         else:
             stream = self.path.open("rb")
         if stream.peek(2)[:2] == b"\x1f\x8b":
@@ -199,30 +200,6 @@ class BarFile:
                     yield number, line.decode("utf-8", "replace")
 
 
-class Member(io.RawIOBase):
-    """A member of a zip that closes the zip with itself."""
-
-    def __init__(self, path: Path, name: str) -> None:
-        self.archive = zipfile.ZipFile(path)
-        self.stream = self.archive.open(name)
-
-    def readable(self) -> bool:
-        """Whether the member can be read: yes."""
-        return True
-
-    def readinto(self, buffer: bytearray) -> int:
-        """The next bytes."""
-        data = self.stream.read(len(buffer))
-        buffer[: len(data)] = data
-        return len(data)
-
-    def close(self) -> None:
-        """Close the archive too."""
-        self.stream.close()
-        self.archive.close()
-        super().close()
-
-
 class Recoded(io.RawIOBase):
     """A stream in UTF-16 read as UTF-8."""
 
@@ -256,7 +233,7 @@ def members(path: Path) -> list[str]:
     if unpacked > min(MOST_TIMES * max(path.stat().st_size, BLOCK), MOST_UNPACKED):
         raise Failure(
             f"{path}: unpacks to {unpacked >> 20:,} MB, more than {MOST_TIMES} times its size or"
-            f" {MOST_UNPACKED >> 30} GB; unpack the file yourself when this size is right"
+            f" {MOST_UNPACKED >> 30} GB; unpack it first where this size is right"
         )
     names = [e.filename for e in held if "__MACOSX/" not in e.filename]
     for ends in ((".csv", ".csv.gz", ".tsv"), (".txt", ".txt.gz", ".prn")):
