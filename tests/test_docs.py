@@ -16,7 +16,7 @@ ERRORS = (ROOT / "docs/reference/errors.md").read_text()
 
 def test_errors_page_lists_exactly_what_the_sql_raises() -> None:
     text = "\n".join(file.text for file in sqlfiles.read_files())
-    for path in ("deploy/lock.sql", "scripts/rubi/deploying/bundling.py"):
+    for path in ("deploy/lock.sql", "scripts/rubi/deploying/bundling.sql"):
         text += (ROOT / path).read_text()
     raised = set(re.findall(r"ERRCODE = '(RB\w{3})'", text))
     listed = re.findall(r"^\| (RB\w{3}) \|", ERRORS, flags=re.MULTILINE)

@@ -9,18 +9,11 @@ from psycopg import sql
 
 from rubi.backups import measuring
 from rubi.cli import Failure
+from rubi.queries import queries
 
+SQL = queries(__file__)
 HISTORY = "deploy.history"  # each database has its own
 OPTIONS = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c timezone=UTC"
-REFERENCES = """
-SELECT conrelid, confrelid FROM pg_constraint
-WHERE contype = 'f' AND conrelid <> confrelid
-    AND conrelid = ANY (%(tables)s::oid[]) AND confrelid = ANY (%(tables)s::oid[])
-"""
-COLUMNS = """
-SELECT attname FROM pg_attribute
-WHERE attrelid = %s AND attnum > 0 AND NOT attisdropped AND attgenerated = '' ORDER BY attnum
-"""
 
 
 def ordered(connection: psycopg.Connection) -> list[tuple[int, sql.Identifier]]:
@@ -32,7 +25,7 @@ def ordered(connection: psycopg.Connection) -> list[tuple[int, sql.Identifier]]:
     ]
     oids = [oid for oid, *_ in found]
     sorter: TopologicalSorter[int] = TopologicalSorter({oid: () for oid in oids})
-    for child, parent in connection.execute(REFERENCES, {"tables": oids}):
+    for child, parent in connection.execute(SQL.REFERENCES, {"tables": oids}):
         sorter.add(child, parent)
     try:
         place = {oid: number for number, oid in enumerate(sorter.static_order())}
@@ -46,13 +39,7 @@ def fill(
     old: psycopg.Connection, new: psycopg.Connection, tables: list[tuple[int, sql.Identifier]]
 ) -> None:
     """Empty the tables, copy the rows without the triggers, set the sequences."""
-    hypertables = {
-        oid
-        for (oid,) in new.execute(
-            "SELECT format('%I.%I', hypertable_schema, hypertable_name)::regclass::oid"
-            " FROM timescaledb_information.hypertables"
-        )
-    }
+    hypertables = {oid for (oid,) in new.execute(SQL.HYPERTABLES)}
     plain = [table for oid, table in tables if oid not in hypertables]
     for table in plain:  # hypertables refuse this; rows that their triggers write are removed again
         new.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(table))
@@ -60,7 +47,7 @@ def fill(
     new.execute(empty.format(sql.SQL(", ").join(table for _, table in tables)))
     for oid, table in tables:
         columns = sql.SQL(", ").join(
-            sql.Identifier(name) for (name,) in new.execute(COLUMNS, [oid])
+            sql.Identifier(name) for (name,) in new.execute(SQL.COLUMNS, {"table": oid})
         )
         if oid not in hypertables:
             new.execute(sql.SQL("DELETE FROM {}").format(table))

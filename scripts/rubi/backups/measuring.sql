@@ -74,3 +74,12 @@ INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 INNER JOIN pg_attribute AS a ON c.oid = a.attrelid AND d.refobjsubid = a.attnum
 WHERE d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
 ORDER BY 1;
+
+-- LEFT_OUT: TimescaleDB's own log, which before 2.12 only a superuser reads: of no use elsewhere
+SELECT format('%I.%I', n.nspname, c.relname)
+FROM pg_class AS c
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE
+    n.nspname = '_timescaledb_internal'
+    AND c.relname = 'job_errors'
+    AND NOT has_table_privilege(c.oid, 'SELECT');

@@ -23,14 +23,6 @@ from rubi.cli import Failure, console, step
 from rubi.servers import pgtools
 
 LOCK = 0x52554249_62616B  # "RUBI" "bak": one backup of a database at a time, from any machine
-# TimescaleDB's own log, which before 2.12 only a superuser reads: of no use in another database
-LEFT_OUT = """
-SELECT format('%I.%I', n.nspname, c.relname)
-FROM pg_class AS c
-INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-WHERE n.nspname = '_timescaledb_internal' AND c.relname = 'job_errors'
-    AND NOT has_table_privilege(c.oid, 'SELECT')
-"""
 OPTIONS = "-c idle_in_transaction_session_timeout=0 -c client_min_messages=warning"
 
 
@@ -74,7 +66,7 @@ def take(
         work.mkdir(mode=0o700)
         try:
             dump, plain = work / f"{name}.dump", work / f"{name}.sql.gz"
-            left_out = [table for (table,) in connection.execute(LEFT_OUT)]
+            left_out = [table for (table,) in connection.execute(measuring.SQL.LEFT_OUT)]
             with step("dump") as notes:
                 write_dump(programs, dump, f"--snapshot={exported}", compress, left_out, env)
                 notes.append(f"{dump.stat().st_size:,} bytes")

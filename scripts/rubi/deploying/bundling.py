@@ -2,39 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from rubi import ROOT
 from rubi.deploying.sqlfiles import File
 
 LOCK = ROOT / "deploy/lock.sql"
-
-GUARD = """DO $guard$
-DECLARE
-    v_other text;
-BEGIN
-    IF to_regclass('deploy.history') IS NOT NULL THEN
-        SELECT string_agg(f.path, ', ' ORDER BY f.path) INTO v_other
-        FROM (
-            VALUES
-%(rows)s
-        ) AS f (path, was, becomes)
-        WHERE coalesce((
-            SELECT h.sha256 FROM deploy.history AS h
-            WHERE h.path = f.path
-            ORDER BY h.id DESC
-            LIMIT 1
-        ), '') NOT IN (f.was, f.becomes);
-    ELSIF %(history)s THEN
-        v_other := 'deploy.history is missing';
-    END IF;
-    IF v_other IS NOT NULL THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'RB003',
-            MESSAGE = format('this script was written for another state: %%s', v_other),
-            HINT = 'Write the bundle again from this database.';
-    END IF;
-END
-$guard$;
-"""
+GUARD = Path(__file__).with_suffix(".sql")
 
 
 def literal(text: str) -> str:
@@ -92,4 +66,7 @@ def guard(files: list[File], before: dict[str, str]) -> str:
         f" {literal(before.get(file.path, ''))}, {literal(file.sha256)})"
         for file in files
     )
-    return GUARD % {"rows": rows, "history": "TRUE" if before else "FALSE"}
+    return GUARD.read_text(encoding="utf-8") % {
+        "rows": rows,
+        "history": "TRUE" if before else "FALSE",
+    }

@@ -141,11 +141,7 @@ def read_candles(
 def proof_notes(connection: psycopg.Connection) -> list[Note]:
     """Whether figures that are kept twice agree, by monitoring.proofs."""
     # asked first: a refusal would be an ERROR in the server's log with each report
-    may_read = connection.execute(
-        "SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')"
-        " FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace"
-        " WHERE n.nspname = 'monitoring' AND c.relname = 'proofs'"
-    ).fetchone()
+    may_read = connection.execute(SQL.MAY_READ_PROOFS).fetchone()
     if may_read != (True,):
         return [Note("open", "Proofs", "This login may not read them; rubi_monitor may.")]
     try:
@@ -170,26 +166,14 @@ def gap_note(connection: psycopg.Connection, candles: Candles) -> Note:
     if candles.stored_timeframe in ("W1", "MN1"):
         return Note("open", title, "Gaps are found in bars of M1 to D1.")
     # asked first, as for the proofs
-    has_sessions = connection.execute(
-        "SELECT FROM public.market_sessions WHERE calendar = coalesce("
-        "(SELECT calendar FROM public.market_calendars WHERE symbol = %s), 'forex') LIMIT 1",
-        [candles.bar_symbol],
-    ).rowcount
-    if not has_sessions:
+    (sessions,) = connection.execute(SQL.SESSIONS, {"symbol": candles.bar_symbol}).fetchone()
+    if not sessions:
         return Note("open", title, "Gaps are unknown: its calendar has no sessions.")
     gaps, missing, longest = connection.execute(
-        "SELECT count(*), coalesce(sum(missing_bars), 0), max(open_time)"
-        # a candle may begin before the series does: such a gap misses no bar
-        " FROM public.find_bar_gaps(%(symbol)s, %(frame)s, greatest(%(start)s,"
-        " (SELECT min(timestamp) FROM public.market_data"
-        " WHERE symbol = %(symbol)s AND timeframe = %(frame)s)), %(end)s)",
-        {
-            "symbol": candles.bar_symbol,
-            "frame": candles.stored_timeframe,
-            "start": start,
-            "end": end,
-        },
-    ).fetchone()
+        SQL.GAPS,
+        {"symbol": candles.bar_symbol, "frame": candles.stored_timeframe, "start": start,
+         "end": end},
+    ).fetchone()  # fmt: skip
     if not gaps:
         return Note("good", title, f"No gap from {start:%Y-%m-%d} to {end:%Y-%m-%d}.")
     return Note(

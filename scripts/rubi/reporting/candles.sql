@@ -45,3 +45,32 @@ WHERE o.user_id = %(user_id)s
     AND o.closed_at >= %(start)s AND o.closed_at < %(end)s
     AND (%(strategy_id)s::bigint IS NULL OR o.strategy_id = %(strategy_id)s)
     AND (%(account_id)s::bigint IS NULL OR o.account_id = %(account_id)s);
+
+-- MAY_READ_PROOFS: whether this login may
+SELECT has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT')
+FROM pg_class AS c
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE n.nspname = 'monitoring' AND c.relname = 'proofs';
+
+-- SESSIONS: whether the calendar of a symbol has any
+SELECT count(*)
+FROM public.market_sessions AS s
+WHERE s.calendar = coalesce(
+        (SELECT c.calendar FROM public.market_calendars AS c WHERE c.symbol = %(symbol)s), 'forex'
+    );
+
+-- GAPS: bars missing within a time; a candle may begin before the series does, where nothing is
+-- missing
+SELECT count(*), coalesce(sum(g.missing_bars), 0), max(g.open_time)
+FROM public.find_bar_gaps(
+    %(symbol)s, %(frame)s,
+    greatest(
+        %(start)s,
+        (
+            SELECT min(b.timestamp)
+            FROM public.market_data AS b
+            WHERE b.symbol = %(symbol)s AND b.timeframe = %(frame)s
+        )
+    ),
+    %(end)s
+) AS g;

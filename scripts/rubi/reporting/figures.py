@@ -76,43 +76,12 @@ def read_distribution(connection: psycopg.Connection, scope: Scope) -> list[Row]
     )
 
 
-def read_now(connection: psycopg.Connection, scope: Scope) -> tuple[list[Row], list[Row]]:
-    """Open positions and orders, and the accounts' distance from trouble."""
-    exposure = rows(
-        connection,
-        "SELECT currency, symbol, positions, long_volume, short_volume, net_volume, net_profit"
-        " FROM public.exposure_by_symbol WHERE user_id = %(user_id)s ORDER BY symbol, currency",
-        scope.parameters(),
-    )
-    risk = rows(
-        connection,
-        "SELECT account_number, broker, currency, as_of, balance, equity, margin_level, drawdown,"
-        " drawdown_percent, loss_against_equity, distance_to_margin_call, distance_to_stop_out"
-        " FROM public.account_risk WHERE user_id = %(user_id)s"
-        " AND (%(account_id)s::bigint IS NULL OR account_id = %(account_id)s)"
-        " ORDER BY account_number, account_id",
-        scope.parameters(),
-    )
-    return exposure, risk
-
-
 def read_metrics(
     connection: psycopg.Connection, scope: Scope, risk_free: Decimal
 ) -> tuple[Row, dict[str, str]]:
-    """The row of calculate_performance_metrics, and each column's meaning by its comment."""
-    metrics = rows(
-        connection,
-        "SELECT * FROM public.calculate_performance_metrics(p_user_id => %(user_id)s,"
-        " p_strategy_id => %(strategy_id)s, p_period_start => %(start)s, p_period_end => %(end)s,"
-        " p_risk_free => %(risk_free)s, p_account_id => %(account_id)s)",
-        scope.parameters(risk_free=risk_free),
-    )[0]
-    definitions = connection.execute(
-        "SELECT a.attname, col_description(a.attrelid, a.attnum) FROM pg_attribute AS a"
-        " WHERE a.attrelid = 'public.performance_metrics'::regclass AND a.attnum > 0"
-        " AND NOT a.attisdropped"
-    )
-    return metrics, dict(definitions.fetchall())
+    """The row of calculate_performance_metrics, and what each column means by its comment."""
+    metrics = rows(connection, SQL.METRICS, scope.parameters(risk_free=risk_free))[0]
+    return metrics, dict(connection.execute(SQL.DEFINITIONS).fetchall())
 
 
 def read(
@@ -130,7 +99,6 @@ def read(
         ).fetchone()[0]
     scope = Scope(**(vars(scope) | {"currency": main}))
     metrics, definitions = read_metrics(connection, scope, risk_free)
-    exposure, risk = read_now(connection, scope)
     return Report(
         scope=scope,
         made_at=connection.execute("SELECT now()").fetchone()[0],
@@ -140,8 +108,8 @@ def read(
         distribution=read_distribution(connection, scope),
         last_trades=rows(connection, of_trades(SQL.LAST_TRADES), scope.parameters(limit=last)),
         equity=rows(connection, SQL.EQUITY, scope.parameters()),
-        exposure=exposure,
-        risk=risk,
+        exposure=rows(connection, SQL.EXPOSURE, scope.parameters()),
+        risk=rows(connection, SQL.RISK, scope.parameters()),
         other_currencies=currencies[1:],
         **read_groups(connection, scope),
     )

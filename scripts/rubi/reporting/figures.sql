@@ -106,3 +106,30 @@ SELECT t.order_id, t.symbol, t.order_type, t.volume, o.open_price, o.close_price
 FROM (SELECT * FROM trades ORDER BY closed_at DESC, order_id DESC LIMIT %(limit)s) AS t
 INNER JOIN public.trading_orders AS o ON t.order_id = o.id
 ORDER BY t.closed_at DESC, t.order_id DESC;
+
+-- EXPOSURE: open positions
+SELECT e.currency, e.symbol, e.positions, e.long_volume, e.short_volume, e.net_volume, e.net_profit
+FROM public.exposure_by_symbol AS e
+WHERE e.user_id = %(user_id)s
+ORDER BY e.symbol, e.currency;
+
+-- RISK: the accounts' distance from trouble
+SELECT r.account_number, r.broker, r.currency, r.as_of, r.balance, r.equity, r.margin_level,
+    r.drawdown, r.drawdown_percent, r.loss_against_equity, r.distance_to_margin_call,
+    r.distance_to_stop_out
+FROM public.account_risk AS r
+WHERE r.user_id = %(user_id)s
+    AND (%(account_id)s::bigint IS NULL OR r.account_id = %(account_id)s)
+ORDER BY r.account_number, r.account_id;
+
+-- METRICS: all figures of the period
+SELECT *  -- noqa: AM04
+FROM public.calculate_performance_metrics(
+    p_user_id => %(user_id)s, p_strategy_id => %(strategy_id)s, p_period_start => %(start)s,
+    p_period_end => %(end)s, p_risk_free => %(risk_free)s, p_account_id => %(account_id)s
+);
+
+-- DEFINITIONS: what each figure means
+SELECT a.attname, col_description(a.attrelid, a.attnum)
+FROM pg_attribute AS a
+WHERE a.attrelid = 'public.performance_metrics'::regclass AND a.attnum > 0 AND NOT a.attisdropped;
