@@ -189,6 +189,7 @@ SET lock_timeout = '5s';
 
 -- functions: moving in
 \set file functions/2910_insert_staged.sql \ir deploy/apply.psql
+\set file functions/2911_stage_rows.sql \ir deploy/apply.psql
 \set file functions/2920_find_gateway_account.sql \ir deploy/apply.psql
 \set file functions/2921_advance_gateway_watermark.sql \ir deploy/apply.psql
 

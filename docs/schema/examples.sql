@@ -93,6 +93,17 @@ CREATE TEMPORARY TABLE staged AS
 SELECT 1::bigint AS n, 1::bigint AS source_row, 'x'::text AS email;
 SELECT * FROM migration.insert_staged('public.users', '{email}');
 
+-- example: migration.stage_rows
+SELECT migration.stage_rows('public.users', '{email}');
+-- example: migration.leave_moved_rows
+SELECT migration.stage_rows('public.users', '{email}');
+SELECT migration.leave_moved_rows('public.users', '{email}', 100, '{}');
+-- example: migration.leave_orphans
+SELECT migration.stage_rows('public.trading_signals', '{user_id}');
+SELECT * FROM migration.leave_orphans(
+    'sqlite:rubi_studio.db', 'trading_signals', 'user_id', 'users', 'user_id_fkey'
+);
+
 -- example: internal.set_timescale_policy
 SELECT feature, note FROM public.enable_timescale_policies('30 days', '1 year');
 

@@ -129,21 +129,11 @@ class Batch:
         hang on a rejected row; the rest goes in, or is rejected by name. Answers rejects, and rows
         that were
         there."""
+        table = f"public.{self.move_.table}"
         if not self.staging:
-            self.connection.execute("DROP TABLE IF EXISTS pg_temp.staged")
-            # types without the rules of their domains: the rules apply when the rows go in
-            columns = self.connection.execute(
-                "SELECT string_agg(format('%%I %%s', a.attname, format_type("
-                "coalesce(nullif(t.typbasetype, 0), t.oid),"
-                " CASE t.typtype WHEN 'd' THEN t.typtypmod ELSE a.atttypmod END)), ', ')"
-                " FROM pg_attribute AS a JOIN pg_type AS t ON t.oid = a.atttypid"
-                " WHERE a.attrelid = %s::regclass AND a.attname = ANY (%s)",
-                [self.target, self.columns],
-            ).fetchone()[0]
             self.connection.execute(
-                f"CREATE TEMPORARY TABLE staged (n bigint, source_row bigint, {columns})"
+                "SELECT migration.stage_rows(%s::regclass, %s)", [table, self.columns]
             )
-            self.connection.execute("CREATE UNIQUE INDEX staged_n ON pg_temp.staged (n)")
             self.staging = True
         self.connection.execute("TRUNCATE pg_temp.staged")
         places = list(map(str, range(1, len(numbers) + 1)))
@@ -151,48 +141,23 @@ class Batch:
         with self.connection.cursor() as cursor, cursor.copy(query) as copy:
             kinds = ["integer", "integer", *self.kinds]
             copy.write(copy_text([places, list(map(str, numbers)), *fields], kinds))
-        there = self.leave_what_is_there(before) if self.again else 0
-        rejects = self.leave_what_hangs_on_rejects()
+        there = 0
+        if self.again:
+            (there,) = self.connection.execute(
+                "SELECT migration.leave_moved_rows(%s::regclass, %s, %s, %s)",
+                [table, list(self.move_.key or ()), self.known, list(before)],
+            ).fetchone()
+        rejects: list[Reject] = []
+        for column, parent, rule in self.parents:
+            rejects += self.connection.execute(
+                "SELECT source_row, rule, detail FROM migration.leave_orphans(%s, %s, %s, %s, %s)",
+                [self.source, self.move_.table, column, parent, rule],
+            ).fetchall()
         rejects += self.connection.execute(
             "SELECT source_row, rule, detail FROM migration.insert_staged(%s::regclass, %s)",
-            [self.target, self.columns],
+            [table, self.columns],
         ).fetchall()
         return rejects, there
-
-    def leave_what_is_there(self, before: set[int]) -> int:
-        """Rows that an earlier run read and did not reject: the ones still here."""
-        key = self.move_.key
-        same = (
-            sql.SQL("EXISTS (SELECT FROM {} AS t WHERE {})").format(
-                self.table,
-                sql.SQL(" AND ").join(
-                    sql.SQL("t.{0} = s.{0}").format(sql.Identifier(name)) for name in key
-                ),
-            )
-            if key
-            else sql.SQL("TRUE")  # no column names the row: the earlier move has to suffice
-        )
-        query = sql.SQL(
-            "DELETE FROM pg_temp.staged AS s WHERE s.source_row <= %s"
-            " AND s.source_row <> ALL (%s) AND {}"
-        ).format(same)
-        return self.connection.execute(query, [self.known, list(before)]).rowcount
-
-    def leave_what_hangs_on_rejects(self) -> list[Reject]:
-        """Rows that name a rejected row, even where somebody else's row has its number here."""
-        found = []
-        for column, parent, rule in self.parents:
-            query = sql.SQL(
-                "DELETE FROM pg_temp.staged AS s USING migration.rejects AS r"
-                " WHERE r.source = %s AND r.table_name = %s AND r.key = s.{}::text"
-                " RETURNING s.source_row"
-            ).format(sql.Identifier(column))
-            gone = {row[0] for row in self.connection.execute(query, [self.source, parent])}
-            found += [
-                (number, f"{self.move_.table}_{rule}", f"its row of {parent} was rejected")
-                for number in sorted(gone)
-            ]
-        return found
 
     def keep_rejects(self, rows: Rows, rejects: list[Reject]) -> None:
         """Note rejected rows."""
