@@ -16,7 +16,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_clock_readings (
     CONSTRAINT mt5_clock_readings_times_positive_check CHECK (times > 0),
     -- zones of the world lie between UTC-12 and UTC+14, in quarters of an hour
     CONSTRAINT mt5_clock_readings_minutes_of_a_zone_check CHECK (
-        minutes BETWEEN -720 AND 840 AND minutes % 15 = 0
+        minutes >= -720 AND minutes <= 840 AND minutes % 15 = 0
     )
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE public.mt5_clock_readings IS
