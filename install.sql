@@ -55,6 +55,7 @@ SET lock_timeout = '5s';
 \set file schema/0401_performance_failures.sql \ir deploy/apply.psql
 \set file schema/0410_balance_operations.sql \ir deploy/apply.psql
 \set file schema/0470_performance_types.sql \ir deploy/apply.psql
+\set file schema/0480_mt5_explanations.sql \ir deploy/apply.psql
 \set file schema/0490_currency_pairs.sql \ir deploy/apply.psql
 
 -- schema: tenants and audit
@@ -161,6 +162,7 @@ SET lock_timeout = '5s';
 \set file functions/2474_follow_performance_curves.sql \ir deploy/apply.psql
 \set file functions/2475_performance_figures.sql \ir deploy/apply.psql
 \set file functions/2476_measure_performance.sql \ir deploy/apply.psql
+\set file functions/2480_explain_archived_deals.sql \ir deploy/apply.psql
 \set file functions/2490_find_exchange_rate.sql \ir deploy/apply.psql
 
 -- functions: rules and risk
@@ -214,6 +216,8 @@ SET lock_timeout = '5s';
 \set file views/3440_results.sql \ir deploy/apply.psql
 \set file views/3450_curves.sql \ir deploy/apply.psql
 \set file views/3460_signals.sql \ir deploy/apply.psql
+\set file views/3480_account_ledger.sql \ir deploy/apply.psql
+\set file views/3481_mt5_reconciliations.sql \ir deploy/apply.psql
 \set file views/3490_converted_results.sql \ir deploy/apply.psql
 
 -- views: rules and risk
@@ -261,6 +265,9 @@ SET lock_timeout = '5s';
 -- triggers: MT5 ledger
 \set file triggers/4330_trading_deals.sql \ir deploy/apply.psql
 \set file triggers/4340_mt5_orders.sql \ir deploy/apply.psql
+
+-- triggers: results
+\set file triggers/4480_mt5_explanations.sql \ir deploy/apply.psql
 
 -- seed: trading
 \set file seed/5100_administrator.sql \ir deploy/apply.psql
@@ -327,6 +334,7 @@ SET lock_timeout = '5s';
 \set file grants/6450_curves.sql \ir deploy/apply.psql
 \set file grants/6460_signals.sql \ir deploy/apply.psql
 \set file grants/6470_measure_performance.sql \ir deploy/apply.psql
+\set file grants/6480_mt5_explanations.sql \ir deploy/apply.psql
 \set file grants/6490_currency.sql \ir deploy/apply.psql
 
 -- grants: rules and risk

@@ -3,7 +3,8 @@
 CALL deploy.become_owner();
 
 -- The earliest report has the balance before its first deal; older deals, which the API may bring
--- later, are taken from this balance, down to 0 when the history is whole.
+-- later, are taken from this balance, down to 0 when the history is whole. Of archived deals and
+-- the one that stands for them the report has those that were there when it was loaded.
 CREATE OR REPLACE FUNCTION internal.refresh_mt5_opening_balance(p_account_id bigint)
 RETURNS void
 LANGUAGE sql
@@ -21,9 +22,12 @@ AS $$
                 SELECT sum(d.profit + d.commission + d.swap + d.fee)
                 FROM public.trading_deals AS d
                 LEFT JOIN public.mt5_deal_types AS t ON d.type = t.code
+                LEFT JOIN public.mt5_explanations AS e
+                    ON d.account_id = e.account_id AND d.ticket = e.deal_ticket AND e.is_explained
                 WHERE d.account_id = p_account_id
                     AND d.time_msc < r.first_msc
                     AND coalesce(t.effect, 'balance') <> 'credit'
+                    AND CASE WHEN a.is_archived THEN d.gone_since IS NULL ELSE e.id IS NULL END
             ), 0) AS balance,
             (
                 SELECT min(d.executed_at)
@@ -31,6 +35,16 @@ AS $$
                 WHERE d.account_id = p_account_id
             ) AS first_at
         FROM public.mt5_reports AS r
+        CROSS JOIN LATERAL (
+            SELECT EXISTS (
+                SELECT FROM public.mt5_explanations AS e
+                INNER JOIN public.trading_deals AS d
+                    ON e.account_id = d.account_id AND e.deal_ticket = d.ticket
+                WHERE e.account_id = p_account_id
+                    AND e.is_explained
+                    AND d.stored_at <= r.loaded_at
+            ) AS is_archived
+        ) AS a
         WHERE r.account_id = p_account_id AND r.opening_balance IS NOT NULL
         ORDER BY r.first_msc, r.id
         LIMIT 1

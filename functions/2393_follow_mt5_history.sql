@@ -69,6 +69,7 @@ DECLARE
     END;
     v_returned numeric[];
     v_missing bigint[];
+    v_marked bigint;
 BEGIN
     IF p_from_msc IS NULL AND NOT EXISTS (
         SELECT FROM internal.mt5_missed AS m
@@ -123,9 +124,14 @@ BEGIN
             WHERE s.account_id = $1 AND s.ticket = g.ticket
         $mark$, c_table
     ) USING p_account_id, p_kind, v_missing, c_patience;
+    GET DIAGNOSTICS v_marked = ROW_COUNT;
+    IF p_kind = 'deals' AND v_marked > 0 THEN
+        PERFORM internal.explain_archived_deals(p_account_id);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION internal.follow_mt5_history(bigint, text, jsonb, bigint, bigint) IS
 'Sets gone_since of stored deals or orders within a window of the server''s clock that the terminal
-did not return, once a second reading 10 minutes later lacks them, too.';
+did not return, once a second reading 10 minutes later lacks them, too, and explains the deal that
+the broker left in their place.';
 REVOKE ALL ON FUNCTION internal.follow_mt5_history(bigint, text, jsonb, bigint, bigint) FROM public;

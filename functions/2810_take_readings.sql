@@ -26,6 +26,13 @@ BEGIN
         d.bytes
     FROM monitoring.database_size AS d
     ON CONFLICT (relation, taken_on) DO UPDATE SET bytes = excluded.bytes;
+    -- a picture of the account may be newer than the deal that its broker left for archived ones
+    PERFORM internal.explain_archived_deals(b.account_id)
+    FROM monitoring.balance_violations AS b
+    WHERE EXISTS (
+        SELECT FROM public.trading_deals AS d
+        WHERE d.account_id = b.account_id AND d.gone_since IS NOT NULL
+    );
     INSERT INTO monitoring.proof_readings (name, violations, listed_by)
     SELECT
         p.name,

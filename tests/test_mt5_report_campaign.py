@@ -133,6 +133,13 @@ def check_booking(
         assert positions <= truth[key], (drawn[1], key, positions, truth[key])
     assert outcome.without == sum(assigned[deal["ticket"]] is None for deal in trades)
     assert mt5.violations(connection) == {}
+    # the running balance is the column of the report, in its order
+    ledger = connection.execute(
+        "SELECT ticket, balance FROM account_ledger WHERE account_id = %s"
+        " ORDER BY time_msc, ticket",
+        [outcome.account],
+    ).fetchall()
+    assert ledger == [(deal["ticket"], deal["balance"]) for deal in history.deals]
     return len(trades), outcome.without
 
 

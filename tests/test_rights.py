@@ -41,6 +41,7 @@ WRITTEN_BY_API = {
     "public.market_ticks": "INSERT UPDATE DELETE",
     "public.mt5_account_states": "INSERT UPDATE DELETE",
     "public.mt5_accounts": "INSERT UPDATE DELETE",
+    "public.mt5_explanations": "INSERT UPDATE DELETE",
     "public.mt5_magic_strategies": "INSERT UPDATE DELETE",
     "public.mt5_order_sends": "INSERT UPDATE DELETE",
     "public.mt5_orders": "INSERT UPDATE DELETE",

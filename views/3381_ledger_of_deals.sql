@@ -235,7 +235,8 @@ COMMENT ON VIEW internal.orders_of_trips IS
 missing.';
 
 -- Deals that move the balance without a trade; fills of orders move the balance, too, and are
--- trades. Not security_invoker: the proofs read it for rubi_monitor, who may not read deals.
+-- trades. A deal that stands for archived ones moved nothing: their operations are here.
+-- Not security_invoker: the proofs read the view for rubi_monitor, who may not read deals.
 CREATE OR REPLACE VIEW internal.operations_of_deals AS
 SELECT
     d.ticket,
@@ -247,8 +248,11 @@ SELECT
 FROM public.trading_deals AS d
 INNER JOIN public.mt5_accounts AS a ON d.account_id = a.id
 LEFT JOIN public.mt5_deal_types AS t ON d.type = t.code
+LEFT JOIN public.mt5_explanations AS e
+    ON d.account_id = e.account_id AND d.ticket = e.deal_ticket AND e.is_explained
 WHERE
     d.type NOT IN (0, 1)
+    AND e.id IS NULL
     AND coalesce(t.effect, 'balance') = 'balance'
     AND d.profit + d.commission + d.swap + d.fee <> 0;
 

@@ -11,19 +11,33 @@ WITH moved AS (
     SELECT
         d.account_id,
         sum(d.profit + d.commission + d.swap + d.fee)
-        FILTER (WHERE coalesce(t.effect, 'balance') <> 'credit') AS money,
+        FILTER (WHERE coalesce(t.effect, 'balance') <> 'credit' AND e.id IS NULL) AS money,
         sum(d.profit + d.commission + d.swap + d.fee)
         FILTER (WHERE t.effect = 'credit') AS credit,
         max(d.executed_at) AS latest
     FROM public.trading_deals AS d
     LEFT JOIN public.mt5_deal_types AS t ON d.type = t.code
+    -- one that stands for archived deals, which are still here
+    LEFT JOIN public.mt5_explanations AS e
+        ON d.account_id = e.account_id AND d.ticket = e.deal_ticket AND e.is_explained
     GROUP BY d.account_id
+),
+
+explained AS (
+    SELECT
+        e.account_id,
+        sum(e.amount) AS money
+    FROM public.mt5_explanations AS e
+    WHERE e.is_explained
+    GROUP BY e.account_id
 )
 
 SELECT
     s.account_id,
     s.balance,
-    round(s.opening_balance + coalesce(m.money, 0), s.currency_digits) AS balance_by_deals,
+    round(
+        s.opening_balance + coalesce(m.money, 0) + coalesce(e.money, 0), s.currency_digits
+    ) AS balance_by_deals,
     s.credit,
     coalesce(m.credit, 0) AS credit_by_deals,
     s.taken_at,
@@ -31,22 +45,26 @@ SELECT
     CASE
         WHEN m.latest > s.taken_at THEN 'pending'
         WHEN
-            round(s.opening_balance + coalesce(m.money, 0), s.currency_digits)
-            = round(s.balance, s.currency_digits)
+            round(
+                s.opening_balance + coalesce(m.money, 0) + coalesce(e.money, 0), s.currency_digits
+            ) = round(s.balance, s.currency_digits)
             THEN 'holds'
         ELSE 'violated'
     END AS state
 FROM public.mt5_account_states AS s
 INNER JOIN moved AS m ON s.account_id = m.account_id
+LEFT JOIN explained AS e ON s.account_id = e.account_id
 WHERE s.balance IS NOT NULL;
 
 COMMENT ON VIEW monitoring.balance_states IS
-'Each account with deals: the balance MT5 gave against opening balance + deals, credit apart.';
+'Each account with deals: the balance MT5 gave against opening balance + deals + what
+mt5_explanations explains, credit apart.';
 COMMENT ON COLUMN monitoring.balance_states.account_id IS 'Trading account.';
 COMMENT ON COLUMN monitoring.balance_states.balance IS 'Balance as MT5 gave it.';
 COMMENT ON COLUMN monitoring.balance_states.balance_by_deals IS
-'Opening balance + profit + commission + swap + fee of all deals that move the balance, rounded to
-the digits of the currency.';
+'Opening balance + profit + commission + swap + fee of all deals that move the balance + amounts
+explained, rounded to the digits of the currency. A deal that stands for archived ones moves
+nothing.';
 COMMENT ON COLUMN monitoring.balance_states.credit IS 'Credit as MT5 gave it.';
 COMMENT ON COLUMN monitoring.balance_states.credit_by_deals IS 'Sum of deals that move the credit.';
 COMMENT ON COLUMN monitoring.balance_states.taken_at IS 'Time of the account''s state, UTC.';
@@ -67,7 +85,8 @@ FROM monitoring.balance_states AS b
 WHERE b.state = 'violated';
 
 COMMENT ON VIEW monitoring.balance_violations IS
-'Accounts whose balance is not the sum of their deals. No row when all is well.';
+'Accounts whose balance is not the sum of their deals and of what is explained;
+mt5_reconciliations has each gap. No row when all is well.';
 COMMENT ON COLUMN monitoring.balance_violations.account_id IS 'Trading account.';
 COMMENT ON COLUMN monitoring.balance_violations.balance IS 'Balance as MT5 gave it.';
 COMMENT ON COLUMN monitoring.balance_violations.balance_by_deals IS

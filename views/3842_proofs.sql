@@ -16,7 +16,8 @@ UNION ALL
 SELECT
     'balances' AS name,
     count(*) AS violations,
-    'accounts whose balance is not the opening balance plus their deals' AS meaning,
+    'accounts whose balance is not the opening balance plus their deals and what is explained'
+        AS meaning,
     'monitoring.balance_violations' AS listed_by
 FROM monitoring.balance_violations
 UNION ALL
