@@ -3,7 +3,8 @@
 CALL deploy.become_owner();
 
 -- The ends come from the key, one descent each, and are right after every deletion. The count is
--- kept. Not security_invoker: the log of changes is read by its owner only.
+-- kept.
+-- Not security_invoker: the log of changes is read by its owner only.
 CREATE OR REPLACE VIEW public.market_data_coverage AS
 WITH changes AS (
     SELECT
