@@ -1,7 +1,7 @@
 """Times what the MT5 gateway calls on a server of its own: deals, their repeat, open positions, and
 what a notification adds to an insert. Writes benchmarks/results/ingest_mt5.md and ingest_mt5.json.
 
-Times are of the wall as the client waits, its JSON made beforehand; processor time is that of the
+Times are of the wall as the client waits, its JSON made before; processor time is that of the
 server's process and changes less with what else the machine does.
 """
 
@@ -127,7 +127,7 @@ def report(result: dict) -> str:
         "# What the MT5 gateway calls",
         "",
         "Made by `benchmarks/ingest_mt5.py`, one connection over a local socket, JSON made"
-        " beforehand.",
+        " before.",
         "",
         pages.said(result["facts"]),
         "",

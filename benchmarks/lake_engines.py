@@ -258,7 +258,7 @@ def reads(server: Server) -> tuple[float, int]:
 
 @app.command()
 def shrink(folder: Folder, pg: Annotated[int, typer.Option()] = embedded.DEFAULT_MAJOR) -> None:
-    """Drop what the lake has but for December of a few; read the hypertable before and after."""
+    """Keep only December of a few series in the lake; read the hypertable before and after."""
     with running(pg, SETTINGS, folder / "server") as server, server.connect("lake") as connection:
         before = reads(server)
         with step("dropping archived months"):

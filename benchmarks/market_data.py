@@ -2,7 +2,7 @@
 
 The base is its market_data as it was specified: serial id, varchar and decimal(15,5), a primary key
 and a unique key that hold the time column, and its three single-column indexes. Ours is the
-deployed schema with all constraints and triggers, and stores spread and real volume besides.
+deployed schema with all constraints and triggers, and also stores spread and real volume.
 
 A month is timed in the database: what making its rows in the order of time takes there (EXPLAIN
 ANALYZE of the documented query without its clocks), ours and the base's in turn, read for the first

@@ -1,4 +1,5 @@
--- 2150_account_of_order.sql: an order of the API and its deals are one row, whoever comes first.
+-- 2150_account_of_order.sql: an order of the API and its deals are one row in either order of
+-- arrival.
 
 CALL deploy.become_owner();
 

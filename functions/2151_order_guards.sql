@@ -2,9 +2,9 @@
 
 CALL deploy.become_owner();
 
--- What would be a WHEN stands in the functions: PostgreSQL reads the text of a WHEN anew for each
--- statement, the longer the dearer. Who may put triggers on a table may correct its history: its
--- owner, as nobody else has been given that right.
+-- Conditions stand in the functions, not in a WHEN: PostgreSQL parses the text of a WHEN for each
+-- statement, the longer the dearer. A role that may put triggers on a table may correct its
+-- history: only its owner has that right.
 CREATE OR REPLACE FUNCTION internal.refuse_change_of_closed_order()
 RETURNS trigger
 LANGUAGE plpgsql

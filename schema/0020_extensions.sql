@@ -1,6 +1,6 @@
 -- 0020_extensions.sql: extensions the schema needs, and two that are welcome.
 -- Needs schema/0010_deploy.sql; on a server where only its administrator may create extensions,
---        timescaledb and pg_stat_statements created beforehand
+--        timescaledb and pg_stat_statements created before
 
 -- Extensions belong to the deploying role: rubi_owner has no right to create them.
 RESET ROLE;

@@ -18,7 +18,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_order_sends (
     requested_volume public.trading_price,
     filled_price public.trading_price,
     filled_volume public.trading_price,
-    symbol public.short_text, -- as it was sent, be it a symbol or not
+    symbol public.short_text, -- as it was sent, also when no symbol
     client_request_id text,
     request public.json_document NOT NULL,
     result public.json_document,

@@ -1,6 +1,6 @@
 """Whatever breaks: a clear message, a non-zero exit, and no earlier backup is lost.
 
-docs/guides/backups.md has these as a table; a test holds it equal to the names here.
+docs/reference/backup-faults.md has these as a table; a test holds it equal to the names here.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def restored(server: Address, new_database: Callable[[], str]) -> Iterator[Run]:
 def test_disk_full_during_the_dump(
     source: psycopg.Connection, server: Address, earlier: Path, tmp_path: Path
 ) -> None:
-    """In a file system of 2 MB, which the earlier backup fills but for a part of a dump."""
+    """In a file system of 2 MB, where the earlier backup leaves room for a part of a dump."""
     small = tmp_path / "small"
     small.mkdir()
     size = sum(path.stat().st_size for path in earlier.iterdir()) + 500_000
@@ -336,7 +336,7 @@ def test_stopped_by_a_signal(
 def test_run_that_can_not_be_recorded(
     source: psycopg.Connection, earlier: Path, back_up: Run
 ) -> None:
-    """Whoever watches the table would not know of it; the backup itself stays."""
+    """Monitoring would not know of an unrecorded run; the backup itself stays."""
     source.execute("REVOKE INSERT ON monitoring.backup_runs FROM rubi_backup")
     try:
         refused(back_up(), "the run could not be recorded: permission denied")
@@ -346,7 +346,7 @@ def test_run_that_can_not_be_recorded(
 
 
 def test_page_has_a_row_for_each_fault() -> None:
-    page = (ROOT / "docs/guides/backups.md").read_text()
+    page = (ROOT / "docs/reference/backup-faults.md").read_text()
     listed = re.findall(r"^\| .* \| `(test_\w+)` \|$", page, flags=re.MULTILINE)
     here = [name for name in globals() if name.startswith("test_") and "page_has" not in name]
     assert listed == here

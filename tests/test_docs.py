@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from fnmatch import fnmatch
+from pathlib import Path
 
 import psycopg
+import pytest
 import yaml
 
 from rubi import ROOT
@@ -47,10 +50,102 @@ def test_readme_names_every_folder() -> None:
         assert f"[{folder}/]({folder}/)" in readme, folder
 
 
-def test_links_between_pages_lead_somewhere() -> None:
-    for page in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
-        for target in re.findall(r"\]\(([^)#:]+?)(?:#[^)]*)?\)", page.read_text()):
-            assert (page.parent / target).exists(), f"{page.name}: {target}"
+PAGES = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]
+
+
+def anchors(page: Path) -> set[str]:
+    """Targets of links into a page, as GitHub makes them of headings."""
+    headings = re.findall(
+        r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S), re.M
+    )
+    plain = (
+        re.sub(r"\[([^]]*)\]\([^)]*\)", r"\1", heading).replace("`", "") for heading in headings
+    )
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in plain}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_links_lead_to_pages_and_headings(page: Path) -> None:
+    links = re.findall(r"\]\(([^)#:\s]*)(?:#([^)\s]*))?\)", page.read_text())
+    targets = [((page.parent / path).resolve() if path else page, anchor) for path, anchor in links]
+    assert [str(target) for target, _ in targets if not target.exists()] == []
+    assert [
+        (target.name, anchor)
+        for target, anchor in targets
+        if anchor and anchor not in anchors(target)
+    ] == []
+
+
+@pytest.mark.parametrize(
+    "page",
+    [page for page in PAGES if page.parent.name in ("guides", "reference", "measured")],
+    ids=lambda page: page.name,
+)
+def test_start_leads_to_the_page(page: Path) -> None:
+    assert f"({page.relative_to(ROOT / 'docs')})" in (ROOT / "docs/start.md").read_text()
+
+
+def test_measured_pages_name_their_command_and_date() -> None:
+    for page in (ROOT / "docs/measured").glob("*.md"):
+        text = page.read_text()
+        assert re.search(r"(benchmarks|scripts)/\w+\.(py|sh)", text), page.name
+        assert re.search(r"20\d\d|with its date", text), page.name
+
+
+def test_glossary_is_sorted_and_each_term_is_used_elsewhere() -> None:
+    terms = re.findall(
+        r"^\| ([\w ]+) \| ", (ROOT / "docs/reference/glossary.md").read_text(), re.M
+    )[1:]
+    assert terms == sorted(terms)
+    text = "\n".join(page.read_text() for page in PAGES if page.name != "glossary.md").replace(
+        "_", " "
+    )
+    assert [term for term in terms if not re.search(rf"\b{term}s?\b", text, re.I)] == []
+
+
+ARCHAIC = re.compile(
+    r"\b(anew|afresh|alike|besides|beforehand|but for|hence|lest|thereby|thereof|thus|whence|whilst"
+    r"|whoever|whomever|be it)\b",
+    re.I,
+)
+# licences of others, the texts of the MT5 terminal, words of this very test
+FOREIGN = {"echarts-LICENSE", "echarts-NOTICE", "echarts.min.js", "test_docs.py", "schema.txt"}
+
+
+def test_no_file_uses_archaic_words() -> None:
+    found = [
+        f"{path.relative_to(ROOT)}:{number}: {line.strip()}"
+        for path in text_files()
+        if path.name not in FOREIGN
+        for number, line in enumerate(path.read_text().splitlines(), 1)
+        if ARCHAIC.search(line)
+    ]
+    assert found == [], "\n".join(found)
+
+
+def text_files() -> Iterator[Path]:
+    """Files that people write: pages, SQL, Python, shell."""
+    for folder in (
+        "",
+        "docs",
+        "schema",
+        "indexes",
+        "functions",
+        "views",
+        "triggers",
+        "seed",
+        "grants",
+        "deploy",
+        "lake",
+        "operations",
+        "scripts",
+        "tests",
+        "benchmarks",
+    ):
+        pattern = "*" if folder == "" else "**/*"
+        for path in (ROOT / folder).glob(pattern):
+            if path.suffix in (".md", ".sql", ".py", ".sh", ".yml", ".yaml", ".ini", ".conf"):
+                yield path
 
 
 def test_workflow_runs_the_tests_on_both_majors() -> None:

@@ -113,7 +113,7 @@ def test_table_lies_in_at_most_six_files(table: str) -> None:
 
 
 def test_functions_are_made_in_functions_alone() -> None:
-    """But for those that the deployment itself needs before any other file, and what a value must
+    """Except for those that the deployment itself needs before any file, and what a value must
     be: a rule that changed would not look at the rows that are there."""
     elsewhere = {
         file.path

@@ -231,7 +231,7 @@ def test_numbers_of_numpy_become_plain(gate: Gate) -> None:
 
 
 def test_every_call_is_positional(gate: Gate, monkeypatch: pytest.MonkeyPatch) -> None:
-    """As the package takes them: names are refused but for filters."""
+    """As the package takes them: names are refused, except for filters."""
     terminal = Terminal.new()
     seen: list[tuple[str, set[str]]] = []
     ask: Callable = Terminal.__getattribute__

@@ -1,4 +1,4 @@
-"""Trips, orders and balance operations follow the deals, whoever writes them."""
+"""Trips, orders and balance operations follow the deals of every writer."""
 
 from __future__ import annotations
 

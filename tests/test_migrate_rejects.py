@@ -318,7 +318,7 @@ def large(tmp_path: Path) -> Path:
 
 
 def everything(db: psycopg.Connection) -> dict[str, object]:
-    """What a move leaves, but for numbers and times that differ between two runs."""
+    """Traces of a move, except for numbers and times that differ between two runs."""
     found = {}
     for table in moving.truth():
         drop = "'account_id', 'updated_at'" if table == "mt5_sessions" else "'account_id'"

@@ -105,8 +105,8 @@ def check_reading(drawn: Drawn) -> Report:
     return report
 
 
-def alike(deal: dict[str, Any]) -> tuple[Any, ...]:
-    """What tells deals apart but for their tickets: such twins are worth the same anywhere."""
+def twin_key(deal: dict[str, Any]) -> tuple[Any, ...]:
+    """All fields of a deal except its ticket: twins are worth the same anywhere."""
     names = ("time", "symbol", "type", "volume", "price", "profit", "swap", "commission")
     return tuple(deal[name] for name in names)
 
@@ -126,9 +126,9 @@ def check_booking(
     given: dict[tuple[Any, ...], Counter[int]] = {}
     truth: dict[tuple[Any, ...], Counter[int]] = {}
     for deal in trades:
-        truth.setdefault(alike(deal), Counter())[deal["truth"]] += 1
+        truth.setdefault(twin_key(deal), Counter())[deal["truth"]] += 1
         if assigned[deal["ticket"]] is not None:
-            given.setdefault(alike(deal), Counter())[assigned[deal["ticket"]]] += 1
+            given.setdefault(twin_key(deal), Counter())[assigned[deal["ticket"]]] += 1
     for key, positions in given.items():
         assert positions <= truth[key], (drawn[1], key, positions, truth[key])
     assert outcome.without == sum(assigned[deal["ticket"]] is None for deal in trades)

@@ -1,4 +1,4 @@
-"""One order, whoever of the API and the gateway comes first: every interleaving of their steps."""
+"""One order in every interleaving of the steps of the API and the gateway."""
 
 from __future__ import annotations
 

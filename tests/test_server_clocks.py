@@ -84,7 +84,7 @@ def test_python_cuts_every_clock_as_sql_does(db: psycopg.Connection) -> None:
         except Failure:
             with pytest.raises(errors.CheckViolation):
                 db.execute("SELECT %s::server_clock", [clock])
-    # but for the two spellings Etc/GMT0 and Etc/GMT±0 and hours behind Etc/GMT±n all are taken
+    # all are taken except the two spellings Etc/GMT0 and Etc/GMT±0 and hours behind Etc/GMT±n
     assert len(taken) > 3 * 400
     cut = db.execute(
         "SELECT c.clock, clock_zone(c.clock), date_part('hour', clock_shift(c.clock))"

@@ -316,7 +316,7 @@ def answers(two: Two, statement: str, guesses: list[object]) -> set[tuple]:
 
 
 def test_error_does_not_tell_whether_a_signal_exists(two: Two) -> None:
-    """Their signal, which has an order, and one that does not exist answer alike."""
+    """Their signal, which has an order, and a missing one give the same answer."""
     statement = (
         "INSERT INTO trading_orders (user_id, signal_id, symbol, order_type, volume)"
         " VALUES (%(my_user)s, %(guess)s, 'X', 'BUY', 1)"

@@ -33,7 +33,7 @@ TOO_LATE = ["a minute after a day", "2099-01-01", "200000-01-01", "infinity"]
 
 
 def moment(at: str) -> str:
-    """What stands for itself, but for times that follow the clock."""
+    """Values that stand for themselves, except for times that follow the clock."""
     ahead = {"a minute after a day": 1441, "an hour before a day": 1380}.get(at)
     return str(datetime.now(UTC) + timedelta(minutes=ahead)) if ahead else at
 

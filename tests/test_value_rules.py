@@ -89,7 +89,7 @@ def test_no_rule_asks_the_locale(catalog: psycopg.Connection) -> None:
 @pytest.mark.parametrize(
     ("names", "rule", "but"),
     [
-        # a log of what was asked for, be it right or wrong
+        # a log of all requests, right or wrong
         (["symbol", "canonical_symbol"], r"is_trimmed\(|::symbol_name", {"mt5_order_sends.symbol"}),
         (["timeframe", "from_timeframe"], r"is_timeframe\(|::timeframe", set()),
     ],

@@ -23,7 +23,7 @@ BARS = (
 
 @pytest.fixture
 def monitor(connect_as: Connect) -> psycopg.Connection:
-    """Whoever looks and reads; it may write its readings only."""
+    """The role that takes readings, and may write nothing else."""
     connection = connect_as("rubi_monitor")
     connection.execute("SET default_transaction_read_only = off")
     return connection

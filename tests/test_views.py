@@ -47,7 +47,7 @@ def test_stats_have_one_row_a_user(rolled_back: psycopg.Connection) -> None:
     counted = rolled_back.execute(
         "SELECT count(*), count(DISTINCT user_id) FROM user_trading_stats"
     ).fetchone()
-    assert counted == (4, 4)  # the administrator besides
+    assert counted == (4, 4)  # with the administrator
 
 
 def test_open_positions_show_active_sessions_only(rolled_back: psycopg.Connection) -> None:

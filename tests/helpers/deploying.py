@@ -102,7 +102,7 @@ def execute(server: Address, statement: str) -> None:
 
 
 def left(server: Address, dbname: str) -> tuple[dict, list]:
-    """The catalog, and the history but for the tool's name, as a superuser sees them."""
+    """The catalog, and the history without the tool's name, as a superuser sees them."""
     with psycopg.connect(server.dsn(dbname)) as connection:
         history = connection.execute(
             "SELECT path, kind, sha256, body, applied_by FROM deploy.history ORDER BY id"

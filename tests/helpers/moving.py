@@ -195,7 +195,7 @@ def stored(db: psycopg.Connection, table: str, names: list[str]) -> list[dict[st
 
 
 def same(db: psycopg.Connection, expected: dict[str, list[dict[str, Any]]]) -> None:
-    """The database holds exactly these rows, but for our own administrator."""
+    """The database holds exactly these rows, and our own administrator."""
     db.execute("SET timezone = 'UTC'")
     for table, rows in expected.items():
         names = list(dict.fromkeys(name for row in rows for name in row)) or ["id"]

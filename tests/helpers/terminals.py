@@ -31,5 +31,5 @@ def pend(terminal: Terminal, kind: int, price: float, **more: Any) -> Any:
 
 
 def trades(terminal: Terminal) -> list[Any]:
-    """Deals but for the deposit's."""
+    """Deals except for the deposit's."""
     return [deal for deal in terminal.history_deals_get(*EVER) if deal.symbol]
