@@ -230,6 +230,9 @@ def test_cancelled_deal_keeps_its_place_and_loses_its_money() -> None:
     terminal.step("cancel_deal", trades(terminal)[-1].ticket)
     assert (trades(terminal)[-1].type, trades(terminal)[-1].profit) == (14, 0.0)
     assert terminal.account_info().balance == 10000.0
+    assert [(p.identifier, p.volume) for p in terminal.positions_get()] == [(ticket, 1.0)]
+    terminal.step("cancel_deal", trades(terminal)[0].ticket)
+    assert not terminal.positions_get()
 
 
 def test_archive_takes_old_closed_history_and_leaves_the_balance() -> None:

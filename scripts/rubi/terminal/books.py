@@ -107,19 +107,46 @@ class Books:
         """The broker takes a deal back: another type, its result becomes zero.
 
         The reference names a balance operation beside it; with both, the money would be taken
-        twice, so the stand-in has none. A position that only this deal opened goes.
+        twice, so the stand-in has none. Of positions it says nothing: volumes are kept as deals
+        tell them, so that one goes that only this deal opened, and one that it closed is open.
         """
         old = self.deals[ticket]
         self._move(old, -1)
         kind = mt5.DEAL_TYPE_SELL_CANCELED if old.type else mt5.DEAL_TYPE_BUY_CANCELED
         new = old._replace(type=kind, profit=0.0, commission=0.0, swap=0.0, fee=0.0)
         self.deals[ticket] = new
-        if old.entry == mt5.DEAL_ENTRY_IN and not any(
-            deal.position_id == old.position_id and deal.ticket != ticket
-            for deal in self.deals.values()
-        ):
+        if old.entry == mt5.DEAL_ENTRY_OUT:
+            self._reopen(old)
+        elif self._opening(old.position_id) is None:
             self.positions.pop(old.position_id, None)
         return new
+
+    def _opening(self, identifier: int) -> TradeDeal | None:
+        """The first deal that opened a position and was not taken back."""
+        trades = (mt5.DEAL_TYPE_BUY, mt5.DEAL_TYPE_SELL)
+        return next(
+            (
+                deal
+                for deal in (self.archived | self.deals).values()
+                if deal.position_id == identifier
+                and deal.entry == mt5.DEAL_ENTRY_IN
+                and deal.type in trades
+            ),
+            None,
+        )
+
+    def _reopen(self, closing: TradeDeal) -> None:
+        """What a deal closed is open again; a position that was gone, at its first price."""
+        identifier = closing.position_id
+        if held := self.positions.get(identifier):
+            more = lots(held.volume + closing.volume)
+            self.positions[identifier] = held._replace(volume=more)
+        elif deal := self._opening(identifier):
+            self.positions[identifier] = TradePosition(
+                identifier, deal.time, deal.time_msc, deal.time, deal.time_msc, deal.type,
+                deal.magic, identifier, deal.reason, closing.volume, deal.price, 0.0, 0.0,
+                deal.price, 0.0, 0.0, deal.symbol, deal.comment, "",
+            )  # fmt: skip
 
     def archive(self, before_msc: int, correction: bool = True) -> list[TradeDeal]:
         """The broker drops old history of positions that are closed; a correction of 0.00 stays."""

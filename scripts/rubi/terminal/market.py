@@ -40,10 +40,13 @@ class Clock:
         if self.stopped_at:
             self.stopped_at += timedelta(seconds=seconds)
 
+    def now(self) -> datetime:
+        """The present, UTC."""
+        return self.stopped_at or datetime.fromtimestamp(time.time(), UTC)
+
     def msc(self, at: datetime | None = None) -> int:
         """Milliseconds on the server's clock, now or at a moment."""
-        moment = at or self.stopped_at or datetime.fromtimestamp(time.time(), UTC)
-        local = moment.astimezone(self.zone).replace(tzinfo=UTC) + self.shift
+        local = (at or self.now()).astimezone(self.zone).replace(tzinfo=UTC) + self.shift
         return (local - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(milliseconds=1)
 
 
