@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 
-from rubi.gateway.parcels import MOST_ROWS
+from rubi.gateway.parcels import MOST_ROWS, now
 from rubi.gateway.terminals import INVALID, Row, Terminal, TerminalError
 
 DAY = 86_400
@@ -45,10 +45,11 @@ class Clock:
 
     rule: str = ""
     minutes: int | None = None
+    present: Callable[[], datetime] = now
 
     def seconds(self) -> int:
         """What the server's clock shows now, in seconds since 1970."""
-        return int(time.time()) + 60 * (self.minutes or 0)
+        return int(self.present().timestamp()) + 60 * (self.minutes or 0)
 
 
 class TooMany(Exception):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+
+from rubi.gateway.parcels import now
 
 # seconds between two readings of a kind
 EVERY = {
@@ -28,6 +31,7 @@ class Options:
     spool_days: float = 7.0
     dry_run: bool = False
     patience: float = 5.0  # seconds for a price to move
+    present: Callable[[], datetime] = now  # a terminal that plays the past has its own
 
     def seconds(self, kind: str) -> float:
         return self.every.get(kind, EVERY[kind])

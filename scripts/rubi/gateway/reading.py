@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from rubi.gateway.parcels import now
@@ -67,8 +68,8 @@ class Picture:
 class Reader:
     """Reads pictures of one terminal, and knows what the last one was."""
 
-    def __init__(self, terminal: Terminal) -> None:
-        self.terminal = terminal
+    def __init__(self, terminal: Terminal, present: Callable[[], datetime] = now) -> None:
+        self.terminal, self.present = terminal, present
         self.identity: Identity | None = None
         self.last: Picture | None = None
         self.empty_since = 0.0
@@ -95,7 +96,7 @@ class Reader:
     def look(self) -> Picture:
         """Account, positions and orders between two questions for the account."""
         self.check_connected()
-        taken_at = now().isoformat()
+        taken_at = self.present().isoformat()
         before = self.account()
         positions = self.terminal.rows("positions_get")
         orders = self.terminal.rows("orders_get")

@@ -10,7 +10,7 @@ from rubi.gateway import clocks, history, series
 from rubi.gateway.delivery import Delivery
 from rubi.gateway.history import Clock, Stream
 from rubi.gateway.options import Options
-from rubi.gateway.parcels import Parcel, now
+from rubi.gateway.parcels import Parcel
 from rubi.gateway.reading import Picture, Reader, identity
 from rubi.gateway.sending import Away
 from rubi.gateway.spool import SpoolError
@@ -29,9 +29,9 @@ class Worker:
     def __init__(self, terminal: Terminal, user: str, delivery: Delivery, options: Options) -> None:
         self.terminal, self.user, self.options = terminal, user, options
         self.delivery = delivery
-        self.reader = Reader(terminal)
+        self.reader = Reader(terminal, options.present)
         self.pulse = clocks.Pulse(terminal)
-        self.clock = Clock()
+        self.clock = Clock(present=options.present)
         self.account_id: int | None = None
         self.streams: dict[tuple[str, str], Stream] = {}
         self.due: dict[str, float] = {}
@@ -79,7 +79,7 @@ class Worker:
             known = self.delivery.guarded(lambda: self.delivery.spool.known(name))
             if not known:
                 raise
-            self.clock = Clock(**known["clock"])
+            self.clock = Clock(**known["clock"], present=self.options.present)
             self.streams = {
                 (one["stream"], one["symbol"]): Stream(**one) for one in known["streams"]
             }
@@ -108,7 +108,7 @@ class Worker:
             return
         server, login = self.reader.identity or ("", "")
         known = {
-            "clock": vars(self.clock),
+            "clock": {"rule": self.clock.rule, "minutes": self.clock.minutes},
             "streams": [vars(stream) for stream in self.streams.values()],
         }
         name = f"{self.user} {login} {server}"
@@ -322,7 +322,7 @@ class Worker:
         rows = [row for name in sorted(names) for row in self.terminal.rows("symbol_info", name)]
         if rows:
             parcel = self.parcel()
-            parcel.taken_at = now().isoformat()
+            parcel.taken_at = self.options.present().isoformat()
             parcel.add("symbols", rows)
             self.deliver(parcel)
 
