@@ -29,6 +29,9 @@ SET lock_timeout = '5s';
 \set file schema/0150_trading_orders.sql \ir deploy/apply.psql
 \set file schema/0160_trading_positions.sql \ir deploy/apply.psql
 \set file schema/0170_account_snapshots.sql \ir deploy/apply.psql
+\set file schema/0180_signal_claims.sql \ir deploy/apply.psql
+\set file schema/0181_signal_intents.sql \ir deploy/apply.psql
+\set file schema/0182_signal_queue.sql \ir deploy/apply.psql
 
 -- schema: market data
 \set file schema/0200_market_data.sql \ir deploy/apply.psql
@@ -114,6 +117,12 @@ SET lock_timeout = '5s';
 \set file functions/2160_position_triggers.sql \ir deploy/apply.psql
 \set file functions/2170_fence_snapshots.sql \ir deploy/apply.psql
 \set file functions/2171_snapshot_triggers.sql \ir deploy/apply.psql
+\set file functions/2180_signal_queue.sql \ir deploy/apply.psql
+\set file functions/2181_queue_signals.sql \ir deploy/apply.psql
+\set file functions/2182_claim_signals.sql \ir deploy/apply.psql
+\set file functions/2183_settle_signals.sql \ir deploy/apply.psql
+\set file functions/2184_expire_signals.sql \ir deploy/apply.psql
+\set file functions/2185_link_signals.sql \ir deploy/apply.psql
 
 -- functions: market data
 \set file functions/2200_log_bar_changes.sql \ir deploy/apply.psql
@@ -198,6 +207,7 @@ SET lock_timeout = '5s';
 -- views: trading
 \set file views/3100_user_trading_stats.sql \ir deploy/apply.psql
 \set file views/3160_open_positions_with_session.sql \ir deploy/apply.psql
+\set file views/3180_signal_claims.sql \ir deploy/apply.psql
 
 -- views: market data
 \set file views/3210_market_data_coverage.sql \ir deploy/apply.psql
@@ -257,6 +267,7 @@ SET lock_timeout = '5s';
 \set file triggers/4150_trading_orders.sql \ir deploy/apply.psql
 \set file triggers/4160_trading_positions.sql \ir deploy/apply.psql
 \set file triggers/4170_account_snapshots.sql \ir deploy/apply.psql
+\set file triggers/4180_signal_intents.sql \ir deploy/apply.psql
 
 -- triggers: market data
 \set file triggers/4200_market_data.sql \ir deploy/apply.psql
@@ -305,6 +316,7 @@ SET lock_timeout = '5s';
 \set file grants/6150_trading_orders.sql \ir deploy/apply.psql
 \set file grants/6160_trading_positions.sql \ir deploy/apply.psql
 \set file grants/6170_account_snapshots.sql \ir deploy/apply.psql
+\set file grants/6180_signal_claims.sql \ir deploy/apply.psql
 
 -- grants: market data
 \set file grants/6200_market_data.sql \ir deploy/apply.psql

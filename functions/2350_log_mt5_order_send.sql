@@ -2,19 +2,19 @@
 
 CALL deploy.become_owner();
 
-CREATE OR REPLACE FUNCTION public.log_mt5_order_send(
+CREATE OR REPLACE FUNCTION internal.store_order_send(
     p_account_id bigint,
     p_request jsonb,
     p_result jsonb,
     p_sent_at timestamptz,
-    p_answered_at timestamptz DEFAULT NULL,
-    p_client_request_id text DEFAULT NULL
+    p_answered_at timestamptz,
+    p_client_request_id text,
+    p_claim_id bigint
 )
 RETURNS bigint
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
-SECURITY DEFINER -- the gateway's role has no rights on tables
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
@@ -27,16 +27,15 @@ BEGIN
             MESSAGE = 'request and result of order_send are JSON objects',
             HINT = 'A result that never came is NULL.';
     END IF;
-    PERFORM internal.lock_open_mt5_account(p_account_id);
     INSERT INTO public.mt5_order_sends AS s (
-        account_id, sent_at, answered_at, request_id, deal, order_ticket, magic, action, type,
-        retcode, requested_price, requested_volume, filled_price, filled_volume, symbol,
+        account_id, sent_at, answered_at, claim_id, request_id, deal, order_ticket, magic, action,
+        type, retcode, requested_price, requested_volume, filled_price, filled_volume, symbol,
         client_request_id, request, result
     )
     SELECT
-        p_account_id, p_sent_at, p_answered_at, a.request_id, a.deal, a."order", r.magic, r.action,
-        r.type, a.retcode, nullif(r.price, 0), r.volume, nullif(a.price, 0), nullif(a.volume, 0),
-        r.symbol, p_client_request_id, p_request, nullif(p_result, 'null')
+        p_account_id, p_sent_at, p_answered_at, p_claim_id, a.request_id, a.deal, a."order",
+        r.magic, r.action, r.type, a.retcode, nullif(r.price, 0), r.volume, nullif(a.price, 0),
+        nullif(a.volume, 0), r.symbol, p_client_request_id, p_request, nullif(p_result, 'null')
     FROM jsonb_to_record(p_request) AS r (
         action integer, magic bigint, symbol text, volume numeric, price numeric, type integer
     )
@@ -58,9 +57,69 @@ BEGIN
     RETURN v_id;
 END
 $$;
+COMMENT ON FUNCTION internal.store_order_send(
+    bigint, jsonb, jsonb, timestamptz, timestamptz, text, bigint
+) IS
+'Stores or completes a row of mt5_order_sends; answers its id. Raises RB056.';
+REVOKE ALL ON FUNCTION internal.store_order_send(
+    bigint, jsonb, jsonb, timestamptz, timestamptz, text, bigint
+) FROM public;
+
+-- mark_signal_sent has kept the request under the claim's name before the call; a further send for
+-- the same claim, after a requote, has a name of its own.
+CREATE OR REPLACE FUNCTION public.log_mt5_order_send(
+    p_account_id bigint,
+    p_request jsonb,
+    p_result jsonb,
+    p_sent_at timestamptz,
+    p_answered_at timestamptz DEFAULT NULL,
+    p_client_request_id text DEFAULT NULL,
+    p_claim_id bigint DEFAULT NULL
+)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the gateway's role has no rights on tables
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_id bigint;
+BEGIN
+    PERFORM internal.lock_open_mt5_account(p_account_id);
+    IF p_claim_id IS NOT NULL AND NOT EXISTS (
+        SELECT FROM public.signal_claims AS c
+        WHERE c.id = p_claim_id AND c.account_id = p_account_id
+    ) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB030',
+            MESSAGE = format('account %s has no claim %s', p_account_id, p_claim_id),
+            HINT = 'claim_signals answers the claims'' ids.';
+    END IF;
+    v_id := internal.store_order_send(
+        p_account_id, p_request, p_result, p_sent_at, p_answered_at,
+        coalesce(p_client_request_id, 'claim-' || p_claim_id), p_claim_id
+    );
+    IF p_claim_id IS NOT NULL THEN
+        -- the deals may have been quicker
+        PERFORM internal.link_signals(
+            p_account_id,
+            ARRAY(
+                SELECT DISTINCT d.position_id
+                FROM public.mt5_order_sends AS s
+                INNER JOIN public.trading_deals AS d
+                    ON s.account_id = d.account_id AND s.order_ticket = d.order_ticket
+                WHERE s.id = v_id AND d.position_id > 0
+            )
+        );
+    END IF;
+    RETURN v_id;
+END
+$$;
 COMMENT ON FUNCTION
-public.log_mt5_order_send(bigint, jsonb, jsonb, timestamptz, timestamptz, text) IS
+public.log_mt5_order_send(bigint, jsonb, jsonb, timestamptz, timestamptz, text, bigint) IS
 'Keeps a request of order_send with its result and the times of both; answers the row''s id. With
-p_client_request_id a repeat completes the row. Raises RB024, RB051 and RB056.';
+p_client_request_id or p_claim_id a repeat completes the row; of a claim, the order gets its signal.
+Raises RB024, RB030, RB051 and RB056.';
 REVOKE ALL ON FUNCTION
-public.log_mt5_order_send(bigint, jsonb, jsonb, timestamptz, timestamptz, text) FROM public;
+public.log_mt5_order_send(bigint, jsonb, jsonb, timestamptz, timestamptz, text, bigint) FROM public;

@@ -259,6 +259,12 @@ BEGIN
     IF v_orders <> '{}' THEN
         PERFORM internal.update_orders_of_trips(p_account_id, p_positions, v_orders);
     END IF;
+    IF EXISTS (
+        SELECT FROM public.mt5_order_sends AS s
+        WHERE s.account_id = p_account_id AND s.claim_id IS NOT NULL AND s.order_ticket > 0
+    ) THEN
+        PERFORM internal.link_signals(p_account_id, p_positions);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION internal.refresh_trading_orders(bigint, bigint[]) IS

@@ -2,6 +2,24 @@
 
 CALL deploy.become_owner();
 
+CREATE OR REPLACE FUNCTION internal.refuse_account(p_account_id bigint)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RAISE EXCEPTION USING
+        ERRCODE = 'RB051',
+        MESSAGE = format('there is no account %s, or it belongs to another user', p_account_id),
+        HINT = 'ingest_mt5_account(user, account) answers the account''s id.';
+END
+$$;
+COMMENT ON FUNCTION internal.refuse_account(bigint) IS
+'Raises RB051: there is no such account of this user.';
+REVOKE ALL ON FUNCTION internal.refuse_account(bigint) FROM public;
+
 -- Ingest functions of one account wait for each other here, so that pieces which arrive on several
 -- connections end the same in any order. NO KEY: foreign keys to the account don't wait.
 CREATE OR REPLACE FUNCTION internal.lock_mt5_account(p_account_id bigint)
@@ -20,10 +38,7 @@ BEGIN
     WHERE a.id = p_account_id
     FOR NO KEY UPDATE;
     IF NOT FOUND OR v_account.user_id::text <> v_user THEN
-        RAISE EXCEPTION USING
-            ERRCODE = 'RB051',
-            MESSAGE = format('there is no account %s, or it belongs to another user', p_account_id),
-            HINT = 'ingest_mt5_account(user, account) answers the account''s id.';
+        PERFORM internal.refuse_account(p_account_id);
     END IF;
     RETURN v_account;
 END

@@ -11,6 +11,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     VALUES
     ('rubi-fold-bar-changes', '* * * * *', 'SELECT public.fold_bar_changes()'),
+    ('rubi-expire-signals', '* * * * *', 'CALL public.expire_signals()'),
     ('rubi-refresh-resampled-bars', '*/5 * * * *', 'CALL public.refresh_resampled_bars()'),
     ('rubi-cluster-closed-chunks', '30 2 * * 6', 'CALL public.cluster_closed_chunks()'),
     ('rubi-drop-expired-bars', '30 4 * * 6', 'CALL public.drop_expired_bars()'),
@@ -18,7 +19,7 @@ AS $$
     ('rubi-run-policies', '*/10 * * * *', 'CALL public.run_timescale_policies()')
 $$;
 COMMENT ON FUNCTION public.market_schedules() IS
-'Jobs that are to run regularly for market data, as pg_cron takes them (GMT): SELECT
+'Jobs that are to run regularly for market data and signals, as pg_cron takes them (GMT): SELECT
 cron.schedule(name, schedule, command), or cron.schedule_in_database(name, schedule, command,
 database).';
 REVOKE ALL ON FUNCTION public.market_schedules() FROM public;

@@ -14,5 +14,5 @@ CALL deploy.set_tenant_policies(
 );
 
 GRANT EXECUTE ON FUNCTION
-public.log_mt5_order_send(bigint, jsonb, jsonb, timestamptz, timestamptz, text)
+public.log_mt5_order_send(bigint, jsonb, jsonb, timestamptz, timestamptz, text, bigint)
 TO rubi_app, rubi_ingest;

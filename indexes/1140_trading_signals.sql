@@ -26,3 +26,6 @@ CREATE INDEX IF NOT EXISTS idx_signals_indicators_gin
 ON public.trading_signals USING gin (indicators);
 COMMENT ON INDEX public.idx_signals_indicators_gin IS
 'Signals by the value of an indicator: indicators @> ''{"rsi": 70}''.';
+CREATE INDEX IF NOT EXISTS idx_signals_valid_until ON public.trading_signals (valid_until)
+WHERE status = 'PENDING' AND valid_until IS NOT NULL;
+COMMENT ON INDEX public.idx_signals_valid_until IS 'What expires next: expire_signals().';

@@ -38,6 +38,7 @@ CREATE TABLE IF NOT EXISTS public.trading_signals (
     signal_time public.event_time NOT NULL,
     received_at public.event_time DEFAULT now() NOT NULL,
     executed_at public.event_time,
+    valid_until public.finite_time,
     status_message public.long_text,
     client_request_id public.request_id,
     CONSTRAINT trading_signals_pkey PRIMARY KEY (id),
@@ -73,6 +74,9 @@ COMMENT ON COLUMN public.trading_signals.signal_time IS
 COMMENT ON COLUMN public.trading_signals.received_at IS 'When the platform received it, UTC.';
 COMMENT ON COLUMN public.trading_signals.executed_at IS
 'When it was executed, UTC; present exactly when status is EXECUTED, filled by a trigger.';
+COMMENT ON COLUMN public.trading_signals.valid_until IS
+'Until when it may be carried out, UTC: from then on nobody may claim it, and expire_signals() makes
+it EXPIRED; NULL for no end.';
 COMMENT ON COLUMN public.trading_signals.status_message IS 'Why it was rejected or expired.';
 COMMENT ON COLUMN public.trading_signals.client_request_id IS
 'Optional identity of the request, unique for the user: a retried insert is refused, not doubled.';

@@ -7,6 +7,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_order_sends (
     account_id bigint NOT NULL,
     sent_at public.event_time NOT NULL,
     answered_at public.event_time,
+    claim_id bigint,
     request_id bigint,
     deal bigint,
     order_ticket bigint,
@@ -27,6 +28,8 @@ CREATE TABLE IF NOT EXISTS public.mt5_order_sends (
     UNIQUE (account_id, client_request_id),
     CONSTRAINT mt5_order_sends_account_id_fkey FOREIGN KEY (account_id)
     REFERENCES public.mt5_accounts (id) ON DELETE CASCADE,
+    CONSTRAINT mt5_order_sends_claim_id_fkey FOREIGN KEY (claim_id)
+    REFERENCES public.signal_claims (id) ON DELETE SET NULL,
     CONSTRAINT mt5_order_sends_answered_after_sent_check CHECK (answered_at >= sent_at),
     CONSTRAINT mt5_order_sends_client_request_id_form_check CHECK (
         client_request_id <> '' AND char_length(client_request_id) <= 200
@@ -36,6 +39,13 @@ CREATE INDEX IF NOT EXISTS idx_mt5_order_sends_account_sent
 ON public.mt5_order_sends (account_id, sent_at DESC);
 COMMENT ON INDEX public.idx_mt5_order_sends_account_sent IS
 'Sends of an account over time, latest first.';
+CREATE INDEX IF NOT EXISTS idx_mt5_order_sends_claim
+ON public.mt5_order_sends (claim_id) WHERE claim_id IS NOT NULL;
+COMMENT ON INDEX public.idx_mt5_order_sends_claim IS 'Sends of a claim; the foreign key.';
+CREATE INDEX IF NOT EXISTS idx_mt5_order_sends_claimed_order
+ON public.mt5_order_sends (account_id, order_ticket) WHERE claim_id IS NOT NULL;
+COMMENT ON INDEX public.idx_mt5_order_sends_claimed_order IS
+'The claim that an order of an account came of.';
 
 COMMENT ON TABLE public.mt5_order_sends IS
 'Every order_send with its answer, for slippage, latency and rejections.';
@@ -44,6 +54,8 @@ COMMENT ON COLUMN public.mt5_order_sends.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.mt5_order_sends.sent_at IS 'When the gateway called, UTC.';
 COMMENT ON COLUMN public.mt5_order_sends.answered_at IS
 'When the call came back, UTC; NULL when it never did.';
+COMMENT ON COLUMN public.mt5_order_sends.claim_id IS
+'Claim of the signal that was carried out; NULL for none.';
 COMMENT ON COLUMN public.mt5_order_sends.request_id IS 'Number that the terminal gave the request.';
 COMMENT ON COLUMN public.mt5_order_sends.deal IS 'Deal that was made; 0 or NULL for none.';
 COMMENT ON COLUMN public.mt5_order_sends.order_ticket IS

@@ -146,6 +146,17 @@ VALUES
     'see monitoring.ingest_lag; look at the terminals, or close sessions that have ended'
 ),
 (
+    'claims_in_doubt', 1, 10, 'above', 'claims',
+    'claims of signals that were sent and never settled: the broker may have the order or not',
+    'for each in claims_in_doubt look at the account for its magic number, then settle_signal: '
+    'docs/guides/signals.md'
+),
+(
+    'claims_not_taken_up', 300, 3600, 'above', 's',
+    'longest time since a lease ended unsent while no worker claims the pending signal again',
+    'look at the workers of that account, or give signals a valid_until and run expire_signals()'
+),
+(
     'proofs', 1, 10, 'above', 'rows',
     'rows that contradict a proof: figures kept twice do not agree',
     'read the views that monitoring.latest_proofs names'

@@ -93,7 +93,7 @@ INLINED = (
     "exact_ratio", "percent_of", "utc_day", "find_closed_trades", "sum_trading_days",
     "find_results_basis", "find_daily_balances", "measure_daily_returns", "find_equity_events",
     "performance_events", "recover_drawdown", "find_performance_reasons", "list_trade_figures",
-    "list_return_figures", "list_drawdown_figures",
+    "list_return_figures", "list_drawdown_figures", "waiting_entries",
 )  # fmt: skip
 BARE = re.compile(
     r"(CREATE OR REPLACE FUNCTION (?:public|internal)\."

@@ -21,6 +21,8 @@ USED_BY = {
     " WHERE table_name = 'users' AND row_id = '77'",
     "migration.idx_rejects_key": "SELECT FROM migration.rejects"
     " WHERE source = 's' AND table_name = 'users' AND key = '77'",
+    "internal.idx_signal_queue_lane_xid": "SELECT FROM internal.signal_queue"
+    " WHERE -lane = -77 AND in_xid >= '9000' AND ready_at <= '2026-02-01'",
     "idx_active_sessions": "SELECT FROM mt5_sessions WHERE is_active",
     "idx_active_strategies": "SELECT FROM trading_strategies WHERE is_active",
     "idx_balance_operations_account": "SELECT FROM balance_operations"
@@ -39,6 +41,9 @@ USED_BY = {
     "idx_mt5_magic_strategies_strategy": "SELECT FROM mt5_magic_strategies WHERE strategy_id = 77",
     "idx_mt5_order_sends_account_sent": "SELECT FROM mt5_order_sends"
     " WHERE account_id = 7 ORDER BY sent_at DESC LIMIT 5",
+    "idx_mt5_order_sends_claim": "SELECT FROM mt5_order_sends WHERE claim_id = 77",
+    "idx_mt5_order_sends_claimed_order": "SELECT FROM mt5_order_sends"
+    " WHERE account_id = 7 AND order_ticket = 77 AND claim_id IS NOT NULL",
     "idx_mt5_orders_account_setup": "SELECT FROM mt5_orders"
     " WHERE account_id = 7 ORDER BY setup_at DESC LIMIT 5",
     "idx_mt5_trips_account_closed": "SELECT FROM mt5_trips"
@@ -64,6 +69,11 @@ USED_BY = {
     "idx_sessions_account": "SELECT FROM mt5_sessions WHERE account_id = 7",
     "idx_sessions_account_number": "SELECT FROM mt5_sessions WHERE account_number = '77'",
     "idx_sessions_user": "SELECT FROM mt5_sessions WHERE user_id = 7",
+    "idx_signal_claims_account": "SELECT FROM signal_claims"
+    " WHERE account_id = 7 ORDER BY claimed_at DESC LIMIT 5",
+    "idx_signal_claims_open": "SELECT FROM signal_claims"
+    " WHERE outcome IS NULL AND lease_until <= '2026-01-02'",
+    "idx_signal_intents_account": "SELECT FROM signal_intents WHERE account_id = 7",
     "idx_signals_indicators_gin": "SELECT FROM trading_signals WHERE indicators @> '{\"rsi\": 77}'",
     "idx_signals_received_at": "SELECT FROM trading_signals ORDER BY received_at DESC LIMIT 5",
     "idx_signals_signal_time": "SELECT FROM trading_signals ORDER BY signal_time DESC LIMIT 5",
@@ -72,6 +82,8 @@ USED_BY = {
     "idx_signals_symbol": "SELECT FROM trading_signals WHERE symbol = 'SYM77'",
     "idx_signals_user_status_time": "SELECT FROM trading_signals"
     " WHERE user_id = 7 AND status = 'EXPIRED' ORDER BY signal_time DESC LIMIT 5",
+    "idx_signals_valid_until": "SELECT FROM trading_signals WHERE status = 'PENDING'"
+    " AND valid_until IS NOT NULL AND valid_until <= '2026-01-05' ORDER BY valid_until LIMIT 5",
     "idx_snapshots_timestamp": "SELECT FROM account_snapshots ORDER BY timestamp DESC LIMIT 5",
     "idx_strategies_symbols_gin": "SELECT FROM trading_strategies WHERE symbols @> '[\"SYM77\"]'",
     "idx_strategies_user": "SELECT FROM trading_strategies WHERE user_id = 7",

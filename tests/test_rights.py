@@ -25,7 +25,7 @@ def has_rights(connection: psycopg.Connection, role: str, table: str, rights: st
 
 
 # made from other rows, or the deployment's
-MADE = {"balance_operations", "mt5_codes", "mt5_deal_types", "mt5_trips"}
+MADE = {"balance_operations", "mt5_codes", "mt5_deal_types", "mt5_trips", "signal_claims"}
 WRITTEN_BY_API = {
     "public.account_snapshots": "INSERT UPDATE DELETE",
     "public.currency_pairs": "INSERT UPDATE DELETE",
@@ -58,6 +58,7 @@ WRITTEN_BY_API = {
     "public.trading_deals": "INSERT UPDATE DELETE",
     "public.trading_orders": "INSERT UPDATE DELETE",
     "public.trading_positions": "INSERT UPDATE DELETE",
+    "public.signal_intents": "INSERT",  # stays as it was given
     "public.trading_signals": "INSERT UPDATE DELETE",
     "public.trading_strategies": "INSERT UPDATE DELETE",
     "public.user_trading_stats": "INSERT UPDATE DELETE",  # the base's view, as promised
@@ -95,6 +96,8 @@ def test_api_reads_and_writes_every_table(db: psycopg.Connection) -> None:
     assert {name for (name,) in found} >= set(TABLES)
     for (table,) in found:
         rights = "SELECT" if table in MADE else "SELECT INSERT UPDATE DELETE"
+        if table == "signal_intents":
+            rights = "SELECT INSERT"
         assert all(has_rights(db, "rubi_app", table, rights)), table
         assert not any(has_rights(db, "rubi_app", table, "TRUNCATE TRIGGER REFERENCES")), table
 

@@ -250,6 +250,21 @@ WHERE i.source IS NULL OR i.overdue IS NOT NULL
 GROUP BY k.name
 UNION ALL
 SELECT
+    'claims_in_doubt' AS name,
+    max(c.claims) FILTER (WHERE c.kind = 'in doubt') AS value,
+    coalesce(
+        'the first since ' || max(c.oldest_end) FILTER (WHERE c.kind = 'in doubt'), 'none'
+    ) AS detail
+FROM monitoring.signal_claims AS c
+UNION ALL
+SELECT
+    'claims_not_taken_up' AS name,
+    coalesce(round(date_part('epoch', now() - min(c.oldest_end))::numeric), 0) AS value,
+    format('%s claims', coalesce(sum(c.claims), 0)) AS detail
+FROM monitoring.signal_claims AS c
+WHERE c.kind = 'not taken up'
+UNION ALL
+SELECT
     'performance_failures' AS name,
     count(*) AS value,
     coalesce(

@@ -28,6 +28,18 @@ SELECT ingest_mt5_account(
     "margin_initial": 0, "margin_maintenance": 0, "assets": 0, "liabilities": 0,
     "commission_blocked": 0, "fifo_close": false}', '2026-01-05 12:00+00'
 );
+-- example: claim_signals
+SELECT claim_id, signal_id, symbol, signal_type, volume
+FROM claim_signals(1, 'worker 1', 10, '30 seconds');
+-- example: release_signal
+SELECT release_signal(claim_id, 'market closed') FROM claim_signals(1, 'worker 1');
+-- example: settle_signal
+SELECT settle_signal(claim_id, 'REJECTED', 'not enough margin') FROM claim_signals(1, 'worker 1');
+-- example: mark_signal_sent
+SELECT mark_signal_sent(claim_id, '{"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 0}')
+FROM claim_signals(1, 'worker 1');
+-- example: internal.store_order_send
+SELECT internal.store_order_send(1, '{"action": 1}', NULL, now(), NULL, 'claim-0', NULL);
 -- example: log_mt5_order_send
 SELECT log_mt5_order_send(
     1, '{"action": 1, "symbol": "EURUSD", "volume": 0.1, "type": 0, "price": 1.1}',

@@ -32,10 +32,11 @@ ROWS = {
     "trading_signals": (
         20000,
         "user_id, strategy_id, symbol, signal_type, status, volume, signal_time, received_at,"
-        " indicators",
+        " indicators, valid_until",
         "n % 200 + 1, n % 2000 + 1, 'SYM' || n % 400, 'BUY',"
         " (CASE WHEN n % 500 = 0 THEN 'REJECTED' WHEN n % 100 = 1 THEN 'PENDING' ELSE 'EXPIRED'"
-        " END)::signal_status_enum, 1, t, t, jsonb_build_object('rsi', n % 1000)",
+        " END)::signal_status_enum, 1, t, t, jsonb_build_object('rsi', n % 1000),"
+        " CASE WHEN n % 2 = 1 THEN t END",
     ),
     "trading_orders": (
         20000,
@@ -72,7 +73,23 @@ ROWS = {
         "n % 400 + 1, n, 1767225600 + n, (1767225600 + n) * 1000::bigint, t, 0, 4, FALSE, 1, 0,"
         " 'EURUSD', 'api', '{}'",
     ),
-    "mt5_order_sends": (5000, "account_id, sent_at, request", "n % 400 + 1, t, '{}'"),
+    "signal_claims": (
+        10000,
+        "signal_id, account_id, lane, attempt, worker, claimed_at, lease_until, outcome, ended_at",
+        "n, n % 400 + 1, -1, 1, 'w', t, t + interval '1 minute',"
+        " CASE WHEN n % 100 > 0 THEN 'LAPSED' END, CASE WHEN n % 100 > 0 THEN t END",
+    ),
+    "signal_intents": (5000, "signal_id, account_id, user_id", "n, n % 400 + 1, n % 200 + 1"),
+    "internal.signal_queue": (
+        10000,
+        "lane, ready_at, in_xid, signal_id, attempt",
+        "n % 400 + 1, t, n::text::xid8, n, 1",
+    ),
+    "mt5_order_sends": (
+        5000,
+        "account_id, sent_at, request, claim_id, order_ticket",
+        "n % 400 + 1, t, '{}', CASE WHEN n % 2 = 0 THEN n END, n",
+    ),
     "mt5_trips": (
         10000,
         "account_id, position_id, leg, deals, opened_at, closed_at, opened_msc, time_ambiguous,"

@@ -565,6 +565,42 @@ def performance_failures(watched: Watched) -> Iterator[str]:
     yield "ok"
 
 
+def sent_claims(watched: Watched, count: int, sent: bool) -> None:
+    """Claims of pending signals whose lease ended an hour ago."""
+    user = rows.user(watched.admin)
+    account = rows.insert(
+        watched.admin, "mt5_accounts", user_id=user, server="s", account_number="1", broker="b"
+    )
+    for _ in range(count):
+        rows.insert(
+            watched.admin, "signal_claims", signal_id=rows.signal(watched.admin, user),
+            account_id=account, lane=-user, attempt=1, worker="w", claimed_at="2026-01-05 10:00+00",
+            lease_until="2026-01-05 10:01+00", sent_at="2026-01-05 10:00+00" if sent else None,
+        )  # fmt: skip
+
+
+@drives("claims_in_doubt")
+def claims_in_doubt(watched: Watched) -> Iterator[str]:
+    for status, count in (("warning", 1), ("critical", 9)):
+        sent_claims(watched, count, sent=True)
+        yield status
+    watched.run("DELETE FROM signal_claims")
+    yield "ok"
+
+
+@drives("claims_not_taken_up")
+def claims_not_taken_up(watched: Watched) -> Iterator[str]:
+    sent_claims(watched, 1, sent=False)
+    yield "critical"
+    watched.run(
+        "UPDATE signal_claims SET claimed_at = now() - interval '2 hours',"
+        " lease_until = now() - interval '10 minutes'"
+    )
+    yield "warning"
+    watched.run("DELETE FROM signal_claims")
+    yield "ok"
+
+
 @drives("proof_age")
 def proof_age(watched: Watched) -> Iterator[str]:
     watched.run("SELECT monitoring.take_readings()")

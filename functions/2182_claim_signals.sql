@@ -1,0 +1,217 @@
+-- 2182_claim_signals.sql: workers take signals to carry out, each for one worker at a time.
+
+CALL deploy.become_owner();
+
+-- Not internal.lock_open_mt5_account: a worker does not wait for the ingest of a year's history.
+-- KEY SHARE waits for the end of close_user.
+CREATE OR REPLACE FUNCTION internal.find_open_mt5_account(p_account_id bigint)
+RETURNS public.mt5_accounts
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_account public.mt5_accounts;
+    v_user text := nullif(current_setting('app.user_id', TRUE), '');
+    v_closed_at timestamptz;
+BEGIN
+    SELECT a.* INTO v_account FROM public.mt5_accounts AS a WHERE a.id = p_account_id;
+    IF NOT FOUND OR v_account.user_id::text <> v_user THEN
+        PERFORM internal.refuse_account(p_account_id);
+    END IF;
+    SELECT u.closed_at INTO v_closed_at
+    FROM public.users AS u
+    WHERE u.id = v_account.user_id
+    FOR KEY SHARE;
+    IF v_closed_at IS NOT NULL OR v_account.closed_at IS NOT NULL THEN
+        PERFORM internal.refuse_closed(v_account.user_id);
+    END IF;
+    RETURN v_account;
+END
+$$;
+COMMENT ON FUNCTION internal.find_open_mt5_account(bigint) IS
+'The account, without waiting for an ingest. Raises RB051 when it does not exist, or when
+app.user_id is set and is not its owner, RB024 when its owner is closed.';
+REVOKE ALL ON FUNCTION internal.find_open_mt5_account(bigint) FROM public;
+
+CREATE OR REPLACE FUNCTION internal.claim_lane(
+    p_account_id bigint,
+    p_lane bigint,
+    p_worker text,
+    p_limit integer,
+    p_lease interval
+)
+RETURNS bigint[]
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    c_between_marks CONSTANT interval := '20 milliseconds';
+    v_now timestamptz := clock_timestamp();
+    v_mark internal.signal_marks := internal.find_signal_mark(p_lane);
+    v_signals bigint[];
+    v_attempts integer[];
+    v_claims bigint[];
+BEGIN
+    -- What others took after this statement began to read is locked by nobody any more and refused
+    -- by the unique key: then there may be more.
+    FOR v_round IN 1..10 LOOP
+        SELECT array_agg(t.signal_id), array_agg(t.attempt) INTO v_signals, v_attempts
+        FROM (
+            SELECT l.signal_id, l.attempt
+            FROM internal.waiting_entries(p_lane, v_mark, v_now, NULL) AS w
+            CROSS JOIN LATERAL (
+                SELECT q.signal_id, q.attempt
+                FROM internal.signal_queue AS q
+                INNER JOIN public.trading_signals AS s ON q.signal_id = s.id
+                WHERE q.lane = p_lane
+                    AND q.ready_at = w.ready_at
+                    AND q.id = w.id
+                    AND s.status::text = 'PENDING' -- by id, not by an index of pending ones
+                FOR UPDATE OF q SKIP LOCKED
+                FOR SHARE OF s SKIP LOCKED
+            ) AS l
+            WHERE w.is_open
+            LIMIT p_limit
+        ) AS t;
+        EXIT WHEN v_signals IS NULL;
+
+        -- Statements of their own: they see what was committed before the locks were had.
+        UPDATE public.signal_claims AS c
+        SET outcome = 'LAPSED', ended_at = v_now
+        FROM unnest(v_signals, v_attempts) AS t (signal_id, attempt)
+        WHERE t.attempt > 1
+            AND c.signal_id = t.signal_id
+            AND c.lane = p_lane
+            AND c.attempt = t.attempt - 1
+            AND c.outcome IS NULL
+            AND c.sent_at IS NULL
+            AND c.lease_until <= v_now;
+
+        WITH made AS (
+            INSERT INTO public.signal_claims (
+                signal_id, account_id, lane, claimed_at, lease_until, attempt, worker
+            )
+            SELECT
+                s.id, p_account_id, p_lane, v_now, least(v_now + p_lease, s.valid_until),
+                t.attempt, p_worker
+            FROM unnest(v_signals, v_attempts) WITH ORDINALITY AS t (signal_id, attempt, place)
+            INNER JOIN public.trading_signals AS s ON t.signal_id = s.id
+            WHERE (
+                t.attempt = 1
+                OR EXISTS (
+                    SELECT FROM public.signal_claims AS c
+                    WHERE c.signal_id = t.signal_id
+                        AND c.lane = p_lane
+                        AND c.attempt = t.attempt - 1
+                        AND c.outcome IN ('RELEASED', 'LAPSED')
+                )
+            )
+            AND (
+                p_lane > 0
+                OR NOT EXISTS (
+                    SELECT FROM public.signal_intents AS i WHERE i.signal_id = t.signal_id
+                )
+            )
+            ORDER BY t.place
+            ON CONFLICT ON CONSTRAINT signal_claims_signal_id_lane_attempt_key DO NOTHING
+            RETURNING id, signal_id, attempt, lease_until
+        ),
+
+        chances AS (
+            INSERT INTO internal.signal_queue (lane, ready_at, signal_id, attempt)
+            SELECT p_lane, m.lease_until, m.signal_id, m.attempt + 1
+            FROM made AS m
+        )
+
+        SELECT array_agg(m.id) INTO v_claims FROM made AS m;
+        EXIT WHEN v_claims IS NOT NULL;
+    END LOOP;
+    IF v_mark.made_at < v_now - c_between_marks THEN
+        PERFORM internal.move_signal_mark(p_lane, v_mark, v_now);
+    END IF;
+    RETURN coalesce(v_claims, '{}');
+END
+$$;
+COMMENT ON FUNCTION internal.claim_lane(bigint, bigint, text, integer, interval) IS
+'Claims at most p_limit signals that wait in a lane; answers the claims'' ids.';
+REVOKE ALL ON FUNCTION internal.claim_lane(bigint, bigint, text, integer, interval) FROM public;
+
+CREATE OR REPLACE FUNCTION public.claim_signals(
+    p_account_id bigint,
+    p_worker text,
+    p_limit integer DEFAULT 1,
+    p_lease interval DEFAULT '30 seconds'
+)
+RETURNS TABLE (
+    claim_id bigint,
+    signal_id bigint,
+    attempt integer,
+    claimed_at timestamptz,
+    lease_until timestamptz,
+    valid_until timestamptz,
+    user_id bigint,
+    strategy_id bigint,
+    symbol text,
+    signal_type public.signal_type_enum,
+    volume numeric,
+    entry_price numeric,
+    stop_loss numeric,
+    take_profit numeric,
+    timeframe text,
+    confidence numeric,
+    indicators jsonb,
+    signal_time timestamptz,
+    received_at timestamptz
+)
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- the worker's role has no rights on tables
+SET search_path = pg_catalog, pg_temp
+-- planned while the tables are small, these would go over all rows later; a plan for each call
+-- costs more than the call
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    v_account public.mt5_accounts;
+    v_claims bigint[];
+BEGIN
+    IF p_limit IS NULL OR p_limit NOT BETWEEN 1 AND 1000
+        OR p_lease IS NULL OR p_lease NOT BETWEEN interval '1 second' AND interval '1 day' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB035',
+            MESSAGE = 'a call claims 1 to 1000 signals for 1 second to 1 day',
+            HINT = 'Give p_limit and p_lease in this range.';
+    END IF;
+    v_account := internal.find_open_mt5_account(p_account_id);
+    v_claims := internal.claim_lane(p_account_id, p_account_id, p_worker, p_limit, p_lease);
+    IF cardinality(v_claims) < p_limit THEN
+        v_claims := v_claims || internal.claim_lane(
+            p_account_id, -v_account.user_id, p_worker, p_limit - cardinality(v_claims), p_lease
+        );
+    END IF;
+    RETURN QUERY
+    SELECT
+        c.id, s.id, c.attempt, c.claimed_at::timestamptz, c.lease_until::timestamptz,
+        s.valid_until::timestamptz, s.user_id, s.strategy_id, s.symbol::text, s.signal_type,
+        s.volume::numeric, s.entry_price::numeric, s.stop_loss::numeric, s.take_profit::numeric,
+        s.timeframe::text, s.confidence::numeric, s.indicators::jsonb,
+        s.signal_time::timestamptz, s.received_at::timestamptz
+    FROM unnest(v_claims) AS u (id)
+    INNER JOIN public.signal_claims AS c ON u.id = c.id
+    INNER JOIN public.trading_signals AS s ON c.signal_id = s.id
+    ORDER BY c.id;
+END
+$$;
+COMMENT ON FUNCTION public.claim_signals(bigint, text, integer, interval) IS
+'Takes at most p_limit pending signals for an account: those that name the account, then those of
+its user that name none. Nobody else gets them until p_lease is over; a signal whose claim ended
+unsent comes again. Skips what others are taking. Raises RB024, RB035 and RB051.';
+REVOKE ALL ON FUNCTION public.claim_signals(bigint, text, integer, interval) FROM public;
