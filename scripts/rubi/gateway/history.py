@@ -104,20 +104,38 @@ def windows(
     return walk(ask, start, end, FIRST_WINDOW, MOST_OF_A_CALL)
 
 
-def pieces(kind: str, window: Window, rows: list[Row]) -> Iterator[tuple[Window, list[Row]]]:
-    """A window in pieces of at most MOST_ROWS rows, in milliseconds, cut between two seconds."""
-    begin, end = window[0] * 1000, window[1] * 1000
+Pieces = Iterator[tuple[Window, list[Row]]]
+
+
+def pieces(kind: str, windows: Pieces) -> Pieces:
+    """Windows in pieces of at most MOST_ROWS rows, in milliseconds, cut between two seconds."""
     name = TIMES[kind]
-    rows = sorted(rows, key=lambda row: (row.get(name, 0), row.get("ticket", 0)))
-    first = 0
-    while len(rows) - first > MOST_ROWS:
-        last = first + MOST_ROWS
-        cut = rows[last].get(name, 0)
-        while last > first and rows[last - 1].get(name, 0) == cut:
-            last -= 1
-        stop = cut * 1000
-        if last == first or not begin < stop < end:
-            break  # more than that in one second, or outside: in one piece
-        yield (begin, stop), rows[first:last]
-        begin, first = stop, last
-    yield (begin, end), rows[first:]
+    for window, found in windows:
+        begin, end = window[0] * 1000, window[1] * 1000
+        rows = sorted(found, key=lambda row: (row.get(name, 0), row.get("ticket", 0)))
+        first = 0
+        while len(rows) - first > MOST_ROWS:
+            last = first + MOST_ROWS
+            cut = rows[last].get(name, 0)
+            while last > first and rows[last - 1].get(name, 0) == cut:
+                last -= 1
+            stop = cut * 1000
+            if last == first or not begin < stop < end:
+                break  # more than that in one second, or outside: in one piece
+            yield (begin, stop), rows[first:last]
+            begin, first = stop, last
+        yield (begin, end), rows[first:]
+
+
+def joined(found: Pieces) -> Pieces:
+    """Windows without rows together with the next that has some: years are empty before the first
+    deal, and each window is a transaction."""
+    begin: int | None = None
+    window = (0, 0)
+    for window, rows in found:
+        begin = window[0] if begin is None else begin
+        if rows:
+            yield (begin, window[1]), rows
+            begin = None
+    if begin is not None:
+        yield (begin, window[1]), []

@@ -124,9 +124,20 @@ class Terminal:
 class Remote(Terminal):
     """A terminal behind mt5linux: each answer comes as one value, not field by field."""
 
-    def __init__(self, api: Any, name: str) -> None:
-        super().__init__(api, name)
-        api.execute(f"from __future__ import annotations\n{inspect.getsource(unpack)}")
+    def __init__(self, name: str, host: str, port: int) -> None:
+        super().__init__(None, name)
+        self.package = load("mt5linux", name)
+        self.place = host, port
+
+    def open(self) -> None:
+        if self.api is None:
+            try:
+                self.api = self.package.MetaTrader5(*self.place)
+            except (OSError, EOFError, RuntimeError) as error:
+                where = ":".join(map(str, self.place))
+                raise TerminalError(f"mt5linux at {where}", -10004, str(error)) from error
+            self.api.execute(f"from __future__ import annotations\n{inspect.getsource(unpack)}")
+        super().open()
 
     def call(self, name: str, *args: Any, **filters: Any) -> Any:
         return self.ask(f"mt5.{name}(*{args!r}, **{filters!r})", name)
@@ -135,10 +146,20 @@ class Remote(Terminal):
         return self.ask(f"unpack(mt5.{name}(*{args!r}, **{filters!r}))", name)
 
     def ask(self, code: str, name: str) -> Any:
+        """What the other side makes of an expression. A connection that ended is made again by
+        open()."""
+        if self.api is None:
+            raise TerminalError(name, -10004, "no connection to mt5linux' server")
         try:
             return self.api.eval(code)
-        except (EOFError, OSError) as error:
-            raise TerminalError(name, -10004, f"{type(error).__name__}: {error}") from error
+        except (EOFError, OSError, self.timeout()) as error:
+            self.api = None
+            raise TerminalError(name, -10005, f"mt5linux: {type(error).__name__}") from error
+
+    @staticmethod
+    def timeout() -> type[Exception]:
+        """What rpyc, which mt5linux talks through, raises when no answer comes."""
+        return load("rpyc", "mt5linux").AsyncResultTimeout
 
 
 class Shared(Terminal):
@@ -166,15 +187,12 @@ def load(module: str, what: str) -> Any:
         raise Failure(f"can't load {module} for the terminal {what}: {error}; {FORMS}") from error
 
 
-def behind_mt5linux(place: str) -> Any:
-    """mt5linux' object for HOST:PORT, localhost:18812 where nothing is said."""
+def behind_mt5linux(spec: str, place: str) -> Remote:
+    """mt5linux' terminal at HOST:PORT, localhost:18812 where nothing is said."""
     host, _, port = place.rpartition(":")
-    try:
-        return load("mt5linux", "mt5linux").MetaTrader5(host or "localhost", int(port or 18812))
-    except ValueError as error:
-        raise Failure(f"mt5linux:{place} is no place: mt5linux:HOST:PORT", 2) from error
-    except (OSError, RuntimeError) as error:
-        raise Failure(f"mt5linux at {place or 'localhost:18812'} is not there: {error}") from error
+    if port and not port.isdigit():
+        raise Failure(f"{spec} is no place: mt5linux:HOST:PORT", 2)
+    return Remote(spec, host or "localhost", int(port or 18812))
 
 
 def named(spec: str) -> Any:
@@ -197,7 +215,7 @@ def terminal(spec: str) -> Terminal:
     """The terminal that an option --terminal names. Raises Failure where there is none."""
     name, _, place = spec.partition(":")
     if name == "mt5linux":
-        return Remote(behind_mt5linux(place), spec)
+        return behind_mt5linux(spec, place)
     if name == "MetaTrader5":
         return Shared(load("MetaTrader5", spec), spec, place)
     return Terminal(named(spec), spec)

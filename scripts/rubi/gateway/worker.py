@@ -291,13 +291,13 @@ class Worker:
         """The history from two moments on, window by window; yields after each parcel."""
         for kind, start in (("orders", orders), ("deals", deals)):
             end = self.clock.seconds() + DAY
-            for window, rows in history.windows(self.terminal, kind, start, end):
-                for piece, some in history.pieces(kind, window, rows):
-                    parcel = self.parcel()
-                    parcel.add(kind, some, window=piece)
-                    self.advance(parcel, kind, piece)
-                    self.deliver(parcel)
-                    yield
+            found = history.windows(self.terminal, kind, start, end)
+            for piece, rows in history.joined(history.pieces(kind, found)):
+                parcel = self.parcel()
+                parcel.add(kind, rows, window=piece)
+                self.advance(parcel, kind, piece)
+                self.deliver(parcel)
+                yield
 
     def read_series(self) -> Iterator[None]:
         """Bars and ticks that are asked for; yields after each parcel."""
