@@ -179,7 +179,7 @@ def test_pieces_meet_and_hold_every_row_of_their_time(number: int) -> None:
     window = (history.BEGIN, history.BEGIN + DAY)
     given = [{"ticket": n, "time": history.BEGIN + n // 3} for n in reversed(range(number))]
     at, tickets = window[0] * 1000, []
-    for (first, last), found in history.pieces("deals", window, given):
+    for (first, last), found in history.pieces("deals", iter([(window, given)])):
         assert first == at < last
         assert all(first <= row["time"] * 1000 < last for row in found)
         assert len(found) <= 1000
@@ -189,10 +189,18 @@ def test_pieces_meet_and_hold_every_row_of_their_time(number: int) -> None:
     assert sorted(tickets) == list(range(number))
 
 
+def test_empty_windows_join_the_next_that_has_rows() -> None:
+    given = [((0, 5), []), ((5, 7), []), ((7, 9), [{}]), ((9, 10), [{}, {}]), ((10, 11), [])]
+    assert list(history.joined(iter(given))) == [
+        ((0, 9), [{}]), ((9, 10), [{}, {}]), ((10, 11), []),
+    ]  # fmt: skip
+    assert list(history.joined(iter(given[:2]))) == [((0, 7), [])]
+
+
 def test_many_rows_of_one_second_stay_in_one_piece() -> None:
     window = (history.BEGIN, history.BEGIN + DAY)
     given = [{"ticket": n, "time": history.BEGIN + 5} for n in range(2500)]
-    assert [len(found) for _, found in history.pieces("deals", window, given)] == [2500]
+    assert [len(found) for _, found in history.pieces("deals", iter([(window, given)]))] == [2500]
 
 
 @pytest.mark.parametrize(
