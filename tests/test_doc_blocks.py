@@ -48,7 +48,13 @@ def files_to_move(folder: Path) -> None:
     ("page", "slow"), each_page(), ids=lambda value: getattr(value, "name", value)
 )
 def test_blocks_of_the_page_run(
-    page: Path, slow: bool, db: psycopg.Connection, server: Address, tmp_path: Path, s3: S3
+    page: Path,
+    slow: bool,
+    db: psycopg.Connection,
+    server: Address,
+    tmp_path: Path,
+    s3: S3,
+    request: pytest.FixtureRequest,
 ) -> None:
     folder = tmp_path / "rubi"
     folder.mkdir()
@@ -70,12 +76,20 @@ def test_blocks_of_the_page_run(
         db.execute("SELECT pg_stat_reset_shared(%s)", [part])
     made = [b.told("makes") for b in blocks.blocks(page) if b.told("makes")]
     failed = []
+    printed: list[str] = []
     try:
         for block in blocks.blocks(page):
             if block.kind in blocks.RUN and not block.not_run and (slow or not block.slow):
-                problem = blocks.run(block, server, db.info.dbname, folder, store)
+                problem = blocks.run(block, server, db.info.dbname, folder, store, printed)
                 if problem:
                     failed.append(f"{page.name}:{block.line} {problem}")
+            elif block.said == "output" and block.text != printed[-1]:
+                failed.append(f"{page.name}:{block.line} is out of date: --refresh writes it")
+                if request.config.getoption("--refresh"):
+                    old, new = (
+                        f"<!-- output -->\n```text\n{text}```" for text in (block.text, printed[-1])
+                    )
+                    page.write_text(page.read_text().replace(old, new, 1))
     finally:
         with closing(psycopg.connect(server.dsn(), autocommit=True)) as admin:
             for name in made:

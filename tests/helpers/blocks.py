@@ -3,7 +3,8 @@
 A comment right above a block says what the block can't: `<!-- as ROLE -->`, `<!-- input: WORDS -->`
 (lines on standard input), `<!-- makes NAME -->` (a database to drop afterwards), `<!-- exits N -->`
 (codes it may end with), `<!-- slow -->` (among the slow tests), `<!-- without the sample -->` (the
-page's database is empty), joined by `;`, or `<!-- not run: REASON -->`, which leaves the syntax to
+page's database is empty), joined by `;`, `<!-- output -->` (the text is what the block above it
+prints; --refresh writes it), or `<!-- not run: REASON -->`, which leaves the syntax to
 be checked.
 """
 
@@ -22,7 +23,7 @@ from conftest import ROOT, Address
 RUN = ("sh", "sql", "python")
 # plans, signatures, diagrams: nothing to run; other tests read the settings and the list of keys
 SHOWN = ("text", "mermaid", "toml", "ini", "keys")
-MARKS = r"(as \w+|makes \w+|input: [^;]+|exits [\d ]+|slow|without the sample)"
+MARKS = r"(as \w+|makes \w+|input: [^;]+|exits [\d ]+|slow|without the sample|output)"
 FENCE = re.compile(
     r"(?:^<!-- (?P<said>[^\n]*) -->\n)?^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.M | re.S
 )
@@ -108,9 +109,17 @@ def path_of(server: Address | None = None) -> str:
 
 
 def run(
-    block: Block, server: Address, database: str, folder: Path, more: dict[str, str] | None = None
+    block: Block,
+    server: Address,
+    database: str,
+    folder: Path,
+    more: dict[str, str] | None = None,
+    printed: list[str] | None = None,
 ) -> str:
-    """Run a block as a reader would, with more variables; what went wrong, empty when nothing."""
+    """Run a block as a reader would, with more variables; answers the problem, empty when none.
+
+    printed: takes the block's output.
+    """
     role = block.told("as", "rubi_app")
     environment = {name: value for name, value in os.environ.items() if name[:2] != "PG"} | {
         "PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": role, "PGDATABASE": database,
@@ -137,6 +146,8 @@ def run(
     except subprocess.TimeoutExpired:
         os.killpg(started.pid, signal.SIGKILL)
         return f"did not end: {started.communicate()[0][-300:]}"
+    if printed is not None:
+        printed.append("".join(f"{line.rstrip()}\n" for line in output.strip("\n").splitlines()))
     allowed = block.told("exits", "0").split()
     return (
         "" if str(started.returncode) in allowed else f"exit {started.returncode}: {output[-600:]}"
