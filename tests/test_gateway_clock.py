@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -11,7 +10,7 @@ import psycopg
 import pytest
 
 import rows
-from gateways import BUY, Gate
+from gateways import BUY, Gate, Moving
 from rubi.cli import Failure
 from rubi.gateway.clocks import Pulse
 from rubi.gateway.terminals import Terminal as Asked
@@ -26,29 +25,6 @@ BETWEEN = "2026-10-28 10:00+00"
 @pytest.fixture
 def gate(db: psycopg.Connection, server: Any, tmp_path: Any) -> Gate:
     return Gate(db, server.dsn(db.info.dbname, "rubi_ingest"), tmp_path, rows.user(db))
-
-
-class Moving:
-    """A market that moves while the block runs."""
-
-    def __init__(self, terminal: Terminal, ahead: float = 0) -> None:
-        self.terminal, self.ahead = terminal, ahead
-        self.stop = threading.Event()
-        self.thread = threading.Thread(target=self.move)
-
-    def move(self) -> None:
-        n = 0
-        while not self.stop.wait(0.02):
-            n += 1
-            msc = self.terminal.market.clock.msc() + round(self.ahead * 1000)
-            self.terminal.market.quote("EURUSD", 1.1 + n / 1e6, msc=msc, keep=False)
-
-    def __enter__(self) -> None:
-        self.thread.start()
-
-    def __exit__(self, *_: object) -> None:
-        self.stop.set()
-        self.thread.join()
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -38,6 +39,29 @@ def until(what: str, done: Callable[[], Any], seconds: float = 60) -> None:
     while not done():
         assert time.monotonic() < end, f"{what}: not within {seconds:g} s"
         time.sleep(0.05)
+
+
+class Moving:
+    """A market that moves while the block runs."""
+
+    def __init__(self, terminal: Terminal, ahead: float = 0) -> None:
+        self.terminal, self.ahead = terminal, ahead
+        self.stop = threading.Event()
+        self.thread = threading.Thread(target=self.move)
+
+    def move(self) -> None:
+        n = 0
+        while not self.stop.wait(0.02):
+            n += 1
+            msc = self.terminal.market.clock.msc() + round(self.ahead * 1000)
+            self.terminal.market.quote("EURUSD", 1.1 + n / 1e6, msc=msc, keep=False)
+
+    def __enter__(self) -> None:
+        self.thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop.set()
+        self.thread.join()
 
 
 @dataclass

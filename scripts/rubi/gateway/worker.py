@@ -11,7 +11,7 @@ from rubi.gateway.delivery import Delivery
 from rubi.gateway.history import Clock, Stream
 from rubi.gateway.options import Options
 from rubi.gateway.parcels import Parcel
-from rubi.gateway.reading import Picture, Reader, identity
+from rubi.gateway.reading import Picture, Reader, Switched, identity
 from rubi.gateway.sending import Away
 from rubi.gateway.spool import SpoolError
 from rubi.gateway.terminals import Row, Terminal
@@ -48,6 +48,9 @@ class Worker:
         self.terminal.open()
         self.reader.identity = None
         account = self.reader.account()
+        wanted = self.terminal.login.get("login")
+        if wanted and account.get("login") != wanted:
+            raise Switched(f"the terminal is logged into {account.get('login')}, not {wanted}")
         self.reader.identity = identity(account)
         self.reader.last = self.sent = None
         self.learn(account)
