@@ -126,6 +126,19 @@ def test_loop_measures_while_it_reads(gate: Gate) -> None:
     assert worker.misfit == ""
 
 
+def test_summer_time_that_began_meanwhile_is_no_misfit(gate: Gate) -> None:
+    terminal = Terminal.new()
+    gate.once(terminal)
+    worker = gate.worker(terminal)
+    worker.begin()
+    fits = worker.clock.minutes
+    worker.clock.minutes = fits - 60  # as it was before
+    worker.report_clock(fits)
+    assert (worker.misfit, worker.clock.minutes) == ("", fits)
+    worker.report_clock(fits + 60)
+    assert "correct mt5_server_clocks" in worker.misfit
+
+
 @pytest.mark.parametrize(("seconds", "rest"), [(0, 0), (20, 20), (400, 400), (-30, -30)])
 def test_ticks_beside_a_quarter_of_an_hour_are_told_apart(seconds: int, rest: int) -> None:
     terminal = Terminal.new()

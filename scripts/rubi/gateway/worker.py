@@ -166,6 +166,10 @@ class Worker:
         parcel.add("clock", symbol=self.pulse.symbol, minutes=minutes)
         self.deliver(parcel)
         self.misfit = ""
+        if minutes != self.clock.minutes and not self.delivery.away:
+            # summer time may have begun or ended since the rule was asked
+            found = self.delivery.database.find(self.user, *(self.reader.identity or ()))
+            self.clock.rule, self.clock.minutes = found[2:]
         if self.clock.minutes is not None and minutes != self.clock.minutes:
             self.misfit = (
                 f"the clock of {parcel.server} is {minutes} minutes ahead of UTC, its rule"
