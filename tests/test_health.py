@@ -13,6 +13,7 @@ from pytest_postgresql.executors import NoopExecutor
 
 from conftest import Address, copy_rights
 from health_causes import CAUSES, Watched
+from health_server_causes import blocked
 from rubi.waiting import until
 
 Script = Callable[..., subprocess.CompletedProcess[str]]
@@ -205,8 +206,6 @@ def test_statements_that_may_not_be_read_are_said(watched: Watched) -> None:
 
 
 def test_blocking_shows_the_tree_with_root_depth_and_lock(watched: Watched) -> None:
-    from health_causes import blocked
-
     with blocked(watched):
         tree = "SELECT depth, pid = root_pid, lock, state FROM monitoring.blocking"
         until("the tree grows", lambda: watched.monitor.execute(tree).rowcount > 1, pause=0.02)
