@@ -96,11 +96,13 @@ def test_ingest_bars_refuses_all_when_one_is_wrong(
     assert bars.stored(db) == []
 
 
-def test_ingest_of_something_else_than_an_array_is_refused(db: psycopg.Connection) -> None:
-    for call in ("ingest_bars('X', 'M1', '{}')", "ingest_ticks('X', NULL)"):
-        with pytest.raises(psycopg.Error) as caught:
-            db.execute(f"SELECT * FROM {call}")
-        assert caught.value.sqlstate == "RB062"
+@pytest.mark.parametrize("call", ["ingest_bars('X', 'M1', '{}')", "ingest_ticks('X', NULL)"])
+def test_ingest_of_something_else_than_an_array_is_refused(
+    market: psycopg.Connection, call: str
+) -> None:
+    with pytest.raises(psycopg.Error) as caught:
+        market.execute(f"SELECT * FROM {call}")
+    assert caught.value.sqlstate == "RB062"
 
 
 def test_ingest_ticks_keeps_several_of_one_millisecond(
@@ -116,12 +118,19 @@ def test_ingest_ticks_keeps_several_of_one_millisecond(
     ]  # fmt: skip
 
 
-def test_merge_refuses_an_unknown_way_of_conflict(app: psycopg.Connection) -> None:
-    for call in ("stage_bars(), merge_staged_bars('X', 'M1', NULL, NULL, 'x')",
-                 "stage_ticks(), merge_staged_ticks('X', NULL, NULL, 'x')"):  # fmt: skip
-        with pytest.raises(psycopg.Error) as caught:
-            app.execute(f"SELECT {call}")
-        assert caught.value.sqlstate == "RB063"
+@pytest.mark.parametrize(
+    "call",
+    [
+        "stage_bars(), merge_staged_bars('X', 'M1', NULL, NULL, 'x')",
+        "stage_ticks(), merge_staged_ticks('X', NULL, NULL, 'x')",
+    ],
+)
+def test_merge_refuses_an_unknown_way_of_conflict(
+    rolled_back: psycopg.Connection, call: str
+) -> None:
+    with pytest.raises(psycopg.Error) as caught:
+        rolled_back.execute(f"SELECT {call}")
+    assert caught.value.sqlstate == "RB063"
 
 
 def test_resampled_bar_is_first_last_extremes_and_sums(app: psycopg.Connection) -> None:
@@ -294,15 +303,19 @@ def test_gap_before_the_first_and_after_the_last_bar_is_found(db: psycopg.Connec
     assert abs(missing - whole) < 5  # the future is no gap
 
 
-def test_gaps_need_a_calendar_and_bars_up_to_a_day(db: psycopg.Connection) -> None:
-    db.execute("INSERT INTO market_calendar_clocks VALUES ('nowhere')")
-    db.execute("INSERT INTO market_calendars VALUES ('EURUSD', 'nowhere')")
-    for symbol, frame, code in (("EURUSD", "M1", "RB066"), ("X", "W1", "RB065")):
-        with pytest.raises(psycopg.Error) as caught:
-            db.execute(
-                "SELECT * FROM find_bar_gaps(%s, %s, '2024-01-01', '2024-01-02')", [symbol, frame]
-            )
-        assert caught.value.sqlstate == code
+@pytest.mark.parametrize(
+    ("symbol", "frame", "code"), [("EURUSD", "M1", "RB066"), ("X", "W1", "RB065")]
+)
+def test_gaps_need_a_calendar_and_bars_up_to_a_day(
+    rolled_back: psycopg.Connection, symbol: str, frame: str, code: str
+) -> None:
+    rolled_back.execute("INSERT INTO market_calendar_clocks VALUES ('nowhere')")
+    rolled_back.execute("INSERT INTO market_calendars VALUES ('EURUSD', 'nowhere')")
+    with pytest.raises(psycopg.Error) as caught:
+        rolled_back.execute(
+            "SELECT * FROM find_bar_gaps(%s, %s, '2024-01-01', '2024-01-02')", [symbol, frame]
+        )
+    assert caught.value.sqlstate == code
 
 
 def test_analysts_read_but_do_not_write(connect_as: Callable[..., psycopg.Connection]) -> None:

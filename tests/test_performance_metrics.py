@@ -339,9 +339,9 @@ def test_metrics_of_a_deleted_strategy_go_with_it(app: psycopg.Connection) -> No
     assert app.execute("SELECT strategy_id FROM performance_metrics").fetchall() == [(None,)]
 
 
-def test_stored_figures_without_sense_are_refused(app: psycopg.Connection) -> None:
-    user = rows.user(app)
-    for values, constraint in (
+@pytest.mark.parametrize(
+    ("values", "constraint"),
+    [
         ({"sharpe_ratio": "NaN"}, "performance_metrics_figures_finite_check"),
         ({"sortino_ratio": "Infinity"}, "performance_metrics_figures_finite_check"),
         ({"equity_drawdown_relative": "NaN"}, "performance_metrics_figures_finite_check"),
@@ -350,12 +350,22 @@ def test_stored_figures_without_sense_are_refused(app: psycopg.Connection) -> No
         ({"basis": "guess"}, "performance_metrics_basis_known_check"),
         ({"observations": -1}, "performance_metrics_observations_not_negative_check"),
         ({"account_id": 1}, "performance_metrics_one_account_is_not_all_check"),
-    ):
-        with pytest.raises(errors.CheckViolation) as error:
-            rows.metrics(app, user, **values)
-        assert error.value.diag.constraint_name == constraint
+    ],
+)
+def test_stored_figure_without_sense_is_refused(
+    rolled_back: psycopg.Connection, values: dict[str, object], constraint: str
+) -> None:
+    user = rows.user(rolled_back)
+    with pytest.raises(errors.CheckViolation) as error:
+        rows.metrics(rolled_back, user, **values)
+    assert error.value.diag.constraint_name == constraint
+
+
+def test_stored_figures_below_zero_and_drawdowns_of_zero_are_accepted(
+    rolled_back: psycopg.Connection,
+) -> None:
     good = {"sharpe_ratio": -1, "sortino_ratio": 2, "balance_drawdown_relative": 0}
-    rows.metrics(app, user, basis="equity", observations=0, **good)
+    rows.metrics(rolled_back, rows.user(rolled_back), basis="equity", observations=0, **good)
 
 
 def test_balance_operations_are_stored_once_and_never_of_nothing(db: psycopg.Connection) -> None:

@@ -130,8 +130,9 @@ def test_api_gets_rights_on_tables_made_later(
     app.execute("DELETE FROM later")
 
 
-def test_api_may_not_change_the_schema(app: psycopg.Connection) -> None:
-    for statement in (
+@pytest.mark.parametrize(
+    "statement",
+    [
         "CREATE TABLE public.mine (id int)",
         "DROP TABLE users",
         "ALTER TABLE users ADD COLUMN x int",
@@ -139,9 +140,11 @@ def test_api_may_not_change_the_schema(app: psycopg.Connection) -> None:
         "SELECT * FROM internal.strategy_counter_deltas",
         "SELECT * FROM deploy.history",
         "SET ROLE rubi_owner",
-    ):
-        with pytest.raises(errors.InsufficientPrivilege):
-            app.execute(statement)
+    ],
+)
+def test_api_may_not_change_the_schema(rolled_back: psycopg.Connection, statement: str) -> None:
+    with pytest.raises(errors.InsufficientPrivilege):
+        rolled_back.execute(statement)
 
 
 def test_no_role_has_a_password_or_power(db: psycopg.Connection) -> None:
