@@ -45,9 +45,9 @@ def snapshot(dsn: str) -> Iterator[tuple[psycopg.Connection, str, datetime]]:
 def take(
     folder: Path, s3: str, dsn: str, compress: str, recipients: list[Any]
 ) -> tuple[str, datetime]:
-    """Make a complete, verified backup in the folder; answers its name and time. A failure leaves
+    """Make a complete, verified backup in the folder; answers its name and time.
 
-    no file. Raises Failure or psycopg's errors.
+    A failure leaves no file. Raises Failure or psycopg's errors.
     """
     with snapshot(dsn) as (connection, exported, now):
         began = monotonic()
