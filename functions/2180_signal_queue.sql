@@ -5,8 +5,9 @@ CALL deploy.become_owner();
 -- An entry is open while its signal waits and this attempt may be claimed. All that makes one not
 -- open is final; valid_until is too, since a later one makes a new entry. Look-ups by key in place
 -- of joins and NOT EXISTS, which a planner may turn into a read of whole tables; of signals by id,
--- hence status and user are written so that no index has them: those of pending signals are full of
--- dead entries while a snapshot is held. A part of the queries that call it, hence without a path.
+-- so status and user are written so that no index has them: the indexes of pending signals are full
+-- of dead entries while a snapshot is held. The function becomes a part of the calling query, so it
+-- has no path.
 CREATE OR REPLACE FUNCTION internal.waiting_entries(
     p_lane bigint,
     p_mark internal.signal_marks,

@@ -2,10 +2,10 @@
 
 CALL deploy.become_owner();
 
--- While any session holds a snapshot, dead rows and their index entries stay, and whoever reads a
--- queue from its beginning reads them all: 1,800,000 after ten minutes. So nothing is changed in
--- place here. An entry is a chance to claim: the first when a signal comes, one more for the time
--- at which a lease ends, one when a claim is given back. Readers begin at the latest mark.
+-- While any session holds a snapshot, dead rows and their index entries stay, and a reader that
+-- starts at the beginning of a queue reads all of them: 1,800,000 after ten minutes. So no row is
+-- changed in place here. An entry is a chance to claim: the first when a signal comes, one more for
+-- the time at which a lease ends, one when a claim is given back. Readers begin at the latest mark.
 -- No foreign key: an entry without a pending signal is passed over, and goes with expire_signals().
 CREATE TABLE IF NOT EXISTS internal.signal_queue (
     lane bigint NOT NULL,
@@ -32,8 +32,8 @@ COMMENT ON COLUMN internal.signal_queue.in_xid IS 'Transaction that made the ent
 COMMENT ON COLUMN internal.signal_queue.signal_id IS 'Signal.';
 COMMENT ON COLUMN internal.signal_queue.attempt IS 'Attempt that a claim of this entry is.';
 
--- A mark says: of the entries up to (ready_at, entry_id) nothing is left to claim, but for those
--- listed and those of transactions that its snapshot did not see. A transaction that commits late
+-- A mark says: of the entries up to (ready_at, entry_id) none is left to claim, except for listed
+-- ones and entries of transactions that its snapshot did not see. A transaction that commits late
 -- is never lost, however long it ran. Marks of another server (a restored dump) say nothing.
 CREATE TABLE IF NOT EXISTS internal.signal_marks (
     lane bigint NOT NULL,
