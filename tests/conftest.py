@@ -98,7 +98,7 @@ class Server(testing.postgresql.Postgresql):
 
 @dataclass(frozen=True)
 class Address:
-    """What pytest-postgresql asks of a server fixture."""
+    """The interface that pytest-postgresql asks of a server fixture."""
 
     host: str
     port: int
@@ -169,7 +169,7 @@ def make_administrator(address: Address) -> None:
 
 
 def prepare_database(dsn: str, owner: str | None = "rubi_admin") -> None:
-    """What the provider does in a new database: extensions that only a superuser may create."""
+    """The provider's work in a new database: extensions that only a superuser may create."""
     with psycopg.connect(dsn, autocommit=True) as connection:
         connection.execute("SET client_min_messages = error")
         connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")

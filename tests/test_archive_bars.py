@@ -176,7 +176,7 @@ def test_bar_written_while_its_month_is_being_dropped_is_kept(
 def test_interrupted_drop_goes_on_and_nothing_is_lost(
     old: psycopg.Connection, connect_as: Callable[..., psycopg.Connection], tmp_path: Path
 ) -> None:
-    """What is left of a month does not take the place of its archive."""
+    """The rest of a month does not take the place of its archive."""
     before = old.execute(ALL).fetchall()
     archive(old, "write", tmp_path)
     files = {path: path.read_bytes() for path in tmp_path.rglob("*.parquet")}

@@ -298,7 +298,7 @@ def test_two_backups_at_once(
 
 
 def test_clock_set_back(earlier: Path, back_up: Run, s3: S3) -> None:
-    """Which backup is the newest can't be known then, so nothing is taken and nothing removed."""
+    """The newest backup can't be known then, so none is taken and none removed."""
     bucket = s3.bucket()
     later = shutil.copytree(earlier, s3.folder / bucket / "database" / earlier.name)
     backing.rename(later, 10 * 86400)

@@ -1,4 +1,4 @@
-"""What backups are made of: checksums, retention, programs, schedules."""
+"""Parts of backups: checksums, retention, programs, schedules."""
 
 from __future__ import annotations
 
@@ -157,7 +157,7 @@ def test_chunk_dropped_during_a_backup_fails_it(
 def test_large_object_of_another_role_stops_no_backup_and_is_in_none(
     db: psycopg.Connection, server: Address, tmp_path: Path, new_database: Callable[[], str]
 ) -> None:
-    """One that was made before PUBLIC lost the right; who dumps may not read it."""
+    """A large object from before PUBLIC lost the right; who dumps may not read it."""
     db.execute("GRANT EXECUTE ON FUNCTION lo_from_bytea(oid, bytea) TO public")
     with psycopg.connect(server.dsn(db.info.dbname, "rubi_readonly"), autocommit=True) as reader:
         reader.execute("SET default_transaction_read_only = off")

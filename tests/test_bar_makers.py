@@ -59,7 +59,7 @@ def stored(market: psycopg.Connection) -> list[tuple]:
 
 
 def expected(maker: Maker, made: list[Bar]) -> list[tuple]:
-    """What market_data is to hold of these bars."""
+    """The rows that market_data is to hold of these bars."""
     held = []
     for bar in made:
         values = {"volume": bar.trades if maker.trades else 0, "real_volume": None}
@@ -111,7 +111,7 @@ STOOQ = (
     "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>\n"
     "A,D,20240102,000000,1,2,1,1,9,0\nB,D,20240102,000000,1,2,1,1,9,0\n"
 )
-# What a file does not tell, and the option that does: the file loads with it.
+# Facts missing from a file, and the option for each: the file loads with it.
 ASKS = {
     "clock of MT5's bars": ("A_M1.csv", bars.HEADER + bars.LINES[0], "--clock", "NY+7"),
     "clock without header": ("A_D1.csv", "2007-01-01 00:00,1,2,1,1,9\n", "--clock", "UTC"),

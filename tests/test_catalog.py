@@ -1,4 +1,4 @@
-"""What the catalog must show: every object, a comment on each, each access path served."""
+"""Rules of the catalog: every object, a comment on each, each access path served."""
 
 from __future__ import annotations
 

@@ -172,7 +172,7 @@ def test_psql_needs_none_of_the_machine(
 
 @pytest.fixture(scope="module")
 def strange(warm: dict[str, str]) -> str:
-    """What the demo prints for a caller with other servers in mind, on a small old terminal."""
+    """Output of the demo for a caller with other servers in mind, on a small old terminal."""
     done = call(
         warm, PGSSLMODE="verify-full", PGSERVICE="none", PGOPTIONS="-c no.such=1 -c nonsense=1",
         PGDATESTYLE="German", PGHOST="/nowhere", PGUSER="nobody", COLUMNS="60",

@@ -51,7 +51,7 @@ def url(cluster: clusters.Cluster) -> str:
 
 
 def secrets(cluster: clusters.Cluster) -> list[tuple]:
-    """What the server holds of passwords."""
+    """The passwords that the server holds."""
     with cluster.connect() as connection:
         query = "SELECT rolname, rolpassword FROM pg_authid ORDER BY oid"
         return connection.execute(query).fetchall()

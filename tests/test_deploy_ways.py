@@ -21,7 +21,7 @@ FILES = sqlfiles.read_files()
 
 @pytest.fixture(scope="module")
 def by_runner(server: Address, fresh_install: str) -> tuple[dict, list]:
-    """What the runner leaves."""
+    """The runner's results."""
     return deploying.left(server, fresh_install)
 
 

@@ -1,4 +1,4 @@
-"""What extensions and PostgreSQL give PUBLIC is taken back, and comes back when it was closed."""
+"""Rights that extensions and PostgreSQL give PUBLIC are taken back, also after an update."""
 
 from __future__ import annotations
 

@@ -50,7 +50,7 @@ def watched(
 
 @pytest.fixture
 def thresholds(watched: Watched) -> Iterator[None]:
-    """What a test sets is set back."""
+    """A test's settings are set back."""
     before = watched.admin.execute(
         "SELECT warning, critical, name FROM monitoring.thresholds"
     ).fetchall()

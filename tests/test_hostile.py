@@ -1,4 +1,4 @@
-"""What a hostile hand tries with each role: a table of doors, and who may go through.
+"""Attempts of a hostile hand with each role: a table of doors, and who may go through.
 
 Each statement is tried by every role, its own limits taken off first. Who is not named is refused
 by a missing right; who is named gets through, and docs/guides/security.md says why. Row security,
@@ -245,7 +245,7 @@ def test_door(
 
 
 def test_attempts_changed_nothing(attacked: dict[str, psycopg.Connection]) -> None:
-    """What was refused, and what was rolled back."""
+    """Refused statements, and rolled back ones."""
     found = (
         attacked[""]
         .execute(

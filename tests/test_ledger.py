@@ -31,7 +31,7 @@ def account(db: psycopg.Connection, user: int) -> int:
 
 
 def write(connection: psycopg.Connection, account: int, given: dict[str, Any]) -> None:
-    """One deal, past the gateway's functions."""
+    """A deal, past the gateway's functions."""
     values = given | {"account_id": account, "order_ticket": given["order"], "source": "api"}
     for name in ("order", "comment", "external_id"):
         del values[name]

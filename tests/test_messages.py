@@ -1,4 +1,4 @@
-"""What messages tell people to type can be typed."""
+"""Commands in messages can be typed."""
 
 from __future__ import annotations
 

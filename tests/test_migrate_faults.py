@@ -1,4 +1,4 @@
-"""One cell, or a view that is not ours, does not stop a move."""
+"""A bad cell, or a view that is not ours, does not stop a move."""
 
 from __future__ import annotations
 

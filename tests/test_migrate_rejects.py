@@ -1,4 +1,4 @@
-"""What breaks a rule is rejected by its name with all that hangs on it; the rest comes in."""
+"""A row that breaks a rule is rejected by its name with all that hangs on the row; the rest comes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the ingest functions store, refuse and reject."""
+"""Elements that the ingest functions store, refuse and reject."""
 
 from __future__ import annotations
 

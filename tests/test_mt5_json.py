@@ -45,7 +45,7 @@ def test_a_frame_of_elements_is_read_in_every_orientation(tmp_path: Path, orient
 def test_a_frame_with_times_as_times_gives_the_packages_numbers(
     tmp_path: Path, orient: str, iso: bool
 ) -> None:
-    """What tutorials do: df['time'] = pandas.to_datetime(df['time'], unit='s')."""
+    """The way of tutorials: df['time'] = pandas.to_datetime(df['time'], unit='s')."""
     frame = pandas.DataFrame(DEALS)
     # without iso, pandas 2 writes milliseconds
     frame["time"] = pandas.to_datetime(frame["time"], unit="s") if iso else frame["time"] * 1000

@@ -73,7 +73,7 @@ class Broker:
             del self.open[position]
 
     def step(self) -> None:
-        """One thing that may happen on an account."""
+        """An event that may happen on an account."""
         symbol = self.draw(st.sampled_from(["EURUSD", "#AAPL"]))
         positions = [p for p, (s, _) in self.open.items() if s == symbol]
         what = self.draw(st.sampled_from(["open", "open", "close", "close", "turn", "money"]))

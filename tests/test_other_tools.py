@@ -1,4 +1,4 @@
-"""What other people's checks say of this database: all is answered in docs/reference/tools.md."""
+"""Findings of other people's checks in this database, each answered in docs/reference/tools.md."""
 
 from __future__ import annotations
 

@@ -191,7 +191,7 @@ class Writers:
                 self.acknowledged[number].append(value)
 
     def count(self) -> int:
-        """How many transactions were acknowledged until now."""
+        """The number of transactions acknowledged until now."""
         return sum(map(len, self.acknowledged))
 
     def join(self) -> None:

@@ -103,7 +103,7 @@ def picture(png: bytes) -> Image.Image:
 
 
 def near(image: Image.Image, color: str) -> int:
-    """How many pixels have about this colour."""
+    """The number of pixels of about this colour."""
     wanted = tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
     return sum(
         count

@@ -1,4 +1,4 @@
-"""Who may do what, tried by becoming the role."""
+"""Rights of each role, tried by becoming the role."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is to run regularly: under a real pg_cron, by systemd's timers, by cron."""
+"""Jobs that run regularly: under a real pg_cron, by systemd's timers, by cron."""
 
 from __future__ import annotations
 

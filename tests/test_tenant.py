@@ -44,7 +44,7 @@ def account_of(connection: psycopg.Connection, session: object) -> int:
 
 
 def make_user(app: psycopg.Connection, text: str) -> dict[str, object]:
-    """One row in every table, each holding a text that tells whose it is."""
+    """A row in every table, each holding a text that names its user."""
     user = rows.user(app, email=f"{text}@example.com", username=text)
     strategy = rows.strategy(app, user, name=text)
     session = rows.session(app, user, broker=text, server=text)
@@ -383,7 +383,7 @@ def test_leaky_function_sees_no_foreign_row(db: psycopg.Connection, view: str, c
 
 
 def test_set_local_ends_with_the_transaction(app: psycopg.Connection) -> None:
-    """How the API is meant to do it: after the commit the connection is nobody's tenant."""
+    """The API's intended way: after the commit the connection is nobody's tenant."""
     with app.transaction():
         two = setup(app)
         assert app.execute("SELECT symbol FROM trading_orders").fetchall() == [("mine",)]

@@ -1,4 +1,4 @@
-"""What the Timescale licence adds, and that all else holds with it."""
+"""Additions of the Timescale licence, with which all other rules still hold."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a value must be is said once: domains, CHECKs, ingest and Python agree."""
+"""Each rule of a value stands once: domains, CHECKs, ingest and Python agree."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def test_bars_are_made_of_whole_bars(catalog: psycopg.Connection) -> None:
         assert said is expected, (part, whole)
 
 
-# What ingest accepts is what the tables take
+# Ingest accepts the values that the tables take
 
 WHOLE = ["-1", "0", "1", "1.5", str(2**63 - 1), str(2**63), str(-(2**63)), str(-(2**63) - 1)]
 CODES = [*WHOLE, str(2**31 - 1), str(2**31), str(-(2**31)), str(-(2**31) - 1)]

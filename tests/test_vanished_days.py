@@ -86,7 +86,7 @@ def test_bars_past_their_time_are_no_loss(
     db: psycopg.Connection, monitor: psycopg.Connection, app: psycopg.Connection,
     connect_as: Connect,
 ) -> None:  # fmt: skip
-    """One chunk is dropped as a whole, another loses the rows of one series."""
+    """A chunk is dropped as a whole, another loses the rows of one series."""
     app.execute(
         "INSERT INTO market_retention (symbol, timeframe, keep_for, archive)"
         " VALUES ('A', 'H1', '90 days', FALSE)"

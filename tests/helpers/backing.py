@@ -46,7 +46,7 @@ class S3:
         return name
 
     def url(self, bucket: str, port: int = 0) -> str:
-        """Where backups go."""
+        """The places of backups."""
         return f"s3://{bucket}/database?endpoint=http://127.0.0.1:{port or self.port}"
 
     def stored(self, bucket: str) -> list[str]:
@@ -160,7 +160,7 @@ def start(
 
 
 def refused(done: running.Done, *said: str) -> None:
-    """It failed, with one line that says why."""
+    """The command failed, with the reason in one line."""
     assert done.returncode == 1, done
     assert len(done.stderr.splitlines()) == 1, done.stderr
     for text in said:
@@ -168,7 +168,7 @@ def refused(done: running.Done, *said: str) -> None:
 
 
 def fill(connection: psycopg.Connection, markets: Sequence[samples.Market]) -> int:
-    """What the demo has, real bars and a replayed strategy, as rubi_app; number of bars."""
+    """The demo's data, real bars and a replayed strategy, as rubi_app; number of bars."""
     series = [samples.read_bars(market) for market in markets]
     for one in series:
         samples.load_bars(connection, one)

@@ -36,7 +36,7 @@ class Bar:
         return self.open, self.high, self.low, self.close
 
     def local(self, clock: str) -> datetime:
-        """What a clock shows when the bar opens."""
+        """The time that a clock shows when the bar opens."""
         zone, _, ahead = clock.partition("+")
         return self.at.astimezone(ZoneInfo(zone)).replace(tzinfo=None) + timedelta(
             hours=int(ahead or 0)
@@ -112,7 +112,7 @@ MT5 = {"options": ASKED, "trades": True, "volume": "real_volume"}
 
 
 def ticks(b: Bar) -> str:
-    """What MT5 writes behind the prices."""
+    """MT5's fields behind the prices."""
     return f"{b.trades},{b.volume:.0f},3"
 
 

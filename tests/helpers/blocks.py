@@ -51,7 +51,7 @@ class Block:
         return "slow" in self.said.split("; ")
 
     def told(self, name: str, default: str = "") -> str:
-        """What the comment above says after a word."""
+        """The text after a word of the comment above."""
         found = re.search(rf"(?:^|; ){name} ([^;]+)", self.said)
         return found[1] if found else default
 
@@ -103,7 +103,7 @@ def prepared(folder: Path) -> None:
 
 
 def path_of(server: Address | None = None) -> str:
-    """Where programs are looked for."""
+    """The folders where programs are looked for."""
     first = (str(server.binaries),) if server else ()
     return ":".join((*first, str(Path(sys.executable).parent), os.environ["PATH"]))
 

@@ -1,4 +1,4 @@
-"""What the tests of the demo and of fetched programs share: folders, refusals, stand-ins."""
+"""Parts that the tests of the demo and of fetched programs share: folders, refusals, stand-ins."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def folder() -> Iterator[Path]:
 
 
 def refused(done: subprocess.CompletedProcess[str], said: str, code: int = 1) -> None:
-    """One clear line on standard error, the exit code, no traceback."""
+    """A clear line on standard error, the exit code, no traceback."""
     assert done.returncode == code, done.stdout
     assert len(done.stderr.splitlines()) == 1, done.stderr
     assert said in done.stderr

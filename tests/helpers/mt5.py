@@ -1,4 +1,4 @@
-"""What the MetaTrader5 package returns, as dictionaries; all fields, with the fewest to name."""
+"""Answers of the MetaTrader5 package, as dictionaries; all fields, with the fewest to name."""
 
 from __future__ import annotations
 

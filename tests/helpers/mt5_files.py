@@ -26,7 +26,7 @@ MAIN = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
 
 @dataclass
 class Quirks:
-    """What differs between files of one history."""
+    """Differences between files of one history."""
 
     language: str = "English"
     account: str = "50000001 (USD, Broker-Demo 2, demo, {way})"

@@ -37,14 +37,14 @@ def load(db: psycopg.Connection, server: conftest.Address) -> Run:
 
 
 def counts(done: Done, code: int = 0) -> dict[str, list[int]]:
-    """What the command printed of rows: kind to its four counts."""
+    """The command's numbers of rows: kind to its four counts."""
     assert done.returncode == code, done.stdout + done.stderr
     found = [COUNTED.match(line) for line in done.stdout.splitlines()]
     return {match[1]: [int(match[i]) for i in range(2, 6)] for match in found if match}
 
 
 def refused(done: Done, code: int, said: str) -> None:
-    """One line on the screen, and that code."""
+    """A single line on the screen, and that code."""
     assert (done.returncode, len(done.stderr.splitlines())) == (code, 1), done.stderr
     assert said in done.stderr
 

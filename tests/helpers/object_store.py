@@ -117,7 +117,7 @@ class Door(ThreadingHTTPServer):
 
 
 class Visitor(BaseHTTPRequestHandler):
-    """One connection to the door."""
+    """A connection to the door."""
 
     protocol_version = "HTTP/1.1"
     server: Door

@@ -1,4 +1,4 @@
-"""What the metrics should be: an independent restatement in Python, and the two references.
+"""The expected metrics: an independent restatement in Python, and the two references.
 
 Money is exact (Decimal); ratios come from empyrical-reloaded and quantstats.
 """

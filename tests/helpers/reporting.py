@@ -89,7 +89,7 @@ class Seen:
         )
 
     def text(self) -> str:
-        """What can be read on the page."""
+        """The readable text of the page."""
         return self.page.evaluate("document.body.innerText")
 
 

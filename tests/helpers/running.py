@@ -17,7 +17,7 @@ from rubi import ROOT, cli
 
 @dataclass(frozen=True)
 class Done:
-    """How a command ended and what it said, in subprocess' words."""
+    """Exit code and output of a command, in subprocess' words."""
 
     returncode: int
     stdout: str

@@ -1,4 +1,4 @@
-"""Which server the run is on: its versions and edition, told at the end, and tests not for it.
+"""The server of the run: its versions and edition, told at the end, and tests not for it.
 
 A test that needs more than the oldest server we promise says so with its reason:
     @pytest.mark.needs(timescaledb="2.18", why="hypertables hand no rows to triggers before")
@@ -75,7 +75,7 @@ class Facts:
 
 
 def ask(connection: psycopg.Connection) -> Facts:
-    """What a running server says; asked in a transaction that leaves no extension behind."""
+    """The facts of a running server; asked in a transaction that leaves no extension behind."""
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL client_min_messages = error")
         connection.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
@@ -89,7 +89,7 @@ def drop_chunk(connection: psycopg.Connection) -> str:
 
 
 def expected(config: pytest.Config) -> Facts:
-    """What the run's server will be, before it is started: a worker has to know what to leave out.
+    """The run's server, before its start: a worker has to know what to leave out.
 
     The Apache edition comes without the library of the other.
     """
@@ -176,7 +176,7 @@ def tell(config: pytest.Config, facts: Facts) -> None:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_testnodedown(node: object) -> None:
-    """What a process of pytest-xdist found; each collects all tests."""
+    """The findings of a process of pytest-xdist; each collects all tests."""
     output = getattr(node, "workeroutput", {})
     told = node.config.stash[TOLD]
     told["server"] = output.get("server") or told["server"]
