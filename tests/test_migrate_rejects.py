@@ -1,4 +1,4 @@
-"""A row that breaks a rule is rejected by its name with all that hangs on the row; the rest comes."""
+"""A row that breaks a rule is rejected by its name with all that hangs on it; the rest comes in."""
 
 from __future__ import annotations
 
