@@ -111,3 +111,24 @@ $$;
 COMMENT ON FUNCTION public.check_account_is_open(bigint) IS
 'TRUE; raises RB024 for an account whose owner is closed.';
 REVOKE ALL ON FUNCTION public.check_account_is_open(bigint) FROM public;
+
+-- For rows that are written past the ingest functions: these lock the account and then the rows, so
+-- a row that came first, and its account after, deadlocked with them. An UPDATE or DELETE has its
+-- row before any trigger fires: against an ingest of the same row one of both gets 40P01, and is to
+-- be repeated.
+CREATE OR REPLACE FUNCTION internal.lock_account_of_row()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- a tenant may not lock accounts
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM FROM public.mt5_accounts AS a WHERE a.id = new.account_id FOR NO KEY UPDATE;
+    RETURN new;
+END
+$$;
+COMMENT ON FUNCTION internal.lock_account_of_row() IS
+'Trigger: locks the account before a row of it is written.';
+REVOKE ALL ON FUNCTION internal.lock_account_of_row() FROM public;

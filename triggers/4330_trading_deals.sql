@@ -2,6 +2,13 @@
 
 CALL deploy.become_owner();
 
+-- the ingest functions, which run as the owner, have locked the account already
+CREATE OR REPLACE TRIGGER trading_deals_10_lock_account
+BEFORE INSERT ON public.trading_deals
+FOR EACH ROW
+WHEN (current_user <> 'rubi_owner')
+EXECUTE FUNCTION internal.lock_account_of_row();
+
 CREATE OR REPLACE TRIGGER trading_deals_50_inserted
 AFTER INSERT ON public.trading_deals
 REFERENCING NEW TABLE AS changed_rows
