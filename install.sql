@@ -50,6 +50,7 @@ SET lock_timeout = '5s';
 \set file schema/0350_mt5_order_sends.sql \ir deploy/apply.psql
 \set file schema/0360_mt5_reports.sql \ir deploy/apply.psql
 \set file schema/0380_mt5_trips.sql \ir deploy/apply.psql
+\set file schema/0381_proved_positions.sql \ir deploy/apply.psql
 \set file schema/0390_mt5_rejects.sql \ir deploy/apply.psql
 \set file schema/0391_mt5_missed.sql \ir deploy/apply.psql
 
@@ -154,6 +155,7 @@ SET lock_timeout = '5s';
 \set file functions/2363_measure_mt5_report.sql \ir deploy/apply.psql
 \set file functions/2381_refresh_mt5_trips.sql \ir deploy/apply.psql
 \set file functions/2382_refresh_trading_orders.sql \ir deploy/apply.psql
+\set file functions/2384_prove_trips.sql \ir deploy/apply.psql
 \set file functions/2390_mt5_checks.sql \ir deploy/apply.psql
 \set file functions/2391_lock_mt5_accounts.sql \ir deploy/apply.psql
 \set file functions/2392_take_mt5_rows.sql \ir deploy/apply.psql

@@ -9,6 +9,7 @@ GRANT SELECT ON public.mt5_trip_links, public.mt5_trip_results
 TO rubi_app, rubi_readonly, rubi_backup;
 GRANT SELECT ON public.mt5_trips TO rubi_app, rubi_tenant, rubi_readonly, rubi_backup;
 GRANT SELECT ON monitoring.trip_violations TO rubi_monitor, rubi_backup;
+GRANT SELECT ON internal.proved_positions TO rubi_backup;
 
 CALL deploy.set_tenant_policies('public.mt5_trips', 'account_id');
 

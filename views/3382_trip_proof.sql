@@ -2,65 +2,140 @@
 
 CALL deploy.become_owner();
 
+-- To make every trip again took 18 s for 470,000 deals, where the look at versions takes 3. A
+-- position whose rows are the same versions as when they were proved is still proved: xmin is
+-- another in every new version, by any writer, with triggers or without. The number of rows tells
+-- of deletions.
+-- Not security_invoker: the proof reads it for rubi_monitor, who may not read deals.
+CREATE OR REPLACE VIEW internal.position_marks AS
+WITH of_deals AS (
+    SELECT
+        d.account_id,
+        d.position_id,
+        count(*) AS deals,
+        sum(hashtext(d.xmin::text)) AS deal_versions
+    FROM public.trading_deals AS d
+    WHERE d.position_id > 0
+    GROUP BY d.account_id, d.position_id
+),
+
+of_trips AS (
+    SELECT
+        t.account_id,
+        t.position_id,
+        count(*) AS trips,
+        sum(hashtext(t.xmin::text)) AS trip_versions,
+        count(o.id) AS orders,
+        coalesce(sum(hashtext(o.xmin::text)), 0) AS order_versions
+    FROM public.mt5_trips AS t
+    LEFT JOIN public.trading_orders AS o ON t.trading_order_id = o.id
+    GROUP BY t.account_id, t.position_id
+),
+
+of_types AS (
+    SELECT sum(hashtext(y.xmin::text)) AS versions
+    FROM public.mt5_deal_types AS y
+),
+
+of_magics AS (
+    SELECT
+        m.account_id,
+        sum(hashtext(m.xmin::text)) AS versions
+    FROM public.mt5_magic_strategies AS m
+    GROUP BY m.account_id
+)
+
+SELECT
+    coalesce(d.account_id, t.account_id) AS account_id,
+    coalesce(d.position_id, t.position_id) AS position_id,
+    ARRAY[
+        d.deals,
+        d.deal_versions,
+        t.trips,
+        t.trip_versions,
+        t.orders,
+        t.order_versions,
+        y.versions,
+        m.versions
+    ] AS marks
+FROM of_deals AS d
+FULL JOIN of_trips AS t ON d.account_id = t.account_id AND d.position_id = t.position_id
+CROSS JOIN of_types AS y
+LEFT JOIN of_magics AS m ON coalesce(d.account_id, t.account_id) = m.account_id;
+
+COMMENT ON VIEW internal.position_marks IS
+'The versions of all rows that a proof of a position''s trips reads.';
+COMMENT ON COLUMN internal.position_marks.account_id IS 'Trading account.';
+COMMENT ON COLUMN internal.position_marks.position_id IS 'Position, for life.';
+COMMENT ON COLUMN internal.position_marks.marks IS
+'Number of deals and a sum over their versions, the same of trips and of their orders, and sums over
+mt5_deal_types and the account''s mt5_magic_strategies.';
+
+-- Not security_invoker: like the view it reads.
+CREATE OR REPLACE VIEW internal.unproved_positions AS
+SELECT
+    m.account_id,
+    m.position_id,
+    m.marks
+FROM internal.position_marks AS m
+LEFT JOIN internal.proved_positions AS p
+    ON m.account_id = p.account_id AND m.position_id = p.position_id
+WHERE m.marks IS DISTINCT FROM p.marks;
+
+COMMENT ON VIEW internal.unproved_positions IS
+'Positions of which a row has changed since their trips were proved.';
+COMMENT ON COLUMN internal.unproved_positions.account_id IS 'Trading account.';
+COMMENT ON COLUMN internal.unproved_positions.position_id IS 'Position, for life.';
+COMMENT ON COLUMN internal.unproved_positions.marks IS 'See internal.position_marks.';
+
 -- Rows by the deals EXCEPT rows of the tables: all columns of trips and balance operations, and of
 -- orders the columns that the deals alone decide. Type, stop, target and strategy may be the API's.
+-- The columns of a trip are named here in the order of internal.trips_of_deals.
 -- Not security_invoker: rubi_monitor counts rows that it may not read.
 CREATE OR REPLACE VIEW monitoring.trip_violations AS
-WITH trips AS MATERIALIZED (
+WITH unproved AS MATERIALIZED (
     SELECT
-        v.account_id,
-        v.position_id,
-        v.leg,
-        v.deals,
-        v.magic,
-        v.strategy_id,
-        v.open_order,
-        v.opened_at,
-        v.closed_at,
-        v.opened_msc,
-        v.closed_msc,
-        v.time_ambiguous,
-        v.is_whole,
-        v.volume_opened,
-        v.volume_closed,
-        v.open_price,
-        v.close_price,
-        v.profit,
-        v.commission,
-        v.swap,
-        v.fee,
-        v.symbol,
-        v.side,
-        v.close_by_orders
+        u.account_id,
+        u.position_id
+    FROM internal.unproved_positions AS u
+),
+
+-- a look-up for each of some, one walk over all deals for many: three times as fast per position
+size AS (
+    SELECT count(*) <= 10000 AS is_small
+    FROM unproved
+),
+
+looked_up AS (
+    SELECT v.*
+    FROM unproved AS u
+    INNER JOIN LATERAL (
+        SELECT v.*
+        FROM internal.trips_of_deals AS v
+        WHERE v.account_id = u.account_id AND v.position_id = u.position_id
+        ORDER BY v.leg -- keeps it a look-up
+    ) AS v ON TRUE
+    WHERE (SELECT s.is_small FROM size AS s)
+),
+
+trips AS MATERIALIZED (
+    SELECT l.*
+    FROM looked_up AS l
+    UNION ALL
+    SELECT v.*
     FROM internal.trips_of_deals AS v
+    INNER JOIN unproved AS u ON v.account_id = u.account_id AND v.position_id = u.position_id
+    WHERE NOT (SELECT s.is_small FROM size AS s)
+),
+
+stored AS MATERIALIZED (
+    SELECT t.*
+    FROM public.mt5_trips AS t
+    INNER JOIN unproved AS u ON t.account_id = u.account_id AND t.position_id = u.position_id
 ),
 
 trip_problems AS (
-    SELECT
-        v.account_id,
-        v.position_id,
-        v.leg,
-        v.deals,
-        v.magic,
-        v.strategy_id,
-        v.open_order,
-        v.opened_at,
-        v.closed_at,
-        v.opened_msc,
-        v.closed_msc,
-        v.time_ambiguous,
-        v.is_whole,
-        v.volume_opened,
-        v.volume_closed,
-        v.open_price,
-        v.close_price,
-        v.profit,
-        v.commission,
-        v.swap,
-        v.fee,
-        v.symbol,
-        v.side,
-        v.close_by_orders
+    SELECT v.*
     FROM trips AS v
     EXCEPT
     SELECT
@@ -88,7 +163,7 @@ trip_problems AS (
         t.symbol,
         t.side,
         t.close_by_orders
-    FROM public.mt5_trips AS t
+    FROM stored AS t
 ),
 
 order_problems AS (
@@ -109,6 +184,7 @@ order_problems AS (
         v.closed_at,
         v.time_ambiguous
     FROM internal.orders_of_trips AS v
+    INNER JOIN unproved AS u ON v.account_id = u.account_id AND v.position_id = u.position_id
     EXCEPT
     SELECT
         t.position_id,
@@ -126,7 +202,7 @@ order_problems AS (
         o.opened_at,
         o.closed_at,
         o.time_ambiguous
-    FROM public.mt5_trips AS t
+    FROM stored AS t
     INNER JOIN public.trading_orders AS o ON t.trading_order_id = o.id
 ),
 
@@ -164,7 +240,7 @@ SELECT
     t.trading_order_id,
     NULL AS mt5_deal_id,
     'trip has no deals' AS problem
-FROM public.mt5_trips AS t
+FROM stored AS t
 LEFT JOIN trips AS v
     ON t.account_id = v.account_id AND t.position_id = v.position_id AND t.leg = v.leg
 WHERE v.leg IS NULL
