@@ -187,7 +187,7 @@ def test_job_runs_what_the_database_lists_under_its_name(
 def test_unit_is_sandboxed_and_has_its_own_user(unit: str, tmp_path: Path) -> None:
     """systemd's own measure of what a unit could reach: 10 is everything, below 4 is wanted."""
     text = (SCHEDULES / unit).read_text()
-    users = {"rubi-backup", "rubi-monitor", "rubi-jobs", "postgres"}
+    users = {"rubi-backup", "rubi-gateway", "rubi-monitor", "rubi-jobs", "postgres"}
     assert re.search(r"^User=(.*)$", text, re.MULTILINE)[1] in users
     assert re.search(r"^EnvironmentFile=/etc/rubi/\w+\.env$", text, re.MULTILINE)
     # with --user, as the manager of the system wants to make folders in /run: not everybody may
@@ -200,6 +200,18 @@ def test_unit_is_sandboxed_and_has_its_own_user(unit: str, tmp_path: Path) -> No
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     assert "exposure level" in done.stdout
+
+
+def test_gateways_unit_runs_the_command_with_options_that_it_has() -> None:
+    text = (SCHEDULES / "rubi-gateway.service").read_text()
+    (called,) = re.findall(
+        r"^ExecStart=/opt/rubi/\.venv/bin/python (\S+) \$RUBI_GATEWAY$", text, re.M
+    )
+    script = conftest.ROOT / Path(called).relative_to("/opt/rubi")
+    said = script.read_text() + (conftest.ROOT / "docs/guides/gateway.md").read_text()
+    for option in re.findall(r"--[\w-]+", text):
+        assert option in said
+    assert "StateDirectory=rubi-gateway" in text and "SuccessExitStatus=143" in text
 
 
 def test_everything_of_the_schedules_lies_below_one_prefix() -> None:

@@ -128,6 +128,8 @@ class Reader:
             self.closing.update(dict.fromkeys(gone, time.monotonic()))
             done = self.last.waiting() - picture.waiting()
             self.ending.update(dict.fromkeys(done, time.monotonic()))
+        for ticket in picture.waiting():
+            self.ending.pop(ticket, None)
         self.forget()
         changed = self.last is None or self.last.trade() != picture.trade()
         if is_due or changed or self.closing or self.ending:

@@ -322,7 +322,9 @@ class Worker:
                 yield
 
     def read_symbols(self) -> None:
-        """Terms of the symbols that are held or asked for."""
+        """Terms of the symbols that are held or asked for, and what else is asked for by now."""
+        if not (self.delivery.waiting or self.delivery.away):
+            self.load_streams()
         names = {symbol for _, symbol in self.streams if symbol}
         if self.reader.last:
             names |= {row["symbol"] for row in self.reader.last.positions}
