@@ -124,6 +124,7 @@ SET lock_timeout = '5s';
 \set file functions/2183_settle_signals.sql \ir deploy/apply.psql
 \set file functions/2184_expire_signals.sql \ir deploy/apply.psql
 \set file functions/2185_link_signals.sql \ir deploy/apply.psql
+\set file functions/2186_signal_trace.sql \ir deploy/apply.psql
 
 -- functions: market data
 \set file functions/2200_log_bar_changes.sql \ir deploy/apply.psql

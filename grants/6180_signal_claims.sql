@@ -27,3 +27,4 @@ public.mark_signal_sent(bigint, jsonb, timestamptz),
 public.settle_signal(bigint, text, text),
 public.release_signal(bigint, text)
 TO rubi_app, rubi_ingest;
+GRANT EXECUTE ON FUNCTION public.signal_trace(bigint) TO rubi_app, rubi_tenant, rubi_readonly;
