@@ -20,7 +20,7 @@ for argument in "$@"; do
             ;;
     esac
 done
-[ "${#names[@]}" -gt 0 ] || names=(api rules tried market_data performance ingest_mt5 migrate)
+[ "${#names[@]}" -gt 0 ] || names=(api rules tried market_data performance ingest_mt5 gateway migrate)
 . scripts/setup.sh
 rubi_setup embedded,demo,load,references,test
 for name in "${names[@]}"; do
@@ -29,6 +29,7 @@ for name in "${names[@]}"; do
     if [ -n "$quick" ]; then
         case "$name" in
             market_data) small=(--bars 100000 --runs 1 --millions '' --output "$quick") ;;
+            gateway) small=(--deals 2000 --samples 3 --output "$quick") ;;
             ingest_mt5) small=(--deals 2000 --rounds 1 --output "$quick") ;;
             performance) small=(--orders 10000 --strategies 10 --runs 1 --output "$quick") ;;
             migrate) small=(--rows 50000 --rounds 1 --output "$quick") ;;

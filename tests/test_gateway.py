@@ -162,6 +162,16 @@ def test_order_that_ended_while_nobody_looked_is_asked_for_by_its_ticket(gate: G
     assert gate.db.execute("SELECT state FROM mt5_orders").fetchall() == [(2,)]
 
 
+def test_order_that_still_waits_is_not_asked_for_by_its_ticket(gate: Gate) -> None:
+    terminal = Terminal.new()
+    terminal.order_send(BUY | {"action": 5, "type": 2, "price": 1.0})
+    gate.once(terminal)
+    worker = gate.worker(terminal)
+    gate.settle(worker)
+    assert worker.reader.ending == {}
+    assert gate.stored()["orders"] == 1
+
+
 def test_history_in_any_order_and_twice_is_stored_once(gate: Gate) -> None:
     terminal = Terminal.new()
     for _ in range(20):

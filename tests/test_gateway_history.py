@@ -276,6 +276,17 @@ def test_bars_that_are_asked_for_are_read_within_maxbars(gate: Gate, maxbars: in
     ]
 
 
+def test_series_that_is_asked_for_while_the_gateway_runs_is_noticed(gate: Gate) -> None:
+    terminal = Terminal.new()
+    worker = gate.worker(terminal)
+    gate.settle(worker)
+    bars(terminal, 9, *series.TIMEFRAMES["M5"])
+    ask_for(gate, "M5", 1)
+    worker.due["symbols"] = worker.due["series"] = 0
+    gate.settle(worker)
+    assert gate.db.execute("SELECT count(*) FROM market_data").fetchone() == (9,)
+
+
 def test_bar_still_forming_is_read_again(gate: Gate) -> None:
     terminal = Terminal.new()
     gate.once(terminal)

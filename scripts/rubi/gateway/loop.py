@@ -36,6 +36,7 @@ class Lane:
         faults = self.worker.delivery.faults
         for text in faults[self.said :]:
             self.say(f"{self.worker.terminal.name}: {text}")
+        del faults[:-20]  # a gateway runs for years
         self.said = len(faults)
 
     def trouble(self, error: Exception) -> None:

@@ -77,6 +77,8 @@ class Worker:
                 found = self.delivery.database.find(self.user, server, login)
             _, self.account_id, self.clock.rule, self.clock.minutes = found
             self.load_streams()
+            for (ticket,) in self.delivery.database.fetch(WAITING, [self.account_id]):
+                self.reader.ending[ticket] = time.monotonic()
         except Away as error:
             self.delivery.is_away(error)
             known = self.delivery.guarded(lambda: self.delivery.spool.known(name))
@@ -101,8 +103,6 @@ class Worker:
             rows = [("deals", "", None, None, None, None), ("orders", "", None, None, None, None)]
         else:
             rows = self.delivery.database.fetch(STREAMS, [self.account_id])
-            for (ticket,) in self.delivery.database.fetch(WAITING, [self.account_id]):
-                self.reader.ending[ticket] = time.monotonic()
         self.streams = {(row[0], row[1]): Stream(*row) for row in rows}
 
     def remember(self) -> None:
