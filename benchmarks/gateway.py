@@ -191,7 +191,8 @@ def report(result: dict) -> str:
         "",
         pages.said(result["facts"]),
         *pages.heading(
-            f"From terminal to row: accounts of {POSITIONS} positions, prices move each second",
+            f"From terminal to row: accounts of {POSITIONS} positions, prices move each second,"
+            f" {result['samples']} changes each",
             "accounts", "state read each", "p50", "p99", "cores the gateway and terminals use",
         ),
     ]  # fmt: skip
@@ -230,6 +231,7 @@ def measure(
         conftest.deploy_all(dsn)
         with psycopg.connect(dsn, autocommit=True) as connection:
             result: dict[str, Any] = {"facts": pages.facts(connection), "latencies": []}
+            result["samples"] = samples
             user = str(rows.user(connection))
         with step(f"a year's history of {deals:,} deals"):
             result["backfill"] = backfill(dsn, user, deals)
