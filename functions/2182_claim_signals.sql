@@ -56,8 +56,8 @@ DECLARE
     v_attempts integer[];
     v_claims bigint[];
 BEGIN
-    -- What others took after this statement began to read is locked by nobody any more and refused
-    -- by the unique key: then there may be more.
+    -- A signal that others took after this statement began to read is no longer locked, and the
+    -- unique key refuses it: then there may be more.
     FOR v_round IN 1..10 LOOP
         SELECT array_agg(t.signal_id), array_agg(t.attempt) INTO v_signals, v_attempts
         FROM (
@@ -212,6 +212,6 @@ END
 $$;
 COMMENT ON FUNCTION public.claim_signals(bigint, text, integer, interval) IS
 'Takes at most p_limit pending signals for an account: those that name the account, then those of
-its user that name none. Nobody else gets them until p_lease is over; a signal whose claim ended
+its user that name none. No other worker gets them until p_lease is over; a signal whose claim ended
 unsent comes again. Skips what others are taking. Raises RB024, RB035 and RB051.';
 REVOKE ALL ON FUNCTION public.claim_signals(bigint, text, integer, interval) FROM public;

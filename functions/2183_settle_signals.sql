@@ -181,7 +181,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'RB034',
             MESSAGE = format('claim %s is %s and stays so', p_claim_id, v_claim.outcome),
-            HINT = 'What was told first stays; correct the ledger by its deals.';
+            HINT = 'The first answer stays; correct the ledger by its deals.';
     ELSIF v_claim.sent_at IS NULL AND p_outcome = 'EXECUTED' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'RB033',

@@ -107,7 +107,7 @@ AS $$
     ORDER BY 1
 $$;
 COMMENT ON FUNCTION public.signal_trace(bigint) IS
-'What happened to a signal, one row a step in order of time, with the time since the step before:
+'Steps of a signal, one row each in order of time, with the time since the step before:
 signal, received, claim, sent, answer, order, deal, then what the worker said (executed, rejected,
 released, lapsed), and closed with the net result of the trip.';
 REVOKE ALL ON FUNCTION public.signal_trace(bigint) FROM public;

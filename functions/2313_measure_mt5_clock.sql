@@ -18,7 +18,7 @@ AS $$
     LIMIT 1
 $$;
 COMMENT ON FUNCTION public.mt5_clock_minutes(text, timestamptz) IS
-'How far a server''s clock is ahead of UTC at a moment, in minutes, by its rule in
+'Minutes that a server''s clock is ahead of UTC at a moment, by its rule in
 mt5_server_clocks; NULL without a rule.';
 REVOKE ALL ON FUNCTION public.mt5_clock_minutes(text, timestamptz) FROM public;
 

@@ -1,8 +1,8 @@
--- 2330_ingest_mt5_deals.sql: takes what history_deals_get returns.
+-- 2330_ingest_mt5_deals.sql: takes the answer of history_deals_get.
 
 CALL deploy.become_owner();
 
--- It only stores: what is derived from deals follows by their triggers (internal.follow_deals).
+-- This function only stores: derived rows follow by the deals' triggers (internal.follow_deals).
 -- Of two versions of one deal the later wins, but a report never replaces what the API gave, and a
 -- cancelled deal stays cancelled when an old version arrives after it.
 CREATE OR REPLACE FUNCTION public.ingest_mt5_deals(

@@ -1,4 +1,4 @@
--- 2340_ingest_mt5_orders.sql: takes what history_orders_get and orders_get return.
+-- 2340_ingest_mt5_orders.sql: takes the answers of history_orders_get and orders_get.
 
 CALL deploy.become_owner();
 

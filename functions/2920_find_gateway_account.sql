@@ -83,7 +83,7 @@ AS $$
     ORDER BY s.stream, s.symbol
 $$;
 COMMENT ON FUNCTION public.read_gateway_streams(bigint) IS
-'What a gateway reads of an account''s terminal: deals, orders, and series that are asked for, with
+'An account as a gateway reads it: deals, orders, and series that are asked for, with
 their watermarks; times in milliseconds on the server''s clock, NULL where nothing was read yet.';
 REVOKE ALL ON FUNCTION public.read_gateway_streams(bigint) FROM public;
 

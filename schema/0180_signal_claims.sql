@@ -50,7 +50,7 @@ COMMENT ON INDEX public.idx_signal_claims_open IS
 'Claims without an outcome, by the end of their lease.';
 
 COMMENT ON TABLE public.signal_claims IS
-'Who took which signal to carry it out, for how long, whether it was sent, and what came of it.
+'Claims: signals that a worker took to carry out, with the lease, the sending and the outcome.
 Written by claim_signals, mark_signal_sent, settle_signal and release_signal.';
 COMMENT ON COLUMN public.signal_claims.id IS 'Surrogate key; workers name the claim by it.';
 COMMENT ON COLUMN public.signal_claims.signal_id IS 'Signal that was taken.';
@@ -69,4 +69,4 @@ COMMENT ON COLUMN public.signal_claims.outcome IS
 'EXECUTED, REJECTED, RELEASED (given back unsent), LAPSED (its lease ended unsent and another took
 the signal or it expired); NULL while none is known.';
 COMMENT ON COLUMN public.signal_claims.worker IS 'Name that the worker gave.';
-COMMENT ON COLUMN public.signal_claims.message IS 'What the worker said of the outcome.';
+COMMENT ON COLUMN public.signal_claims.message IS 'The worker''s words on the outcome.';

@@ -50,7 +50,7 @@ CREATE TABLE IF NOT EXISTS internal.signal_marks (
 );
 
 COMMENT ON TABLE internal.signal_marks IS
-'How far the entries of a lane are done with; the latest counts.';
+'Entry up to which a lane is done; the latest mark counts.';
 COMMENT ON COLUMN internal.signal_marks.lane IS 'Lane of internal.signal_queue.';
 COMMENT ON COLUMN internal.signal_marks.id IS 'Order of the marks.';
 COMMENT ON COLUMN internal.signal_marks.made_at IS 'When it was made, UTC.';

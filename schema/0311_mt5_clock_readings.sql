@@ -20,13 +20,13 @@ CREATE TABLE IF NOT EXISTS public.mt5_clock_readings (
     )
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE public.mt5_clock_readings IS
-'How far the trade servers'' clocks were ahead of UTC, measured by gateways from ticks of a market
-that moves; a row for each run of equal readings.';
+'Readings of how far the trade servers'' clocks were ahead of UTC, measured by gateways from ticks
+of a market that moves; a row for each run of equal readings.';
 COMMENT ON COLUMN public.mt5_clock_readings.server IS 'Trade server, as in mt5_accounts.server.';
 COMMENT ON COLUMN public.mt5_clock_readings.first_at IS 'First reading of the run, UTC.';
 COMMENT ON COLUMN public.mt5_clock_readings.last_at IS 'Latest reading of the run, UTC.';
-COMMENT ON COLUMN public.mt5_clock_readings.times IS 'How many readings.';
+COMMENT ON COLUMN public.mt5_clock_readings.times IS 'Number of readings.';
 COMMENT ON COLUMN public.mt5_clock_readings.minutes IS
-'How far the clock was ahead of UTC, in minutes, rounded to a quarter of an hour.';
+'Minutes that the clock was ahead of UTC, rounded to a quarter of an hour.';
 COMMENT ON COLUMN public.mt5_clock_readings.symbol IS
 'Symbol whose tick told the latest reading, as the broker spells it.';

@@ -22,7 +22,7 @@ CREATE TABLE IF NOT EXISTS public.gateway_watermarks (
     CONSTRAINT gateway_watermarks_to_after_from_check CHECK (read_to_msc >= read_from_msc)
 ) WITH (fillfactor = 70);
 COMMENT ON TABLE public.gateway_watermarks IS
-'What the gateway has read of each account''s history and series: a span without a gap. The next
+'Progress of the gateway in each account''s history and series: a span without a gap. The next
 reading begins before its end, so that what a broker adds or corrects later is found.';
 COMMENT ON COLUMN public.gateway_watermarks.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.gateway_watermarks.read_from_msc IS

@@ -92,6 +92,6 @@ COMMENT ON VIEW monitoring.signal_claims IS
 'Claims whose lease ended without an outcome: sent ones, which a person must look at, and unsent
 ones, which no worker has taken up again.';
 COMMENT ON COLUMN monitoring.signal_claims.kind IS 'in doubt: sent. not taken up: unsent.';
-COMMENT ON COLUMN monitoring.signal_claims.claims IS 'How many.';
+COMMENT ON COLUMN monitoring.signal_claims.claims IS 'Number of them.';
 COMMENT ON COLUMN monitoring.signal_claims.oldest_end IS
 'When the first of these leases ended, UTC; NULL for none.';

@@ -37,8 +37,8 @@ COMMENT ON COLUMN monitoring.server_clocks.server IS 'Trade server.';
 COMMENT ON COLUMN monitoring.server_clocks.clock IS
 'Rule that held when the clock was read; NULL without one: New York time + 7 hours is taken then.';
 COMMENT ON COLUMN monitoring.server_clocks.minutes IS
-'How far the clock was seen ahead of UTC, in minutes.';
+'Minutes that the clock was seen ahead of UTC.';
 COMMENT ON COLUMN monitoring.server_clocks.rule_minutes IS
-'How far it was ahead by the rule, in minutes; NULL without a rule.';
+'Minutes that the clock was ahead by the rule; NULL without a rule.';
 COMMENT ON COLUMN monitoring.server_clocks.last_at IS 'When the clock was last read, UTC.';
 COMMENT ON COLUMN monitoring.server_clocks.symbol IS 'Symbol whose tick told it.';

@@ -132,6 +132,6 @@ COMMENT ON COLUMN public.broker_archived_deals.volume IS 'Volume in lots.';
 COMMENT ON COLUMN public.broker_archived_deals.amount IS
 'profit + commission + swap + fee, account currency.';
 COMMENT ON COLUMN public.broker_archived_deals.account_deals IS
-'How many deals of the account are gone.';
+'Number of the account''s deals that are gone.';
 COMMENT ON COLUMN public.broker_archived_deals.account_amount IS
 'Sum of them that moved the balance, account currency.';

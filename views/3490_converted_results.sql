@@ -51,7 +51,7 @@ COMMENT ON COLUMN public.converted_trades.converted_net IS
 COMMENT ON COLUMN public.converted_trades.rate_source IS
 'Series of bars that the rate is from: EURUSD H1, 1/USDJPY M1, or two of them.';
 COMMENT ON COLUMN public.converted_trades.rate_age IS
-'How old the price was at closing; the elder of two.';
+'Age of the price at closing; the elder of two.';
 COMMENT ON COLUMN public.converted_trades.reason IS
 'Why there is no rate: no_reporting_currency, no_currency (of the account), no_rate; else NULL.';
 
@@ -145,6 +145,6 @@ COMMENT ON COLUMN public.converted_balances.converted_equity IS
 'Equity in the reporting currency; NULL without a rate.';
 COMMENT ON COLUMN public.converted_balances.rate_source IS
 'Series of bars that the rate is from.';
-COMMENT ON COLUMN public.converted_balances.rate_age IS 'How old the price was.';
+COMMENT ON COLUMN public.converted_balances.rate_age IS 'Age of the price.';
 COMMENT ON COLUMN public.converted_balances.reason IS
 'Why there is no rate: no_reporting_currency or no_rate; else NULL.';

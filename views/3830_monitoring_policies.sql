@@ -24,7 +24,7 @@ COMMENT ON COLUMN monitoring.policies.schedule_interval IS 'Time from one run to
 COMMENT ON COLUMN monitoring.policies.last_success IS
 'Latest run that succeeded, by TimescaleDB''s scheduler or run_timescale_policies(), UTC.';
 COMMENT ON COLUMN monitoring.policies.overdue IS
-'How long the next run is overdue, counted from when the policy was enabled where none succeeded.';
+'Time that the next run is overdue, counted from the enabling of the policy where none succeeded.';
 COMMENT ON COLUMN monitoring.policies.failures IS 'Runs that failed under the scheduler.';
 COMMENT ON COLUMN monitoring.policies.last_error IS
 'Message of the scheduler''s latest failure since the last success.';
