@@ -49,6 +49,8 @@ SET lock_timeout = '5s';
 \set file schema/0340_mt5_orders.sql \ir deploy/apply.psql
 \set file schema/0350_mt5_order_sends.sql \ir deploy/apply.psql
 \set file schema/0360_mt5_reports.sql \ir deploy/apply.psql
+\set file schema/0370_mt5_events.sql \ir deploy/apply.psql
+\set file schema/0371_mt5_event_eras.sql \ir deploy/apply.psql
 \set file schema/0380_mt5_trips.sql \ir deploy/apply.psql
 \set file schema/0381_proved_positions.sql \ir deploy/apply.psql
 \set file schema/0390_mt5_rejects.sql \ir deploy/apply.psql
@@ -92,6 +94,7 @@ SET lock_timeout = '5s';
 -- indexes: MT5 ledger
 \set file indexes/1330_trading_deals.sql \ir deploy/apply.psql
 \set file indexes/1340_mt5_orders.sql \ir deploy/apply.psql
+\set file indexes/1370_mt5_events.sql \ir deploy/apply.psql
 \set file indexes/1380_mt5_trips.sql \ir deploy/apply.psql
 
 -- indexes: results
@@ -154,6 +157,11 @@ SET lock_timeout = '5s';
 \set file functions/2361_assign_mt5_positions.sql \ir deploy/apply.psql
 \set file functions/2362_assign_mt5_netted_deals.sql \ir deploy/apply.psql
 \set file functions/2363_measure_mt5_report.sql \ir deploy/apply.psql
+\set file functions/2370_note_events.sql \ir deploy/apply.psql
+\set file functions/2371_told_values.sql \ir deploy/apply.psql
+\set file functions/2372_event_triggers.sql \ir deploy/apply.psql
+\set file functions/2373_events_after.sql \ir deploy/apply.psql
+\set file functions/2374_states_as_of.sql \ir deploy/apply.psql
 \set file functions/2381_refresh_mt5_trips.sql \ir deploy/apply.psql
 \set file functions/2382_refresh_trading_orders.sql \ir deploy/apply.psql
 \set file functions/2384_prove_trips.sql \ir deploy/apply.psql
@@ -219,6 +227,7 @@ SET lock_timeout = '5s';
 \set file views/3311_server_clock_readings.sql \ir deploy/apply.psql
 \set file views/3350_mt5_order_send_quality.sql \ir deploy/apply.psql
 \set file views/3360_mt5_report_figures.sql \ir deploy/apply.psql
+\set file views/3370_mt5_events.sql \ir deploy/apply.psql
 \set file views/3380_mt5_trip_results.sql \ir deploy/apply.psql
 \set file views/3381_ledger_of_deals.sql \ir deploy/apply.psql
 \set file views/3382_trip_proof.sql \ir deploy/apply.psql
@@ -277,6 +286,7 @@ SET lock_timeout = '5s';
 \set file triggers/4210_market_series.sql \ir deploy/apply.psql
 
 -- triggers: MT5 ledger
+\set file triggers/4320_mt5_account_states.sql \ir deploy/apply.psql
 \set file triggers/4330_trading_deals.sql \ir deploy/apply.psql
 \set file triggers/4340_mt5_orders.sql \ir deploy/apply.psql
 
@@ -337,6 +347,7 @@ SET lock_timeout = '5s';
 \set file grants/6340_mt5_orders.sql \ir deploy/apply.psql
 \set file grants/6350_mt5_order_sends.sql \ir deploy/apply.psql
 \set file grants/6360_mt5_reports.sql \ir deploy/apply.psql
+\set file grants/6370_mt5_events.sql \ir deploy/apply.psql
 \set file grants/6380_mt5_trips.sql \ir deploy/apply.psql
 \set file grants/6390_mt5_rejects.sql \ir deploy/apply.psql
 

@@ -3,7 +3,7 @@
 CALL deploy.become_owner();
 
 -- One row inserted and deleted: the chunk stays. The tables' CHECKs let the owner do so.
-CREATE OR REPLACE FUNCTION internal.make_market_chunk(p_table text, p_at timestamptz)
+CREATE OR REPLACE FUNCTION internal.make_chunk(p_table text, p_at timestamptz)
 RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -28,6 +28,13 @@ BEGIN
         VALUES ('chunk made ahead', 'M1', p_at, 0, 0, 0, 0, 0, 0);
         DELETE FROM public.resampled_bars
         WHERE symbol = 'chunk made ahead' AND timeframe = 'M1' AND timestamp = p_at;
+    ELSIF p_table = 'mt5_events' THEN
+        INSERT INTO public.mt5_events (
+            account_id, kind, what, id, seen_at, taken_at, era, new_values
+        )
+        VALUES (0, 'account', 'new', 0, p_at, now(), 0, '{}');
+        DELETE FROM public.mt5_events
+        WHERE account_id = 0 AND kind = 'account' AND id = 0 AND seen_at = p_at;
     ELSE
         INSERT INTO public.market_ticks (symbol, timestamp, bid)
         VALUES ('chunk made ahead', p_at, 0);
@@ -37,9 +44,9 @@ BEGIN
     PERFORM set_config('rubi.makes_chunks', v_before, TRUE);
 END
 $$;
-COMMENT ON FUNCTION internal.make_market_chunk(text, timestamptz) IS
-'Makes the chunk of market_data, market_ticks or resampled_bars that holds a moment.';
-REVOKE ALL ON FUNCTION internal.make_market_chunk(text, timestamptz) FROM public;
+COMMENT ON FUNCTION internal.make_chunk(text, timestamptz) IS
+'Makes the chunk of market_data, market_ticks, mt5_events or resampled_bars that holds a moment.';
+REVOKE ALL ON FUNCTION internal.make_chunk(text, timestamptz) FROM public;
 
 -- A scheduled call makes chunks in transactions of their own, so that no client waits for one. The
 -- path is set in the body, again after each COMMIT, because a procedure with a SET clause may not
@@ -59,7 +66,7 @@ BEGIN
         CROSS JOIN pg_catalog.generate_series(0, p_count) AS n (ahead)
         WHERE d.hypertable_schema = 'public'
             AND (
-                d.hypertable_name IN ('market_data', 'market_ticks')
+                d.hypertable_name IN ('market_data', 'market_ticks', 'mt5_events')
                 OR (d.hypertable_name = 'account_snapshots' AND n.ahead = p_count)
             )
         ORDER BY 1, 2
@@ -73,7 +80,7 @@ BEGIN
                 AND c.hypertable_name = v_due.hypertable
                 AND v_due.at >= c.range_start AND v_due.at < c.range_end
         ) THEN
-            PERFORM internal.make_market_chunk(v_due.hypertable, v_due.at);
+            PERFORM internal.make_chunk(v_due.hypertable, v_due.at);
         END IF;
         COMMIT;
         SET LOCAL search_path = pg_catalog, pg_temp;
@@ -84,8 +91,8 @@ BEGIN
 END
 $$;
 COMMENT ON PROCEDURE monitoring.make_chunks_ahead (integer) IS
-'Makes the current and the next p_count chunks of account_snapshots, market_data and market_ticks
-where they are missing, and the fences of these. Commits after each, so call it outside a
+'Makes the current and the next p_count chunks of account_snapshots, market_data, market_ticks and
+mt5_events where they are missing, and the fences of these. Commits after each, so call it outside a
 transaction, daily. Raises 55P03 when a lock is not granted within 2 seconds, 40P01 after a deadlock
 with a client: call again.';
 REVOKE ALL ON PROCEDURE monitoring.make_chunks_ahead(integer) FROM public;
@@ -134,7 +141,7 @@ BEGIN
         PERFORM public.set_chunk_time_interval(
             format('public.%I', v_due.hypertable)::regclass, 9223372036854775807
         );
-        PERFORM internal.make_market_chunk(v_due.hypertable, '1969-12-31 00:00:00+00');
+        PERFORM internal.make_chunk(v_due.hypertable, '1969-12-31 00:00:00+00');
         PERFORM public.set_chunk_time_interval(
             format('public.%I', v_due.hypertable)::regclass, v_due.time_interval
         );

@@ -1,11 +1,11 @@
--- 2070_subscribe.sql: news of signals and positions, without cost while nobody listens.
+-- 2070_subscribe.sql: news of signals, positions and events, without cost while nobody listens.
 
 CALL deploy.become_owner();
 
 -- A transaction that sends NOTIFY holds a lock of the whole cluster until its commit is on disk, so
 -- such commits go one by one: inserting signals from 16 connections ran at 0.4 of its rate. So the
 -- triggers (functions/2140_signal_triggers.sql) ask first whether anybody has subscribed. A
--- subscriber holds a shared advisory lock (1381319241, 1 or 2) until it disconnects; a trigger
+-- subscriber holds a shared advisory lock (1381319241, 1 to 3) until it disconnects; a trigger
 -- tries for the exclusive lock and gives it back immediately. When the lock is refused, this
 -- function tells a subscriber from another trigger that asks in the same moment.
 CREATE OR REPLACE FUNCTION public.has_subscribers(p_channel text)
@@ -24,6 +24,7 @@ SELECT EXISTS (
         AND l.objid = CASE p_channel
             WHEN 'rubi_signals' THEN 1
             WHEN 'rubi_positions' THEN 2
+            WHEN 'rubi_events' THEN 3
         END::oid
         AND l.objsubid = 2
         AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
@@ -47,15 +48,20 @@ DECLARE
     v_table regclass := CASE p_channel
         WHEN 'rubi_signals' THEN 'public.trading_signals'
         WHEN 'rubi_positions' THEN 'public.trading_positions'
+        WHEN 'rubi_events' THEN 'public.mt5_events'
     END;
-    v_number integer := CASE p_channel WHEN 'rubi_signals' THEN 1 ELSE 2 END;
+    v_number integer := CASE p_channel
+        WHEN 'rubi_signals' THEN 1
+        WHEN 'rubi_positions' THEN 2
+        ELSE 3
+    END;
     v_writers text[];
 BEGIN
     IF v_table IS NULL THEN
         RAISE EXCEPTION USING
             ERRCODE = 'RB057',
             MESSAGE = format('no such channel: %s', coalesce(p_channel, 'NULL')),
-            HINT = 'The channels are rubi_signals and rubi_positions.';
+            HINT = 'The channels are rubi_signals, rubi_positions and rubi_events.';
     END IF;
     -- Behind a pool of transactions the next statement has another session, and this one's LISTEN
     -- and lock would stay with strangers. operations/pgbouncer.ini sets rubi.pooled.
@@ -91,9 +97,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.subscribe(text) IS
-'LISTEN for rubi_signals or rubi_positions, until the session ends. A session hears itself only when
-another one has subscribed too. Waits for transactions that
-write the table now. Call this function alone, in autocommit, then read the table once, then wait
-for notifications; read only after the call returned. Raises RB057 for another channel, RB058 behind
-a pool of transactions that sets rubi.pooled.';
+'LISTEN for rubi_signals, rubi_positions or rubi_events, until the session ends. A session hears
+itself only when another one has subscribed too. Waits for transactions that write the table now.
+Call this function alone, in autocommit, then read the table once, then wait for notifications; read
+only after the call returned. Raises RB057 for another channel, RB058 behind a pool of transactions
+that sets rubi.pooled.';
 REVOKE ALL ON FUNCTION public.subscribe(text) FROM public;

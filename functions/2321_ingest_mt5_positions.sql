@@ -272,12 +272,14 @@ BEGIN
     INTO v_identifiers, v_tickets
     FROM jsonb_array_elements(v_sound) AS e (value);
 
+    PERFORM set_config('rubi.taken_at', p_taken_at::text, TRUE); -- for internal.note_position
     PERFORM internal.name_mt5_positions(p_account_id, v_identifiers, v_tickets);
     PERFORM internal.close_mt5_positions(
         p_account_id, v_identifiers, v_tickets, internal.identifiers_of_rejects(p_rows, v_bad)
     );
     SELECT s.inserted, s.updated INTO inserted, updated
     FROM internal.store_mt5_positions(v_account, v_session_id, v_sound) AS s;
+    PERFORM set_config('rubi.taken_at', '', TRUE);
 
     -- after a reconnect the positions belong to the live session
     UPDATE public.trading_positions AS p

@@ -39,6 +39,11 @@ BEGIN
         request = s.request - 'comment',
         result = s.result - '{comment, request}'::text[]
     WHERE s.account_id = ANY (p_accounts);
+    PERFORM internal.lift_columnstore_limit();
+    UPDATE public.mt5_events AS e
+    SET old_values = e.old_values - 'comment', new_values = e.new_values - 'comment'
+    WHERE e.account_id = ANY (p_accounts)
+        AND (e.old_values ? 'comment' OR e.new_values ? 'comment');
 
     SELECT array_agg(s.session_id::text) INTO v_sessions
     FROM public.mt5_sessions AS s

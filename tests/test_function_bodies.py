@@ -94,6 +94,8 @@ INLINED = (
     "find_results_basis", "find_daily_balances", "measure_daily_returns", "find_equity_events",
     "performance_events", "recover_drawdown", "find_performance_reasons", "list_trade_figures",
     "list_return_figures", "list_drawdown_figures", "waiting_entries",
+    "told_of_position", "told_of_order", "told_of_deal", "told_of_account", "is_order_done",
+    "picture_taken_at",
 )  # fmt: skip
 BARE = re.compile(
     r"(CREATE OR REPLACE FUNCTION (?:public|internal)\."

@@ -92,11 +92,11 @@ def test_chunks_are_made_ahead(
     app: psycopg.Connection, connect_as: Callable[..., psycopg.Connection]
 ) -> None:
     owner = connect_as("rubi_admin")
-    tables = ("market_data", "market_ticks", "account_snapshots")
+    tables = ("market_data", "market_ticks", "account_snapshots", "mt5_events")
     for ahead in (2, 2, 4):
         owner.execute("CALL monitoring.make_chunks_ahead(%s)", [ahead])
-        assert [chunks(app, table) for table in tables] == [ahead + 1] * 3
-    for table in ("market_data", "account_snapshots", "market_ticks"):
+        assert [chunks(app, table) for table in tables] == [ahead + 1] * 4
+    for table in tables:
         assert app.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == 0
 
 

@@ -25,7 +25,10 @@ def has_rights(connection: psycopg.Connection, role: str, table: str, rights: st
 
 
 # made from other rows, or the deployment's
-MADE = {"balance_operations", "mt5_codes", "mt5_deal_types", "mt5_trips", "signal_claims"}
+MADE = {
+    "balance_operations", "mt5_codes", "mt5_deal_types", "mt5_events", "mt5_trips",
+    "signal_claims",
+}  # fmt: skip
 WRITTEN_BY_API = {
     "public.account_snapshots": "INSERT UPDATE DELETE",
     "public.currency_pairs": "INSERT UPDATE DELETE",

@@ -264,8 +264,8 @@ def test_nobody_but_the_owner_makes_chunks_ahead(
         with pytest.raises(errors.CheckViolation):
             app.execute(call)
     with pytest.raises(errors.InsufficientPrivilege):
-        app.execute("SELECT internal.make_market_chunk(%s, '2099-01-01')", [table])
-    db.execute("SELECT internal.make_market_chunk(%s, '2099-01-01')", [table])
+        app.execute("SELECT internal.make_chunk(%s, '2099-01-01')", [table])
+    db.execute("SELECT internal.make_chunk(%s, '2099-01-01')", [table])
     assert db.execute("SELECT current_setting('rubi.makes_chunks', TRUE)").fetchone()[0] != "on"
 
 

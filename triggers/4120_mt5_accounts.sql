@@ -9,3 +9,8 @@ FOR EACH ROW EXECUTE FUNCTION internal.refuse_closed_user();
 CREATE OR REPLACE TRIGGER mt5_accounts_70_audit
 AFTER INSERT OR UPDATE OR DELETE ON public.mt5_accounts
 FOR EACH ROW EXECUTE FUNCTION audit.note_change();
+
+CREATE OR REPLACE TRIGGER mt5_accounts_90_events
+AFTER DELETE ON public.mt5_accounts
+REFERENCING OLD TABLE AS changed_rows
+FOR EACH STATEMENT EXECUTE FUNCTION internal.forget_events_of_account();

@@ -29,3 +29,11 @@ WHEN (
     OR OLD.tp IS DISTINCT FROM NEW.tp
 )
 EXECUTE FUNCTION public.notify_position_change();
+
+-- A price update sets none of these columns.
+CREATE OR REPLACE TRIGGER trading_positions_70_event
+AFTER INSERT OR DELETE OR UPDATE OF
+account_id, identifier, ticket, symbol, type, volume, open_price, sl, tp, time_msc, magic, reason,
+comment, external_id
+ON public.trading_positions
+FOR EACH ROW EXECUTE FUNCTION internal.note_position();

@@ -23,3 +23,12 @@ CREATE OR REPLACE TRIGGER trading_deals_50_deleted
 AFTER DELETE ON public.trading_deals
 REFERENCING OLD TABLE AS changed_rows
 FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_deals();
+
+CREATE OR REPLACE TRIGGER trading_deals_60_event
+AFTER UPDATE OR DELETE ON public.trading_deals
+FOR EACH ROW EXECUTE FUNCTION internal.note_deal();
+
+CREATE OR REPLACE TRIGGER trading_deals_61_events_new
+AFTER INSERT ON public.trading_deals
+REFERENCING NEW TABLE AS changed_rows
+FOR EACH STATEMENT EXECUTE FUNCTION internal.note_new_deals();

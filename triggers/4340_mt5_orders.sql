@@ -23,3 +23,12 @@ CREATE OR REPLACE TRIGGER mt5_orders_50_deleted
 AFTER DELETE ON public.mt5_orders
 REFERENCING OLD TABLE AS changed_rows
 FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_mt5_orders();
+
+CREATE OR REPLACE TRIGGER mt5_orders_60_event
+AFTER UPDATE OR DELETE ON public.mt5_orders
+FOR EACH ROW EXECUTE FUNCTION internal.note_order();
+
+CREATE OR REPLACE TRIGGER mt5_orders_61_events_new
+AFTER INSERT ON public.mt5_orders
+REFERENCING NEW TABLE AS changed_rows
+FOR EACH STATEMENT EXECUTE FUNCTION internal.note_new_orders();

@@ -1,0 +1,146 @@
+-- 2370_note_events.sql: every change of a position, order, deal or account is an event.
+
+CALL deploy.become_owner();
+
+-- Triggers, not the ingest functions: what the API or an owner writes is told as well, and an
+-- unchanged picture, which updates nothing, costs nothing. pg_control_system() reads a file of the
+-- server, 12 microseconds.
+CREATE OR REPLACE FUNCTION internal.find_mt5_event_era()
+RETURNS integer
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_cluster bigint := (SELECT c.system_identifier FROM pg_control_system() AS c);
+    v_timeline text := left(pg_walfile_name(pg_current_wal_insert_lsn()), 8);
+    v_database oid := (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
+    v_era integer;
+BEGIN
+    SELECT e.era INTO v_era
+    FROM internal.mt5_event_eras AS e
+    WHERE e.cluster_id = v_cluster AND e.timeline = v_timeline AND e.database_id = v_database;
+    IF NOT FOUND THEN
+        INSERT INTO internal.mt5_event_eras AS e (era, cluster_id, timeline, database_id)
+        SELECT
+            greatest(
+                date_part('epoch', clock_timestamp() - timestamptz '2000-01-01 00:00:00+00'),
+                max(o.era) + 1
+            ),
+            v_cluster,
+            v_timeline,
+            v_database
+        FROM internal.mt5_event_eras AS o
+        -- two first events of an era wait for each other here
+        ON CONFLICT ON CONSTRAINT mt5_event_eras_cluster_id_timeline_database_id_key
+        DO UPDATE SET era = e.era
+        RETURNING e.era INTO v_era;
+    END IF;
+    RETURN v_era;
+END
+$$;
+COMMENT ON FUNCTION internal.find_mt5_event_era() IS
+'The era in which this server, timeline and database number transactions, made where it is new.';
+REVOKE ALL ON FUNCTION internal.find_mt5_event_era() FROM public;
+
+-- A listener is told that there is something, not what: events_after() says what it may see.
+CREATE OR REPLACE FUNCTION internal.wake_event_readers()
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF pg_try_advisory_lock(1381319241, 3) THEN
+        PERFORM pg_advisory_unlock(1381319241, 3);
+    ELSIF public.has_subscribers('rubi_events') THEN
+        PERFORM pg_notify('rubi_events', '{"event": "written"}');
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION internal.wake_event_readers() IS
+'Notifies the channel rubi_events, once a transaction, where somebody has subscribed.';
+REVOKE ALL ON FUNCTION internal.wake_event_readers() FROM public;
+
+CREATE OR REPLACE FUNCTION internal.differing_values(p_of jsonb, p_from jsonb)
+RETURNS jsonb
+LANGUAGE plpgsql -- keeps its plan
+IMMUTABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN (
+        SELECT jsonb_object_agg(e.key, p_of -> e.key)
+        FROM jsonb_each(p_of || p_from) AS e
+        WHERE p_of -> e.key IS DISTINCT FROM p_from -> e.key
+    );
+END
+$$;
+COMMENT ON FUNCTION internal.differing_values(jsonb, jsonb) IS
+'The first object''s values that differ from the second''s, null for those that it lacks; NULL when
+none do.';
+REVOKE ALL ON FUNCTION internal.differing_values(jsonb, jsonb) FROM public;
+
+CREATE OR REPLACE FUNCTION internal.note_event(
+    p_account_id bigint,
+    p_kind text,
+    p_what text,
+    p_id bigint,
+    p_old jsonb,
+    p_new jsonb,
+    p_taken_at timestamptz DEFAULT NULL
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_seen_at timestamptz := clock_timestamp();
+    v_old jsonb := p_old;
+    v_new jsonb := p_new;
+BEGIN
+    IF p_old = p_new THEN
+        RETURN; -- nearly always: something that is not told has changed
+    ELSIF p_old IS NOT NULL AND p_new IS NOT NULL THEN
+        v_old := internal.differing_values(p_old, p_new);
+        v_new := internal.differing_values(p_new, p_old);
+    END IF;
+    IF v_old IS NULL AND v_new IS NULL THEN
+        RETURN;
+    END IF;
+    INSERT INTO public.mt5_events (
+        account_id, kind, what, id, seen_at, taken_at, era, old_values, new_values
+    )
+    VALUES (
+        p_account_id, p_kind, p_what, p_id, v_seen_at, coalesce(p_taken_at, v_seen_at),
+        internal.find_mt5_event_era(), v_old, v_new
+    );
+    PERFORM internal.wake_event_readers();
+END
+$$;
+COMMENT ON FUNCTION internal.note_event(
+    bigint, text, text, bigint, jsonb, jsonb, timestamptz
+) IS
+'Writes one event: of values before and after those that differ, nothing where none do.';
+REVOKE ALL ON FUNCTION internal.note_event(
+    bigint, text, text, bigint, jsonb, jsonb, timestamptz
+) FROM public;
+
+-- The ingest functions know when a picture was taken: hours ago, where the gateway kept it while
+-- the database was away.
+CREATE OR REPLACE FUNCTION internal.picture_taken_at()
+RETURNS timestamptz
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+AS $$
+    SELECT nullif(current_setting('rubi.taken_at', TRUE), '')::timestamptz
+$$;
+COMMENT ON FUNCTION internal.picture_taken_at() IS
+'When the picture that is being stored was taken; NULL outside the ingest functions.';
+REVOKE ALL ON FUNCTION internal.picture_taken_at() FROM public;
