@@ -26,6 +26,14 @@ QUESTIONS = {
         ["docs/guides/api.md", "notifications.md"],
         "subscribe",
     ),
+    "How does a worker carry out a signal once?": (
+        ["docs/start.md", "guides/signals.md"],
+        "## In doubt",
+    ),
+    "How do I run the gateway beside a terminal?": (
+        ["docs/guides/gateway.md"],
+        "scripts/gateway.py",
+    ),
     "How do I prove a backup?": (["docs/guides/backups.md"], "restore_drill.sh"),
     "What do I do when the disk is full?": (["docs/guides/runbook.md"], "## Full disk"),
     "How is the Sharpe ratio computed?": (["docs/reference/performance.md"], "Sharpe"),
