@@ -38,6 +38,8 @@ USED_BY = {
     " ORDER BY period_start DESC LIMIT 5",
     "idx_metrics_strategy": "SELECT FROM performance_metrics WHERE strategy_id = 77",
     "idx_metrics_user": "SELECT FROM performance_metrics WHERE user_id = 7",
+    "idx_mt5_events_reading": "SELECT FROM mt5_events"
+    " WHERE (era, xact_id, number) > (1, 77, 0) ORDER BY era, xact_id, number LIMIT 5",
     "idx_mt5_magic_strategies_strategy": "SELECT FROM mt5_magic_strategies WHERE strategy_id = 77",
     "idx_mt5_order_sends_account_sent": "SELECT FROM mt5_order_sends"
     " WHERE account_id = 7 ORDER BY sent_at DESC LIMIT 5",

@@ -118,6 +118,12 @@ ROWS = {
         "user_id, account_id, amount, occurred_at",
         "n % 200 + 1, n % 400 + 1, 1, t",
     ),
+    "mt5_events": (
+        5000,
+        "account_id, id, seen_at, taken_at, xact_id, era, kind, what, new_values",
+        "n % 400 + 1, n, '2026-01-06 00:00Z'::timestamptz + n * interval '1 minute', t, n, 1,"
+        " 'deal', 'new', '{}'",
+    ),
     "audit.changes": (
         20000,
         "changed_at, table_name, row_id, action",
