@@ -1,4 +1,5 @@
-"""A running trading database on real market data: server, schema, bars, and a replayed strategy.
+"""A running trading database on real market data: server, schema, bars, and a strategy that
+traded them at a stand-in terminal.
 
 Without a command: everything is made ready and shown. RUBI_SERVER_URL names a server to use instead
 of the embedded one, RUBI_DEMO_PORT the embedded one's port.
@@ -50,7 +51,9 @@ def up(context: typer.Context) -> None:
     say_how_to_connect(demo, monotonic() - began)
 
 
-Role = Annotated[str, typer.Option(help="who connects: postgres, rubi_admin, rubi_app")]
+Role = Annotated[
+    str, typer.Option(help="who connects: postgres, rubi_admin, rubi_app, rubi_ingest")
+]
 
 
 @app.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})

@@ -11,10 +11,12 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+import backing
 import performance_reference as reference
 import rows
 from performance_reference import Trade
-from rubi.bars import replay, samples
+from rubi.bars import samples
+from rubi.demo import replaying
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 HISTORIES = 320
@@ -178,10 +180,8 @@ def test_80_generated_histories_of_users_with_deposits_equal_the_references(
 
 @pytest.fixture
 def replayed(app: psycopg.Connection) -> tuple[int, int]:
-    """User and strategy of the demo's replay, written by rubi_app."""
-    series = [samples.read_bars(market) for market in samples.MARKETS]
-    for _ in replay.replay(app, series):
-        pass
+    """User and strategy of the demo's replay."""
+    backing.fill(app, samples.MARKETS)
     return app.execute("SELECT user_id, id FROM trading_strategies").fetchone()
 
 
@@ -197,18 +197,20 @@ def test_the_replay_of_the_demo_equals_the_references(
             " WHERE closed_at IS NOT NULL ORDER BY closed_at, id"
         )
     ]
-    series = reference.returns(trades, first, end, replay.START_BALANCE, [])
+    series = reference.returns(trades, first, end, replaying.START_BALANCE, [])
     found = reference.falls(
         [
             (trade.closed, sum(t.net for t in trades[: number + 1]), Decimal(0))
             for number, trade in enumerate(trades)
         ],
         first,
-        replay.START_BALANCE,
+        replaying.START_BALANCE,
     )
     for who in (None, strategy):
         row = calculate(app, user, who, first, end)
-        assert row["opening_balance"] == replay.START_BALANCE  # from the first snapshot, backwards
+        assert (
+            row["opening_balance"] == replaying.START_BALANCE
+        )  # from the first snapshot, backwards
         assert row["observations"] == len(series)
         for name, expected in reference.ratios(series, 365, 0).items():
             assert_close(row, name, expected)

@@ -20,7 +20,8 @@ from psycopg import pq
 
 import running
 from rubi.backups import places
-from rubi.bars import replay, samples
+from rubi.bars import samples
+from rubi.demo import replaying
 from rubi.servers import embedded
 from rubi.waiting import until
 
@@ -168,12 +169,14 @@ def refused(done: running.Done, *said: str) -> None:
 
 
 def fill(connection: psycopg.Connection, markets: Sequence[samples.Market]) -> int:
-    """The demo's data, real bars and a replayed strategy, as rubi_app; number of bars."""
+    """The demo's data, real bars and a strategy that traded them; number of bars."""
     series = [samples.read_bars(market) for market in markets]
     for one in series:
         samples.load_bars(connection, one)
         samples.load_calendar(connection, one)
-    for _ in replay.replay(connection, series):
+    info = connection.info
+    ingest = f"host={info.host} port={info.port} dbname={info.dbname} user=rubi_ingest"
+    for _ in replaying.replay(connection, series, ingest):
         pass
     return sum(map(len, series))
 

@@ -10,6 +10,8 @@ from psycopg.conninfo import conninfo_to_dict
 
 from rubi import connecting
 from rubi.cli import Failure
+from rubi.demo import replaying
+from rubi.demo.desk import EMAIL
 from rubi.demo.server import DATABASE, Demo
 from rubi.deploying import applying, open_rights, sqlfiles
 from rubi.deploying.history import OtherFiles
@@ -17,7 +19,7 @@ from rubi.servers import debian
 
 # The comment by which the demo knows its database and roles on a server that was given to it.
 MARK = "made by scripts/demo.sh, which may change everything here"
-ROLES = {"rubi_admin": "LOGIN CREATEDB CREATEROLE", "rubi_app": "LOGIN"}
+ROLES = {"rubi_admin": "LOGIN CREATEDB CREATEROLE", "rubi_app": "LOGIN", "rubi_ingest": "LOGIN"}
 
 
 def prepare(demo: Demo) -> str:
@@ -37,6 +39,8 @@ def prepare(demo: Demo) -> str:
         make_roles(con)
         for role in ROLES:
             set_password(demo, con, role)
+        if is_half_made(demo, con):
+            con.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(DATABASE)))
         make_database(con)
     with psycopg.connect(demo.dsn("postgres"), autocommit=True) as con:
         con.execute("SET client_min_messages = error")
@@ -44,6 +48,21 @@ def prepare(demo: Demo) -> str:
             con.execute(f"CREATE EXTENSION IF NOT EXISTS {name}")
         open_rights.close(con)
         return f"PostgreSQL {major}, TimescaleDB {found[0]}"
+
+
+def is_half_made(demo: Demo, connection: psycopg.Connection) -> bool:
+    """Whether a replay began in the database and never came to its end.
+
+    The books of the terminal ended with the run that was interrupted: nothing can go on there.
+    """
+    if not connection.execute("SELECT FROM pg_database WHERE datname = %s", [DATABASE]).rowcount:
+        return False
+    with psycopg.connect(demo.dsn("postgres"), autocommit=True) as inside:
+        try:
+            begun = inside.execute("SELECT FROM users WHERE email = %s", [EMAIL]).rowcount
+        except psycopg.errors.UndefinedTable:
+            return False
+        return bool(begun) and not replaying.is_complete(inside)
 
 
 def deploy_files(demo: Demo) -> str:

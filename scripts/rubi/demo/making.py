@@ -11,9 +11,10 @@ import psycopg
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from rubi.bars import replay, samples
+from rubi.bars import samples
 from rubi.cli import console, print_table, step
-from rubi.demo import database
+from rubi.demo import database, replaying
+from rubi.demo.desk import EMAIL
 from rubi.demo.server import DATABASE, Demo
 from rubi.queries import queries
 from rubi.reporting import writing
@@ -51,6 +52,10 @@ SHOWN = {
     "Rows": SQL.ROWS,
     "Hypertables": SQL.HYPERTABLES,
     "user_trading_stats": SQL.STATISTICS,
+    "Latest deals": SQL.DEALS,
+    "Latest orders": SQL.ORDERS,
+    "Latest trades, from opening to closing": SQL.TRIPS,
+    "The way of the latest signal": SQL.TRACE,
     "Open positions": SQL.POSITIONS,
     "Results of the last twelve months with trades": SQL.MONTHS,
     "Proofs": SQL.PROOFS,
@@ -75,14 +80,16 @@ def make_ready(demo: Demo) -> None:
                 new = samples.load_bars(connection, bars)
                 samples.load_calendar(connection, bars)
                 notes.append(f"{bars[0].market.symbol} {len(bars)} ({new} new)")
-        total = sum(map(len, series))
-        with step("strategy replayed as rubi_app") as notes:
-            notes.append(f"{total} bars")
-            watch(replay.replay(connection, series), total)
-    with step("report of the replayed strategy"):
-        demo.page.write_text(
-            writing.make_page(demo.dsn("rubi_app"), replay.EMAIL), encoding="utf-8"
-        )
+        with step("strategy traded at a stand-in terminal, read by the gateway") as notes:
+            if replaying.is_complete(connection):
+                notes.append("earlier")
+            else:
+                total = sum(map(len, series))
+                notes.append(f"{total} bars")
+                traded = replaying.replay(connection, series, demo.dsn("rubi_ingest"), True)
+                watch(traded, total)
+    with step("report of the strategy"):
+        demo.page.write_text(writing.make_page(demo.dsn("rubi_app"), EMAIL), encoding="utf-8")
 
 
 def say_how_to_connect(demo: Demo, seconds: float) -> None:
@@ -100,9 +107,9 @@ def say_how_to_connect(demo: Demo, seconds: float) -> None:
 
 
 def watch(bars_done: Iterator[int], total: int) -> None:
-    """Show progress on a terminal while the replay runs."""
+    """Show progress on a terminal while the strategy trades."""
     columns = (
-        TextColumn("replaying"),
+        TextColumn("trading"),
         BarColumn(),
         TextColumn("{task.completed}"),
         TimeRemainingColumn(),

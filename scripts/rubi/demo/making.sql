@@ -24,6 +24,77 @@ SELECT
 FROM user_trading_stats AS s
 ORDER BY s.username;
 
+-- DEALS: the broker's latest deals, whatever moved money
+SELECT
+    to_char(d.executed_at, 'YYYY-MM-DD') AS executed, d.ticket, t.name AS type,
+    e.name AS entry, d.symbol, trim_scale(d.volume) AS volume, trim_scale(d.price) AS price,
+    round(d.commission + d.swap + d.fee, 2) AS costs, round(d.profit, 2) AS profit
+FROM trading_deals AS d
+INNER JOIN mt5_deal_types AS t ON d.type = t.code
+LEFT JOIN mt5_codes AS e ON e.kind = 'deal_entry' AND d.entry = e.code
+ORDER BY d.time_msc DESC, d.ticket DESC
+LIMIT 6;
+
+-- ORDERS: the latest orders of the terminal
+SELECT
+    to_char(o.done_at, 'YYYY-MM-DD') AS done, o.ticket, t.name AS type, s.name AS state,
+    o.symbol, trim_scale(o.volume_initial) AS volume, o.position_id AS position
+FROM mt5_orders AS o
+LEFT JOIN mt5_codes AS t ON t.kind = 'order_type' AND o.type = t.code
+LEFT JOIN mt5_codes AS s ON s.kind = 'order_state' AND o.state = s.code
+ORDER BY o.time_done_msc DESC, o.ticket DESC
+LIMIT 6;
+
+-- TRIPS: the latest trades from opening to closing
+SELECT
+    to_char(t.opened_at, 'YYYY-MM-DD') AS opened, to_char(t.closed_at, 'YYYY-MM-DD') AS closed,
+    t.symbol, t.side, trim_scale(t.volume_opened) AS volume,
+    trim_scale(t.open_price) AS open_price, trim_scale(t.close_price) AS close_price,
+    round(t.net_result, 2) AS net
+FROM mt5_trips AS t
+WHERE t.closed_at IS NOT NULL
+ORDER BY t.closed_msc DESC
+LIMIT 6;
+
+-- TRACE: the way of the last signal that opened a trade
+WITH way AS (
+    SELECT
+        s.id, s.received_at, s.signal_type, s.volume, s.symbol, c.worker, c.claimed_at, c.sent_at,
+        c.ended_at, c.outcome, o.answered_at, o.retcode, o.order_ticket, d.ticket, d.executed_at,
+        d.price, t.closed_at, t.net_result
+    FROM trading_signals AS s
+    INNER JOIN signal_claims AS c ON s.id = c.signal_id
+    INNER JOIN mt5_order_sends AS o ON c.id = o.claim_id
+    INNER JOIN trading_deals AS d
+        ON o.account_id = d.account_id AND o.order_ticket = d.order_ticket
+    INNER JOIN mt5_trips AS t ON d.account_id = t.account_id AND d.position_id = t.position_id
+    WHERE s.signal_type IN ('BUY', 'SELL')
+    ORDER BY s.id DESC
+    LIMIT 1
+),
+
+steps AS (
+    SELECT x.number, x.step, x.at, x.what
+    FROM way AS w
+    CROSS JOIN LATERAL (
+        VALUES
+        (1, 'signal', w.received_at, format('%s %s %s', w.signal_type, trim_scale(w.volume), w.symbol)),
+        (2, 'claim', w.claimed_at, format('by the worker %s', w.worker)),
+        (3, 'sent', w.sent_at, 'said before order_send'),
+        (4, 'deal', w.executed_at, format('%s at %s', w.ticket, trim_scale(w.price))),
+        (5, 'answer', w.answered_at, format('%s, order %s', w.retcode, w.order_ticket)),
+        (6, 'settled', w.ended_at, w.outcome),
+        (7, 'trip', w.closed_at, format('closed, net %s', round(w.net_result, 2)))
+    ) AS x (number, step, at, what)
+)
+
+SELECT
+    s.step, to_char(s.at, 'HH24:MI:SS.MS') AS at,
+    round(extract(EPOCH FROM s.at - lag(s.at) OVER (ORDER BY s.number)) * 1000) AS after_ms,
+    s.what
+FROM steps AS s
+ORDER BY s.number;
+
 -- POSITIONS: what is open
 SELECT
     p.ticket, p.symbol, p.type, trim_scale(p.volume) AS volume,

@@ -1,0 +1,194 @@
+"""Real bars, traded: strategy, signal, claim, order, fill, deal, all the way into the tables.
+
+The bars come from the installed package `backtesting`; the terminal is the stand-in, whose clock
+follows the bars; the gateway reads the terminal as any other.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+
+import psycopg
+
+from rubi.bars.samples import MARKETS, Bar
+from rubi.cli import Failure
+from rubi.demo.desk import EMAIL, Api, Worker
+from rubi.demo.strategy import crossovers
+from rubi.gateway.loop import Gateway
+from rubi.gateway.options import Options
+from rubi.terminal import constants as mt5
+from rubi.terminal.standin import Terminal
+
+START_BALANCE = Decimal(10000)
+OPENED = datetime(2003, 12, 31, 12, tzinfo=UTC)
+LOGIN = 5_001_234
+CLOCK = "NY+7"
+DIGITS = {"EURUSD": 5, "GOOG": 2, "BTCUSD": 2}
+OPENS, CLOSES = 1, 0  # a bar's close comes before the next one's opening
+# bars after which the account is read though nothing was traded: two days, two weeks, a month
+READ_AFTER = {"H1": 48, "D1": 10, "MN1": 1}
+# the last signals: sent after the bars, by the machine's clock
+LIVE_BUY, LIVE_CLOSE = "live-buy", "live-close"
+NEVER = float("inf")
+IS_COMPLETE = """
+SELECT EXISTS (
+    SELECT
+    FROM trading_signals AS s
+    INNER JOIN signal_claims AS c ON s.id = c.signal_id
+    INNER JOIN mt5_order_sends AS o ON c.id = o.claim_id
+    INNER JOIN trading_deals AS d
+        ON o.account_id = d.account_id AND o.order_ticket = d.order_ticket
+    WHERE s.client_request_id = %s
+)
+"""
+
+
+def is_complete(connection: psycopg.Connection) -> bool:
+    """Whether a replay came to its end here: the last signal has its deal. Of an older demo, whose
+    tables are others, nobody knows: such a one is left alone.
+    """
+    try:
+        return connection.execute(IS_COMPLETE, [LIVE_CLOSE]).fetchone()[0]
+    except psycopg.errors.UndefinedTable:
+        return True
+
+
+def new_terminal() -> Terminal:
+    """The account's terminal on the day that it was opened."""
+    terminal = Terminal.new(
+        LOGIN, 0, at=OPENED, server="DemoBroker-Server", company="Demo Broker", name="Demo Trader",
+        commissions={m.symbol: m.commission / 2 / m.volume for m in MARKETS},
+    )  # fmt: skip
+    terminal.market.symbols.clear()
+    terminal.market.last.clear()
+    for market in MARKETS:
+        terminal.market.add(
+            market.symbol, DIGITS[market.symbol], market.contract, currency_profit="USD"
+        )
+    terminal.books.operation(float(START_BALANCE), comment="deposit")
+    return terminal
+
+
+class Replay:
+    """The account's life, from the deposit to the last bar."""
+
+    def __init__(self, connection: psycopg.Connection, ingest: str, spool: Path) -> None:
+        self.api = Api(connection)
+        self.terminal = new_terminal()
+        options = Options(
+            every={"state": 0, "heartbeat": 0, "history": NEVER},
+            since=OPENED - timedelta(days=1), server_clock=CLOCK, patience=0,
+            present=self.terminal.market.clock.now,
+        )  # fmt: skip
+        self.gateway = Gateway([(self.terminal, EMAIL)], ingest, spool, options)
+        self.lane = self.gateway.lanes[0]
+        self.lane.worker.delivery.begin(options.spool_days)
+        self.lane.worker.begin()
+        self.read()
+        self.worker = Worker(
+            psycopg.connect(ingest, autocommit=True), self.lane.worker.account_id, self.terminal
+        )
+
+    def close(self) -> None:
+        """Leave nothing open."""
+        self.worker.connection.close()
+        self.gateway.database.close()
+        self.lane.worker.delivery.spool.close()
+
+    def read(self, with_history: bool = False) -> None:
+        """The gateway's turn. Raises Failure when anything of it was not stored.
+
+        with_history: the latest days as well, though only prices moved.
+        """
+        if with_history:
+            self.lane.worker.due["history"] = 0
+        self.lane.worker.read_state()
+        delivery = self.lane.worker.delivery
+        if delivery.faults or delivery.waiting:
+            raise Failure(f"the gateway could not store all: {delivery.faults[-1:]}")
+
+    def quote(self, symbol: str, at: datetime | None, price: Decimal) -> None:
+        """A price at a moment."""
+        self.terminal.market.clock.set(at)
+        self.terminal.broker.quote(symbol, float(price), keep=False)
+
+    def turn(self, signal_bar: Bar, bar: Bar, side: str, means: tuple[Decimal, Decimal]) -> None:
+        """A crossing: close what is open in the symbol, open the other side."""
+        market = bar.market
+        at = signal_bar.timestamp + market.duration
+        name = f"{market.symbol}-{bar.timestamp:%Y%m%d%H}"
+        kinds = [side]
+        for held in self.terminal.positions_get(symbol=market.symbol):
+            kinds.insert(0, "CLOSE_SELL" if held.type == mt5.POSITION_TYPE_SELL else "CLOSE_BUY")
+        for kind in kinds:
+            self.api.signal(
+                market.symbol, kind, market.volume, market.timeframe, at, means, f"{name}-{kind}"
+            )
+        self.worker.work()
+        self.read(with_history=True)
+
+    def run(self, series: list[list[Bar]]) -> Iterator[int]:
+        """Everything that happens, in the order of time; yields the number of bars done."""
+        signals = {bars[0].market: crossovers(bars) for bars in series}
+        events = sorted(
+            (at, kind, bar.market.symbol, bars, index)
+            for bars in series
+            for index, bar in enumerate(bars)
+            for at, kind in (
+                (bar.timestamp, OPENS), (bar.timestamp + bar.market.duration, CLOSES),
+            )
+        )  # fmt: skip
+        done = 0
+        for at, kind, symbol, bars, index in events:
+            bar = bars[index]
+            self.quote(symbol, at, bar.open if kind == OPENS else bar.close)
+            crossed = signals[bar.market].get(index - 1)
+            if kind == OPENS and index and crossed:
+                self.turn(bars[index - 1], bar, crossed[0], crossed[1:])
+            elif kind == CLOSES:
+                done += 1
+                if (
+                    index % READ_AFTER[bar.market.timeframe] == 0
+                    and self.terminal.positions_total()
+                ):
+                    self.read()
+            yield done
+        for _ in self.lane.worker.read_missing():  # all of it once more, as each new start does
+            pass
+
+    def live(self, price: Decimal) -> int:
+        """A trade of the present, by the machine's clock; answers the id of its signal."""
+        symbol, volume, means = "EURUSD", Decimal("0.1"), (price, price)
+        reader = self.lane.worker
+        self.quote(symbol, None, price)
+        reader.watch()
+        reader.pulse.look()
+        first = self.api.signal(symbol, "BUY", volume, "M1", datetime.now(UTC), means, LIVE_BUY)
+        self.worker.work()
+        self.read()
+        self.quote(symbol, None, price + Decimal("0.0010"))
+        reader.report_clock(reader.pulse.look())
+        self.api.signal(symbol, "CLOSE_BUY", volume, "M1", datetime.now(UTC), means, LIVE_CLOSE)
+        self.worker.work()
+        self.read()
+        reader.read_symbols()
+        return first
+
+
+def replay(
+    connection: psycopg.Connection, series: list[list[Bar]], ingest: str, is_live: bool = False
+) -> Iterator[int]:
+    """Trade all series; yields the number of bars done. connection: rubi_app; ingest: how the
+    gateway and the worker connect. is_live: a trade of the present comes last."""
+    with tempfile.TemporaryDirectory(prefix="rubi-demo-") as spool:
+        work = Replay(connection, ingest, Path(spool))
+        try:
+            yield from work.run(series)
+            if is_live:
+                work.live(next(bars[-1].close for bars in series if bars[0].market == MARKETS[0]))
+        finally:
+            work.close()
