@@ -43,7 +43,12 @@ def field(request: pytest.FixtureRequest) -> Iterator[Field]:
     folder = Path(tempfile.mkdtemp(prefix="rubi-campaign-"))
     folder.chmod(0o755)
     binaries = embedded.binaries(request.config.getoption("--pg"))
+    # a folder of ours: a start that fails would remove its own
+    memory = "/dev/shm" if Path("/dev/shm").is_dir() else None
+    base = Path(tempfile.mkdtemp(prefix="rubi-campaign-", dir=memory))
+    base.chmod(0o755)
     with Server(
+        base_dir=str(base),
         initdb=str(binaries / "initdb"), postgres=str(binaries / "postgres"),
         initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync", boot_timeout=60,
         postgres_args="-h 127.0.0.1 -F",
@@ -60,7 +65,8 @@ def field(request: pytest.FixtureRequest) -> Iterator[Field]:
         made.start()
         yield made
         made.end()
-    shutil.rmtree(folder)
+    for made_here in (folder, base):
+        shutil.rmtree(made_here)
 
 
 def stored(connection: psycopg.Connection, login: int) -> dict[str, dict[int, Any]]:
@@ -151,6 +157,9 @@ def test_no_fault_loses_doubles_or_ends_what_the_terminal_has(
         settle(field, what)
         watch.look(field)
         met[fault.__name__] += 1
+        if (number + 1) % 50 == 0:
+            with capsys.disabled():
+                print(f"{number + 1} faults in {time.monotonic() - began:.0f} s", flush=True)
     deals = sum(lots_of(trader.books) for trader in field.traders.values())
     with capsys.disabled():
         print(
