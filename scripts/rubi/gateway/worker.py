@@ -62,7 +62,8 @@ class Worker:
 
     def parcel(self) -> Parcel:
         server, login = self.reader.identity or ("", "")
-        return Parcel(self.user, server, login, clock=self.clock.rule)
+        at = self.options.present().isoformat()
+        return Parcel(self.user, server, login, at, clock=self.clock.rule)
 
     def learn(self, account: Row) -> None:
         """Account, clock and watermarks: from the database, else what the spool remembers."""
@@ -300,6 +301,7 @@ class Worker:
             end = self.clock.seconds() + DAY
             found = history.windows(self.terminal, kind, start, end)
             for piece, rows in history.joined(history.pieces(kind, found)):
+                self.reader.account()  # rows name no account: another login's are not ours
                 parcel = self.parcel()
                 parcel.add(kind, rows, window=piece)
                 self.advance(parcel, kind, piece)
