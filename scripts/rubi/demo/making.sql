@@ -57,43 +57,14 @@ ORDER BY t.closed_msc DESC
 LIMIT 6;
 
 -- TRACE: the way of the last signal that opened a trade
-WITH way AS (
-    SELECT
-        s.id, s.received_at, s.signal_type, s.volume, s.symbol, c.worker, c.claimed_at, c.sent_at,
-        c.ended_at, c.outcome, o.answered_at, o.retcode, o.order_ticket, d.ticket, d.executed_at,
-        d.price, t.closed_at, t.net_result
-    FROM trading_signals AS s
-    INNER JOIN signal_claims AS c ON s.id = c.signal_id
-    INNER JOIN mt5_order_sends AS o ON c.id = o.claim_id
-    INNER JOIN trading_deals AS d
-        ON o.account_id = d.account_id AND o.order_ticket = d.order_ticket
-    INNER JOIN mt5_trips AS t ON d.account_id = t.account_id AND d.position_id = t.position_id
-    WHERE s.signal_type IN ('BUY', 'SELL')
-    ORDER BY s.id DESC
-    LIMIT 1
-),
-
-steps AS (
-    SELECT x.number, x.step, x.at, x.what
-    FROM way AS w
-    CROSS JOIN LATERAL (
-        VALUES
-        (1, 'signal', w.received_at, format('%s %s %s', w.signal_type, trim_scale(w.volume), w.symbol)),
-        (2, 'claim', w.claimed_at, format('by the worker %s', w.worker)),
-        (3, 'sent', w.sent_at, 'said before order_send'),
-        (4, 'deal', w.executed_at, format('%s at %s', w.ticket, trim_scale(w.price))),
-        (5, 'answer', w.answered_at, format('%s, order %s', w.retcode, w.order_ticket)),
-        (6, 'settled', w.ended_at, w.outcome),
-        (7, 'trip', w.closed_at, format('closed, net %s', round(w.net_result, 2)))
-    ) AS x (number, step, at, what)
-)
-
 SELECT
-    s.step, to_char(s.at, 'HH24:MI:SS.MS') AS at,
-    round(extract(EPOCH FROM s.at - lag(s.at) OVER (ORDER BY s.number)) * 1000) AS after_ms,
-    s.what
-FROM steps AS s
-ORDER BY s.number;
+    t.what AS step, to_char(t.at, 'HH24:MI:SS.MS') AS at,
+    round(extract(EPOCH FROM t.since_before) * 1000) AS after_ms, t.ticket, t.detail
+FROM (
+    SELECT max(s.id) AS id FROM trading_signals AS s WHERE s.signal_type IN ('BUY', 'SELL')
+) AS s
+CROSS JOIN LATERAL signal_trace(s.id) AS t
+ORDER BY t.step;
 
 -- POSITIONS: what is open
 SELECT
