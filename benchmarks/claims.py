@@ -33,10 +33,10 @@ from server import Server, running
 BACKLOG = 20_000
 PARTS = 6
 ACCOUNT = "\\set account :first + :client_id\n"
-CLAIMED = "SELECT count(*) FROM claim_signals(:account, 'worker', {limit});\n"
+CLAIMED = "SELECT count(*) FROM claim_signals(:account, 'worker', {limit}, '1 hour');\n"
 SETTLED = (
     "SELECT count(settle_signal(claim_id, 'REJECTED'))"
-    " FROM claim_signals(:account, 'worker', {limit});\n"
+    " FROM claim_signals(:account, 'worker', {limit}, '1 hour');\n"
 )
 # name: limit of a call, statement
 LOADS = {

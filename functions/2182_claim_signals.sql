@@ -79,42 +79,52 @@ BEGIN
         ) AS t;
         EXIT WHEN v_signals IS NULL;
 
-        -- Statements of their own: they see what was committed before the locks were had.
+        -- Statements of their own: they see what was committed before the locks were had. Look-ups
+        -- by key: a join that was planned while the table is empty reads all claims later.
         UPDATE public.signal_claims AS c
         SET outcome = 'LAPSED', ended_at = v_now
-        FROM unnest(v_signals, v_attempts) AS t (signal_id, attempt)
-        WHERE t.attempt > 1
-            AND c.signal_id = t.signal_id
-            AND c.lane = p_lane
-            AND c.attempt = t.attempt - 1
-            AND c.outcome IS NULL
-            AND c.sent_at IS NULL
-            AND c.lease_until <= v_now;
+        WHERE c.id = ANY (ARRAY(
+            SELECT (
+                SELECT p.id
+                FROM public.signal_claims AS p
+                WHERE p.signal_id = t.signal_id AND p.lane = p_lane AND p.attempt = t.attempt - 1
+            )
+            FROM unnest(v_signals, v_attempts) AS t (signal_id, attempt)
+            WHERE t.attempt > 1
+        ))
+        AND coalesce(c.outcome, '') = ''
+        AND c.sent_at IS NULL
+        AND c.lease_until <= v_now;
 
         WITH made AS (
             INSERT INTO public.signal_claims (
                 signal_id, account_id, lane, claimed_at, lease_until, attempt, worker
             )
             SELECT
-                s.id, p_account_id, p_lane, v_now, least(v_now + p_lease, s.valid_until),
+                t.signal_id, p_account_id, p_lane, v_now,
+                least(v_now + p_lease, (
+                    SELECT s.valid_until FROM public.trading_signals AS s WHERE s.id = t.signal_id
+                )),
                 t.attempt, p_worker
             FROM unnest(v_signals, v_attempts) WITH ORDINALITY AS t (signal_id, attempt, place)
-            INNER JOIN public.trading_signals AS s ON t.signal_id = s.id
             WHERE (
                 t.attempt = 1
-                OR EXISTS (
-                    SELECT FROM public.signal_claims AS c
+                OR (
+                    SELECT c.outcome
+                    FROM public.signal_claims AS c
                     WHERE c.signal_id = t.signal_id
                         AND c.lane = p_lane
                         AND c.attempt = t.attempt - 1
-                        AND c.outcome IN ('RELEASED', 'LAPSED')
-                )
+                ) IN ('RELEASED', 'LAPSED')
             )
             AND (
                 p_lane > 0
-                OR NOT EXISTS (
-                    SELECT FROM public.signal_intents AS i WHERE i.signal_id = t.signal_id
-                )
+                OR (
+                    SELECT TRUE
+                    FROM public.signal_intents AS i
+                    WHERE i.signal_id = t.signal_id
+                    LIMIT 1
+                ) IS NULL
             )
             ORDER BY t.place
             ON CONFLICT ON CONSTRAINT signal_claims_signal_id_lane_attempt_key DO NOTHING
@@ -204,9 +214,9 @@ BEGIN
         s.volume::numeric, s.entry_price::numeric, s.stop_loss::numeric, s.take_profit::numeric,
         s.timeframe::text, s.confidence::numeric, s.indicators::jsonb,
         s.signal_time::timestamptz, s.received_at::timestamptz
-    FROM unnest(v_claims) AS u (id)
-    INNER JOIN public.signal_claims AS c ON u.id = c.id
+    FROM public.signal_claims AS c
     INNER JOIN public.trading_signals AS s ON c.signal_id = s.id
+    WHERE c.id = ANY (v_claims)
     ORDER BY c.id;
 END
 $$;
