@@ -64,6 +64,9 @@ SET lock_timeout = '5s';
 \set file schema/0480_mt5_explanations.sql \ir deploy/apply.psql
 \set file schema/0490_currency_pairs.sql \ir deploy/apply.psql
 
+-- schema: rules and risk
+\set file schema/0520_risk_rules.sql \ir deploy/apply.psql
+
 -- schema: tenants and audit
 \set file schema/0600_audit.sql \ir deploy/apply.psql
 
@@ -187,6 +190,11 @@ SET lock_timeout = '5s';
 
 -- functions: rules and risk
 \set file functions/2500_find_server_day_start.sql \ir deploy/apply.psql
+\set file functions/2520_risk_levels.sql \ir deploy/apply.psql
+\set file functions/2521_judge_snapshots.sql \ir deploy/apply.psql
+\set file functions/2522_judge_positions.sql \ir deploy/apply.psql
+\set file functions/2523_evaluate_risk.sql \ir deploy/apply.psql
+\set file functions/2524_apply_risk_template.sql \ir deploy/apply.psql
 
 -- functions: tenants and audit
 \set file functions/2600_note_change.sql \ir deploy/apply.psql
@@ -245,6 +253,8 @@ SET lock_timeout = '5s';
 -- views: rules and risk
 \set file views/3500_account_risk.sql \ir deploy/apply.psql
 \set file views/3510_exposure.sql \ir deploy/apply.psql
+\set file views/3520_risk_positions.sql \ir deploy/apply.psql
+\set file views/3521_risk_state.sql \ir deploy/apply.psql
 
 -- views: tenants and audit
 \set file views/3610_tenant_hypertables.sql \ir deploy/apply.psql
@@ -293,6 +303,9 @@ SET lock_timeout = '5s';
 -- triggers: results
 \set file triggers/4480_mt5_explanations.sql \ir deploy/apply.psql
 
+-- triggers: rules and risk
+\set file triggers/4520_risk_rules.sql \ir deploy/apply.psql
+
 -- seed: trading
 \set file seed/5100_administrator.sql \ir deploy/apply.psql
 
@@ -304,6 +317,9 @@ SET lock_timeout = '5s';
 
 -- seed: results
 \set file seed/5490_currency_pairs.sql \ir deploy/apply.psql
+
+-- seed: rules and risk
+\set file seed/5520_risk_templates.sql \ir deploy/apply.psql
 
 -- seed: monitoring
 \set file seed/5890_monitoring_thresholds.sql \ir deploy/apply.psql
@@ -366,6 +382,7 @@ SET lock_timeout = '5s';
 -- grants: rules and risk
 \set file grants/6500_find_server_day_start.sql \ir deploy/apply.psql
 \set file grants/6510_exposure.sql \ir deploy/apply.psql
+\set file grants/6520_risk_rules.sql \ir deploy/apply.psql
 
 -- grants: tenants and audit
 \set file grants/6600_audit.sql \ir deploy/apply.psql

@@ -25,6 +25,7 @@ SELECT EXISTS (
             WHEN 'rubi_signals' THEN 1
             WHEN 'rubi_positions' THEN 2
             WHEN 'rubi_events' THEN 3
+            WHEN 'rubi_risk' THEN 4
         END::oid
         AND l.objsubid = 2
         AND l.database = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
@@ -49,11 +50,13 @@ DECLARE
         WHEN 'rubi_signals' THEN 'public.trading_signals'
         WHEN 'rubi_positions' THEN 'public.trading_positions'
         WHEN 'rubi_events' THEN 'public.mt5_events'
+        WHEN 'rubi_risk' THEN 'public.risk_breaches'
     END;
     v_number integer := CASE p_channel
         WHEN 'rubi_signals' THEN 1
         WHEN 'rubi_positions' THEN 2
-        ELSE 3
+        WHEN 'rubi_events' THEN 3
+        WHEN 'rubi_risk' THEN 4
     END;
     v_writers text[];
 BEGIN
@@ -61,7 +64,7 @@ BEGIN
         RAISE EXCEPTION USING
             ERRCODE = 'RB057',
             MESSAGE = format('no such channel: %s', coalesce(p_channel, 'NULL')),
-            HINT = 'The channels are rubi_signals, rubi_positions and rubi_events.';
+            HINT = 'The channels are rubi_signals, rubi_positions, rubi_events and rubi_risk.';
     END IF;
     -- Behind a pool of transactions the next statement has another session, and this one's LISTEN
     -- and lock would stay with strangers. operations/pgbouncer.ini sets rubi.pooled.

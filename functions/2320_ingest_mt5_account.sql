@@ -264,11 +264,13 @@ BEGIN
             last_ping = greatest(s.last_ping, p_taken_at)
         WHERE s.session_id = v_session_id;
     END IF;
+    PERFORM internal.judge_snapshots(ARRAY[v_account.id]);
     RETURN v_account.id;
 END
 $$;
 COMMENT ON FUNCTION public.ingest_mt5_account(bigint, jsonb, timestamptz) IS
 'Takes the answer of account_info: finds or makes the account of the user, opens or refreshes its
-session, appends a snapshot; answers the account''s id. p_taken_at is the time of the answer. A
-state older than the stored one adds its snapshot only. Raises RB024, RB051, RB053 and RB055.';
+session, appends a snapshot, asks the risk rules of it; answers the account''s id. p_taken_at is the
+time of the answer. A state older than the stored one adds its snapshot only. Raises RB024, RB051,
+RB053 and RB055.';
 REVOKE ALL ON FUNCTION public.ingest_mt5_account(bigint, jsonb, timestamptz) FROM public;

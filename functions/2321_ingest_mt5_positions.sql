@@ -285,6 +285,7 @@ BEGIN
     UPDATE public.trading_positions AS p
     SET session_id = v_session_id
     WHERE p.account_id = p_account_id AND p.session_id <> v_session_id;
+    PERFORM internal.judge_positions(ARRAY[p_account_id], p_taken_at);
     unchanged := v_total - inserted - updated - rejected;
     RETURN NEXT;
 END

@@ -28,6 +28,12 @@ BEGIN
     WHERE s.user_id = p_user.id
         AND (s.status = 'PENDING' OR s.status_message <> 'account closed');
 
+    UPDATE public.risk_rules AS r
+    SET name = 'rule ' || r.id, valid_to = least(
+        r.valid_to, greatest(now(), r.valid_from + interval '1 microsecond')
+    )
+    WHERE r.user_id = p_user.id AND (r.name <> 'rule ' || r.id OR r.valid_to > now());
+
     -- without a picture of open positions the proofs don't look for positions that deals left open
     UPDATE public.mt5_account_states AS m
     SET login = NULL, name = NULL, raw = NULL, positions_taken_at = NULL

@@ -13,6 +13,8 @@ GRANT SELECT (
     assets, liabilities, commission_blocked, server, currency, company, taken_at,
     positions_taken_at, opening_balance, history_from
 ) ON public.mt5_account_states TO rubi_readonly;
+-- may_trade() asks as its caller
+GRANT SELECT (account_id, trade_allowed) ON public.mt5_account_states TO rubi_tenant;
 
 CALL deploy.set_tenant_policies(
     'public.mt5_account_states', 'account_id', 'public.check_account_is_open(account_id)'

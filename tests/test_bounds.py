@@ -21,6 +21,7 @@ UNBOUNDED = {
 }
 OPEN_ENDS = {
     "public.mt5_symbols.valid_to": "infinity: the current terms",
+    "public.risk_rules.valid_to": "infinity: the rule holds",
     "public.mt5_magic_strategies.valid_from": "-infinity: for all time before the next row",
     "public.mt5_server_clocks.valid_from": "-infinity: for all time before the next rule",
 }

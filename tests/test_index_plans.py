@@ -68,6 +68,12 @@ USED_BY = {
     " WHERE user_id = 2 AND status = 'PENDING' ORDER BY received_at DESC LIMIT 5",
     "idx_positions_session_symbol": "SELECT FROM trading_positions AS p JOIN mt5_sessions AS s"
     " USING (session_id) WHERE s.id = 77 AND p.symbol = 'SYM76'",
+    "idx_risk_breaches_account": "SELECT FROM risk_breaches"
+    " WHERE account_id = 7 ORDER BY first_at LIMIT 5",
+    "idx_risk_breaches_user": "SELECT FROM risk_breaches WHERE user_id = 7",
+    "idx_risk_rules_account": "SELECT FROM risk_rules WHERE account_id = 7",
+    "idx_risk_rules_strategy": "SELECT FROM risk_rules WHERE strategy_id = 77",
+    "idx_risk_rules_user": "SELECT FROM risk_rules WHERE user_id = 7",
     "idx_sessions_account": "SELECT FROM mt5_sessions WHERE account_id = 7",
     "idx_sessions_account_number": "SELECT FROM mt5_sessions WHERE account_number = '77'",
     "idx_sessions_user": "SELECT FROM mt5_sessions WHERE user_id = 7",

@@ -27,11 +27,13 @@ def has_rights(connection: psycopg.Connection, role: str, table: str, rights: st
 # made from other rows, or the deployment's
 MADE = {
     "balance_operations", "mt5_codes", "mt5_deal_types", "mt5_events", "mt5_trips",
-    "signal_claims",
+    "risk_breaches", "risk_states", "risk_templates", "signal_claims",
 }  # fmt: skip
 WRITTEN_BY_API = {
     "public.account_snapshots": "INSERT UPDATE DELETE",
     "public.currency_pairs": "INSERT UPDATE DELETE",
+    "public.gateway_series": "INSERT UPDATE DELETE",  # what a user wants read
+    "public.gateway_watermarks": "INSERT UPDATE DELETE",  # set back to read history again
     "public.market_archives": "INSERT UPDATE DELETE",
     "public.market_calendar_clocks": "INSERT UPDATE DELETE",
     "public.market_calendars": "INSERT UPDATE DELETE",
@@ -44,6 +46,7 @@ WRITTEN_BY_API = {
     "public.market_ticks": "INSERT UPDATE DELETE",
     "public.mt5_account_states": "INSERT UPDATE DELETE",
     "public.mt5_accounts": "INSERT UPDATE DELETE",
+    "public.mt5_clock_readings": "INSERT UPDATE DELETE",
     "public.mt5_explanations": "INSERT UPDATE DELETE",
     "public.mt5_magic_strategies": "INSERT UPDATE DELETE",
     "public.mt5_order_sends": "INSERT UPDATE DELETE",
@@ -58,6 +61,7 @@ WRITTEN_BY_API = {
     "public.open_positions_with_session": "INSERT UPDATE DELETE",  # the base's view, as promised
     "public.performance_metrics": "INSERT UPDATE DELETE",
     "public.resampled_bars": "INSERT UPDATE DELETE",  # refresh_resampled_bars() runs as its caller
+    "public.risk_rules": "INSERT UPDATE",  # of the columns that end one
     "public.trading_deals": "INSERT UPDATE DELETE",
     "public.trading_orders": "INSERT UPDATE DELETE",
     "public.trading_positions": "INSERT UPDATE DELETE",
@@ -99,7 +103,7 @@ def test_api_reads_and_writes_every_table(db: psycopg.Connection) -> None:
     assert {name for (name,) in found} >= set(TABLES)
     for (table,) in found:
         rights = "SELECT" if table in MADE else "SELECT INSERT UPDATE DELETE"
-        if table == "signal_intents":
+        if table in ("risk_rules", "signal_intents"):
             rights = "SELECT INSERT"
         assert all(has_rights(db, "rubi_app", table, rights)), table
         assert not any(has_rights(db, "rubi_app", table, "TRUNCATE TRIGGER REFERENCES")), table

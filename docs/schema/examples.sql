@@ -137,3 +137,19 @@ SELECT internal.note_event(1, 'order', 'changed', 7, '{"sl": 1.05}', '{"sl": 1.0
 SELECT * FROM positions_as_of(1, now() - interval '1 hour');
 -- example: orders_as_of
 SELECT * FROM orders_as_of(1, now() - interval '1 hour');
+-- example: apply_risk_template
+SELECT apply_risk_template(1, 'two-step challenge', 10000, '2026-01-05 00:00+00');
+-- example: find_risk_basis
+SELECT r.name, find_risk_basis(r, 10000, 9990) FROM risk_rules AS r;
+-- example: find_risk_level
+SELECT r.name, find_risk_level(r, s.opening, s.highest)
+FROM risk_rules AS r
+INNER JOIN risk_states AS s ON r.id = s.rule_id;
+-- example: find_risk_limit
+SELECT r.name, find_risk_limit(r, s.opening)
+FROM risk_rules AS r
+INNER JOIN risk_states AS s ON r.id = s.rule_id;
+-- example: is_risk_weekend
+SELECT r.name FROM risk_rules AS r WHERE r.kind = 'no_weekend' AND is_risk_weekend(r, now());
+-- example: may_trade
+SELECT allowed, reasons FROM may_trade(1);

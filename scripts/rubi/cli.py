@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from time import monotonic
 
 import typer
@@ -96,15 +95,6 @@ def run(app: typer.Typer) -> None:
         if end.code == 130:  # typer's answer to Ctrl-C
             errors.print("interrupted", markup=False)
         raise
-
-
-def moment(text: str, option: str) -> datetime:
-    """A day or a time of the command line, UTC unless it says otherwise. Raises BadParameter."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text} is no date: 2026-01-31", param_hint=option) from error
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 @contextmanager

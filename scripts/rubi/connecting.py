@@ -42,20 +42,6 @@ def set_password(connection: psycopg.Connection, role: str, password: str, valid
     connection.execute(statement)
 
 
-def patient(dsn: str, name: str, **more: object) -> psycopg.Connection:
-    """A connection in UTC and in autocommit whose work may take any time."""
-    import psycopg
-
-    connection = psycopg.connect(
-        dsn, autocommit=True, application_name=f"rubi {name}",
-        options="-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
-        " -c client_min_messages=warning", **more,
-    )  # fmt: skip
-    # by a statement: PGTZ and PGDATESTYLE would win over options
-    connection.execute("SET timezone = 'UTC'; SET datestyle = 'ISO, YMD'")
-    return connection
-
-
 @contextmanager
 def connect(dsn: str = "") -> Iterator[psycopg.Connection]:
     """A connection in UTC that reports what is worth reading of a file's notices."""

@@ -53,6 +53,18 @@ ROWS = {
         "(SELECT session_id FROM mt5_sessions WHERE id = n % 2000 + 1), n % 400 + 1, n,"
         " 'SYM' || n % 400, 'BUY', 1, 1, 1, t",
     ),
+    "risk_rules": (
+        4000,
+        "user_id, account_id, strategy_id, name, kind, amount, unit, clock",
+        "n % 200 + 1, CASE WHEN n % 2 = 0 THEN n % 400 + 1 END, CASE WHEN n % 2 = 1 THEN n % 2000"
+        " END, 'r', 'maximum_lots', 1, 'lots', 'UTC'",
+    ),
+    "risk_breaches": (
+        8000,
+        "rule_id, user_id, account_id, day, event, level, first_at, first_value, first_evidence,"
+        " worst_at, worst_value, worst_evidence",
+        "n, n % 200 + 1, n % 400 + 1, '2026-01-06', 'breach', 1, t, 1, '{}', t, 1, '{}'",
+    ),
     "account_snapshots": (
         5000,
         "session_id, balance, equity, timestamp",

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 from rubi.backups import measuring, places
 from rubi.backups import roles as restore_roles
 from rubi.backups.places import Place
-from rubi.cli import Failure, console, moment, step
+from rubi.cli import Failure, console, step
 from rubi.deploying import open_rights
 from rubi.servers import pgtools
 
@@ -39,9 +39,15 @@ class Fetched(NamedTuple):
     roles: Path
 
 
-def limit_of(text: str) -> datetime:
-    """The time that --at gives; a day means its end."""
-    found = moment(text, "--at")
+def moment(text: str) -> datetime | None:
+    """A date, meaning its end, or a time; UTC unless it says otherwise."""
+    if not text:
+        return None
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--at {text}: give 2026-11-20 or 2026-11-20T03:00") from error
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
     return found + timedelta(days=1, microseconds=-1) if len(text) == 10 else found
 
 
@@ -52,7 +58,7 @@ def find(source: str, at: str, database: str = "") -> tuple[Place, str]:
     place = Place(source)
     if place.itself:
         return place, ""
-    limit = limit_of(at) if at else None
+    limit = moment(at)
     names = place.names(database)
     if len({places.NAME.fullmatch(name)[1] for name in names}) > 1:
         raise Failure(f"{place} has backups of several databases: name one with --database")

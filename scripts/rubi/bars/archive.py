@@ -15,11 +15,11 @@ import pyarrow.parquet as pq
 
 from rubi.bars import arrow
 from rubi.cli import Failure, errors, one_line
-from rubi.queries import queries
 
-SQL = queries(__file__)
-NOTED = ("symbol", "timeframe", "month", "location", "sha256", "bars", "price_sum", "volume_sum",
-         "row_hash")  # fmt: skip
+OPTIONS = (
+    "-c timezone=UTC -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+    " -c client_min_messages=warning"
+)
 
 
 class Store:
@@ -74,6 +74,13 @@ class Store:
             raise Failure(f"{location}: damaged or missing ({one_line(error)})") from error
 
 
+def connect(dsn: str) -> psycopg.Connection:
+    """A connection that may take its time."""
+    return psycopg.connect(
+        dsn, autocommit=True, application_name="rubi archive_bars", options=OPTIONS
+    )
+
+
 def bounds(month: date) -> tuple[str, str]:
     """The month's first moment and the next one's, UTC."""
     after = date(month.year + month.month // 12, month.month % 12 + 1, 1)
@@ -97,25 +104,32 @@ def archive_month(
     *expected, row_hash = measures(connection, symbol, timeframe, month)
     if not again.equals(table) or arrow.sums(again) != tuple(expected):
         raise Failure(f"{location}: the bars read back differ from those written")
-    values = (symbol, timeframe, month, location, sha256, *expected, row_hash)
-    connection.execute(SQL.NOTE, dict(zip(NOTED, values, strict=True)))
+    connection.execute(
+        "INSERT INTO market_archives AS a (symbol, timeframe, month, location, sha256, bars,"
+        " price_sum, volume_sum, row_hash) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (symbol, timeframe, month) DO UPDATE SET location = excluded.location,"
+        " sha256 = excluded.sha256, bars = excluded.bars, price_sum = excluded.price_sum,"
+        " volume_sum = excluded.volume_sum, row_hash = excluded.row_hash, archived_at = now(),"
+        " dropped_at = NULL",
+        [symbol, timeframe, month, location, sha256, *expected, row_hash],
+    )
     return table.num_rows
 
 
 def measures(connection: psycopg.Connection, symbol: str, timeframe: str, month: date) -> tuple:
     """Count, sums and hash of a month as it is in the table."""
-    first, after = bounds(month)
     return connection.execute(
-        SQL.MEASURES,
-        {"symbol": symbol, "timeframe": timeframe, "month": month, "first": first, "after": after},
+        "SELECT s.bars, s.price_sum, s.volume_sum, hash_bars(%s, %s, %s, %s)"
+        " FROM sum_bars(%s, %s, %s) AS s",
+        [symbol, timeframe, *bounds(month), symbol, timeframe, month],
     ).fetchone()
 
 
 def noted(connection: psycopg.Connection, where: str, values: list) -> list[tuple]:
     """The archives noted in the database, oldest first."""
     return connection.execute(
-        f"SELECT {', '.join(NOTED)} FROM market_archives"  # noqa: S608
-        f" WHERE {where} ORDER BY month, symbol, timeframe",
+        "SELECT symbol, timeframe, month, location, sha256, bars, price_sum, volume_sum, row_hash"  # noqa: S608
+        f" FROM market_archives WHERE {where} ORDER BY month, symbol, timeframe",
         values,
     ).fetchall()
 

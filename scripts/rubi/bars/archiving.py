@@ -5,9 +5,8 @@ from __future__ import annotations
 import psycopg
 
 from rubi.bars import arrow
-from rubi.bars.archive import SQL, Store, archive_month, check, measures, noted, proved
+from rubi.bars.archive import Store, archive_month, check, connect, measures, noted, proved
 from rubi.cli import Failure, console
-from rubi.connecting import patient
 
 
 def months_of(
@@ -15,10 +14,20 @@ def months_of(
     until: str,
 ) -> list[tuple]:  # fmt: skip
     """Series and months to archive: the expired ones, or all of one series."""
-    named = {"symbol": symbol, "timeframe": timeframe, "since": since, "until": until}
     if symbol is None:
         connection.execute("SELECT fold_bar_changes()")
-    return connection.execute(SQL.OF_SERIES if symbol else SQL.EXPIRED, named).fetchall()
+        return connection.execute(
+            "SELECT e.symbol, e.timeframe, e.month FROM expired_bar_months() AS e"
+            " LEFT JOIN market_archives AS a USING (symbol, timeframe, month)"
+            " WHERE to_char(e.month, 'YYYY-MM') BETWEEN %s AND %s ORDER BY 3, 1, 2",
+            [since, until],
+        ).fetchall()
+    return connection.execute(
+        "SELECT DISTINCT %s, %s, date_trunc('month', timestamp AT TIME ZONE 'UTC')::date"
+        " FROM market_data WHERE symbol = %s AND timeframe = %s"
+        " AND to_char(timestamp, 'YYYY-MM') BETWEEN %s AND %s ORDER BY 3",
+        [symbol, timeframe, symbol, timeframe, since, until],
+    ).fetchall()
 
 
 def write_months(
@@ -27,7 +36,7 @@ def write_months(
     """Archive the months that are due and print them. Raises Failure for months that came back."""
     store = Store(target)
     bars = files = 0
-    with patient(dsn, "archive_bars") as connection:
+    with connect(dsn) as connection:
         months = months_of(connection, symbol, timeframe, since, until)
         gone = set(
             connection.execute(
@@ -59,7 +68,7 @@ def write_months(
 def verify_all(target: str, dsn: str) -> tuple[int, int]:
     """Read all archives again; answers how many are whole, and how many there are."""
     store = Store(target)
-    with patient(dsn, "archive_bars") as connection:
+    with connect(dsn) as connection:
         archives = noted(connection, "TRUE", [])
         whole = sum(check(connection, store, archive) for archive in archives)
     return whole, len(archives)
@@ -68,7 +77,7 @@ def verify_all(target: str, dsn: str) -> tuple[int, int]:
 def drop_expired(target: str, dsn: str) -> int:
     """Verify the archives of expired months, then let the database drop these months."""
     store = Store(target)
-    with patient(dsn, "archive_bars") as connection:
+    with connect(dsn) as connection:
         connection.add_notice_handler(lambda notice: console.print(f"  {notice.message_primary}"))
         archives = noted(connection, "dropped_at IS NULL", [])
         whole = [check(connection, store, archive) for archive in archives]
@@ -85,7 +94,7 @@ def restore_months(
     """Bring archived months of a series back; answers months and bars that were missing."""
     store = Store(target)
     count = 0
-    with patient(dsn, "archive_bars") as connection:
+    with connect(dsn) as connection:
         archives = noted(
             connection,
             "symbol = %s AND timeframe = %s AND to_char(month, 'YYYY-MM') BETWEEN %s AND %s",

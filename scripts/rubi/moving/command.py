@@ -24,7 +24,6 @@ from rich.table import Table
 from rich.text import Text
 
 from rubi.cli import Failure, console, print_table
-from rubi.connecting import patient
 from rubi.deploying import locks
 from rubi.moving.mapping import Move, plan
 from rubi.moving.options import Options
@@ -61,8 +60,14 @@ Rejects = Annotated[
 @contextmanager
 def connect(dsn: str) -> Iterator[psycopg.Connection]:
     """A connection in UTC that may take its time, of a role that is a member of rubi_owner."""
-    with patient(dsn, "migrate", prepare_threshold=None) as connection:
-        connection.execute("SET default_transaction_read_only = off")
+    with psycopg.connect(
+        dsn, autocommit=True, application_name="rubi migrate", prepare_threshold=None
+    ) as connection:
+        connection.execute(
+            "SET timezone = 'UTC'; SET datestyle = ISO; SET statement_timeout = 0;"
+            " SET idle_in_transaction_session_timeout = 0; SET client_min_messages = warning;"
+            " SET default_transaction_read_only = off"
+        )
         if not connection.execute("SELECT to_regclass('migration.progress')").fetchone()[0]:
             raise Failure(
                 "this database lacks our tables: .venv/bin/python scripts/deploy.py apply"

@@ -1,0 +1,245 @@
+-- 2521_judge_snapshots.sql: measures heartbeats by the rules of their account.
+
+CALL deploy.become_owner();
+
+CREATE OR REPLACE FUNCTION internal.tell_risk(p_events jsonb)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    c_most CONSTANT integer := 50; -- far below the 8000 bytes of a notification
+BEGIN
+    IF p_events IS NULL OR NOT public.has_subscribers('rubi_risk') THEN
+        RETURN;
+    END IF;
+    PERFORM pg_notify('rubi_risk', jsonb_build_object(
+        'count', jsonb_array_length(p_events),
+        'events', jsonb_path_query_array(p_events, '$[0 to $last]', jsonb_build_object(
+            'last', c_most - 1
+        ))
+    )::text);
+END
+$$;
+COMMENT ON FUNCTION internal.tell_risk(jsonb) IS
+'Tells the channel rubi_risk of new warnings, breaches and targets: an array of their id, rule,
+account and event; NULL for none.';
+REVOKE ALL ON FUNCTION internal.tell_risk(jsonb) FROM public;
+
+-- One snapshot an account and round, in the order of time, so that each is measured by what was
+-- known before it. What is older than the last one measured comes too late and is left out.
+CREATE OR REPLACE FUNCTION internal.find_unseen_snapshots(p_account_ids bigint[])
+RETURNS TABLE (
+    it public.risk_rules,
+    state public.risk_states,
+    session_id uuid,
+    seen_at timestamptz,
+    balance numeric,
+    equity numeric,
+    today date,
+    value numeric
+)
+LANGUAGE plpgsql -- its plan is kept, an SQL function is planned by each call
+STABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    WITH rules AS MATERIALIZED (
+        SELECT
+            r AS it,
+            s AS state,
+            coalesce(s.seen_at, r.valid_from - interval '1 microsecond') AS seen_at
+        FROM public.risk_rules AS r
+        LEFT JOIN public.risk_states AS s ON r.id = s.rule_id
+        WHERE r.account_id = ANY (p_account_ids)
+            AND r.kind IN (
+                'daily_loss', 'maximum_loss', 'trailing_day', 'trailing', 'profit_target'
+            )
+            AND r.valid_to > coalesce(s.seen_at, r.valid_from)
+    ),
+    heard AS MATERIALIZED (
+        SELECT DISTINCT ON (a.account_id)
+            a.account_id,
+            p.session_id,
+            p.timestamp AS seen_at,
+            p.balance::numeric AS balance,
+            p.equity::numeric AS equity
+        FROM (
+            SELECT (r.it).account_id, min(r.seen_at) AS seen_at
+            FROM rules AS r
+            GROUP BY (r.it).account_id
+        ) AS a
+        INNER JOIN public.mt5_sessions AS m ON a.account_id = m.account_id
+        CROSS JOIN LATERAL (
+            SELECT p.session_id, p.timestamp, p.balance, p.equity
+            FROM public.account_snapshots AS p
+            WHERE p.session_id = m.session_id AND p.timestamp > a.seen_at
+            ORDER BY p.timestamp
+            LIMIT 1
+        ) AS p
+        ORDER BY a.account_id, p.timestamp, p.session_id
+    )
+    SELECT
+        r.it, r.state, h.session_id, h.seen_at, h.balance, h.equity,
+        public.utc_to_clock(h.seen_at, (r.it).clock)::date,
+        public.find_risk_basis(r.it, h.balance, h.equity)
+    FROM heard AS h
+    INNER JOIN rules AS r ON h.account_id = (r.it).account_id AND h.seen_at > r.seen_at;
+END
+$$;
+COMMENT ON FUNCTION internal.find_unseen_snapshots(bigint[]) IS
+'Of each account the first snapshot that one of its rules on equity has not seen, with each such
+rule, its state (NULL before its first), the day by its clock and the value of its basis.';
+REVOKE ALL ON FUNCTION internal.find_unseen_snapshots(bigint[]) FROM public;
+
+-- A day opens with the last snapshot before it, which may be of days ago.
+CREATE OR REPLACE FUNCTION internal.judge_next_snapshots(
+    p_account_ids bigint[],
+    OUT heard bigint,
+    OUT events jsonb
+)
+RETURNS record
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    WITH opened AS (
+        SELECT
+            u.*,
+            -- within CASE: a join would ask for the state of each rule at each snapshot
+            CASE u.today WHEN (u.state).day THEN (u.state).opening
+                ELSE coalesce(
+                    (
+                        SELECT public.find_risk_basis(u.it, f.balance, f.equity)
+                        FROM public.find_account_snapshot(
+                            (u.it).account_id,
+                            public.clock_to_utc(u.today::timestamp, (u.it).clock)
+                        ) AS f
+                    ),
+                    (u.it).initial_capital,
+                    u.value
+                )
+            END AS opening
+        FROM internal.find_unseen_snapshots(p_account_ids) AS u
+    ),
+    risen AS (
+        SELECT
+            o.*,
+            greatest(
+                (o.state).highest, (o.it).initial_capital, o.opening,
+                CASE (o.it).kind WHEN 'trailing' THEN o.value END
+            ) AS highest
+        FROM opened AS o
+    ),
+    measured AS (
+        SELECT
+            r.*,
+            l.level,
+            CASE (r.it).kind WHEN 'profit_target' THEN r.value ELSE r.equity END AS measure,
+            CASE (r.it).kind WHEN 'profit_target' THEN l.level - r.value
+                ELSE r.equity - l.level
+            END AS room
+        FROM risen AS r
+        CROSS JOIN LATERAL (
+            SELECT public.find_risk_level(r.it, r.opening, r.highest) AS level
+        ) AS l
+    ),
+    judged AS MATERIALIZED (
+        SELECT
+            m.*,
+            internal.name_risk_event(m.it, m.seen_at, m.opening, m.room) AS event,
+            jsonb_build_object(
+                'session_id', m.session_id, 'timestamp', m.seen_at, 'balance', m.balance,
+                'equity', m.equity
+            ) AS evidence
+        FROM measured AS m
+    ),
+    kept AS (
+        INSERT INTO public.risk_states (
+            rule_id, user_id, day, opening, highest, worst_room, worst_at, seen_at
+        )
+        SELECT
+            (j.it).id, (j.it).user_id, j.today, j.opening, j.highest,
+            least((j.state).worst_room, j.room),
+            CASE WHEN j.room >= (j.state).worst_room THEN (j.state).worst_at ELSE j.seen_at END,
+            j.seen_at
+        FROM judged AS j
+        ON CONFLICT ON CONSTRAINT risk_states_pkey DO UPDATE
+        SET (day, opening, highest, worst_room, worst_at, seen_at) = (
+            excluded.day, excluded.opening, excluded.highest, excluded.worst_room,
+            excluded.worst_at, excluded.seen_at
+        )
+    ),
+    told AS (
+        INSERT INTO public.risk_breaches AS b (
+            rule_id, user_id, account_id, day, event, level, first_at, first_value,
+            first_evidence, worst_at, worst_value, worst_evidence
+        )
+        SELECT
+            (j.it).id, (j.it).user_id, (j.it).account_id, j.today, j.event, j.level, j.seen_at,
+            j.measure, j.evidence, j.seen_at, j.measure, j.evidence
+        FROM judged AS j
+        WHERE j.event IS NOT NULL
+        ON CONFLICT ON CONSTRAINT risk_breaches_rule_id_account_id_event_day_key DO UPDATE
+        SET (worst_at, worst_value, worst_evidence) = (
+            excluded.worst_at, excluded.worst_value, excluded.worst_evidence
+        )
+        WHERE b.event <> 'reached' AND excluded.worst_value < b.worst_value
+        RETURNING b.xmax = 0 AS is_new, b.id, b.rule_id, b.account_id, b.event
+    )
+    SELECT
+        (SELECT count(*) FROM judged),
+        jsonb_agg(
+            jsonb_build_object(
+                'id', t.id, 'rule', t.rule_id, 'account', t.account_id, 'event', t.event
+            )
+            ORDER BY t.id
+        )
+    INTO heard, events
+    FROM told AS t
+    WHERE t.is_new;
+END
+$$;
+COMMENT ON FUNCTION internal.judge_next_snapshots(bigint[]) IS
+'Measures the first snapshot of each account that its rules have not seen: how many rules were
+asked, and what is new in risk_breaches.';
+REVOKE ALL ON FUNCTION internal.judge_next_snapshots(bigint[]) FROM public;
+
+CREATE OR REPLACE FUNCTION internal.judge_snapshots(p_account_ids bigint[])
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_told bigint := 0;
+    v_heard bigint;
+    v_events jsonb;
+BEGIN
+    -- most accounts have no rule: the gateway's calls look at one index entry and go on
+    IF NOT EXISTS (
+        SELECT FROM public.risk_rules AS r WHERE r.account_id = ANY (p_account_ids)
+    ) THEN
+        RETURN 0;
+    END IF;
+    LOOP
+        SELECT n.heard, n.events INTO v_heard, v_events
+        FROM internal.judge_next_snapshots(p_account_ids) AS n;
+        EXIT WHEN v_heard = 0;
+        PERFORM internal.tell_risk(v_events);
+        v_told := v_told + coalesce(jsonb_array_length(v_events), 0);
+    END LOOP;
+    RETURN v_told;
+END
+$$;
+COMMENT ON FUNCTION internal.judge_snapshots(bigint[]) IS
+'Measures all snapshots of some accounts that their rules have not seen; answers how many warnings,
+breaches and targets are new.';
+REVOKE ALL ON FUNCTION internal.judge_snapshots(bigint[]) FROM public;

@@ -1,0 +1,11 @@
+-- 4520_risk_rules.sql: the triggers of rules, in the order in which they fire.
+
+CALL deploy.become_owner();
+
+CREATE OR REPLACE TRIGGER risk_rules_02_user_is_open
+BEFORE INSERT OR UPDATE ON public.risk_rules
+FOR EACH ROW EXECUTE FUNCTION internal.refuse_closed_user();
+
+CREATE OR REPLACE TRIGGER risk_rules_70_audit
+AFTER INSERT OR UPDATE OR DELETE ON public.risk_rules
+FOR EACH ROW EXECUTE FUNCTION audit.note_change();

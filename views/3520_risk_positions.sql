@@ -1,0 +1,86 @@
+-- 3520_risk_positions.sql: the open positions that rules count, and what their stops would cost.
+
+CALL deploy.become_owner();
+
+-- Whose strategy a position is of says its magic number at its opening, as for trips.
+CREATE OR REPLACE VIEW public.strategy_positions
+WITH (security_invoker = TRUE) AS
+SELECT
+    m.strategy_id,
+    p.account_id,
+    p.ticket,
+    p.symbol,
+    p.volume
+FROM public.trading_positions AS p
+CROSS JOIN
+    LATERAL (
+        SELECT m.strategy_id
+        FROM public.mt5_magic_strategies AS m
+        WHERE m.account_id = p.account_id AND m.magic = p.magic AND m.valid_from <= p.open_time
+        ORDER BY m.valid_from DESC
+        LIMIT 1
+    ) AS m
+WHERE m.strategy_id IS NOT NULL;
+COMMENT ON VIEW public.strategy_positions IS
+'Open positions with the strategy of their magic number.';
+COMMENT ON COLUMN public.strategy_positions.strategy_id IS 'Strategy.';
+COMMENT ON COLUMN public.strategy_positions.account_id IS 'Trading account.';
+COMMENT ON COLUMN public.strategy_positions.ticket IS 'Position ticket.';
+COMMENT ON COLUMN public.strategy_positions.symbol IS 'Symbol as the broker spells it.';
+COMMENT ON COLUMN public.strategy_positions.volume IS 'Volume, lots.';
+
+CREATE OR REPLACE VIEW public.risk_positions
+WITH (security_invoker = TRUE) AS
+SELECT
+    r.id AS rule_id,
+    p.account_id,
+    p.ticket,
+    p.volume
+FROM public.risk_rules AS r
+INNER JOIN public.trading_positions AS p ON r.account_id = p.account_id
+WHERE r.kind IN ('maximum_lots', 'maximum_positions', 'no_weekend')
+UNION ALL
+SELECT
+    r.id AS rule_id,
+    p.account_id,
+    p.ticket,
+    p.volume
+FROM public.risk_rules AS r
+INNER JOIN public.strategy_positions AS p ON r.strategy_id = p.strategy_id
+WHERE r.kind IN ('maximum_lots', 'maximum_positions', 'no_weekend');
+COMMENT ON VIEW public.risk_positions IS
+'Open positions that a rule on lots, positions or weekends counts.';
+COMMENT ON COLUMN public.risk_positions.rule_id IS 'Rule.';
+COMMENT ON COLUMN public.risk_positions.account_id IS 'Trading account of the position.';
+COMMENT ON COLUMN public.risk_positions.ticket IS 'Position ticket.';
+COMMENT ON COLUMN public.risk_positions.volume IS 'Volume, lots.';
+
+-- A move of one tick is worth trade_tick_value of the symbol's current terms. One position without
+-- a stop, or of a symbol without terms, and the whole is unknown.
+CREATE OR REPLACE VIEW public.risk_of_stops
+WITH (security_invoker = TRUE) AS
+WITH stops AS (
+    SELECT
+        p.account_id,
+        CASE p.type WHEN 'BUY' THEN p.sl - p.current_price ELSE p.current_price - p.sl END
+        / nullif(s.trade_tick_size, 0) * s.trade_tick_value * p.volume AS result
+    FROM public.trading_positions AS p
+    LEFT JOIN public.mt5_symbols AS s
+        ON p.account_id = s.account_id AND p.symbol = s.symbol AND s.valid_to = 'infinity'
+)
+
+SELECT
+    s.account_id,
+    count(*) AS positions,
+    count(*) - count(s.result) AS without_stop,
+    CASE WHEN count(*) = count(s.result) THEN sum(s.result) END AS result
+FROM stops AS s
+GROUP BY s.account_id;
+COMMENT ON VIEW public.risk_of_stops IS
+'Accounts with open positions: what equity would change by if every stop loss were hit now.';
+COMMENT ON COLUMN public.risk_of_stops.account_id IS 'Trading account.';
+COMMENT ON COLUMN public.risk_of_stops.positions IS 'Open positions.';
+COMMENT ON COLUMN public.risk_of_stops.without_stop IS
+'Those without a stop loss, or of a symbol whose terms are not known.';
+COMMENT ON COLUMN public.risk_of_stops.result IS
+'Change of equity, account currency, a loss is negative; NULL while one position has no stop.';
