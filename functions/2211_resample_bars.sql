@@ -41,6 +41,7 @@ SET enable_gathermerge = off
 AS $$
 #variable_conflict use_column
 DECLARE
+    c_widest_step CONSTANT interval := '3 hours'; -- of a clock at a change, and an hour to spare
     v_length interval := public.timeframe_length(p_to_timeframe);
     v_clock public.server_clock;
     v_origin timestamp := timestamp '2000-01-02'; -- a Sunday
@@ -129,7 +130,7 @@ BEGIN
                 AND m.timeframe = p_from_timeframe
                 -- else the rest of a bar that began in the first of two equal hours would pass for
                 -- a bar
-                AND m.timestamp >= p_from - interval '3 hours'
+                AND m.timestamp >= p_from - c_widest_step
                 AND m.timestamp < v_until
         ) AS b
         GROUP BY b.bucket
@@ -152,6 +153,7 @@ CREATE OR REPLACE PROCEDURE public.refresh_resampled_bars()
 LANGUAGE plpgsql
 AS $$
 DECLARE
+    c_widest_step CONSTANT interval := '3 hours'; -- as in resample_bars()
     v_rollup public.market_rollups;
     v_range tstzrange;
     v_margin interval;
@@ -176,7 +178,7 @@ BEGIN
         RETURNING old.pending INTO v_rollup.pending;
         -- The bar that a change falls into began at most its length and a change of clocks before.
         -- 31 March less a month would be the last of February.
-        v_margin := interval '3 hours' + CASE v_rollup.timeframe
+        v_margin := c_widest_step + CASE v_rollup.timeframe
             WHEN 'MN1' THEN interval '31 days'
             ELSE public.timeframe_length(v_rollup.timeframe)
         END;
@@ -215,6 +217,7 @@ LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    c_longest_bar CONSTANT interval := '32 days'; -- a month, and a day for the clock
     v_first timestamptz;
     v_last timestamptz;
 BEGIN
@@ -250,7 +253,7 @@ BEGIN
         b.real_volume, b.spread, b.bars
     FROM public.resample_bars(
         p_symbol, p_from_timeframe, p_to_timeframe,
-        greatest(p_from, v_first - interval '32 days'), least(p_to, v_last + interval '1 second')
+        greatest(p_from, v_first - c_longest_bar), least(p_to, v_last + interval '1 second')
     ) AS b
     WHERE v_first IS NOT NULL;
 END

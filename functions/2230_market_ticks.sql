@@ -46,6 +46,8 @@ SET plan_cache_mode = force_custom_plan -- takes the clock apart once, not for e
 AS $$
 #variable_conflict use_column
 DECLARE
+    c_price_end CONSTANT numeric := 1000000000000; -- numeric(20, 8): 12 digits
+    c_max_number CONSTANT bigint := 9223372036854775807; -- of bigint
     v_clock public.server_clock := public.open_market_series(p_symbol, 'TICK', p_source, p_clock);
     v_latest timestamp := public.utc_to_clock(now() + interval '24 hours', v_clock);
     v_earliest timestamp := public.utc_to_clock('1990-01-01 00:00:00+00', v_clock);
@@ -68,10 +70,10 @@ BEGIN
         END
     FROM pg_temp.staged_ticks AS s
     WHERE NOT (
-        coalesce(abs(s.bid) < 1000000000000, TRUE)
-        AND coalesce(abs(s.ask) < 1000000000000, TRUE)
-        AND coalesce(abs(s.last) < 1000000000000, TRUE)
-        AND coalesce(s.volume >= 0 AND s.volume < 9223372036854775807, TRUE)
+        coalesce(abs(s.bid) < c_price_end, TRUE)
+        AND coalesce(abs(s.ask) < c_price_end, TRUE)
+        AND coalesce(abs(s.last) < c_price_end, TRUE)
+        AND coalesce(s.volume >= 0 AND s.volume < c_max_number, TRUE)
         AND s.day + s.time_of_day BETWEEN v_earliest AND v_latest
     );
 
@@ -125,7 +127,7 @@ BEGIN
     SELECT s.line, 'no price so far'
     FROM pg_temp.staged_ticks AS s
     WHERE s.line < (
-        SELECT coalesce(min(p.line), 9223372036854775807)
+        SELECT coalesce(min(p.line), c_max_number)
         FROM pg_temp.staged_ticks AS p
         WHERE coalesce(p.bid, p.ask, p.last) IS NOT NULL
             AND p.line NOT IN (SELECT r.line FROM pg_temp.staged_rejects AS r)

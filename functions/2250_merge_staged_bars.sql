@@ -70,13 +70,17 @@ SET search_path = pg_catalog, pg_temp
 SET plan_cache_mode = force_custom_plan -- takes the clock apart once, not for each row
 AS $$
 DECLARE
-    v_price_end CONSTANT numeric := 1000000000000; -- as in the domains of bars
-    v_max_volume CONSTANT numeric := 9223372036854775807; -- of bigint
-    v_max_real_volume CONSTANT numeric := 18446744073709551615; -- MT5 counts in 64 bits
-    v_max_spread CONSTANT numeric := 2147483647; -- of integer
-    v_step bigint := 1000000 * least(
-        date_part('epoch', public.timeframe_length(p_timeframe)), 86400
-    ); -- microseconds: a part of a second is not where a bar opens either
+    c_price_end CONSTANT numeric := 1000000000000; -- as in the domains of bars
+    c_max_volume CONSTANT numeric := 9223372036854775807; -- of bigint
+    c_max_real_volume CONSTANT numeric := 18446744073709551615; -- MT5 counts in 64 bits
+    c_max_spread CONSTANT numeric := 2147483647; -- of integer
+    c_decimals CONSTANT integer := 8; -- of real_volume
+    c_second CONSTANT bigint := 1000000; -- in microseconds
+    c_day CONSTANT integer := 86400; -- in seconds
+    -- microseconds: a part of a second is not where a bar opens either
+    v_step bigint := c_second * least(
+        date_part('epoch', public.timeframe_length(p_timeframe)), c_day
+    );
     v_first_day date := CASE
         WHEN public.is_long_timeframe(p_timeframe) THEN '1700-01-01' ELSE '1970-01-01'
     END;
@@ -91,17 +95,17 @@ BEGIN
         s.line,
         CASE
             WHEN 'NaN' IN (s.open, s.high, s.low, s.close) THEN 'a price is NaN'
-            WHEN s.high >= v_price_end OR s.low <= -v_price_end THEN 'a price is too large'
+            WHEN s.high >= c_price_end OR s.low <= -c_price_end THEN 'a price is too large'
             WHEN s.high < s.low THEN 'high is below low'
             WHEN s.high < s.open OR s.high < s.close THEN 'high is not the highest price'
             WHEN s.low > s.open OR s.low > s.close THEN 'low is not the lowest price'
-            WHEN s.volume NOT BETWEEN 0 AND v_max_volume
+            WHEN s.volume NOT BETWEEN 0 AND c_max_volume
                 THEN 'volume is negative or too large'
-            WHEN s.real_volume NOT BETWEEN 0 AND v_max_real_volume
+            WHEN s.real_volume NOT BETWEEN 0 AND c_max_real_volume
                 THEN 'real volume is negative or too large'
-            WHEN s.spread NOT BETWEEN 0 AND v_max_spread THEN 'spread is negative or too large'
+            WHEN s.spread NOT BETWEEN 0 AND c_max_spread THEN 'spread is negative or too large'
             WHEN s.volume <> trunc(s.volume) THEN 'volume is no whole number'
-            WHEN s.real_volume <> round(s.real_volume, 8)
+            WHEN s.real_volume <> round(s.real_volume, c_decimals)
                 THEN 'real volume has more than 8 decimals'
             WHEN s.spread <> trunc(s.spread) THEN 'spread is no whole number'
             WHEN s.moment > v_latest OR s.day + s.time_of_day > v_latest_time
@@ -112,21 +116,21 @@ BEGIN
         END
     FROM pg_temp.staged_bars AS s
     WHERE NOT (
-        s.high < v_price_end AND s.low > -v_price_end
+        s.high < c_price_end AND s.low > -c_price_end
         AND s.high >= s.open AND s.high >= s.close AND s.low <= s.open AND s.low <= s.close
-        AND s.volume BETWEEN 0 AND v_max_volume
-        AND coalesce(s.real_volume BETWEEN 0 AND v_max_real_volume, TRUE)
-        AND coalesce(s.spread BETWEEN 0 AND v_max_spread, TRUE)
+        AND s.volume BETWEEN 0 AND c_max_volume
+        AND coalesce(s.real_volume BETWEEN 0 AND c_max_real_volume, TRUE)
+        AND coalesce(s.spread BETWEEN 0 AND c_max_spread, TRUE)
         AND s.volume = trunc(s.volume)
-        AND coalesce(s.real_volume = round(s.real_volume, 8), TRUE)
+        AND coalesce(s.real_volume = round(s.real_volume, c_decimals), TRUE)
         AND coalesce(s.spread = trunc(s.spread), TRUE)
         AND CASE
             WHEN s.moment IS NULL THEN
                 s.day + s.time_of_day BETWEEN v_earliest_time AND v_latest_time
-                AND (date_part('epoch', s.time_of_day) * 1000000)::bigint % v_step = 0
+                AND (date_part('epoch', s.time_of_day) * c_second)::bigint % v_step = 0
             ELSE s.moment BETWEEN v_earliest AND v_latest
                 AND (
-                    date_part('epoch', public.utc_to_clock(s.moment, p_clock)) * 1000000
+                    date_part('epoch', public.utc_to_clock(s.moment, p_clock)) * c_second
                 )::bigint % v_step = 0
         END
     );

@@ -17,7 +17,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_mt5_orders();
 CREATE OR REPLACE TRIGGER mt5_orders_50_updated
 AFTER UPDATE ON public.mt5_orders
 REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows
-FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_mt5_orders();
+FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_changed_mt5_orders();
 
 CREATE OR REPLACE TRIGGER mt5_orders_50_deleted
 AFTER DELETE ON public.mt5_orders
