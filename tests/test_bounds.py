@@ -22,6 +22,9 @@ UNBOUNDED = {
 OPEN_ENDS = {
     "public.mt5_symbols.valid_to": "infinity: the current terms",
     "public.risk_rules.valid_to": "infinity: the rule holds",
+    "internal.signal_marks.made_at": "written by the claim functions alone, from the clock",
+    "internal.signal_marks.ready_at": "-infinity: a mark before everything",
+    "internal.signal_queue.ready_at": "written by the claim functions alone, from the clock",
     "public.mt5_magic_strategies.valid_from": "-infinity: for all time before the next row",
     "public.mt5_server_clocks.valid_from": "-infinity: for all time before the next rule",
 }
