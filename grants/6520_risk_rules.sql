@@ -5,7 +5,9 @@ CALL deploy.become_owner();
 -- A rule is made and ended, never changed: what was measured under it stays what it was.
 REVOKE UPDATE, DELETE ON public.risk_rules FROM rubi_app;
 GRANT SELECT, INSERT ON public.risk_rules TO rubi_app;
-GRANT UPDATE (name, warning_share, valid_to) ON public.risk_rules TO rubi_app, rubi_tenant;
+-- the tenant first: REVOKE takes the API's columns too, and each run has to end in one order
+GRANT UPDATE (name, warning_share, valid_to) ON public.risk_rules TO rubi_tenant;
+GRANT UPDATE (name, warning_share, valid_to) ON public.risk_rules TO rubi_app;
 GRANT SELECT ON public.risk_rules TO rubi_tenant, rubi_readonly, rubi_backup;
 GRANT INSERT (
     user_id, account_id, strategy_id, name, kind, amount, unit, basis, initial_capital, lock_level,

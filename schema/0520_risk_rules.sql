@@ -57,7 +57,11 @@ CREATE TABLE IF NOT EXISTS public.risk_rules (
     CONSTRAINT risk_rules_amount_range_check CHECK (
         amount >= 0
         AND (amount > 0 OR kind = 'no_weekend')
-        AND (unit NOT LIKE 'percent%' OR amount <= 100 OR kind = 'profit_target')
+        AND (
+            unit NOT IN ('percent_of_initial', 'percent_of_basis', 'percent_of_profit')
+            OR amount <= 100
+            OR kind = 'profit_target'
+        )
         AND (unit <> 'hours' OR amount <= 120)
         AND (unit NOT IN ('days', 'positions') OR amount = trunc(amount))
     ),

@@ -255,7 +255,7 @@ def test_views_run_as_their_invoker_or_say_why_not(catalog: psycopg.Connection) 
 ENDS = {"valid_from", "valid_to", "range_start", "range_end", "period_start", "period_end"}
 NO_INTERVAL = {
     "mt5_account_states.history_from", "mt5_orders.gone_since", "trading_deals.gone_since",
-    "signal_claims.lease_until", "trading_signals.valid_until",
+    "gateway_series.since", "signal_claims.lease_until", "trading_signals.valid_until",
 }  # fmt: skip
 
 
