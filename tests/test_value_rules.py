@@ -52,8 +52,8 @@ def refuses(connection: psycopg.Connection, table: str, row: dict[str, str]) -> 
 
 
 def row_of(columns: list[str]) -> dict[str, str]:
-    """A row whose numbers are sound, of a series that may be."""
-    return dict.fromkeys(columns, "1") | {"symbol": "EURUSD", "timeframe": "M1"}
+    """A row whose numbers are sound, of an account and a series that may be."""
+    return dict.fromkeys(columns, "1") | {"symbol": "EURUSD", "timeframe": "M1", "account_id": "1"}
 
 
 def test_no_column_takes_what_is_no_number(catalog: psycopg.Connection) -> None:
