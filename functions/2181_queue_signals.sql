@@ -23,7 +23,8 @@ COMMENT ON FUNCTION internal.queue_signals() IS
 'Trigger: a pending signal can be claimed from now on.';
 REVOKE ALL ON FUNCTION internal.queue_signals() FROM public;
 
--- A mark may have passed the signal when its time was over.
+-- A mark may have passed the signal when its time was over. While a worker holds the signal, the
+-- next chance comes with the end of the lease: an earlier one would stand in the way of others.
 CREATE OR REPLACE FUNCTION internal.queue_signal_again()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -34,7 +35,11 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     INSERT INTO internal.signal_queue (lane, ready_at, signal_id, attempt)
-    SELECT l.lane, clock_timestamp(), NEW.id, coalesce(max(c.attempt), 0) + 1
+    SELECT
+        l.lane,
+        greatest(clock_timestamp(), max(c.lease_until) FILTER (WHERE c.outcome IS NULL)),
+        NEW.id,
+        coalesce(max(c.attempt), 0) + 1
     FROM (
         SELECT -NEW.user_id
         UNION ALL

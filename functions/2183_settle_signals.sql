@@ -141,8 +141,21 @@ AS $$
 DECLARE
     v_claim public.signal_claims := internal.lock_claim(p_claim_id, FALSE);
     v_sent_at timestamptz := coalesce(p_sent_at, clock_timestamp());
+    v_status public.signal_status_enum;
 BEGIN
     PERFORM internal.refuse_ended_claim(v_claim);
+    -- an old client that reads PENDING may have traded it, or a person has withdrawn it
+    SELECT s.status INTO v_status
+    FROM public.trading_signals AS s
+    WHERE s.id = v_claim.signal_id;
+    IF v_status <> 'PENDING' THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB031',
+            MESSAGE = format(
+                'claim %s has ended: its signal is %s', p_claim_id, lower(v_status::text)
+            ),
+            HINT = 'Don''t send: another client has decided the signal.';
+    END IF;
     UPDATE public.signal_claims AS c SET sent_at = v_sent_at WHERE c.id = p_claim_id;
     RETURN internal.store_order_send(
         v_claim.account_id, p_request, NULL, v_sent_at, NULL, 'claim-' || p_claim_id, p_claim_id
@@ -152,7 +165,8 @@ $$;
 COMMENT ON FUNCTION public.mark_signal_sent(bigint, jsonb, timestamptz) IS
 'Says that order_send is called next for a claim, and keeps the request in mt5_order_sends, whose id
 it answers. Commit before sending; on any error, do not send. From then on the signal is never given
-to anybody again. Raises RB024, RB030, RB031, RB032 and RB056.';
+to anybody again. A claim of a signal that another client has decided is refused. Raises RB024,
+RB030, RB031, RB032 and RB056.';
 REVOKE ALL ON FUNCTION public.mark_signal_sent(bigint, jsonb, timestamptz) FROM public;
 
 CREATE OR REPLACE FUNCTION public.settle_signal(

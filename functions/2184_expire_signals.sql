@@ -54,7 +54,12 @@ BEGIN
     UPDATE public.signal_claims AS c
     SET outcome = 'LAPSED', ended_at = v_now
     WHERE c.signal_id = ANY (v_signals) AND c.outcome IS NULL AND c.sent_at IS NULL;
-    SELECT count(internal.decide_signal(u.id, TRUE)) INTO expired FROM unnest(v_signals) AS u (id);
+    -- a claim that is still open was being marked as sent when its lease ended
+    SELECT count(internal.decide_signal(u.id, TRUE)) INTO expired
+    FROM unnest(v_signals) AS u (id)
+    WHERE NOT EXISTS (
+        SELECT FROM public.signal_claims AS c WHERE c.signal_id = u.id AND c.outcome IS NULL
+    );
 END
 $$;
 COMMENT ON FUNCTION internal.expire_signal_batch(timestamptz, bigint) IS

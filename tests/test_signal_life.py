@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -11,6 +12,7 @@ from psycopg.types.json import Jsonb
 import mt5
 import rows
 from desk import Connect, Desk, assert_refused
+from interleaving import waits
 
 
 @pytest.fixture
@@ -35,6 +37,14 @@ def test_what_an_old_client_decided_meanwhile_stays(desk: Desk) -> None:
     desk.sent(claim)
     desk.db.execute("UPDATE trading_signals SET status = 'REJECTED' WHERE id = %s", [signal])
     assert desk.settle(claim, "EXECUTED") == "REJECTED"
+
+
+def test_signal_that_an_old_client_decided_is_not_sent(desk: Desk) -> None:
+    signal = desk.signal()
+    ((claim, _),) = desk.claim()
+    desk.db.execute("UPDATE trading_signals SET status = 'EXECUTED' WHERE id = %s", [signal])
+    assert_refused("RB031", lambda: desk.sent(claim))
+    assert desk.db.execute("SELECT count(*) FROM mt5_order_sends").fetchone() == (0,)
 
 
 def expire(db: psycopg.Connection) -> None:
@@ -90,6 +100,33 @@ def test_signal_whose_time_is_prolonged_is_claimable_again(desk: Desk) -> None:
     desk.claim(limit=9)
     desk.db.execute("UPDATE trading_signals SET valid_until = NULL WHERE id = %s", [signal])
     assert [found for _, found in desk.claim(limit=9)] == [signal]
+
+
+def test_signal_that_is_prolonged_while_held_lets_others_pass(desk: Desk) -> None:
+    held = desk.signal(valid_until="2100-01-01")
+    ((claim, _),) = desk.claim()
+    desk.db.execute("UPDATE trading_signals SET valid_until = '2101-01-01' WHERE id = %s", [held])
+    behind = desk.signal()
+    assert [found for _, found in desk.claim(account=1)] == [behind]
+    desk.end_lease(claim)
+    assert [found for _, found in desk.claim(account=1)] == [held]
+
+
+def test_signal_that_is_being_sent_when_its_time_ends_does_not_expire(
+    desk: Desk, connect_as: Connect
+) -> None:
+    other = connect_as()
+    soon = desk.db.execute("SELECT clock_timestamp() + interval '1 second'").fetchone()[0]
+    signal = desk.signal(valid_until=soon)
+    ((claim, _),) = desk.claim()
+    with ThreadPoolExecutor(1) as pool:
+        with desk.worker.transaction():
+            desk.sent(claim)
+            desk.db.execute("SELECT pg_sleep_until(%s)", [soon])
+            expiring = pool.submit(expire, other)
+            waits(desk.db, other)
+        expiring.result(20)
+    assert desk.status(signal) == "PENDING"
 
 
 def test_queue_is_kept_short_and_loses_nothing(desk: Desk) -> None:
