@@ -16,6 +16,7 @@ LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
+SET TimeZone = 'UTC' -- bars of a day are days of UTC, whatever the session's clock is
 SET plan_cache_mode = force_custom_plan -- chunks without the moment are left out of the plan
 AS $$
     SELECT DISTINCT ON (r.other)

@@ -94,6 +94,22 @@ def test_an_older_price_counts_where_the_caller_allows(rates: psycopg.Connection
     assert rate(rates, "USD", "JPY", at, timedelta(days=400))[3] == "no_rate"
 
 
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin"])
+def test_a_day_s_close_is_known_after_24_hours_in_any_time_zone(
+    rates: psycopg.Connection, zone: str
+) -> None:
+    """The day on which Berlin's clocks are put forward has 23 hours there."""
+    begin = datetime(2026, 3, 29, tzinfo=UTC)
+    rows.bar(
+        rates, symbol="USDJPY", timeframe="D1", timestamp=begin, open=100, high=800, low=100,
+        close=800,
+    )  # fmt: skip
+    rates.execute("SELECT fold_bar_changes()")
+    rates.execute("SELECT set_config('TimeZone', %s, FALSE)", [zone])
+    assert rate(rates, "USD", "JPY", begin + 23.5 * HOUR)[0] == 100
+    assert rate(rates, "USD", "JPY", begin + 24 * HOUR)[0] == 800
+
+
 def test_a_pair_that_a_person_names_is_used(rates: psycopg.Connection) -> None:
     rates.execute("INSERT INTO currency_pairs VALUES ('BTCUSD', 'BTC', 'USD')")
     assert rate(rates, "BTC", "EUR", NOON)[0] == Decimal(75000)
