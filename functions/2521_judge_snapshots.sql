@@ -96,7 +96,9 @@ COMMENT ON FUNCTION internal.find_unseen_snapshots(bigint[]) IS
 rule, its state (NULL before its first), the day by its clock and the value of its basis.';
 REVOKE ALL ON FUNCTION internal.find_unseen_snapshots(bigint[]) FROM public;
 
--- A day opens with the last snapshot before it, which may be of days ago.
+-- A day opens with the last snapshot before it, which may be of days ago. MATERIALIZED, so that
+-- what the functions of a rule are given is a column: the planner takes a body into the query only
+-- where its arguments are cheap. 1,000 accounts with 4 rules each took twice the time without.
 CREATE OR REPLACE FUNCTION internal.judge_next_snapshots(
     p_account_ids bigint[],
     OUT heard bigint,
@@ -109,7 +111,7 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    WITH opened AS (
+    WITH opened AS MATERIALIZED (
         SELECT
             u.*,
             -- within CASE: a join would ask for the state of each rule at each snapshot
@@ -137,7 +139,7 @@ BEGIN
             ) AS highest
         FROM opened AS o
     ),
-    measured AS (
+    measured AS MATERIALIZED (
         SELECT
             r.*,
             l.level,
@@ -153,6 +155,8 @@ BEGIN
     judged AS MATERIALIZED (
         SELECT
             m.*,
+            (m.state).worst_at IS NOT NULL -- a rule's first snapshot is its worst so far
+            AND (m.room >= (m.state).worst_room OR m.seen_at >= (m.it).valid_to) AS is_better,
             internal.name_risk_event(m.it, m.seen_at, m.opening, m.room) AS event,
             jsonb_build_object(
                 'session_id', m.session_id, 'timestamp', m.seen_at, 'balance', m.balance,
@@ -166,8 +170,9 @@ BEGIN
         )
         SELECT
             (j.it).id, (j.it).user_id, j.today, j.opening, j.highest,
-            least((j.state).worst_room, j.room),
-            CASE WHEN j.room >= (j.state).worst_room THEN (j.state).worst_at ELSE j.seen_at END,
+            -- the snapshot that shows that a rule has ended is none of its own
+            CASE WHEN j.is_better THEN (j.state).worst_room ELSE j.room END,
+            CASE WHEN j.is_better THEN (j.state).worst_at ELSE j.seen_at END,
             j.seen_at
         FROM judged AS j
         ON CONFLICT ON CONSTRAINT risk_states_pkey DO UPDATE

@@ -100,6 +100,8 @@ BEGIN
             j.evidence, p_at, j.value, j.evidence
         FROM judged AS j
         WHERE j.event IS NOT NULL
+        -- two accounts of one strategy write the same rows in one order: no deadlock
+        ORDER BY (j.it).id
         ON CONFLICT ON CONSTRAINT risk_breaches_rule_id_account_id_event_day_key DO UPDATE
         SET (worst_at, worst_value, worst_evidence) = (
             excluded.worst_at, excluded.worst_value, excluded.worst_evidence

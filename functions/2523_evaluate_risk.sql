@@ -74,6 +74,15 @@ AS $$
         FROM public.mt5_account_states AS s
         WHERE s.account_id = p_account_id AND NOT s.trade_allowed
         UNION ALL
+        SELECT 'unknown_strategy'
+        WHERE p_strategy_id IS NOT NULL
+            AND NOT EXISTS (
+                SELECT
+                FROM public.trading_strategies AS s
+                INNER JOIN public.mt5_accounts AS a ON s.user_id = a.user_id
+                WHERE s.id = p_strategy_id AND a.id = p_account_id
+            )
+        UNION ALL
         SELECT 'inactive_strategy'
         FROM public.trading_strategies AS s
         WHERE s.id = p_strategy_id AND NOT s.is_active
@@ -96,6 +105,7 @@ AS $$
 $$;
 COMMENT ON FUNCTION public.may_trade(bigint, bigint) IS
 'Whether an account, and a strategy in it, may open another position, and all reasons against it:
-unknown_account, closed_account, trade_not_allowed (by the broker), inactive_strategy, max_positions
-of the strategy, or the kind and name of each rule that is broken or would be.';
+unknown_account, closed_account, trade_not_allowed (by the broker), unknown_strategy (none of the
+account''s user), inactive_strategy, max_positions of the strategy, or the kind and name of each
+rule that is broken or would be.';
 REVOKE ALL ON FUNCTION public.may_trade(bigint, bigint) FROM public;

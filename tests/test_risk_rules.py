@@ -243,8 +243,12 @@ def test_a_rule_is_ended_and_never_changed(desk: Desk) -> None:
     with pytest.raises(errors.InsufficientPrivilege):
         desk.connection.execute("DELETE FROM risk_rules WHERE id = %s", [rule])
     desk.connection.execute("UPDATE risk_rules SET valid_to = %s WHERE id = %s", [NOON + DAY, rule])
+    desk.heartbeat(NOON, 100000, 99500)
     desk.heartbeat(NOON + DAY, 10)
     assert desk.told("id") == []
+    assert desk.connection.execute(
+        "SELECT worst_room, worst_at FROM risk_states WHERE rule_id = %s", [rule]
+    ).fetchone() == (500, NOON)
 
 
 def test_rules_are_asked_of_snapshots_that_the_api_writes(
@@ -342,6 +346,21 @@ def test_strategy_may_not_open_more_than_its_positions(desk: Desk) -> None:
     )  # fmt: skip
     mt5.ingest(desk.connection, "positions", desk.account, picture(1, 1, magic=78))
     assert desk.connection.execute(may, [desk.account, strategy]).fetchone() == (True, [])
+
+
+@pytest.mark.parametrize(("owner", "answer"), [
+    ("own", (True, [])), ("another", (False, ["unknown_strategy"])),
+    ("none", (False, ["unknown_strategy"])),
+])  # fmt: skip
+def test_strategy_trades_in_accounts_of_its_own_user(
+    desk: Desk, owner: str, answer: tuple[bool, list[str]]
+) -> None:
+    user = {"own": desk.user, "another": rows.user(desk.connection)}.get(owner)
+    strategy = rows.strategy(desk.connection, user) if user else -1
+    found = desk.connection.execute(
+        "SELECT allowed, reasons FROM may_trade(%s, %s)", [desk.account, strategy]
+    )
+    assert found.fetchone() == answer
 
 
 # A plain restatement of the rules on equity, written from the comments of risk_rules.
