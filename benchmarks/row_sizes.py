@@ -55,7 +55,25 @@ FILLS = {
         " 'SYM' || n %% 20, 'BUY', 0.1, 1.1, 1.11, 1.09, 1.12, n %% 100 - 50,"
         f" {TIME} * interval '1 hour', {TIME} * interval '1 hour' + interval '30 minutes'"
     ),
+    # a trade's life: an order and a deal that are new, a stop that is moved, a position closed
+    "mt5_events": (
+        "INSERT INTO mt5_events (account_id, id, seen_at, taken_at, era, kind, what, old_values,"
+        f" new_values) SELECT 1001 + n %% %(series)s, 9000000 + n, {TIME} * interval '10 minutes',"
+        f" {TIME} * interval '10 minutes', 1,"
+        " (ARRAY['order', 'deal', 'position', 'position'])[1 + n / %(series)s %% 4],"
+        " (ARRAY['new', 'new', 'changed', 'closed'])[1 + n / %(series)s %% 4],"
+        " CASE n / %(series)s %% 4 WHEN 2 THEN '{\"sl\": 1.09}' WHEN 3 THEN jsonb_build_object("
+        "'ticket', n::text, 'symbol', 'SYM1', 'type', 'BUY', 'volume', 0.1, 'open_price', 1.1,"
+        " 'sl', 1.09, 'tp', 1.12, 'time_msc', 1767000000000 + n, 'magic', 7, 'reason', 3,"
+        " 'comment', '', 'external_id', '') END,"
+        " CASE n / %(series)s %% 4 WHEN 2 THEN '{\"sl\": 1.095}' WHEN 0 THEN jsonb_build_object("
+        "'time_done_msc', 1767000000000 + n, 'state', 4, 'position_id', 9000000 + n, 'type', 0,"
+        " 'volume_current', 0, 'symbol', 'SYM1') WHEN 1 THEN jsonb_build_object('order_ticket',"
+        " 9000000 + n, 'position_id', 9000000 + n, 'time_msc', 1767000000000 + n, 'type', 0,"
+        " 'entry', 0, 'volume', 0.1, 'price', 1.1, 'symbol', 'SYM1') END"
+    ),
 }
+HYPERTABLES = ("market_ticks", "market_data", "account_snapshots", "mt5_events")
 ACCOUNTS = (
     "INSERT INTO users (id, email, username, hashed_password)"
     " SELECT 1001 + n, 'u' || n || '@example.com', 'u' || n, '!' FROM generate_series(0, %(n)s) n;"
@@ -78,7 +96,7 @@ def sizes(connection: psycopg.Connection, table: str) -> tuple[int, int]:
         " WHERE EXISTS (SELECT FROM timescaledb_information.hypertables"
         " WHERE hypertable_name = %s)) AS t",
         [table, table, table],
-    ).fetchone() if table in ("market_ticks", "market_data", "account_snapshots") else (
+    ).fetchone() if table in HYPERTABLES else (
         connection.execute(
             "SELECT pg_table_size(%s::regclass), pg_indexes_size(%s::regclass)", [table, table]
         ).fetchone()
@@ -117,6 +135,39 @@ def update_positions(connection: psycopg.Connection, rows: int, accounts: int) -
     return int(wal(connection) - began)
 
 
+REQUEST = (
+    '{"action": 1, "symbol": "SYM1", "volume": 0.1, "type": 0, "price": 1.1, "sl": 1.09,'
+    ' "tp": 1.12, "deviation": 20, "magic": 7, "type_filling": 1}'
+)
+RESULT = (
+    '{"retcode": 10009, "deal": 0, "order": 0, "volume": 0.1, "price": 1.1, "bid": 1.1,'
+    ' "ask": 1.1001, "comment": "Request executed", "request_id": 12, "retcode_external": 0}'
+)
+
+
+def carry_out_signals(connection: psycopg.Connection, rows: int) -> tuple[float, float, float]:
+    """Claims of waiting signals with their order_send and outcome, the queue's WAL; as fill()."""
+    accounts = connection.execute("SELECT id FROM mt5_accounts ORDER BY id").fetchall()
+    tables = ("signal_claims", "mt5_order_sends")
+    before = [sizes(connection, table) for table in tables]
+    began = wal(connection)
+    for number in range(rows):
+        (account,) = accounts[number % len(accounts)]
+        connection.execute(
+            "SELECT mark_signal_sent(c.claim_id, %(request)s), log_mt5_order_send(%(account)s,"
+            " %(request)s, %(result)s, clock_timestamp(), clock_timestamp(),"
+            " p_claim_id => c.claim_id),"
+            " settle_signal(c.claim_id, 'EXECUTED')"
+            " FROM claim_signals(%(account)s, 'worker', 1, '30 seconds') AS c",
+            {"account": account, "request": REQUEST, "result": RESULT},
+        )
+    connection.execute("CALL expire_signals()")
+    written = int(wal(connection) - began)
+    after = [sizes(connection, table) for table in tables]
+    table, indexes = (sum(a[n] - b[n] for a, b in zip(after, before, strict=True)) for n in (0, 1))
+    return table, indexes, written
+
+
 @app.command()
 def measure(
     rows: Annotated[int, typer.Option(help="of each table")] = 300_000,
@@ -144,8 +195,12 @@ def measure(
         with psycopg.connect(address.dsn("capacity"), autocommit=True) as connection:
             connection.execute("SET client_min_messages = error")
             psycopg.ClientCursor(connection).execute(ACCOUNTS, {"n": series - 1})
-            for table in FILLS:
-                found = fill(connection, table, rows, series)
+            for table in [*FILLS, "signal_claims"]:
+                if table == "signal_claims":
+                    rows = min(rows, 10_000)
+                    found = carry_out_signals(connection, rows)
+                else:
+                    found = fill(connection, table, rows, series)
                 shown = ", ".join(f"{value / rows:.0f}" for value in found)
                 console.print(f'    "{table}": Cost({shown}),', markup=False)
                 console.file.flush()

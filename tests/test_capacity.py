@@ -21,8 +21,9 @@ import row_sizes
 def test_answers_hold_against_a_filled_database(db: psycopg.Connection) -> None:
     """A day of another size than the one the figures come from: 30 accounts and 30 symbols."""
     platform = Platform(
-        accounts=30, symbols=30, ticks=1000, snapshot_seconds=120, signals=400, orders=300
-    )
+        accounts=30, symbols=30, ticks=1000, snapshot_seconds=120, signals=400, orders=300,
+        events=500,
+    )  # fmt: skip
     rows = capacity.rows_a_day(platform)
     psycopg.ClientCursor(db).execute(row_sizes.ACCOUNTS, {"n": 29})
     for table in row_sizes.FILLS:
@@ -34,6 +35,10 @@ def test_answers_hold_against_a_filled_database(db: psycopg.Connection) -> None:
         total = sum(sizes[:2])
         expected = capacity.bytes_a_day(platform)[table] * count / rows[table]
         assert total == pytest.approx(expected, rel=0.25), table
+    sizes = row_sizes.carry_out_signals(db, 3000)
+    for what, found, cost in zip(("table", "indexes", "WAL"), sizes,
+                                 capacity.COSTS["signal_claims"], strict=True):  # fmt: skip
+        assert found / 3000 == pytest.approx(cost, rel=0.3), what
     written = row_sizes.update_positions(db, 2000, 30)
     assert written / 2000 == pytest.approx(capacity.COSTS["position updates"].wal, rel=0.3)
 

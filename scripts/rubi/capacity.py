@@ -18,17 +18,20 @@ class Cost(NamedTuple):
     """Without full-page images."""
 
 
-# benchmarks/row_sizes.py prints these lines.
+# benchmarks/row_sizes.py prints these lines. A claim's has its row of mt5_order_sends with it; the
+# queue of signals is emptied each minute, so that of it only the WAL counts.
 COSTS = {
     "market_ticks": Cost(92, 68, 231),
     "market_data": Cost(101, 68, 260),
     "account_snapshots": Cost(110, 80, 334),
-    "trading_signals": Cost(216, 350, 1320),
+    "trading_signals": Cost(216, 352, 1649),
     "trading_orders": Cost(178, 321, 1457),
+    "mt5_events": Cost(291, 126, 547),
+    "signal_claims": Cost(985, 461, 5331),
     "position updates": Cost(0, 0, 242),
 }
 # Rows of these go to hypertables: days a chunk.
-CHUNKS = {"market_ticks": 7, "market_data": 30, "account_snapshots": 7}
+CHUNKS = {"market_ticks": 7, "market_data": 30, "account_snapshots": 7, "mt5_events": 7}
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,8 @@ class Platform:
     """An account and day."""
     orders: float = 10
     """An account and day."""
+    events: float = 100
+    """An account and day: what appears, changes or leaves, never a price."""
     positions: float = 3
     """Open positions an account."""
     update_seconds: float = 1
@@ -82,6 +87,8 @@ def rows_a_day(platform: Platform) -> dict[str, float]:
         "account_snapshots": platform.accounts * DAY / platform.snapshot_seconds,
         "trading_signals": platform.accounts * platform.signals,
         "trading_orders": platform.accounts * platform.orders,
+        "mt5_events": platform.accounts * platform.events,
+        "signal_claims": platform.accounts * platform.signals,
         "position updates": platform.accounts * platform.positions * DAY / platform.update_seconds,
     }
 
@@ -126,7 +133,7 @@ def days_until(platform: Platform, size: float, limit: int = 36500) -> int | Non
 def active_index_bytes(platform: Platform) -> float:
     """Indexes of the chunks that are being written when they are full, and of all other tables.
 
-    Indexes of signals and orders count for a month: older rows are not touched any more.
+    Indexes of signals, claims and orders count for a month: older rows are not touched any more.
     """
     return sum(
         rows * COSTS[name].indexes * CHUNKS.get(name, 30)
@@ -151,7 +158,7 @@ def limits(platform: Platform, days: int) -> list[Limit]:
         (kept or days) / CHUNKS[name]
         for name, kept in (
             ("market_ticks", platform.keep_ticks), ("market_data", platform.keep_bars),
-            ("account_snapshots", platform.keep_snapshots),
+            ("account_snapshots", platform.keep_snapshots), ("mt5_events", 0),
         )
     )  # fmt: skip
     found = [
