@@ -192,7 +192,7 @@ def measure_claims(
     workers: Annotated[int, typer.Option(min=1, max=90)] = 50,
     only: Annotated[str, typer.Option(help="This load only.")] = "",
     held_only: Annotated[bool, typer.Option(help="Only with the snapshot.")] = False,
-    out: Annotated[Path, typer.Option(help="Folder of the page.")] = pages.RESULTS,
+    output: Annotated[Path, typer.Option(help="Folder of the page.")] = pages.RESULTS,
 ) -> None:
     """Measure each load with and without a snapshot."""
     seconds = 2 if quick else seconds
@@ -211,7 +211,7 @@ def measure_claims(
                         rows.append(measure(server, "ours", load, workers, seconds, held))
     result = {"facts": facts, "seconds": seconds, "workers": workers, "rows": rows}
     page = report(result)
-    pages.write(out, "claims", page, result)
+    pages.write(output, "claims", page, result)
 
 
 if __name__ == "__main__":

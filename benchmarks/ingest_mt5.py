@@ -11,7 +11,8 @@ import json
 import os
 import statistics
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Annotated
@@ -52,6 +53,23 @@ def deals(count: int) -> list[dict]:
             deal |= {"type": 1, "entry": 1, "profit": number % 301 - 150.25, "swap": -0.11}
         result.append(deal)
     return result
+
+
+@contextmanager
+def deployed(pg: int) -> Iterator[psycopg.Connection]:
+    """A server with our files, and a superuser's connection to it in autocommit."""
+    binaries = embedded.binaries(pg)
+    with conftest.Server(
+        initdb=str(binaries / "initdb"),
+        postgres=str(binaries / "postgres"),
+        initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
+        boot_timeout=60,
+    ) as server:
+        dsn = f"host=127.0.0.1 port={server.settings['port']} user=postgres dbname=test"
+        conftest.prepare_database(dsn, owner=None)
+        conftest.deploy_all(dsn)
+        with psycopg.connect(dsn, autocommit=True) as connection:
+            yield connection
 
 
 def cpu_seconds(connection: psycopg.Connection) -> float:
@@ -154,28 +172,18 @@ def measure(
     output: Annotated[Path, typer.Option(help="folder for the figures")] = pages.RESULTS,
 ) -> None:
     """Start a server, deploy, measure, stop, write."""
-    binaries = embedded.binaries(pg)
-    with conftest.Server(
-        initdb=str(binaries / "initdb"),
-        postgres=str(binaries / "postgres"),
-        initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
-        boot_timeout=60,
-    ) as server:
-        dsn = f"host=127.0.0.1 port={server.settings['port']} user=postgres dbname=test"
-        conftest.prepare_database(dsn, owner=None)
-        conftest.deploy_all(dsn)
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            account = mt5.open_account(connection, rows.user(connection), taken_at="2026-01-01")
-            result = {
-                "facts": pages.facts(connection),
-                "deals": count,
-            }
-            with step(f"{count} deals, twice"):
-                result |= ingest_deals(connection, account, count)
-            with step("200 open positions"):
-                result["positions"] = ingest_positions(connection, account)
-            with step("signals with and without notifications"):
-                result["notify"] = insert_signals(connection, rounds)
+    with deployed(pg) as connection:
+        account = mt5.open_account(connection, rows.user(connection), taken_at="2026-01-01")
+        result = {
+            "facts": pages.facts(connection),
+            "deals": count,
+        }
+        with step(f"{count} deals, twice"):
+            result |= ingest_deals(connection, account, count)
+        with step("200 open positions"):
+            result["positions"] = ingest_positions(connection, account)
+        with step("signals with and without notifications"):
+            result["notify"] = insert_signals(connection, rounds)
     pages.write(output, "ingest_mt5", report(result), result)
 
 

@@ -20,7 +20,9 @@ for argument in "$@"; do
             ;;
     esac
 done
-[ "${#names[@]}" -gt 0 ] || names=(api rules tried market_data performance ingest_mt5 gateway migrate)
+[ "${#names[@]}" -gt 0 ] || names=(
+    api rules tried market_data performance ingest_mt5 gateway claims events migrate
+)
 . scripts/setup.sh
 rubi_setup embedded,demo,load,references,test
 for name in "${names[@]}"; do
@@ -29,6 +31,7 @@ for name in "${names[@]}"; do
     if [ -n "$quick" ]; then
         case "$name" in
             market_data) small=(--bars 100000 --runs 1 --millions '' --output "$quick") ;;
+            events) small=(--turns 10 --output "$quick") ;;
             gateway) small=(--deals 2000 --samples 3 --output "$quick") ;;
             ingest_mt5) small=(--deals 2000 --rounds 1 --output "$quick") ;;
             performance) small=(--orders 10000 --strategies 10 --runs 1 --output "$quick") ;;
