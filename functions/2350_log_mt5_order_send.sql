@@ -101,6 +101,10 @@ BEGIN
         coalesce(p_client_request_id, 'claim-' || p_claim_id), p_claim_id
     );
     IF p_claim_id IS NOT NULL THEN
+        -- by a worker that did not mark it: nobody else may get what the broker may have
+        UPDATE public.signal_claims AS c
+        SET sent_at = p_sent_at
+        WHERE c.id = p_claim_id AND c.sent_at IS NULL AND c.outcome IS NULL;
         -- the deals may have been quicker
         PERFORM internal.link_signals(
             p_account_id,
@@ -119,7 +123,8 @@ $$;
 COMMENT ON FUNCTION
 public.log_mt5_order_send(bigint, jsonb, jsonb, timestamptz, timestamptz, text, bigint) IS
 'Keeps a request of order_send with its result and the times of both; answers the row''s id. With
-p_client_request_id or p_claim_id a repeat completes the row; of a claim, the order gets its signal.
+p_client_request_id or p_claim_id a repeat completes the row; of a claim, the order gets its signal,
+and a claim that was not marked counts as sent.
 Raises RB024, RB030, RB051 and RB056.';
 REVOKE ALL ON FUNCTION
 public.log_mt5_order_send(bigint, jsonb, jsonb, timestamptz, timestamptz, text, bigint) FROM public;

@@ -305,6 +305,11 @@ def test_a_proved_position_is_proved_again_when_a_row_changes(
     mt5.ingest(db, "deals", account, [deal(ticket=7, position_id=900)])
     assert prove(db) == 1
     assert db.execute("SELECT position_id FROM internal.proved_positions").fetchall() == [(900,)]
+    # another server, which numbers transactions by itself, has proved nothing
+    assert db.execute(
+        "SELECT c.system_identifier = ANY (p.marks)"
+        " FROM internal.proved_positions AS p, pg_control_system() AS c"
+    ).fetchall() == [(True,)]
     # fewer than are asked for wait
     mt5.ingest(db, "deals", account, [deal(ticket=8, position_id=900)])
     least = "SELECT monitoring.prove_trips(%s)"

@@ -253,6 +253,18 @@ def test_trace_tells_the_steps_of_own_signals(desk: Desk, connect_as: Connect) -
     assert all(later for *_, later in own[1:])
 
 
+def test_claim_whose_order_is_logged_counts_as_sent(desk: Desk) -> None:
+    desk.signal()
+    ((claim, _),) = desk.claim()
+    desk.worker.execute(
+        "SELECT log_mt5_order_send(%s, '{}', NULL, now(), p_claim_id => %s)",
+        [desk.accounts[0], claim],
+    )
+    desk.end_lease(claim)
+    assert desk.claim(limit=9) == []
+    assert desk.db.execute("SELECT claim_id FROM claims_in_doubt").fetchall() == [(claim,)]
+
+
 def test_claim_of_another_account_is_refused_in_the_log(desk: Desk) -> None:
     desk.signal()
     ((claim, _),) = desk.claim()
