@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -110,6 +112,48 @@ def test_another_account_within_a_picture_is_no_picture(gate: Gate) -> None:
     assert gate.stored()["positions"] == gate.stored()["account"] == 1
 
 
+@pytest.mark.parametrize("is_back", [False, True], ids=["stays", "comes back"])
+@pytest.mark.parametrize("call", range(1, 9))
+def test_another_login_between_two_calls_of_a_backfill_stores_nothing_of_it(
+    gate: Gate, call: int, is_back: bool
+) -> None:
+    """Rows of the history name no account."""
+    terminal = Terminal.new(login=1)
+    terminal.broker.open_account(2, 500)
+    theirs = set(terminal.broker.accounts[2].deals)
+    terminal.order_send(BUY)
+    worker = gate.worker(terminal, since=datetime.now(UTC) - timedelta(days=1))
+    worker.begin()
+    terminal.link.at_call(call, lambda: terminal.switch(2))
+    if is_back:
+        terminal.link.at_call(call + 2, lambda: terminal.switch(1))
+    with contextlib.suppress(Switched):
+        for _ in worker.read_missing():
+            pass
+    terminal.switch(1)
+    found = gate.db.execute("SELECT ticket FROM trading_deals").fetchall()
+    assert theirs and not theirs & {ticket for (ticket,) in found}
+    gate.once(terminal)
+    assert gate.stored() == {"deals": 2, "orders": 1, "positions": 1, "account": 1}
+    assert mt5.violations(gate.db) == {}
+
+
+def test_another_login_stores_no_prices_under_this_server(gate: Gate) -> None:
+    terminal = Terminal.new(login=1)
+    terminal.broker.open_account(2, 500)
+    terminal.order_send(BUY)
+    worker = gate.worker(terminal)
+    gate.settle(worker)
+    gate.db.execute("TRUNCATE mt5_symbols CASCADE")
+    terminal.switch(2)
+    with pytest.raises(Switched):
+        worker.read_symbols()
+    with pytest.raises(Switched):
+        worker.report_clock(0)
+    assert gate.db.execute("SELECT count(*) FROM mt5_symbols").fetchone() == (0,)
+    assert worker.misfit == ""
+
+
 def test_another_account_is_read_as_the_other_account(gate: Gate) -> None:
     terminal = Terminal.new(login=1)
     terminal.broker.open_account(2, 500)
@@ -160,6 +204,36 @@ def test_order_that_ended_while_nobody_looked_is_asked_for_by_its_ticket(gate: G
     worker.streams["orders", ""].read_to = worker.clock.seconds() * 1000 + 5_000_000
     gate.state(worker)
     assert gate.db.execute("SELECT state FROM mt5_orders").fetchall() == [(2,)]
+
+
+@pytest.mark.parametrize("fault", ["change", "failure"])
+def test_order_that_ended_is_kept_through_a_picture_that_is_read_again(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    terminal = Terminal.new()
+    placed = terminal.order_send(BUY | {"action": 5, "type": 2, "price": 1.0})
+    gate.once(terminal)
+    terminal.order_send({"action": 8, "order": placed.order})
+    worker = gate.worker(terminal)
+    worker.begin()
+    monkeypatch.setattr(worker, "recent", lambda is_full: {"orders": [], "deals": []})
+    real = terminal.history_orders_get
+
+    def once(*given: Any, **filters: Any) -> Any:
+        found = real(*given, **filters)
+        monkeypatch.setattr(terminal, "history_orders_get", real)
+        if fault == "change":
+            terminal.order_send(BUY)
+        else:
+            terminal.link.drop(codes.RES_E_FAIL, calls=1)
+        return found
+
+    monkeypatch.setattr(terminal, "history_orders_get", once)
+    with contextlib.suppress(TerminalError):
+        gate.state(worker)
+    gate.state(worker)
+    ended = gate.db.execute("SELECT state FROM mt5_orders WHERE ticket = %s", [placed.order])
+    assert ended.fetchall() == [(2,)]
 
 
 def test_order_that_still_waits_is_not_asked_for_by_its_ticket(gate: Gate) -> None:

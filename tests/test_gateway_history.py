@@ -91,6 +91,37 @@ def test_since_reads_from_that_day_once_more(gate: Gate) -> None:
     assert min(first for first, _ in calls) == int(day.timestamp())
 
 
+@pytest.mark.parametrize("days", [None, 100], ids=["missing", "since"])
+def test_history_that_failed_is_read_by_the_next_round(gate: Gate, days: int | None) -> None:
+    terminal = old_terminal()
+    if days:
+        gate.once(terminal)
+    since = datetime.now(UTC) - timedelta(days=days) if days else None
+    worker = gate.worker(terminal, since=since)
+    worker.begin()
+    terminal.link.drop(codes.RES_E_NOT_FOUND, calls=1)
+    with pytest.raises(TerminalError):
+        list(worker.backfill)
+    calls = asked(terminal, "history_deals_get")
+    for _ in range(2):
+        worker.due["state"] = 0
+        gate.settle(worker)
+    first = int(since.timestamp()) if since else history.BEGIN
+    assert min(call[0] for call in calls if call) == first
+    assert gate.stored()["deals"] == 41
+
+
+def test_whole_reading_is_due_though_the_terminal_is_opened_again(gate: Gate) -> None:
+    worker = gate.worker(Terminal.new())
+    worker.begin()
+    worker.due["whole"] = 7.0
+    worker.begin()
+    assert worker.due["whole"] == 7.0
+    for _ in worker.read_whole():
+        pass
+    assert worker.due["whole"] > time.monotonic() + 3600
+
+
 def test_deal_that_came_late_into_the_overlap_is_found(gate: Gate) -> None:
     terminal = old_terminal(days=2, deals=4)
     terminal.view.hold_history(terminal.books)
@@ -121,6 +152,20 @@ def test_interrupted_reading_goes_on_where_it_ended(
     calls = asked(terminal, "history_orders_get")
     gate.once(terminal, overlap_days=0)
     assert min(call[0] for call in calls if call) >= read_to // 1000
+    assert gate.stored()["deals"] == 61 and gate.stored()["orders"] == 60
+    assert mt5.violations(gate.db) == {}
+
+
+def test_first_reading_that_was_interrupted_goes_on_though_the_state_was_read(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(history, "MOST_OF_A_CALL", 8)
+    terminal = old_terminal(deals=60)
+    worker = gate.worker(terminal)
+    for _ in range(5):
+        worker.step()
+    assert worker.backfill and 0 < gate.stored()["orders"] < 60
+    gate.once(terminal)
     assert gate.stored()["deals"] == 61 and gate.stored()["orders"] == 60
     assert mt5.violations(gate.db) == {}
 

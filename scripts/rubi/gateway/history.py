@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Protocol
 
 from rubi.gateway.parcels import MOST_ROWS, now
-from rubi.gateway.terminals import INVALID, Row, Terminal, TerminalError
+from rubi.gateway.terminals import INVALID, Row, TerminalError
 
 DAY = 86_400
 # The package began in 2010; nobody has deals of an MT5 account before that.
@@ -52,6 +53,13 @@ class Clock:
         return int(self.present().timestamp()) + 60 * (self.minutes or 0)
 
 
+class Asked(Protocol):
+    """Who is asked for a history: a terminal, or a reader, which knows whose history it is."""
+
+    def count(self, name: str, *args: Any) -> int: ...
+    def rows(self, name: str, *args: Any) -> list[Row]: ...
+
+
 class TooMany(Exception):
     """A window that holds more rows than one call should answer."""
 
@@ -88,18 +96,16 @@ def walk(
             size = min(size * 2, max(largest, size))
 
 
-def windows(
-    terminal: Terminal, kind: str, start: int, end: int
-) -> Iterator[tuple[Window, list[Row]]]:
+def windows(asked: Asked, kind: str, start: int, end: int) -> Iterator[tuple[Window, list[Row]]]:
     """The history of deals or orders from start to end, in windows that the terminal can answer."""
 
     def ask(at: int, stop: int) -> list[Row]:
         if (
-            terminal.count(f"history_{kind}_total", at, stop) > MOST_OF_A_CALL
+            asked.count(f"history_{kind}_total", at, stop) > MOST_OF_A_CALL
             and stop - at > SMALLEST_WINDOW
         ):
             raise TooMany
-        return terminal.rows(f"history_{kind}_get", at, stop)
+        return asked.rows(f"history_{kind}_get", at, stop)
 
     return walk(ask, start, end, FIRST_WINDOW, MOST_OF_A_CALL)
 

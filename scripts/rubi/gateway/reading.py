@@ -88,6 +88,18 @@ class Reader:
             )
         return found
 
+    def rows(self, name: str, *args: Any, **filters: Any) -> list[Row]:
+        """Rows between two questions for the account, as they name none: those of another login
+        are not ours. Raises Switched."""
+        self.account()
+        found = self.terminal.rows(name, *args, **filters)
+        self.account()
+        return found
+
+    def count(self, name: str, *args: Any) -> int:
+        """A number that only says how much rows() would answer."""
+        return self.terminal.count(name, *args)
+
     def check_connected(self) -> None:
         """A terminal without its server answers with what it remembers, or with nothing."""
         if not self.terminal.rows("terminal_info")[0].get("connected"):
@@ -142,6 +154,7 @@ class Reader:
                 if is_still:
                     break
             self.doubt(picture)
+            self.shown(picture.history)
         self.last = picture
         return picture
 
@@ -150,16 +163,18 @@ class Reader:
         found = recent()
         known = {row.get("ticket") for row in found["orders"]}
         for ticket in sorted(self.ending):
-            rows = (
-                [] if ticket in known else self.terminal.rows("history_orders_get", ticket=ticket)
-            )
+            rows = [] if ticket in known else self.rows("history_orders_get", ticket=ticket)
             found.setdefault("ended", []).extend(rows)
-            if rows or ticket in known:
-                del self.ending[ticket]
-        for row in found["deals"]:
+        return found
+
+    def shown(self, history: dict[str, list[Row]]) -> None:
+        """Wait no longer for what the history of a whole picture shows: one that failed, or was
+        read again, is not stored."""
+        for row in (*history["orders"], *history.get("ended", [])):
+            self.ending.pop(row.get("ticket", 0), None)
+        for row in history["deals"]:
             if row.get("entry") in OUT:
                 self.closing.pop(row.get("position_id", 0), None)
-        return found
 
     def forget(self) -> None:
         """Wait no longer for what the history never showed: the next full reading looks again."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from rubi.cli import Failure
 from rubi.gateway import clocks, history, series
 from rubi.gateway.delivery import Delivery
 from rubi.gateway.history import Clock, Stream
@@ -15,6 +14,7 @@ from rubi.gateway.reading import Picture, Reader, Switched, identity
 from rubi.gateway.sending import Away
 from rubi.gateway.spool import SpoolError
 from rubi.gateway.terminals import Row, Terminal
+from rubi.gateway.timing import Timing
 
 DAY = history.DAY
 STREAMS = "SELECT s.* FROM read_gateway_streams(%s) AS s"
@@ -23,7 +23,7 @@ WAITING = "SELECT find_waiting_mt5_orders(%s)"
 SHORT_OVERLAP = 3600
 
 
-class Worker:
+class Worker(Timing):
     """Reads one terminal for one user."""
 
     def __init__(self, terminal: Terminal, user: str, delivery: Delivery, options: Options) -> None:
@@ -38,6 +38,7 @@ class Worker:
         self.backfill: Iterator[None] | None = None
         self.sent: Picture | None = None
         self.is_ready = False
+        self.has_read = False  # the history that was missing at the beginning
         self.misfit = ""
 
     # What is known before reading
@@ -56,7 +57,10 @@ class Worker:
         self.learn(account)
         self.settle_clock()
         self.remember()
-        self.due = {"whole": time.monotonic() + self.options.seconds("whole")}
+        # a terminal that is opened each night still has its whole history read
+        whole = self.due.get("whole", time.monotonic() + self.options.seconds("whole"))
+        self.due = {"whole": whole}
+        self.has_read = False
         self.backfill = self.read_missing()
         self.is_ready = True
 
@@ -118,67 +122,6 @@ class Worker:
         name = f"{self.user} {login} {server}"
         self.delivery.guarded(lambda: self.delivery.spool.know(name, known))
 
-    # The clock
-
-    def settle_clock(self) -> None:
-        """Know the server's clock. Raises Failure, with what to type, where there is no rule."""
-        server = (self.reader.identity or ("", ""))[0]
-        measured = None
-        if self.clock.minutes is None:
-            self.watch()
-            measured = self.pulse.wait(self.options.patience)
-            self.report_clock(measured)
-            if self.options.dry_run and (measured is not None or self.options.server_clock):
-                self.clock.minutes = (
-                    clocks.minutes_now(self.options.server_clock) if measured is None else measured
-                )
-            elif self.options.server_clock:
-                self.set_clock(measured)
-            else:
-                raise Failure(clocks.proposal(self.delivery.database, server, measured), 2)
-        elif self.options.server_clock and not self.delivery.away:
-            self.set_clock(None)
-
-    def set_clock(self, measured: int | None) -> None:
-        """Make the clock that was given the server's. Raises Failure where another one holds."""
-        clocks.settle(
-            self.delivery.database, self.parcel().server, self.options.server_clock, measured
-        )
-        user_and_account = self.delivery.database.find(self.user, *(self.reader.identity or ()))
-        self.clock.rule, self.clock.minutes = user_and_account[2:]
-        self.load_streams()
-
-    def watch(self) -> None:
-        asked = {symbol for _, symbol in self.streams if symbol}
-        held = {row["symbol"] for row in (self.reader.last.positions if self.reader.last else [])}
-        self.pulse.watch(sorted(held | asked))
-
-    def report_clock(self, minutes: int | None) -> None:
-        """Store what was measured, and say where the rule does not fit."""
-        if minutes is None:
-            return
-        if abs(self.pulse.rest) > clocks.MOST_REST:
-            self.delivery.fault(
-                f"ticks are {self.pulse.rest:+.0f} s off a quarter of an hour: is the clock of this"
-                " machine right?"
-            )
-            return
-        parcel = self.parcel()
-        parcel.add("clock", symbol=self.pulse.symbol, minutes=minutes)
-        self.deliver(parcel)
-        self.misfit = ""
-        if minutes != self.clock.minutes and not self.delivery.away:
-            # summer time may have begun or ended since the rule was asked
-            found = self.delivery.database.find(self.user, *(self.reader.identity or ()))
-            self.clock.rule, self.clock.minutes = found[2:]
-        if self.clock.minutes is not None and minutes != self.clock.minutes:
-            self.misfit = (
-                f"the clock of {parcel.server} is {minutes} minutes ahead of UTC, its rule"
-                f" {self.clock.rule} says {self.clock.minutes}: correct mt5_server_clocks and call"
-                f" rederive_mt5_times('{parcel.server}')"
-            )
-            self.delivery.fault(self.misfit)
-
     # The loop
 
     def is_due(self, kind: str) -> bool:
@@ -199,8 +142,8 @@ class Worker:
         self.read_clock()
         if self.is_due("symbols"):
             self.read_symbols()
-        if self.is_due("whole"):
-            self.backfill = self.read_from(self.first_day(), self.first_day())
+        if self.backfill is None and time.monotonic() >= self.due.get("whole", 0):
+            self.backfill = self.read_whole()
         if self.backfill:
             if next(self.backfill, "end") == "end":
                 self.backfill = None
@@ -239,7 +182,10 @@ class Worker:
         for kind in ("orders", "deals"):
             if kind in picture.history:
                 parcel.add(kind, picture.history[kind], window=self.span(is_full))
-                self.advance(parcel, kind, self.span(is_full))
+                if self.streams[kind, ""].read_to is not None:
+                    # what was never read begins with its first day: an interrupted reading of it
+                    # would not go on behind a watermark of today
+                    self.advance(parcel, kind, self.span(is_full))
         if ended := picture.history.get("ended"):
             parcel.add("orders", ended)
         if beat or last is None or last.orders != picture.orders:
@@ -251,7 +197,8 @@ class Worker:
         self.sent = picture
         if beat and self.delivery.waiting:
             self.remember()
-        if self.backfill is None and any(self.has_gap(kind) for kind in ("orders", "deals")):
+        is_short = not self.has_read or any(self.has_gap(kind) for kind in ("orders", "deals"))
+        if self.backfill is None and is_short:
             self.backfill = self.read_missing()
 
     def has_gap(self, kind: str) -> bool:
@@ -268,7 +215,7 @@ class Worker:
     def recent(self, is_full: bool) -> dict[str, list[Row]]:
         start, end = (msc // 1000 for msc in self.span(is_full))
         return {
-            kind: self.terminal.rows(f"history_{kind}_get", start, end)
+            kind: self.reader.rows(f"history_{kind}_get", start, end)
             for kind in ("orders", "deals")
         }
 
@@ -293,15 +240,25 @@ class Worker:
                 overlap = int(self.options.overlap_days * DAY)
                 start = max(start, stream.read_to // 1000 - overlap)
             starts.append(start)
-        return self.read_from(*starts)
+
+        def reading() -> Iterator[None]:
+            yield from self.read_from(*starts)
+            self.has_read = True
+
+        return reading()
+
+    def read_whole(self) -> Iterator[None]:
+        """The whole history once more; after an hour again where something went wrong."""
+        self.due["whole"] = time.monotonic() + min(3600, self.options.seconds("whole"))
+        yield from self.read_from(self.first_day(), self.first_day())
+        self.due["whole"] = time.monotonic() + self.options.seconds("whole")
 
     def read_from(self, orders: int, deals: int) -> Iterator[None]:
         """The history from two moments on, window by window; yields after each parcel."""
         for kind, start in (("orders", orders), ("deals", deals)):
             end = self.clock.seconds() + DAY
-            found = history.windows(self.terminal, kind, start, end)
+            found = history.windows(self.reader, kind, start, end)
             for piece, rows in history.joined(history.pieces(kind, found)):
-                self.reader.account()  # rows name no account: another login's are not ours
                 parcel = self.parcel()
                 parcel.add(kind, rows, window=piece)
                 self.advance(parcel, kind, piece)
@@ -312,6 +269,7 @@ class Worker:
         """Bars and ticks that are asked for; yields after each parcel."""
         for stream in [one for one in self.streams.values() if one.symbol]:
             for window, rows in series.news(self.terminal, stream, self.clock):
+                self.reader.account()  # another server's prices are not this one's
                 parcel = self.parcel()
                 if rows and stream.stream == "TICK":
                     parcel.add("ticks", rows, symbol=stream.stored_as)
@@ -332,18 +290,8 @@ class Worker:
             names |= {row["symbol"] for row in self.reader.last.positions}
         rows = [row for name in sorted(names) for row in self.terminal.rows("symbol_info", name)]
         if rows:
+            self.reader.account()  # another server's terms are not this one's
             parcel = self.parcel()
             parcel.taken_at = self.options.present().isoformat()
             parcel.add("symbols", rows)
             self.deliver(parcel)
-
-    def read_clock(self) -> None:
-        """The server's clock, where it is time and a price moves."""
-        if time.monotonic() < self.due.get("clock", 0):
-            return
-        if not self.pulse.symbols:
-            self.watch()
-        if (minutes := self.pulse.look()) is not None:
-            self.report_clock(minutes)
-            self.watch()
-            self.is_due("clock")
