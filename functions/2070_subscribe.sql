@@ -5,9 +5,10 @@ CALL deploy.become_owner();
 -- A transaction that sends NOTIFY holds a lock of the whole cluster until its commit is on disk, so
 -- such commits go one by one: inserting signals from 16 connections ran at 0.4 of its rate. So the
 -- triggers (functions/2140_signal_triggers.sql) ask first whether anybody has subscribed. A
--- subscriber holds a shared advisory lock (1381319241, 1 to 3) until it disconnects; a trigger
--- tries for the exclusive lock and gives it back immediately. When the lock is refused, this
--- function tells a subscriber from another trigger that asks in the same moment.
+-- subscriber holds a shared advisory lock until it disconnects, of the class 1381319241 (RUBI in
+-- ASCII) and the number of its channel, 1 to 4; a trigger tries for the exclusive lock and gives it
+-- back immediately. When the lock is refused, this function tells a subscriber from another trigger
+-- that asks in the same moment.
 CREATE OR REPLACE FUNCTION public.has_subscribers(p_channel text)
 RETURNS boolean
 LANGUAGE sql
@@ -46,6 +47,7 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    c_news CONSTANT integer := 1381319241; -- class of locks, as above
     v_table regclass := CASE p_channel
         WHEN 'rubi_signals' THEN 'public.trading_signals'
         WHEN 'rubi_positions' THEN 'public.trading_positions'
@@ -74,7 +76,7 @@ BEGIN
             MESSAGE = 'a connection through a pool of transactions hears no news',
             HINT = 'Connect to the server directly, or through a pool of sessions.';
     END IF;
-    PERFORM pg_advisory_lock_shared(1381319241, v_number);
+    PERFORM pg_advisory_lock_shared(c_news, v_number);
     EXECUTE format('LISTEN %I', p_channel);
 
     v_writers := ARRAY(
@@ -100,9 +102,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.subscribe(text) IS
-'LISTEN for rubi_signals, rubi_positions or rubi_events, until the session ends. A session hears
-itself only when another one has subscribed too. Waits for transactions that write the table now.
-Call this function alone, in autocommit, then read the table once, then wait for notifications; read
-only after the call returned. Raises RB057 for another channel, RB058 behind a pool of transactions
-that sets rubi.pooled.';
+'LISTEN for rubi_signals, rubi_positions, rubi_events or rubi_risk, until the session ends. A
+session hears itself only when another one has subscribed too. Waits for transactions that write the
+table now. Call this function alone, in autocommit, then read the table once, then wait for
+notifications; read only after the call returned. Raises RB057 for another channel, RB058 behind a
+pool of transactions that sets rubi.pooled.';
 REVOKE ALL ON FUNCTION public.subscribe(text) FROM public;

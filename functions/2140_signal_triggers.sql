@@ -86,11 +86,12 @@ VOLATILE
 PARALLEL UNSAFE
 AS $$
 DECLARE
+    c_news CONSTANT integer := 1381319241; -- class of locks, functions/2070_subscribe.sql
     v_free boolean;
     v_message jsonb;
 BEGIN
-    IF pg_catalog.pg_try_advisory_lock(1381319241, 1) THEN
-        v_free := pg_catalog.pg_advisory_unlock(1381319241, 1);
+    IF pg_catalog.pg_try_advisory_lock(c_news, 1) THEN
+        v_free := pg_catalog.pg_advisory_unlock(c_news, 1);
         RETURN NULL;
     END IF;
     IF NOT public.has_subscribers('rubi_signals') THEN

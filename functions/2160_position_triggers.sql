@@ -51,11 +51,12 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    c_news CONSTANT integer := 1381319241; -- class of locks, functions/2070_subscribe.sql
     v_free boolean;
     v_message jsonb;
 BEGIN
-    IF pg_catalog.pg_try_advisory_lock(1381319241, 2) THEN
-        v_free := pg_catalog.pg_advisory_unlock(1381319241, 2);
+    IF pg_catalog.pg_try_advisory_lock(c_news, 2) THEN
+        v_free := pg_catalog.pg_advisory_unlock(c_news, 2);
         RETURN NULL;
     END IF;
     IF NOT public.has_subscribers('rubi_positions') THEN
@@ -92,10 +93,11 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    c_news CONSTANT integer := 1381319241; -- class of locks, functions/2070_subscribe.sql
     v_free boolean;
 BEGIN
-    IF pg_catalog.pg_try_advisory_lock(1381319241, 2) THEN
-        v_free := pg_catalog.pg_advisory_unlock(1381319241, 2);
+    IF pg_catalog.pg_try_advisory_lock(c_news, 2) THEN
+        v_free := pg_catalog.pg_advisory_unlock(c_news, 2);
         RETURN NULL;
     END IF;
     IF NOT public.has_subscribers('rubi_positions') THEN

@@ -52,9 +52,11 @@ VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    c_news CONSTANT integer := 1381319241; -- class of locks, functions/2070_subscribe.sql
 BEGIN
-    IF pg_try_advisory_lock(1381319241, 3) THEN
-        PERFORM pg_advisory_unlock(1381319241, 3);
+    IF pg_try_advisory_lock(c_news, 3) THEN
+        PERFORM pg_advisory_unlock(c_news, 3);
     ELSIF public.has_subscribers('rubi_events') THEN
         PERFORM pg_notify('rubi_events', '{"event": "written"}');
     END IF;

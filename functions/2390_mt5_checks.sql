@@ -9,6 +9,8 @@ IMMUTABLE
 PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    c_most_bytes CONSTANT integer := 64 * 1024 * 1024; -- the HINT says so too
 BEGIN
     IF jsonb_typeof(p_rows) IS DISTINCT FROM 'array' THEN
         RAISE EXCEPTION USING
@@ -19,7 +21,7 @@ BEGIN
             HINT = 'null means that the terminal failed: ask again. [] means that the list is '
                 'empty.';
     END IF;
-    IF pg_column_size(p_rows) > 64 * 1024 * 1024 THEN
+    IF pg_column_size(p_rows) > c_most_bytes THEN
         RAISE EXCEPTION USING
             ERRCODE = 'RB052',
             MESSAGE = format('%s bytes in one call are too many', pg_column_size(p_rows)),
@@ -119,7 +121,7 @@ AS $$
                     WHEN 'any seconds' THEN p.value::numeric BETWEEN 0 AND 253402214400
                     ELSE
                         p.value::numeric
-                        BETWEEN 946684800::numeric
+                        BETWEEN 946684800::numeric -- the year 2000
                             * CASE WHEN p.kind LIKE 'milliseconds%' THEN 1000 ELSE 1 END
                         AND (date_part('epoch', now())::bigint + 86400)::numeric
                             * CASE WHEN p.kind LIKE 'milliseconds%' THEN 1000 ELSE 1 END
@@ -134,7 +136,7 @@ AS $$
         UNION ALL
         SELECT e.n, 'more than 256 kB'
         FROM elements AS e
-        WHERE octet_length(e.value::text) > 262144
+        WHERE octet_length(e.value::text) > 256 * 1024
         UNION ALL
         SELECT e.n, f.name || ' is missing'
         FROM elements AS e
@@ -166,7 +168,9 @@ DECLARE
     v_columns text;
     v_path text;
     v_condition text;
-    v_latest bigint := date_part('epoch', now())::bigint + 86400;
+    c_most_bytes CONSTANT integer := 256 * 1024; -- of an element, as the domain json_document
+    c_earliest CONSTANT bigint := 946684800; -- the year 2000 begins, UTC; MT5 is younger
+    v_latest bigint := date_part('epoch', now())::bigint + 86400; -- a day from now
     v_is_sound boolean;
 BEGIN
     SELECT
@@ -183,16 +187,16 @@ BEGIN
             CASE WHEN f.is_required THEN '(%s)' ELSE '(%s) IS NOT FALSE' END,
             format(
                 CASE f.kind
-                    WHEN 'seconds' THEN 'r.%1$I BETWEEN 946684800 AND %2$s'
+                    WHEN 'seconds' THEN 'r.%1$I BETWEEN %3$s AND %2$s'
                     WHEN 'seconds or none' THEN
-                        'r.%1$I = 0 OR r.%1$I BETWEEN 946684800 AND %2$s'
-                    WHEN 'milliseconds' THEN 'r.%1$I BETWEEN 946684800000 AND %2$s000'
+                        'r.%1$I = 0 OR r.%1$I BETWEEN %3$s AND %2$s'
+                    WHEN 'milliseconds' THEN 'r.%1$I BETWEEN %3$s000 AND %2$s000'
                     WHEN 'milliseconds or none' THEN
-                        'r.%1$I = 0 OR r.%1$I BETWEEN 946684800000 AND %2$s000'
+                        'r.%1$I = 0 OR r.%1$I BETWEEN %3$s000 AND %2$s000'
                     WHEN 'any seconds' THEN 'r.%1$I BETWEEN 0 AND 253402214400'
                     ELSE 'r.%1$I IS NOT NULL' -- every value of the type
                 END,
-                f.name, v_latest
+                f.name, v_latest, c_earliest
             )
         ), ' AND ') FILTER (WHERE f.is_required OR f.kind ~ 'seconds')
     INTO v_columns, v_path, v_condition
@@ -202,7 +206,7 @@ BEGIN
     -- as the domain json_document measures it: 1e130000 is a few bytes of JSON and a long text
     IF EXISTS (
         SELECT FROM jsonb_array_elements(p_rows) AS e (value)
-        WHERE octet_length(e.value::text) > 262144
+        WHERE octet_length(e.value::text) > c_most_bytes
     ) THEN
         RETURN FALSE;
     END IF;
@@ -309,7 +313,7 @@ BEGIN
             p_source,
             b.reason,
             CASE
-                WHEN octet_length((p_rows -> (b.n - 1)::integer)::text) <= 262144
+                WHEN octet_length((p_rows -> (b.n - 1)::integer)::text) <= 256 * 1024
                     THEN p_rows -> (b.n - 1)::integer
                 ELSE jsonb_build_object('cut', left(p_rows ->> (b.n - 1)::integer, 16000))
             END
