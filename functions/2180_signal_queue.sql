@@ -4,10 +4,10 @@ CALL deploy.become_owner();
 
 -- An entry is open while its signal waits and this attempt may be claimed. All that makes one not
 -- open is final; valid_until is too, since a later one makes a new entry. Look-ups by key in place
--- of joins and NOT EXISTS, which a planner may turn into a read of whole tables; of signals by id,
--- so status and user are written so that no index has them: the indexes of pending signals are full
--- of dead entries while a snapshot is held. The function becomes a part of the calling query, so it
--- has no path.
+-- of joins and NOT EXISTS, which a planner may turn into a read of whole tables. Signals are looked
+-- up by id, their status and user in a form that no index has: the indexes of pending signals are
+-- full of dead entries while a snapshot is held. The function becomes a part of the calling query,
+-- so it has no path.
 CREATE OR REPLACE FUNCTION internal.waiting_entries(
     p_lane bigint,
     p_mark internal.signal_marks,
@@ -128,7 +128,7 @@ REVOKE ALL ON FUNCTION internal.find_signal_mark(bigint) FROM public;
 
 -- At most 64 open entries are left behind: those that other workers are taking right now. Where
 -- more come late, from a long transaction that stored many, the mark goes back before them. An own
--- transaction may still add entries: it counts as running.
+-- transaction may still add entries, so its number counts as running.
 CREATE OR REPLACE FUNCTION internal.move_signal_mark(
     p_lane bigint,
     p_mark internal.signal_marks,

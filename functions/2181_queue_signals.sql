@@ -55,8 +55,8 @@ COMMENT ON FUNCTION internal.queue_signal_again() IS
 'Trigger: a pending signal that is valid for longer can be claimed again.';
 REVOKE ALL ON FUNCTION internal.queue_signal_again() FROM public;
 
--- The lock waits for a worker that is taking the signal, and has the next one see the intent. Runs
--- as the caller: to a tenant another user's signal is not there.
+-- The lock waits for a worker that is taking the signal, so that the next one sees the intent. Runs
+-- as the caller: for a tenant another user's signal is not there.
 CREATE OR REPLACE FUNCTION internal.check_intent()
 RETURNS trigger
 LANGUAGE plpgsql

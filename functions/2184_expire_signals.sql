@@ -69,7 +69,7 @@ REVOKE ALL ON FUNCTION internal.expire_signal_batch(timestamptz, bigint) FROM pu
 
 -- Entries between the oldest mark and one 50 marks later: those that are done with go, and so do
 -- the marks before the later one. The next call begins there and does not meet them again, dead or
--- not. Done with is final, so that nothing is lost whatever a mark says.
+-- not. An entry that is done with stays so: nothing is lost, whatever a mark says.
 CREATE OR REPLACE FUNCTION internal.prune_signal_lane(p_lane bigint)
 RETURNS boolean
 LANGUAGE plpgsql
@@ -88,7 +88,7 @@ DECLARE
     v_oldest internal.signal_marks;
     v_target internal.signal_marks;
 BEGIN
-    -- of a server whose dump was restored here
+    -- marks of a server whose dump was restored here
     DELETE FROM internal.signal_marks AS m
     WHERE m.lane = p_lane
         AND m.server <> (SELECT s.system_identifier FROM pg_control_system() AS s);

@@ -2,9 +2,9 @@
 
 CALL deploy.become_owner();
 
--- A signal is in one order only: of a copied one the first, the others take its strategy. Either
--- makes the order the API's, whose signal and strategy the deals leave alone. As where trips are
--- refreshed, a look-up by key for each position.
+-- A signal is in one order only: the first order of a copied signal carries the signal, the others
+-- its strategy. Both become the API's, whose signal and strategy the deals leave alone. As where
+-- trips are refreshed, a look-up by key for each position.
 CREATE OR REPLACE FUNCTION internal.link_signals(p_account_id bigint, p_positions bigint[])
 RETURNS void
 LANGUAGE plpgsql

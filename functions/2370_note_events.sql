@@ -44,7 +44,8 @@ COMMENT ON FUNCTION internal.find_mt5_event_era() IS
 'The era in which this server, timeline and database number transactions, made where it is new.';
 REVOKE ALL ON FUNCTION internal.find_mt5_event_era() FROM public;
 
--- A listener is told that there is something, not what: events_after() says what it may see.
+-- A listener is told that there is something, not what: events_after() says what the
+-- listener may see.
 CREATE OR REPLACE FUNCTION internal.wake_event_readers()
 RETURNS void
 LANGUAGE plpgsql

@@ -2,8 +2,8 @@
 
 CALL deploy.become_owner();
 
--- Values go by the names of the columns. What is NULL is left out. The functions
--- have no path of their own and become part of the expression that calls them.
+-- Values go by the names of the columns. NULLs are left out. The functions have no
+-- path of their own and become part of the expression that calls them.
 CREATE OR REPLACE FUNCTION internal.told_of_position(p public.trading_positions)
 RETURNS jsonb
 LANGUAGE sql
@@ -71,8 +71,8 @@ STABLE
 PARALLEL SAFE
 AS $$
     SELECT CASE
-        -- nothing was told of the account so far
-        -- not name and login: events are read by more people than the account's holder
+        -- NULL before the first state. Without name and login: events have more readers than the
+        -- account's holder.
         WHEN p.taken_at IS NOT NULL THEN jsonb_strip_nulls(jsonb_build_object(
             'trade_mode', p.trade_mode, 'leverage', p.leverage, 'limit_orders', p.limit_orders,
             'margin_so_mode', p.margin_so_mode, 'trade_allowed', p.trade_allowed,

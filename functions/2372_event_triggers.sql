@@ -2,7 +2,7 @@
 
 CALL deploy.become_owner();
 
--- By row: nearly always none or a few change in what is told, and a price update, which sets none
+-- By row: most pictures change few rows in what is told, and an update of prices, which sets none
 -- of the columns that the triggers name, never comes here.
 CREATE OR REPLACE FUNCTION internal.note_position()
 RETURNS trigger
@@ -83,7 +83,8 @@ DECLARE
     v_new jsonb;
     v_what text;
 BEGIN
-    -- nearly always: the price of an order that waits. Half the time of making the values.
+    -- Most updates change the price of a waiting order alone. To compare takes half the time of
+    -- making the values.
     IF (
         OLD.time_setup_msc, OLD.time_done_msc, OLD.time_expiration, OLD.type, OLD.type_time,
         OLD.type_filling, OLD.state, OLD.magic, OLD.position_id, OLD.position_by_id, OLD.reason,
@@ -149,8 +150,9 @@ COMMENT ON FUNCTION internal.note_deal() IS
 'Trigger: writes the event of a deal that is rewritten, cancelled, gone or deleted.';
 REVOKE ALL ON FUNCTION internal.note_deal() FROM public;
 
--- By statement: a history has a hundred thousand. Of a deal the fill alone, and of an order that is
--- done the outcome: the row has the rest, and where it is rewritten the event says what was there.
+-- By statement: a history has a hundred thousand rows. An event tells the fill of a deal, and of an
+-- order that is done the outcome: the row has the rest, and the event of a rewritten row says what
+-- was there.
 CREATE OR REPLACE FUNCTION internal.note_new_orders()
 RETURNS trigger
 LANGUAGE plpgsql

@@ -4,7 +4,7 @@ CALL deploy.become_owner();
 
 -- Transactions end in another order than they begin to write. So events are read in the order of
 -- their transactions' numbers, and only below the number of the oldest transaction that still runs:
--- nothing can appear there any more. A standby has no timeline of its own: the latest era is it.
+-- nothing can appear there any more. A standby has no timeline of its own: the latest era counts.
 CREATE OR REPLACE FUNCTION public.mt5_event_horizon(OUT era integer, OUT xact_id bigint)
 RETURNS record
 LANGUAGE plpgsql
@@ -26,7 +26,7 @@ BEGIN
                 SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database()
             );
     END IF;
-    -- nobody has written in this era: all that is there is of earlier ones, and is done with
+    -- nobody has written in this era: all events are of earlier eras, whose transactions have ended
     era := coalesce(era, 2147483647);
 END
 $$;
@@ -34,7 +34,7 @@ COMMENT ON FUNCTION public.mt5_event_horizon() IS
 'Era and number of the oldest transaction that may still write an event: readers see those below.';
 REVOKE ALL ON FUNCTION public.mt5_event_horizon() FROM public;
 
--- Runs as its caller: who may not read mt5_events, or has said whose rows are meant, reads through
+-- Runs as its caller. Callers without rights on mt5_events, or with app.user_id set, read through
 -- the view. EXECUTE plans with the cursor's values, so that older chunks are left out.
 CREATE OR REPLACE FUNCTION public.events_after(
     p_cursor text DEFAULT NULL,

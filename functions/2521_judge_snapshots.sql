@@ -29,7 +29,7 @@ account and event; NULL for none.';
 REVOKE ALL ON FUNCTION internal.tell_risk(jsonb) FROM public;
 
 -- One snapshot an account and round, in the order of time, so that each is measured by what was
--- known before it. What is older than the last one measured comes too late and is left out.
+-- known before it. A snapshot older than the last one measured comes too late: left out.
 CREATE OR REPLACE FUNCTION internal.find_unseen_snapshots(p_account_ids bigint[])
 RETURNS TABLE (
     it public.risk_rules,

@@ -87,7 +87,7 @@ AS $$
         FROM public.trading_strategies AS s
         WHERE s.id = p_strategy_id AND NOT s.is_active
         UNION ALL
-        -- the next one would be one too many
+        -- one more position would be one too many
         SELECT 'max_positions of the strategy'
         FROM public.trading_strategies AS s
         WHERE s.id = p_strategy_id

@@ -2,7 +2,7 @@
 
 CALL deploy.become_owner();
 
--- Runs as its caller: who may make rules of the account may make these.
+-- Runs as its caller: rights on risk_rules decide.
 CREATE OR REPLACE FUNCTION public.apply_risk_template(
     p_account_id bigint,
     p_template text,

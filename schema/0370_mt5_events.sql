@@ -44,7 +44,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_events (
     )
 );
 
--- 500 accounts with 100 events a day are 350,000 events, about 200 MB, in a chunk.
+-- 500 accounts with 100 events a day are 350,000 events, about 150 MB, in a chunk.
 SELECT create_hypertable(
     'public.mt5_events', 'seen_at',
     chunk_time_interval => interval '7 days',

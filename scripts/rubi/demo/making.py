@@ -93,7 +93,7 @@ def make_ready(demo: Demo) -> None:
 
 
 def say_how_to_connect(demo: Demo, seconds: float) -> None:
-    """What can be typed now."""
+    """Commands that can be typed now."""
     lines = {
         "scripts/demo.sh psql": "as superuser",
         "scripts/demo.sh psql --role rubi_app": "as the API",

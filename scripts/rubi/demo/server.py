@@ -208,7 +208,7 @@ class Demo:
         return next(grave, (lines or ["no log"])[-1])
 
     def end_server(self, how: signal.Signals = signal.SIGINT) -> None:
-        """Stop the server: fast, then at once, then hard, without any of its programs."""
+        """Stop the server: fast, then immediate, then hard, without any of its programs."""
         for step, patience in ((how, 60), (signal.SIGQUIT, 10), (signal.SIGKILL, 10)):
             if not (pid := self.pid()):
                 return

@@ -22,7 +22,7 @@ Window = tuple[int, int]
 
 @dataclass
 class Stream:
-    """What is read of a terminal, and how far; times in milliseconds on the server's clock."""
+    """One stream and how far it was read; times in milliseconds on the server's clock."""
 
     stream: str
     symbol: str = ""

@@ -33,7 +33,7 @@ STATEMENTS = {
 }
 FIND = "SELECT f.user_id, f.account_id, f.clock, f.minutes FROM find_gateway_account(%s, %s, %s) f"
 COUNTS = ("inserted", "updated", "unchanged", "rejected")
-# what the rows themselves are refused for: sent again they would be refused again
+# errors of the rows themselves: sent again, the same rows would be refused again
 REFUSED = ("21", "22", "23", "RB")
 AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable)
 TRIES = 5

@@ -34,7 +34,7 @@ class SpoolError(Exception):
 
 
 class Damaged(SpoolError):
-    """What is in the file is not what was put there."""
+    """The file does not hold what was put there."""
 
 
 def checksum(kept_at: str, body: str) -> str:

@@ -39,7 +39,7 @@ class TerminalError(Exception):
 
 def unpack(found: Any) -> Any:
     """An answer as names and rows of plain values; None stays None. Runs beside the terminal too,
-    where mt5linux sends its text: it needs nothing but itself."""
+    where mt5linux sends its text, so that the function uses no other."""
     if found is None:
         return None
     if hasattr(found, "dtype"):

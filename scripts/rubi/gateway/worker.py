@@ -103,7 +103,7 @@ class Worker(Timing):
             raise
 
     def load_streams(self) -> None:
-        """What is asked for, and how far each was read."""
+        """Streams that are asked for, and how far each was read."""
         if self.account_id is None:
             rows = [("deals", "", None, None, None, None), ("orders", "", None, None, None, None)]
         else:

@@ -55,7 +55,7 @@ class Link:
 
 
 class View:
-    """What is visible of one account."""
+    """The visible part of one account."""
 
     def __init__(self) -> None:
         self.frozen: dict[str, object] | None = None  # what was seen last, without a server
