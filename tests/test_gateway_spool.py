@@ -57,6 +57,17 @@ def spools(gate: Gate) -> list[Path]:
     return sorted(gate.folder.glob("*.sqlite"))
 
 
+def test_parcel_that_another_process_took_away_is_counted_once(tmp_path: Path) -> None:
+    one, two = (Spool(tmp_path / "a.sqlite") for _ in range(2))
+    for number in range(3):
+        one.put(parcel(number))
+    found = one.first(), two.first()
+    for spool, first in zip((one, two), found, strict=True):
+        spool.drop(first[0])
+    one.check()
+    assert len(two) == 2
+
+
 def test_what_was_read_while_the_database_was_away_is_stored_later_in_order(gate: Gate) -> None:
     terminal = Terminal.new()
     worker = gate.worker(terminal)

@@ -117,6 +117,7 @@ class Delivery:
         while self.waiting and (all_of_it or time.monotonic() < end):
             found = self.guarded(self.spool.first)
             if found is None:
+                self.waiting = 0
                 break
             number, parcel = found
             reason = ""

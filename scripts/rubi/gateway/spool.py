@@ -150,7 +150,8 @@ class Spool:
                     " SELECT p.kept_at, p.body, ? FROM parcel AS p WHERE p.id = ?",
                     [reason, number],
                 )
-            file.execute("DELETE FROM parcel WHERE id = ?", [number])
+            if not file.execute("DELETE FROM parcel WHERE id = ?", [number]).rowcount:
+                return
             file.execute(
                 "INSERT INTO known (name, value) VALUES ('taken', 1)"
                 " ON CONFLICT (name) DO UPDATE SET value = value + 1"
