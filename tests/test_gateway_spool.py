@@ -68,6 +68,14 @@ def test_parcel_that_another_process_took_away_is_counted_once(tmp_path: Path) -
     assert len(two) == 2
 
 
+def test_connection_over_a_dead_network_ends_within_a_minute(gate: Gate) -> None:
+    """Else the thread waits a quarter of an hour, and reads no terminal meanwhile."""
+    with gate.worker(Terminal.new()).delivery.database.connection() as connection:
+        given = connection.info.get_parameters()
+    assert int(given["tcp_user_timeout"]) <= 60_000
+    assert int(given["keepalives_idle"]) + 3 * int(given["keepalives_interval"]) <= 60
+
+
 def test_what_was_read_while_the_database_was_away_is_stored_later_in_order(gate: Gate) -> None:
     terminal = Terminal.new()
     worker = gate.worker(terminal)

@@ -37,6 +37,14 @@ COUNTS = ("inserted", "updated", "unchanged", "rejected")
 REFUSED = ("21", "22", "23", "RB")
 AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable)
 TRIES = 5
+# a dead network is noticed within half a minute: a thread that waits for it reads no terminal
+ALIVE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 
 
 class Away(Exception):
@@ -71,7 +79,7 @@ class Database:
                     self.dsn,
                     autocommit=True,
                     application_name="rubi gateway",
-                    connect_timeout=10,
+                    **ALIVE,
                 )
             yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, errors.InternalError) as error:
