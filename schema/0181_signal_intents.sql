@@ -12,7 +12,8 @@ CREATE TABLE IF NOT EXISTS public.signal_intents (
     CONSTRAINT signal_intents_signal_id_user_id_fkey FOREIGN KEY (signal_id, user_id)
     REFERENCES public.trading_signals (id, user_id) ON DELETE CASCADE,
     CONSTRAINT signal_intents_account_id_user_id_fkey FOREIGN KEY (account_id, user_id)
-    REFERENCES public.mt5_accounts (id, user_id) ON DELETE CASCADE
+    -- without the intent any other account of the user could claim the signal
+    REFERENCES public.mt5_accounts (id, user_id)
 );
 CREATE INDEX IF NOT EXISTS idx_signal_intents_account
 ON public.signal_intents (account_id, user_id);

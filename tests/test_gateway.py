@@ -330,3 +330,24 @@ def test_every_call_is_positional(gate: Gate, monkeypatch: pytest.MonkeyPatch) -
     gate.once(terminal)
     assert {names for _, given in seen for names in given} <= {"ticket"}
     assert {name for name, _ in seen} >= {"account_info", "positions_get", "history_deals_get"}
+
+
+def test_fault_that_nobody_foresaw_is_said_and_the_thread_goes_on(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    terminal, stop, steps = Terminal.new(), threading.Event(), []
+    lane = gate.gateway(terminal).lanes[0]
+
+    def step() -> float:
+        steps.append(1)
+        if len(steps) == 1:
+            raise KeyError("ticket")
+        stop.set()
+        return 0.0
+
+    monkeypatch.setattr(lane.worker, "step", step)
+    said: list[str] = []
+    lane.say = said.append
+    lane.run(stop)
+    assert len(steps) == 2
+    assert any("KeyError: 'ticket'" in text for text in said)

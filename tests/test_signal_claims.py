@@ -199,3 +199,18 @@ def test_account_is_named_before_any_claim(desk: Desk) -> None:
     assert_refused("RB036", lambda: desk.db.execute(intent, [taken, desk.accounts[1]]))
     foreign = mt5.open_account(desk.db, rows.user(desk.db), login=9)
     assert_refused("23503", lambda: desk.db.execute(intent, [desk.signal(), foreign]))
+
+
+def test_account_that_a_signal_names_stays(desk: Desk) -> None:
+    """Without the intent any other account of the user could carry the signal out."""
+    named = rows.insert(
+        desk.db, "mt5_accounts", user_id=desk.user, server="S", account_number="77", broker="B"
+    )
+    signal = desk.signal()
+    desk.db.execute(
+        "INSERT INTO signal_intents (signal_id, account_id) VALUES (%s, %s)", [signal, named]
+    )
+    drop = "DELETE FROM mt5_accounts WHERE id = %s"
+    assert_refused("23503", lambda: desk.db.execute(drop, [named]))
+    desk.db.execute("DELETE FROM trading_signals WHERE id = %s", [signal])
+    assert desk.db.execute(drop, [named]).rowcount == 1

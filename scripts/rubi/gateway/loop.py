@@ -77,6 +77,12 @@ class Lane:
                 except TROUBLE as error:
                     self.trouble(error)
                     pause = self.pause
+                except Closed:
+                    raise
+                except Exception as error:
+                    # an odd row or another side's fault: the thread goes on, and says so
+                    self.trouble(Failure(f"{type(error).__name__}: {error}"))
+                    pause = self.pause
                 self.tell()
                 stop.wait(pause)
         except (Closed, SpoolError) as error:
