@@ -3,8 +3,8 @@
 CALL deploy.become_owner();
 
 -- Type, stop and target of a trip's row are those of its opening order. A plan that a session made
--- while deals were few would read all deals of the account for each order for ever, and one made for
--- each call is paid with each order. Without sequential scans the plan that is kept goes by the
+-- while deals were few would read all deals of the account for each order for ever, and one made
+-- for each call is paid with each order. Without sequential scans the plan that is kept goes by the
 -- index on the number of the order, however few the deals were.
 CREATE OR REPLACE FUNCTION internal.follow_opening_orders(p_account_id bigint, p_orders bigint[])
 RETURNS void
