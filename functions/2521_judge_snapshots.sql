@@ -2,8 +2,8 @@
 
 CALL deploy.become_owner();
 
-CREATE OR REPLACE FUNCTION internal.tell_risk(p_events jsonb)
-RETURNS void
+CREATE OR REPLACE FUNCTION internal.notify_risk()
+RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
@@ -11,22 +11,29 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     c_most CONSTANT integer := 50; -- far below the 8000 bytes of a notification
+    v_message jsonb;
 BEGIN
-    IF p_events IS NULL OR NOT public.has_subscribers('rubi_risk') THEN
-        RETURN;
+    SELECT jsonb_build_object(
+        'count', count(*),
+        'events', to_jsonb((array_agg(
+            jsonb_build_object(
+                'id', n.id, 'rule', n.rule_id, 'account', n.account_id, 'event', n.event
+            )
+            ORDER BY n.id
+        ))[1:c_most])
+    )
+    INTO v_message
+    FROM new_rows AS n
+    HAVING count(*) > 0;
+    IF v_message IS NOT NULL AND public.has_subscribers('rubi_risk') THEN
+        PERFORM pg_notify('rubi_risk', v_message::text);
     END IF;
-    PERFORM pg_notify('rubi_risk', jsonb_build_object(
-        'count', jsonb_array_length(p_events),
-        'events', jsonb_path_query_array(p_events, '$[0 to $last]', jsonb_build_object(
-            'last', c_most - 1
-        ))
-    )::text);
+    RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION internal.tell_risk(jsonb) IS
-'Tells the channel rubi_risk of new warnings, breaches and targets: an array of their id, rule,
-account and event; NULL for none.';
-REVOKE ALL ON FUNCTION internal.tell_risk(jsonb) FROM public;
+COMMENT ON FUNCTION internal.notify_risk() IS
+'Trigger: tells the channel rubi_risk of new warnings, breaches and targets, once a statement.';
+REVOKE ALL ON FUNCTION internal.notify_risk() FROM public;
 
 -- One snapshot an account and round, in the order of time, so that each is measured by what was
 -- known before it. A snapshot older than the last one measured comes too late: left out.
@@ -102,7 +109,7 @@ REVOKE ALL ON FUNCTION internal.find_unseen_snapshots(bigint[]) FROM public;
 CREATE OR REPLACE FUNCTION internal.judge_next_snapshots(
     p_account_ids bigint[],
     OUT heard bigint,
-    OUT events jsonb
+    OUT told bigint
 )
 RETURNS record
 LANGUAGE plpgsql
@@ -196,24 +203,16 @@ BEGIN
             excluded.worst_at, excluded.worst_value, excluded.worst_evidence
         )
         WHERE b.event <> 'reached' AND excluded.worst_value < b.worst_value
-        RETURNING b.xmax = 0 AS is_new, b.id, b.rule_id, b.account_id, b.event
+        RETURNING b.xmax = 0 AS is_new
     )
-    SELECT
-        (SELECT count(*) FROM judged),
-        jsonb_agg(
-            jsonb_build_object(
-                'id', t.id, 'rule', t.rule_id, 'account', t.account_id, 'event', t.event
-            )
-            ORDER BY t.id
-        )
-    INTO heard, events
-    FROM told AS t
-    WHERE t.is_new;
+    SELECT (SELECT count(*) FROM judged), count(*) FILTER (WHERE t.is_new)
+    INTO heard, told
+    FROM told AS t;
 END
 $$;
 COMMENT ON FUNCTION internal.judge_next_snapshots(bigint[]) IS
 'Measures the first snapshot of each account that its rules have not seen: how many rules were
-asked, and what is new in risk_breaches.';
+asked, and how many rows of risk_breaches are new.';
 REVOKE ALL ON FUNCTION internal.judge_next_snapshots(bigint[]) FROM public;
 
 CREATE OR REPLACE FUNCTION internal.judge_snapshots(p_account_ids bigint[])
@@ -226,7 +225,7 @@ AS $$
 DECLARE
     v_told bigint := 0;
     v_heard bigint;
-    v_events jsonb;
+    v_new bigint;
 BEGIN
     -- most accounts have no rule: the gateway's calls look at one index entry and go on
     IF NOT EXISTS (
@@ -235,11 +234,10 @@ BEGIN
         RETURN 0;
     END IF;
     LOOP
-        SELECT n.heard, n.events INTO v_heard, v_events
+        SELECT n.heard, n.told INTO v_heard, v_new
         FROM internal.judge_next_snapshots(p_account_ids) AS n;
         EXIT WHEN v_heard = 0;
-        PERFORM internal.tell_risk(v_events);
-        v_told := v_told + coalesce(jsonb_array_length(v_events), 0);
+        v_told := v_told + v_new;
     END LOOP;
     RETURN v_told;
 END

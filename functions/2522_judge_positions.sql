@@ -65,7 +65,7 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_events jsonb;
+    v_told bigint;
 BEGIN
     IF NOT EXISTS (
         SELECT FROM public.risk_rules AS r WHERE r.account_id = ANY (p_account_ids)
@@ -107,19 +107,10 @@ BEGIN
             excluded.worst_at, excluded.worst_value, excluded.worst_evidence
         )
         WHERE excluded.worst_value > b.worst_value
-        RETURNING b.xmax = 0 AS is_new, b.id, b.rule_id, b.account_id, b.event
+        RETURNING b.xmax = 0 AS is_new
     )
-    SELECT jsonb_agg(
-        jsonb_build_object(
-            'id', t.id, 'rule', t.rule_id, 'account', t.account_id, 'event', t.event
-        )
-        ORDER BY t.id
-    )
-    INTO v_events
-    FROM told AS t
-    WHERE t.is_new;
-    PERFORM internal.tell_risk(v_events);
-    RETURN coalesce(jsonb_array_length(v_events), 0);
+    SELECT count(*) FILTER (WHERE t.is_new) INTO v_told FROM told AS t;
+    RETURN v_told;
 END
 $$;
 COMMENT ON FUNCTION internal.judge_positions(bigint[], timestamptz) IS
