@@ -64,7 +64,7 @@ def apply(
     dsn: Dsn = "",
     files: Files = ROOT,
     wait: Wait = 60,
-    lock_timeout: LockTimeout = 5,
+    lock_timeout: LockTimeout = locks.LOCK_TIMEOUT,
     as_json: Json = False,
 ) -> None:
     """Run what is due. Running it again does nothing."""

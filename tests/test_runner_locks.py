@@ -63,6 +63,34 @@ def test_lock_that_is_released_in_time_is_waited_for(
     assert "applied schema/0999_test.sql" in out
 
 
+def test_requests_behind_a_waiting_deployment_are_not_held_up_for_a_second(
+    server: Address, db: psycopg.Connection, connect_as: Connect, pending: Path
+) -> None:
+    holder = connect_as("rubi_app", autocommit=False)
+    holder.execute("SELECT count(*) FROM users")
+    request = connect_as("rubi_app")
+    request.execute("SET lock_timeout = '1s'")
+    process = deploying.start(server, db.info.dbname, "apply", "--files", str(pending))
+
+    def ask_until_it_ends() -> int:
+        asked = 0
+        while process.poll() is None:
+            request.execute("SELECT count(*) FROM users")
+            asked += 1
+        return asked
+
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(ask_until_it_ends)
+        tries = 0
+        for line in process.stdout:
+            tries += "again in" in line
+            if tries == 2:
+                holder.rollback()
+        # an answer that takes a second raises LockNotAvailable
+        assert asked.result(60) > 0
+    assert (tries, process.wait(60)) == (2, 0)
+
+
 def test_second_runner_names_the_first_and_gives_up_within_its_bound(
     server: Address, db: psycopg.Connection, connect_as: Connect, pending: Path
 ) -> None:

@@ -17,7 +17,7 @@ def apply_file(
     connection: psycopg.Connection,
     file: File,
     wait: float = 60,
-    lock_timeout: float = 5,
+    lock_timeout: float = locks.LOCK_TIMEOUT,
     watch: locks.Watch | None = None,
 ) -> None:
     """Run one file and record it, in one transaction unless the file can't run in one.
@@ -50,7 +50,7 @@ def apply_due(
     connection: psycopg.Connection,
     files: list[File],
     wait: float = 60,
-    lock_timeout: float = 5,
+    lock_timeout: float = locks.LOCK_TIMEOUT,
     told: Callable[[File, str], object] = lambda file, reason: None,
 ) -> list[tuple[File, str]]:
     """Apply what is due, one runner at a time, and answer it; no lock is taken for nothing."""

@@ -27,6 +27,8 @@ LockTimeout = Annotated[
         min=0.1, help="Seconds that one try may queue for a lock while others queue behind"
     ),
 ]
+# requests that queue behind a try wait so long: below the half second that a client may notice
+LOCK_TIMEOUT = 0.4
 KEY = 1381319241  # the same in lock.sql
 RETRIED = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
 PAUSES = (0.2, 0.5, 1, 2, 5)
