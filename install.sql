@@ -32,6 +32,7 @@ SET lock_timeout = '5s';
 \set file schema/0180_signal_claims.sql \ir deploy/apply.psql
 \set file schema/0181_signal_intents.sql \ir deploy/apply.psql
 \set file schema/0182_signal_queue.sql \ir deploy/apply.psql
+\set file schema/0190_journal.sql \ir deploy/apply.psql
 
 -- schema: market data
 \set file schema/0200_market_data.sql \ir deploy/apply.psql
@@ -131,6 +132,7 @@ SET lock_timeout = '5s';
 \set file functions/2184_expire_signals.sql \ir deploy/apply.psql
 \set file functions/2185_link_signals.sql \ir deploy/apply.psql
 \set file functions/2186_signal_trace.sql \ir deploy/apply.psql
+\set file functions/2190_forget_journal.sql \ir deploy/apply.psql
 
 -- functions: market data
 \set file functions/2200_log_bar_changes.sql \ir deploy/apply.psql
@@ -227,6 +229,7 @@ SET lock_timeout = '5s';
 \set file views/3100_user_trading_stats.sql \ir deploy/apply.psql
 \set file views/3160_open_positions_with_session.sql \ir deploy/apply.psql
 \set file views/3180_signal_claims.sql \ir deploy/apply.psql
+\set file views/3190_journal.sql \ir deploy/apply.psql
 
 -- views: market data
 \set file views/3210_market_data_coverage.sql \ir deploy/apply.psql
@@ -255,6 +258,7 @@ SET lock_timeout = '5s';
 \set file views/3510_exposure.sql \ir deploy/apply.psql
 \set file views/3520_risk_positions.sql \ir deploy/apply.psql
 \set file views/3521_risk_state.sql \ir deploy/apply.psql
+\set file views/3550_results_by_tag.sql \ir deploy/apply.psql
 
 -- views: tenants and audit
 \set file views/3610_tenant_hypertables.sql \ir deploy/apply.psql
@@ -290,6 +294,7 @@ SET lock_timeout = '5s';
 \set file triggers/4160_trading_positions.sql \ir deploy/apply.psql
 \set file triggers/4170_account_snapshots.sql \ir deploy/apply.psql
 \set file triggers/4180_signal_intents.sql \ir deploy/apply.psql
+\set file triggers/4190_journal.sql \ir deploy/apply.psql
 
 -- triggers: market data
 \set file triggers/4200_market_data.sql \ir deploy/apply.psql
@@ -346,6 +351,7 @@ SET lock_timeout = '5s';
 \set file grants/6160_trading_positions.sql \ir deploy/apply.psql
 \set file grants/6170_account_snapshots.sql \ir deploy/apply.psql
 \set file grants/6180_signal_claims.sql \ir deploy/apply.psql
+\set file grants/6190_journal.sql \ir deploy/apply.psql
 
 -- grants: market data
 \set file grants/6200_market_data.sql \ir deploy/apply.psql
@@ -383,6 +389,7 @@ SET lock_timeout = '5s';
 \set file grants/6500_find_server_day_start.sql \ir deploy/apply.psql
 \set file grants/6510_exposure.sql \ir deploy/apply.psql
 \set file grants/6520_risk_rules.sql \ir deploy/apply.psql
+\set file grants/6550_results_by_tag.sql \ir deploy/apply.psql
 
 -- grants: tenants and audit
 \set file grants/6600_audit.sql \ir deploy/apply.psql

@@ -1,4 +1,4 @@
--- 2600_note_change.sql: changes of users, strategies, orders and accounts leave a trace.
+-- 2600_note_change.sql: changes of users, strategies, orders and more leave a trace.
 
 CALL deploy.become_owner();
 

@@ -34,6 +34,8 @@ BEGIN
     )
     WHERE r.user_id = p_user.id AND (r.name <> 'rule ' || r.id OR r.valid_to > now());
 
+    PERFORM internal.forget_journal(p_user.id);
+
     -- without a picture of open positions the proofs don't look for positions that deals left open
     UPDATE public.mt5_account_states AS m
     SET login = NULL, name = NULL, raw = NULL, positions_taken_at = NULL

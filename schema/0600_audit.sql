@@ -26,7 +26,8 @@ CREATE TABLE IF NOT EXISTS audit.changes (
 );
 
 COMMENT ON TABLE audit.changes IS
-'Inserts, updates and deletions of users, strategies, orders and accounts. Never a password hash.';
+'Inserts, updates and deletions of users, strategies, orders, accounts, risk rules and journals.
+Never a password hash.';
 COMMENT ON COLUMN audit.changes.id IS 'Order in which changes were noted.';
 COMMENT ON COLUMN audit.changes.changed_at IS 'When, UTC.';
 COMMENT ON COLUMN audit.changes.login IS 'Role that was logged in.';

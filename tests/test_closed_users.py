@@ -41,6 +41,12 @@ CLOSED_WRITES = {
     " WHERE user_id = {user} LIMIT 1",
     "snapshot": "INSERT INTO account_snapshots (session_id, balance, equity)"
     " SELECT session_id, 1, 1 FROM mt5_sessions WHERE user_id = {user} LIMIT 1",
+    "journal": "INSERT INTO journal_entries (user_id, account_id, order_ticket)"
+    " VALUES ({user}, {account}, 1)",
+    "journal's tag": "INSERT INTO journal_tags (user_id, kind, name)"
+    " VALUES ({user}, 'setup', 'mine')",
+    "journal's question": "INSERT INTO journal_questions (user_id, question)"
+    " VALUES ({user}, 'mine?')",
     "state": "UPDATE mt5_account_states SET name = 'Jane' WHERE account_id = {account}",
     "reject": "INSERT INTO mt5_rejects (account_id, source, reason, element)"
     " VALUES ({account}, 'deals', 'x', '{{}}')",
@@ -83,13 +89,27 @@ def lived(db: psycopg.Connection) -> dict[str, Any]:
         " VALUES ('csv', 'users', 2, 'r', 'd', %s), ('csv', 'trading_orders', 3, 'r', 'd', %s)",
         [Jsonb({"email": "Jane@example.com"}), Jsonb({"user_id": user, "note": "Jane 3"})],
     )
+    journal(db, user, account)
     return {"user": user, "account": account, "info": json.dumps(info)}
+
+
+def journal(db: psycopg.Connection, user: int, account: int) -> None:
+    """Words of the user, those of before a change and of a deleted entry included."""
+    of = {"user_id": user, "account_id": account}
+    for ticket in (7, 8):
+        rows.insert(db, "journal_entries", order_ticket=ticket, note="Jane feared", **of)
+    rows.insert(db, "journal_tags", user_id=user, kind="emotion", name="fear of Jane")
+    rows.insert(db, "journal_questions", user_id=user, question="Did Jane sleep?")
+    db.execute("UPDATE journal_entries SET note = 'Jane hoped'")
+    db.execute("UPDATE journal_tags SET name = 'hope of Jane'")
+    db.execute("DELETE FROM journal_entries WHERE order_ticket = 8")
 
 
 PERSONAL = (
     "users", "mt5_accounts", "mt5_sessions", "mt5_account_states", "mt5_rejects",
     "mt5_order_sends", "trading_strategies", "trading_signals", "trading_positions",
-    "migration.leftovers", "migration.rejects", "audit.changes",
+    "migration.leftovers", "migration.rejects", "audit.changes", "journal_entries", "journal_tags",
+    "journal_questions",
 )  # fmt: skip
 
 

@@ -34,6 +34,10 @@ USED_BY = {
     " WHERE account_id = 7 AND order_ticket = 77",
     "idx_deals_account_position": "SELECT FROM trading_deals"
     " WHERE account_id = 7 AND position_id = 77",
+    "idx_journal_answers_question": "SELECT FROM journal_answers WHERE question_id = 77",
+    "idx_journal_entries_account": "SELECT FROM journal_entries WHERE account_id = 7",
+    "idx_journal_entry_tags_tag": "SELECT FROM journal_entry_tags WHERE tag_id = 77",
+    "idx_journal_questions_strategy": "SELECT FROM journal_questions WHERE strategy_id = 77",
     "idx_metrics_period_start": "SELECT FROM performance_metrics"
     " ORDER BY period_start DESC LIMIT 5",
     "idx_metrics_strategy": "SELECT FROM performance_metrics WHERE strategy_id = 77",
@@ -95,6 +99,8 @@ USED_BY = {
     "idx_snapshots_timestamp": "SELECT FROM account_snapshots ORDER BY timestamp DESC LIMIT 5",
     "idx_strategies_symbols_gin": "SELECT FROM trading_strategies WHERE symbols @> '[\"SYM77\"]'",
     "idx_strategies_user": "SELECT FROM trading_strategies WHERE user_id = 7",
+    "journal_tags_user_id_kind_name_lower_key": "SELECT FROM journal_tags"
+    " WHERE user_id = 7 AND kind = 'setup' AND lower(name) = 't77'",
     "mt5_rejects_element_key": "INSERT INTO mt5_rejects (account_id, source, reason, element)"
     " VALUES (7, 'deals', 'r', '1') ON CONFLICT (account_id, source,"
     " hashtextextended(element::text, 0), hashtextextended(element::text, 1)) DO NOTHING",

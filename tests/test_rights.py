@@ -34,6 +34,11 @@ WRITTEN_BY_API = {
     "public.currency_pairs": "INSERT UPDATE DELETE",
     "public.gateway_series": "INSERT UPDATE DELETE",  # what a user wants read
     "public.gateway_watermarks": "INSERT UPDATE DELETE",  # set back to read history again
+    "public.journal_answers": "INSERT UPDATE DELETE",
+    "public.journal_entries": "INSERT UPDATE DELETE",
+    "public.journal_entry_tags": "INSERT UPDATE DELETE",
+    "public.journal_questions": "INSERT UPDATE DELETE",
+    "public.journal_tags": "INSERT UPDATE DELETE",
     "public.market_archives": "INSERT UPDATE DELETE",
     "public.market_calendar_clocks": "INSERT UPDATE DELETE",
     "public.market_calendars": "INSERT UPDATE DELETE",

@@ -175,8 +175,8 @@ def test_every_clock_is_of_the_domain(db: psycopg.Connection) -> None:
         " AND a.attname ~ '(^|_)(clock|zone)$' ORDER BY 1"
     ).fetchall()
     assert {table for table, *_ in found} == {
-        "market_calendar_clocks", "market_series", "mt5_server_clocks", "risk_rules",
-        "risk_templates",
+        "journal_entries", "market_calendar_clocks", "market_series",
+        "mt5_server_clocks", "risk_rules", "risk_templates",
     }  # fmt: skip
     assert {kind for *_, kind in found} == {"server_clock"}
 

@@ -65,6 +65,23 @@ ROWS = {
         " worst_at, worst_value, worst_evidence",
         "n, n % 200 + 1, n % 400 + 1, '2026-01-06', 'breach', 1, t, 1, '{}', t, 1, '{}'",
     ),
+    "journal_entries": (
+        8000,
+        "user_id, account_id, position_id, leg",
+        "n % 200 + 1, n % 400 + 1, n, 1",
+    ),
+    "journal_tags": (4000, "user_id, kind, name", "n % 200 + 1, 'setup', 't' || n"),
+    "journal_entry_tags": (8000, "user_id, entry_id, tag_id", "n % 200 + 1, n, n % 4000 + 1"),
+    "journal_questions": (
+        4000,
+        "user_id, strategy_id, question",
+        "n % 200 + 1, n % 2000 + 1, 'q' || n",
+    ),
+    "journal_answers": (
+        8000,
+        "user_id, entry_id, question_id, is_kept",
+        "n % 200 + 1, n, n % 4000 + 1, TRUE",
+    ),
     "account_snapshots": (
         5000,
         "session_id, balance, equity, timestamp",
