@@ -197,6 +197,7 @@ SET lock_timeout = '5s';
 \set file functions/2522_judge_positions.sql \ir deploy/apply.psql
 \set file functions/2523_evaluate_risk.sql \ir deploy/apply.psql
 \set file functions/2524_apply_risk_template.sql \ir deploy/apply.psql
+\set file functions/2525_keep_ended_rules.sql \ir deploy/apply.psql
 
 -- functions: tenants and audit
 \set file functions/2600_note_change.sql \ir deploy/apply.psql

@@ -2,7 +2,10 @@
 
 CALL deploy.become_owner();
 
-CREATE OR REPLACE FUNCTION internal.open_mt5_session(p_account public.mt5_accounts)
+CREATE OR REPLACE FUNCTION internal.open_mt5_session(
+    p_account public.mt5_accounts,
+    p_taken_at timestamptz
+)
 RETURNS uuid
 LANGUAGE plpgsql
 VOLATILE
@@ -18,19 +21,23 @@ BEGIN
     ORDER BY s.last_ping DESC, s.id DESC
     LIMIT 1;
     IF NOT FOUND THEN
-        INSERT INTO public.mt5_sessions (user_id, account_number, broker, server, currency)
+        -- what a gateway had spooled is no heartbeat of now
+        INSERT INTO public.mt5_sessions (
+            user_id, account_number, broker, server, currency, last_ping
+        )
         VALUES (
             p_account.user_id, p_account.account_number, p_account.broker, p_account.server,
-            p_account.currency
+            p_account.currency, p_taken_at
         )
         RETURNING session_id INTO v_session_id;
     END IF;
     RETURN v_session_id;
 END
 $$;
-COMMENT ON FUNCTION internal.open_mt5_session(public.mt5_accounts) IS
-'The active session of the account with the latest heartbeat, else a new one.';
-REVOKE ALL ON FUNCTION internal.open_mt5_session(public.mt5_accounts) FROM public;
+COMMENT ON FUNCTION internal.open_mt5_session(public.mt5_accounts, timestamptz) IS
+'The active session of the account with the latest heartbeat, else a new one, last heard of at
+that moment.';
+REVOKE ALL ON FUNCTION internal.open_mt5_session(public.mt5_accounts, timestamptz) FROM public;
 
 CREATE OR REPLACE FUNCTION internal.check_mt5_account(p_user_id bigint, p_state jsonb)
 RETURNS void
@@ -244,7 +251,7 @@ BEGIN
 
     -- The snapshot goes before the heartbeat: the first snapshot of a week makes a chunk, which
     -- locks mt5_sessions, and two transactions that have updated a session already would deadlock.
-    v_session_id := internal.open_mt5_session(v_account);
+    v_session_id := internal.open_mt5_session(v_account, p_taken_at);
     INSERT INTO public.account_snapshots (
         session_id, timestamp, balance, equity, margin, margin_free, margin_level, profit
     )

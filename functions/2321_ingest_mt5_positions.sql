@@ -265,7 +265,7 @@ BEGIN
     v_bad := internal.reject_mt5_rows(p_account_id, 'positions', p_rows, 'api');
     rejected := cardinality(v_bad);
     v_sound := coalesce(internal.leave_out_elements(p_rows, v_bad), '[]');
-    v_session_id := internal.open_mt5_session(v_account);
+    v_session_id := internal.open_mt5_session(v_account, p_taken_at);
     SELECT
         coalesce(array_agg((e.value ->> 'identifier')::bigint), '{}'),
         coalesce(array_agg(e.value ->> 'ticket'), '{}')

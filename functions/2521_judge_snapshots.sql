@@ -198,7 +198,7 @@ BEGIN
             j.measure, j.evidence, j.seen_at, j.measure, j.evidence
         FROM judged AS j
         WHERE j.event IS NOT NULL
-        ON CONFLICT ON CONSTRAINT risk_breaches_rule_id_account_id_event_day_key DO UPDATE
+        ON CONFLICT ON CONSTRAINT risk_breaches_rule_id_event_day_key DO UPDATE
         SET (worst_at, worst_value, worst_evidence) = (
             excluded.worst_at, excluded.worst_value, excluded.worst_evidence
         )

@@ -77,6 +77,21 @@ BEGIN
     ) THEN
         RETURN 0;
     END IF;
+    -- Two accounts of a strategy that come together would each count their own positions only: the
+    -- second waits until the first has committed, and the statement below sees both. By id after
+    -- the account, which each caller has locked; other accounts and strategies do not wait.
+    PERFORM
+    FROM public.risk_rules AS r
+    WHERE r.kind IN ('maximum_lots', 'maximum_positions')
+        AND p_at >= r.valid_from
+        AND p_at < r.valid_to
+        AND r.strategy_id IN (
+            SELECT m.strategy_id
+            FROM public.mt5_magic_strategies AS m
+            WHERE m.account_id = ANY (p_account_ids)
+        )
+    ORDER BY r.id
+    FOR NO KEY UPDATE;
     WITH judged AS (
         SELECT
             m.*,
@@ -102,7 +117,7 @@ BEGIN
         WHERE j.event IS NOT NULL
         -- two accounts of one strategy write the same rows in one order: no deadlock
         ORDER BY (j.it).id
-        ON CONFLICT ON CONSTRAINT risk_breaches_rule_id_account_id_event_day_key DO UPDATE
+        ON CONFLICT ON CONSTRAINT risk_breaches_rule_id_event_day_key DO UPDATE
         SET (worst_at, worst_value, worst_evidence) = (
             excluded.worst_at, excluded.worst_value, excluded.worst_evidence
         )

@@ -101,11 +101,18 @@ AS $$
         FROM public.risk_state AS s
         WHERE (s.account_id = p_account_id OR s.strategy_id = p_strategy_id)
             AND s.forbids_trading
+        UNION ALL
+        SELECT 'stale_heartbeat'
+        FROM public.risk_state AS s
+        WHERE (s.account_id = p_account_id OR s.strategy_id = p_strategy_id)
+            AND s.forbids_trading
+            AND s.is_stale
     ) AS w
 $$;
 COMMENT ON FUNCTION public.may_trade(bigint, bigint) IS
 'Whether an account, and a strategy in it, may open another position, and all reasons against it:
 unknown_account, closed_account, trade_not_allowed (by the broker), unknown_strategy (none of the
-account''s user), inactive_strategy, max_positions of the strategy, or the kind and name of each
-rule that is broken or would be.';
+account''s user), inactive_strategy, max_positions of the strategy, stale_heartbeat (the account was
+last heard of longer ago than a rule''s max_age), or the kind and name of each rule that is stale,
+broken or would be.';
 REVOKE ALL ON FUNCTION public.may_trade(bigint, bigint) FROM public;

@@ -6,12 +6,13 @@ CALL deploy.become_owner();
 REVOKE UPDATE, DELETE ON public.risk_rules FROM rubi_app;
 GRANT SELECT, INSERT ON public.risk_rules TO rubi_app;
 -- the tenant first: REVOKE takes the API's columns too, and each run has to end in one order
-GRANT UPDATE (name, warning_share, valid_to) ON public.risk_rules TO rubi_tenant;
-GRANT UPDATE (name, warning_share, valid_to) ON public.risk_rules TO rubi_app;
+GRANT UPDATE (name, warning_share, max_age, valid_to) ON public.risk_rules TO rubi_tenant;
+GRANT UPDATE (name, warning_share, max_age, valid_to) ON public.risk_rules TO rubi_app;
 GRANT SELECT ON public.risk_rules TO rubi_tenant, rubi_readonly, rubi_backup;
 GRANT INSERT (
     user_id, account_id, strategy_id, name, kind, amount, unit, basis, initial_capital, lock_level,
-    least_day_profit, clock, touching_breaks, is_final, warning_share, valid_from, valid_to
+    least_day_profit, clock, touching_breaks, is_final, warning_share, max_age, valid_from,
+    valid_to
 ) ON public.risk_rules TO rubi_tenant;
 GRANT USAGE, SELECT ON SEQUENCE
 public.risk_breaches_id_seq, public.risk_rules_id_seq

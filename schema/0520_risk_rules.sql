@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS public.risk_rules (
     touching_breaks boolean DEFAULT FALSE NOT NULL,
     is_final boolean DEFAULT TRUE NOT NULL,
     warning_share public.confidence DEFAULT 0.80 NOT NULL,
+    max_age interval DEFAULT '5 minutes',
     valid_from public.event_time DEFAULT now() NOT NULL,
     valid_to timestamptz DEFAULT 'infinity' NOT NULL,
     CONSTRAINT risk_rules_pkey PRIMARY KEY (id),
@@ -81,6 +82,9 @@ CREATE TABLE IF NOT EXISTS public.risk_rules (
     CONSTRAINT risk_rules_least_day_profit_of_days_check CHECK (
         least_day_profit IS NULL OR (kind = 'trading_days' AND least_day_profit > 0)
     ),
+    CONSTRAINT risk_rules_max_age_range_check CHECK (
+        max_age > interval '0' AND max_age <= interval '31 days'
+    ),
     CONSTRAINT risk_rules_valid_to_after_from_check CHECK (valid_to > valid_from)
 );
 CREATE INDEX IF NOT EXISTS idx_risk_rules_account ON public.risk_rules (account_id);
@@ -127,9 +131,11 @@ COMMENT ON COLUMN public.risk_rules.is_final IS
 'Whether a breach forbids trading for good; FALSE: until the day ends.';
 COMMENT ON COLUMN public.risk_rules.warning_share IS
 'Share of the limit that is used up when a warning is given, 0 to 1.';
+COMMENT ON COLUMN public.risk_rules.max_age IS
+'Age from which on the latest heartbeat no longer says how the rule stands; NULL: none is too old.';
 COMMENT ON COLUMN public.risk_rules.valid_from IS 'Since when the rule holds, included, UTC.';
 COMMENT ON COLUMN public.risk_rules.valid_to IS
-'Until when the rule holds, not included, UTC; infinity while it holds.';
+'Until when the rule holds, not included, UTC; infinity while it holds. What is past stays.';
 
 -- What the next heartbeat needs to know of those before.
 CREATE TABLE IF NOT EXISTS public.risk_states (
@@ -178,9 +184,8 @@ CREATE TABLE IF NOT EXISTS public.risk_breaches (
     worst_value public.figure NOT NULL,
     worst_evidence public.json_document NOT NULL,
     CONSTRAINT risk_breaches_pkey PRIMARY KEY (id),
-    -- a rule warns, is broken and is reached once a day in an account
-    CONSTRAINT risk_breaches_rule_id_account_id_event_day_key
-    UNIQUE (rule_id, account_id, event, day),
+    -- a rule warns, is broken and is reached once a day, a strategy's in whichever account
+    CONSTRAINT risk_breaches_rule_id_event_day_key UNIQUE (rule_id, event, day),
     CONSTRAINT risk_breaches_rule_id_user_id_fkey FOREIGN KEY (rule_id, user_id)
     REFERENCES public.risk_rules (id, user_id),
     CONSTRAINT risk_breaches_account_id_user_id_fkey FOREIGN KEY (account_id, user_id)
@@ -199,7 +204,8 @@ of a day''s breach only the worst moment is moved on.';
 COMMENT ON COLUMN public.risk_breaches.id IS 'Surrogate key, in the order of finding.';
 COMMENT ON COLUMN public.risk_breaches.rule_id IS 'Rule.';
 COMMENT ON COLUMN public.risk_breaches.user_id IS 'Owner.';
-COMMENT ON COLUMN public.risk_breaches.account_id IS 'Account it happened in.';
+COMMENT ON COLUMN public.risk_breaches.account_id IS
+'Account it happened in; of a strategy''s rule the first one that had a position then.';
 COMMENT ON COLUMN public.risk_breaches.day IS 'Day by the rule''s clock.';
 COMMENT ON COLUMN public.risk_breaches.event IS 'warning, breach or reached (a profit target).';
 COMMENT ON COLUMN public.risk_breaches.level IS

@@ -16,46 +16,9 @@ from psycopg import errors
 
 import mt5
 import rows
+from risk_desk import DAY, NOON, PRAGUE, Desk, picture
 
 Connect = Callable[..., psycopg.Connection]
-PRAGUE = "Europe/Prague"
-NOON = datetime(2026, 1, 5, 11, tzinfo=UTC)  # a Monday, noon in Prague
-DAY = timedelta(days=1)
-
-
-@dataclass
-class Desk:
-    """An account whose heartbeats come through the gateway's call."""
-
-    connection: psycopg.Connection
-    user: int
-    account: int = 0
-    login: int = 1001
-
-    def heartbeat(self, at: datetime, balance: object, equity: object | None = None) -> None:
-        self.account = mt5.open_account(
-            self.connection, self.user, login=self.login, balance=float(balance),
-            equity=float(balance if equity is None else equity), taken_at=at,
-        )  # fmt: skip
-
-    def rule(self, kind: str, amount: object, unit: str, **values: object) -> int:
-        values = {
-            "user_id": self.user, "account_id": self.account, "name": kind, "kind": kind,
-            "amount": amount, "unit": unit, "clock": PRAGUE, "valid_from": NOON,
-        } | values  # fmt: skip
-        return rows.insert(self.connection, "risk_rules", **values)
-
-    def told(self, *columns: str, event: str = "breach") -> list[tuple]:
-        return self.connection.execute(
-            f"SELECT {', '.join(columns)} FROM risk_breaches WHERE account_id = %s AND event = %s"
-            " ORDER BY id",
-            [self.account, event],
-        ).fetchall()
-
-    def level(self, rule: int) -> Decimal:
-        return self.connection.execute(
-            "SELECT level FROM risk_state WHERE rule_id = %s", [rule]
-        ).fetchone()[0]
 
 
 @pytest.fixture
@@ -195,6 +158,7 @@ def test_template_makes_the_rules_of_its_publisher(desk: Desk) -> None:
     make = "SELECT apply_risk_template(%s, %s, %s, %s)"
     level = "SELECT kind, level, status FROM risk_state WHERE kind = ANY(%s) ORDER BY kind"
     desk.connection.execute(make, [desk.account, "one-step challenge", 100000, NOON])
+    desk.connection.execute("UPDATE risk_rules SET max_age = NULL")
     desk.heartbeat(NOON, 104000)
     desk.heartbeat(NOON + DAY, 104000)
     assert desk.connection.execute(level, [["daily_loss", "trailing_day", "profit_target"]]
@@ -205,6 +169,7 @@ def test_template_makes_the_rules_of_its_publisher(desk: Desk) -> None:
     desk.login = 1007
     desk.heartbeat(NOON, 50000)
     desk.connection.execute(make, [desk.account, "intraday trailing", 50000, NOON])
+    desk.connection.execute("UPDATE risk_rules SET max_age = NULL")
     desk.heartbeat(NOON + DAY, 50000, 57000)
     assert desk.connection.execute(level, [["trailing"]]).fetchall() == [("trailing", 50100, "ok")]
     with pytest.raises(psycopg.Error) as caught:
@@ -223,6 +188,7 @@ def test_template_makes_the_rules_of_its_publisher(desk: Desk) -> None:
     ({"lock_level": 1}, "risk_rules_lock_level_of_trailing_check"),
     ({"least_day_profit": 1}, "risk_rules_least_day_profit_of_days_check"),
     ({"valid_to": NOON}, "risk_rules_valid_to_after_from_check"),
+    ({"max_age": timedelta(0)}, "risk_rules_max_age_range_check"),
 ])  # fmt: skip
 def test_rule_that_means_nothing_is_refused(
     desk: Desk, values: dict[str, object], constraint: str
@@ -296,13 +262,6 @@ def test_subscriber_hears_of_a_breach(desk: Desk, connect_as: Connect) -> None:
     heard = [json.loads(n.payload) for n in listener.notifies(timeout=5, stop_after=1)]
     assert [event["rule"] for event in heard[0]["events"]] == [rule]
     assert list(listener.notifies(timeout=0.5)) == []
-
-
-def picture(*volumes: float, **fields: object) -> list[dict]:
-    return [
-        mt5.position(ticket=index, identifier=index, volume=volume, **fields)
-        for index, volume in enumerate(volumes, 1)
-    ]
 
 
 def test_lots_positions_and_weekends_are_judged_with_each_picture(desk: Desk) -> None:

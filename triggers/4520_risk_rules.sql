@@ -6,6 +6,11 @@ CREATE OR REPLACE TRIGGER risk_rules_02_user_is_open
 BEFORE INSERT OR UPDATE ON public.risk_rules
 FOR EACH ROW EXECUTE FUNCTION internal.refuse_closed_user();
 
+CREATE OR REPLACE TRIGGER risk_rules_10_ended
+BEFORE UPDATE OF valid_to ON public.risk_rules
+FOR EACH ROW WHEN (OLD.valid_to <= now() AND NEW.valid_to <> OLD.valid_to)
+EXECUTE FUNCTION internal.keep_ended_rules();
+
 CREATE OR REPLACE TRIGGER risk_rules_70_audit
 AFTER INSERT OR UPDATE OR DELETE ON public.risk_rules
 FOR EACH ROW EXECUTE FUNCTION audit.note_change();

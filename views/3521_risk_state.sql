@@ -79,13 +79,28 @@ WITH measured AS (
         r.amount,
         NULL AS worst_room,
         NULL AS worst_at,
-        now() AS as_of
+        -- of a strategy the account that was heard of longest ago counts
+        CASE
+            WHEN r.account_id IS NULL THEN coalesce(p.as_of, now())
+            ELSE (
+                SELECT max(m.last_ping)
+                FROM public.mt5_sessions AS m
+                WHERE m.account_id = r.account_id
+            )
+        END AS as_of
     FROM public.risk_rules AS r
     CROSS JOIN
         LATERAL (
             SELECT
                 count(*) AS positions,
-                coalesce(sum(p.volume), 0) AS volume
+                coalesce(sum(p.volume), 0) AS volume,
+                min(
+                    (
+                        SELECT max(m.last_ping)
+                        FROM public.mt5_sessions AS m
+                        WHERE m.account_id = p.account_id
+                    )
+                ) AS as_of
             FROM public.risk_positions AS p
             WHERE p.rule_id = r.id
         ) AS p
@@ -130,6 +145,9 @@ judged AS (
         m.worst_room,
         m.worst_at,
         m.as_of,
+        -- an account that was never heard of is as good as one that fell silent
+        r.kind NOT IN ('trading_days', 'consistency')
+        AND coalesce(m.as_of < now() - r.max_age, r.max_age IS NOT NULL) AS is_stale,
         CASE
             WHEN r.kind IN ('daily_loss', 'maximum_loss', 'trailing_day', 'trailing')
                 THEN m.value - m.level
@@ -182,6 +200,7 @@ SELECT
     CASE
         WHEN j.is_broken OR (j.kind = 'consistency' AND j.room < 0) THEN 'broken'
         WHEN j.value IS NULL OR j.level IS NULL THEN 'unknown'
+        WHEN j.is_stale THEN 'stale'
         WHEN j.kind IN ('profit_target', 'trading_days')
             THEN CASE WHEN j.room <= 0 THEN 'reached' ELSE 'open' END
         WHEN j.kind = 'no_weekend'
@@ -194,17 +213,19 @@ SELECT
         ELSE 'ok'
     END AS status,
     j.is_broken
+    OR (j.is_stale AND j.kind <> 'profit_target')
     OR (j.kind IN ('maximum_lots', 'maximum_positions') AND j.room <= 0)
     OR (j.kind = 'no_weekend' AND public.is_risk_weekend(j.rule, now()))
     OR (
         j.kind IN ('daily_loss', 'maximum_loss', 'trailing_day', 'trailing')
         AND (j.room <= 0) IS NOT FALSE
     ) AS forbids_trading,
-    j.as_of
+    j.as_of,
+    j.is_stale
 FROM judged AS j;
 COMMENT ON VIEW public.risk_state IS
 'Rules that hold now: limit, value, room left, worst so far, and whether they forbid another trade.
-Rules on equity stand as of the latest heartbeat, those on positions and days as of now.';
+All but those on days stand as of the latest heartbeat, and are stale when that is too old.';
 COMMENT ON COLUMN public.risk_state.rule_id IS 'Rule.';
 COMMENT ON COLUMN public.risk_state.user_id IS 'Owner.';
 COMMENT ON COLUMN public.risk_state.account_id IS 'Account; NULL for a strategy''s rule.';
@@ -227,7 +248,12 @@ COMMENT ON COLUMN public.risk_state.worst_room IS
 'Least room that any heartbeat left, account currency; NULL for rules that are not of equity.';
 COMMENT ON COLUMN public.risk_state.worst_at IS 'When that was, UTC.';
 COMMENT ON COLUMN public.risk_state.status IS
-'ok, warning, broken; open or reached for what is to be reached; unknown before a heartbeat.';
+'ok, warning, broken; open or reached for what is to be reached; unknown before a heartbeat, stale
+when the latest is older than the rule''s max_age.';
 COMMENT ON COLUMN public.risk_state.forbids_trading IS
-'Whether another position is forbidden: the rule is broken, at its limit or unknown.';
-COMMENT ON COLUMN public.risk_state.as_of IS 'Moment of the value, UTC.';
+'Whether another position is forbidden: the rule is broken, at its limit, unknown or stale.';
+COMMENT ON COLUMN public.risk_state.as_of IS
+'Moment of the value, UTC: the latest heartbeat of the account; of a strategy''s rule that of the
+account with positions under it that was heard of longest ago; now for rules on days.';
+COMMENT ON COLUMN public.risk_state.is_stale IS
+'Whether as_of is older than the rule''s max_age.';

@@ -70,7 +70,7 @@ SELECT internal.reject_mt5_rows(1, 'deals', '[]', 'api');
 -- example: internal.mt5_symbol_terms
 SELECT internal.mt5_symbol_terms(s) FROM mt5_symbols AS s LIMIT 1;
 -- example: internal.open_mt5_session
-SELECT internal.open_mt5_session(a) FROM mt5_accounts AS a LIMIT 1;
+SELECT internal.open_mt5_session(a, now()) FROM mt5_accounts AS a LIMIT 1;
 -- example: internal.reject_staged_twins
 SELECT stage_bars();
 SELECT internal.reject_staged_twins('America/New_York+7');
