@@ -40,7 +40,8 @@ CREATE OR REPLACE FUNCTION internal.claim_lane(
     p_lane bigint,
     p_worker text,
     p_limit integer,
-    p_lease interval
+    p_lease interval,
+    p_allowed bigint[]
 )
 RETURNS bigint[]
 LANGUAGE plpgsql
@@ -71,6 +72,10 @@ BEGIN
                     AND q.ready_at = w.ready_at
                     AND q.id = w.id
                     AND s.status::text = 'PENDING' -- by id, not by an index of pending ones
+                    AND (
+                        p_allowed IS NULL OR coalesce(s.strategy_id, 0) = ANY (p_allowed)
+                        OR s.signal_type IN ('CLOSE_BUY', 'CLOSE_SELL')
+                    )
                 FOR UPDATE OF q SKIP LOCKED
                 FOR SHARE OF s SKIP LOCKED
             ) AS l
@@ -78,7 +83,6 @@ BEGIN
             LIMIT p_limit
         ) AS t;
         EXIT WHEN v_signals IS NULL;
-
         -- Statements of their own: they see what was committed before the locks were had. Look-ups
         -- by key: a join that was planned while the table is empty reads all claims later.
         UPDATE public.signal_claims AS c
@@ -146,9 +150,35 @@ BEGIN
     RETURN coalesce(v_claims, '{}');
 END
 $$;
-COMMENT ON FUNCTION internal.claim_lane(bigint, bigint, text, integer, interval) IS
-'Claims at most p_limit signals that wait in a lane; answers the claims'' ids.';
-REVOKE ALL ON FUNCTION internal.claim_lane(bigint, bigint, text, integer, interval) FROM public;
+COMMENT ON FUNCTION
+internal.claim_lane(bigint, bigint, text, integer, interval, bigint[]) IS
+'Claims at most p_limit signals that wait in a lane; answers the claims'' ids. Of signals to open
+only those of the strategies p_allowed (0: of none), where given.';
+REVOKE ALL ON FUNCTION
+internal.claim_lane(bigint, bigint, text, integer, interval, bigint[]) FROM public;
+
+-- may_trade is made later; pg_dump does the same.
+SET check_function_bodies = off;
+
+CREATE OR REPLACE FUNCTION internal.allowed_strategies(p_account public.mt5_accounts)
+RETURNS bigint[]
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT coalesce(array_agg(s.id), '{}')
+    FROM (
+        SELECT 0 AS id, NULL::bigint AS strategy_id
+        UNION ALL
+        SELECT t.id, t.id FROM public.trading_strategies AS t WHERE t.user_id = (p_account).user_id
+    ) AS s
+    CROSS JOIN LATERAL public.may_trade((p_account).id, s.strategy_id) AS m
+    WHERE m.allowed
+$$;
+COMMENT ON FUNCTION internal.allowed_strategies(public.mt5_accounts) IS
+'Strategies of the account''s user that may open a position in it now; 0 for no strategy.';
+REVOKE ALL ON FUNCTION internal.allowed_strategies(public.mt5_accounts) FROM public;
 
 CREATE OR REPLACE FUNCTION public.claim_signals(
     p_account_id bigint,
@@ -192,6 +222,7 @@ AS $$
 DECLARE
     v_account public.mt5_accounts;
     v_claims bigint[];
+    v_allowed bigint[];
 BEGIN
     IF p_limit IS NULL OR p_limit NOT BETWEEN 1 AND 1000
         OR p_lease IS NULL OR p_lease NOT BETWEEN interval '1 second' AND interval '1 day' THEN
@@ -201,10 +232,16 @@ BEGIN
             HINT = 'Give p_limit and p_lease in this range.';
     END IF;
     v_account := internal.find_open_mt5_account(p_account_id);
-    v_claims := internal.claim_lane(p_account_id, p_account_id, p_worker, p_limit, p_lease);
+    IF v_account.obeys_rules THEN
+        v_allowed := internal.allowed_strategies(v_account);
+    END IF;
+    v_claims := internal.claim_lane(
+        p_account_id, p_account_id, p_worker, p_limit, p_lease, v_allowed
+    );
     IF cardinality(v_claims) < p_limit THEN
         v_claims := v_claims || internal.claim_lane(
-            p_account_id, -v_account.user_id, p_worker, p_limit - cardinality(v_claims), p_lease
+            p_account_id, -v_account.user_id, p_worker, p_limit - cardinality(v_claims), p_lease,
+            v_allowed
         );
     END IF;
     RETURN QUERY
@@ -223,5 +260,7 @@ $$;
 COMMENT ON FUNCTION public.claim_signals(bigint, text, integer, interval) IS
 'Takes at most p_limit pending signals for an account: those that name the account, then those of
 its user that name none. No other worker gets them until p_lease is over; a signal whose claim ended
-unsent comes again. Skips what others are taking. Raises RB024, RB035 and RB051.';
+unsent comes again. Skips what others are taking. For an account that obeys_rules also what
+may_trade forbids to open now; what is claimed and not yet open counts for no rule. Raises
+RB024, RB035 and RB051.';
 REVOKE ALL ON FUNCTION public.claim_signals(bigint, text, integer, interval) FROM public;

@@ -21,6 +21,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_accounts (
     margin_so_so public.margin_level,
     created_at public.event_time DEFAULT now() NOT NULL,
     closed_at public.event_time,
+    obeys_rules boolean DEFAULT FALSE NOT NULL,
     CONSTRAINT mt5_accounts_pkey PRIMARY KEY (id),
     CONSTRAINT mt5_accounts_id_user_id_key UNIQUE (id, user_id),
     CONSTRAINT mt5_accounts_user_id_server_account_number_key
@@ -54,3 +55,5 @@ COMMENT ON COLUMN public.mt5_accounts.margin_so_so IS
 COMMENT ON COLUMN public.mt5_accounts.created_at IS 'Time when the row was made, UTC.';
 COMMENT ON COLUMN public.mt5_accounts.closed_at IS
 'Time when its owner was closed, UTC: no row is ingested from then on; NULL for a living account.';
+COMMENT ON COLUMN public.mt5_accounts.obeys_rules IS
+'Whether claim_signals gives out signals to open only where may_trade allows it.';
