@@ -24,7 +24,7 @@ from pytest_postgresql.executors import NoopExecutor
 
 import reporting
 import rows
-from conftest import ROOT, Address, copy_rights
+from conftest import ROOT, Address
 from rubi.reporting import candles as report_market
 from rubi.reporting import figures, wording, writing
 from rubi.reporting import plots as report_plots
@@ -36,10 +36,7 @@ Script = Callable[..., subprocess.CompletedProcess[str]]
 @pytest.fixture(scope="module")
 def database(server: Address, template: NoopExecutor) -> Iterator[str]:
     """Name of a database with a user who has everything, and users who have little."""
-    name = f"{template.dbname}_report"
-    with closing(psycopg.connect(server.dsn(), autocommit=True)) as admin:
-        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template.template_dbname}")
-        copy_rights(admin, template.template_dbname, name)
+    with reporting.database(server, template, "report") as name:
         with closing(psycopg.connect(server.dsn(name, "rubi_app"), autocommit=True)) as app:
             reporting.full_user(app)
             rows.user(app, username="nobody")
@@ -62,7 +59,6 @@ def database(server: Address, template: NoopExecutor) -> Iterator[str]:
             reporting.trade(app, mixed, 3, 1000, account_id=other)
             rows.user(app, username="nameless")
         yield name
-        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def one_account(connection: psycopg.Connection, user: int, **values: str) -> int:
@@ -84,18 +80,7 @@ def page_of(
     server: Address, database: str, tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[..., Path]:
     """Writes a user's page as rubi_readonly; answers the file."""
-    folder, made = tmp_path_factory.mktemp("pages"), {}
-
-    def write(user: str, **scope: object) -> Path:
-        key = json.dumps([user, scope], default=str)
-        if key not in made:
-            path = folder / f"{len(made)}.html"
-            page = writing.make_page(server.dsn(database, "rubi_readonly"), user, **scope)
-            path.write_text(page, encoding="utf-8")
-            made[key] = path
-        return made[key]
-
-    return write
+    return reporting.pages(server.dsn(database, "rubi_readonly"), tmp_path_factory.mktemp("pages"))
 
 
 def picture(png: bytes) -> Image.Image:

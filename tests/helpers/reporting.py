@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import psycopg
 from playwright.sync_api import Browser, Page, sync_playwright
+from pytest_postgresql.executors import NoopExecutor
 
 import rows
+from conftest import Address, copy_rights
+from rubi.reporting import writing
 from rubi.servers import chromium
 
 STRATEGY = "Trend </script><script>alert(1)</script>"
@@ -71,6 +75,32 @@ def full_user(connection: psycopg.Connection) -> int:
     rows.position(connection, session, symbol="XAUUSD", profit=-4, type="SELL")
     rows.order(connection, user, order_type="BUY_LIMIT", closed_at="2026-01-06", account_id=account)
     return user
+
+
+@contextmanager
+def database(server: Address, template: NoopExecutor, suffix: str) -> Iterator[str]:
+    """Name of a deployed database that is dropped at the end."""
+    name = f"{template.dbname}_{suffix}"
+    with closing(psycopg.connect(server.dsn(), autocommit=True)) as admin:
+        admin.execute(f"CREATE DATABASE {name} TEMPLATE {template.template_dbname}")
+        copy_rights(admin, template.template_dbname, name)
+        yield name
+        admin.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def pages(dsn: str, folder: Path) -> Callable[..., Path]:
+    """What writes a user's page once; answers the file."""
+    made: dict[str, Path] = {}
+
+    def write(user: str, **scope: object) -> Path:
+        key = json.dumps([user, scope], default=str)
+        if key not in made:
+            path = folder / f"{len(made)}.html"
+            path.write_text(writing.make_page(dsn, user, **scope), encoding="utf-8")
+            made[key] = path
+        return made[key]
+
+    return write
 
 
 @dataclass

@@ -41,6 +41,9 @@ class Report:
     risk: list[Row]
     other_currencies: list[Row]
     candles: list[Any] = field(default_factory=list)
+    rules: list[Row] = field(default_factory=list)
+    tags: list[Row] = field(default_factory=list)
+    checklist: list[Row] = field(default_factory=list)
     notes: list[Any] = field(default_factory=list)
 
 

@@ -183,6 +183,9 @@ def plots(report: Report, write: Writer) -> dict[str, Plot]:
         made["hours"] = bars(hours, [f"{row['key']:02}:00" for row in hours], "hour", write)
         days = every(report.weekdays, range(1, 8))
         made["weekdays"] = bars(days, list(WEEKDAYS), "weekday", write)
+    if report.tags:
+        shown = extremes(report.tags, BARS)
+        made["tags"] = bars(shown, [row["key"] for row in shown], "tag", write)
     for index, candles in enumerate(report.candles):
         made[f"candles{index}"] = candles_plot(candles, write)
     return {name: plot for name, plot in made.items() if plot}

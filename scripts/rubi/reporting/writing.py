@@ -19,6 +19,7 @@ from rubi.reporting import plots as report_plots
 from rubi.reporting import wording
 from rubi.reporting.candles import read_market
 from rubi.reporting.figures import Report, read
+from rubi.reporting.risk import checklist, read_risk, rule_in_words
 from rubi.reporting.scope import find_scope
 
 FOLDER = ROOT / "scripts/rubi/reporting/page"
@@ -26,10 +27,10 @@ ECHARTS = "6.1.0"
 PARTS = {
     "curves": "Equity", "result": "Result", "months": "Months", "distribution": "Distribution",
     "symbols": "Symbols", "hours": "Hours", "candles": "Candles", "exposure": "Open now",
-    "trades": "Last trades", "metrics": "All figures", "drawdowns": "Drawdowns",
-    "quality": "Quality",
+    "rules": "Rules", "tags": "Tags", "trades": "Last trades", "metrics": "All figures",
+    "drawdowns": "Drawdowns", "quality": "Quality",
 }  # fmt: skip
-LISTED_SYMBOLS = 40
+LISTED = 40  # rows of a table of symbols or tags
 
 
 class Format(StrEnum):
@@ -102,7 +103,10 @@ def as_page(report: Report) -> str:
         parts=PARTS.items(), years=years(report.months), month_names=wording.MONTHS,
         month_ends=list(month_ends.values()), bin_label=report_plots.bin_label,
         curve_note=report_plots.curve_note(report, write), shown_symbols=report_plots.BARS,
-        symbol_rows=report_plots.extremes(report.symbols, LISTED_SYMBOLS),
+        rules=[rule_in_words(row, write, report.made_at) for row in report.rules],
+        checklist=checklist(report.checklist),
+        tag_rows=report_plots.extremes(report.tags, LISTED),
+        symbol_rows=report_plots.extremes(report.symbols, LISTED),
         echarts_version=ECHARTS, hashes=f"{sha256(library)} {sha256(script)}",
         style=Markup(style), library=Markup(library), script=Markup(script), data=Markup(data),
     )  # fmt: skip
@@ -166,6 +170,7 @@ def make(
         if symbol and symbol not in {row["key"] for row in report.symbols}:
             raise Failure(f"no trade of {symbol} in the period")
         read_market(connection, report, symbol)
+        read_risk(connection, report)
     return report
 
 

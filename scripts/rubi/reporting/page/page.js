@@ -93,13 +93,16 @@
     const names = axis({
       type: 'category', data: plot.ticks ?? plot.names, inverse: sideways,
       splitLine: { show: false },
-      axisLabel: { color: color('soft'), hideOverlap: true, width: 120, overflow: 'truncate' },
+      axisLabel: {
+        color: color('soft'), hideOverlap: true, width: Math.min(240, innerWidth * 0.3),
+        overflow: 'truncate',
+      },
     });
     return {
       ...base(hit => lines(hit.dataIndex)),
       legend: { show: false },
       grid: grid({ top: 10 }),
-      xAxis: sideways ? values() : names,
+      xAxis: sideways ? values({ splitNumber: innerWidth < 600 ? 3 : 5 }) : names,
       yAxis: sideways ? names : values(),
     };
   };
@@ -163,6 +166,7 @@
     symbols: plot => net(plot, true),
     hours: plot => net(plot),
     weekdays: plot => net(plot),
+    tags: plot => net(plot, true),
     candles(plot) {
       const trades = plot.trades;
       const near = i => trades.filter(trade => trade.from === i || trade.to === i);
