@@ -225,6 +225,7 @@ SET lock_timeout = '5s';
 \set file functions/2911_stage_rows.sql \ir deploy/apply.psql
 \set file functions/2920_find_gateway_account.sql \ir deploy/apply.psql
 \set file functions/2921_advance_gateway_watermark.sql \ir deploy/apply.psql
+\set file functions/2922_hold_gateway_account.sql \ir deploy/apply.psql
 
 -- views: trading
 \set file views/3100_user_trading_stats.sql \ir deploy/apply.psql

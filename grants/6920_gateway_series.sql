@@ -20,5 +20,7 @@ GRANT EXECUTE ON FUNCTION
 public.advance_gateway_watermark(bigint, text, text, bigint, bigint),
 public.find_gateway_account(text, text, text),
 public.find_waiting_mt5_orders(bigint),
-public.read_gateway_streams(bigint)
+public.hold_gateway_account(bigint, text, text),
+public.read_gateway_streams(bigint),
+public.release_gateway_account(bigint, text, text)
 TO rubi_app, rubi_ingest;

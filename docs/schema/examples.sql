@@ -124,6 +124,11 @@ SELECT feature, note FROM public.enable_timescale_policies();
 
 -- example: advance_gateway_watermark
 SELECT advance_gateway_watermark(1, 'deals', '', 1767603600000, 1767607200000);
+-- example: hold_gateway_account
+SELECT hold_gateway_account(1, 'Broker-Live', '5001234');
+-- example: release_gateway_account
+SELECT hold_gateway_account(1, 'Broker-Live', '5001234');
+SELECT release_gateway_account(1, 'Broker-Live', '5001234');
 -- example: measure_mt5_clock
 SELECT measure_mt5_clock('Broker-Live', 'EURUSD', 120, '2026-01-05 10:00+00');
 SELECT * FROM propose_mt5_clocks('Broker-Live');
