@@ -18,7 +18,7 @@ from typing import Annotated
 
 import typer
 
-from rubi.cli import Failure, errors, new_app, run
+from rubi.cli import errors, new_app, run
 from rubi.connecting import Dsn, Json
 
 app = new_app(__doc__)
@@ -83,8 +83,8 @@ def main(
         return
     signal.signal(signal.SIGTERM, end_by_signal)
     showing.watch(gateway, as_json)
-    if over := [lane for lane in gateway.lanes if lane.error]:
-        raise Failure(f"{over[0].worker.terminal.name}: {over[0].error}")
+    if any(lane.error for lane in gateway.lanes):
+        sys.exit(1)  # each has said why
 
 
 if __name__ == "__main__":

@@ -328,7 +328,7 @@ def test_every_call_is_positional(gate: Gate, monkeypatch: pytest.MonkeyPatch) -
 
     monkeypatch.setattr(Terminal, "__getattribute__", spied)
     gate.once(terminal)
-    assert {names for _, given in seen for names in given} <= {"ticket"}
+    assert {names for _, given in seen for names in given} <= {"ticket", "position"}
     assert {name for name, _ in seen} >= {"account_info", "positions_get", "history_deals_get"}
 
 

@@ -6,7 +6,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -72,13 +72,18 @@ class Gate:
     dsn: str
     folder: Path
     user: int
+    made: list[Gateway] = field(default_factory=list)
 
     def gateway(self, terminal: Any, **options: Any) -> Gateway:
         options = {"server_clock": "NY+7", "patience": 0.3} | options
         dsn = options.pop("dsn", self.dsn)
-        return Gateway(
+        for before in self.made:  # their processes are gone, as it were
+            before.database.holder.close()
+        made = Gateway(
             [(terminal, str(self.user))], dsn, self.folder, Options(**options), lambda text: None
         )
+        self.made.append(made)
+        return made
 
     def once(self, terminal: Any, **options: Any) -> Counter[str]:
         """One reading of everything; answers what came of it. Raises what went wrong."""

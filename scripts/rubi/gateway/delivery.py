@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from rubi.gateway.parcels import Parcel
-from rubi.gateway.sending import Away, Database, Refused
+from rubi.gateway.sending import Away, Database, Forgotten, Refused
 from rubi.gateway.spool import Damaged, Spool, SpoolError
 
 # between two tries to reach a database that is away
@@ -83,13 +83,14 @@ class Delivery:
 
     def accept(self, parcel: Parcel) -> None:
         """Take a parcel: stored, or kept in the spool. Raises SpoolError where neither worked: then
-        nothing of it may be taken for read. Raises Closed."""
+        nothing of it may be taken for read. Raises Closed, Held, and
+        Forgotten where the account has to be read from its beginning."""
         if self.dry_run:
             self.count(parcel)
             return
         if not self.waiting and not self.away:
             try:
-                self.counts.update(self.database.send(parcel))
+                self.counts.update(self.database.send(parcel, self))
                 return
             except Refused as error:
                 self.fault(str(error))
@@ -122,13 +123,17 @@ class Delivery:
             number, parcel = found
             reason = ""
             try:
-                self.counts.update(self.database.send(parcel))
+                self.counts.update(self.database.send(parcel, self))
             except Refused as error:
                 reason = str(error)
                 self.fault(reason)
             except Away as error:
                 self.is_away(error)
                 return
+            except Forgotten as error:
+                self.spool.drop(number, str(error))
+                self.waiting -= 1
+                raise
             self.spool.drop(number, reason)
             self.waiting -= 1
             self.away, self.pause = "", 0.0

@@ -8,8 +8,11 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
-from rubi.cli import Failure
+import psycopg
+
+from rubi.cli import Failure, one_line
 from rubi.gateway.delivery import Delivery, spool_path
+from rubi.gateway.holding import Held
 from rubi.gateway.options import Options
 from rubi.gateway.reading import Switched
 from rubi.gateway.sending import Away, Closed, Database
@@ -30,9 +33,13 @@ class Lane:
         self.is_over = False
         self.pause = 0.0
         self.said = 0
+        self.noted = ""
 
     def tell(self) -> None:
         """Say what happened since the last time."""
+        if self.worker.note != self.noted:
+            self.noted = self.worker.note
+            self.say(f"{self.worker.terminal.name}: {self.noted}")
         faults = self.worker.delivery.faults
         for text in faults[self.said :]:
             self.say(f"{self.worker.terminal.name}: {text}")
@@ -74,18 +81,18 @@ class Lane:
                     with worker.terminal.visit():
                         pause = worker.step()
                     self.error, self.pause = "", 0.0
+                except (Closed, Held):
+                    raise
                 except TROUBLE as error:
                     self.trouble(error)
                     pause = self.pause
-                except Closed:
-                    raise
                 except Exception as error:
                     # an odd row or another side's fault: the thread goes on, and says so
                     self.trouble(Failure(f"{type(error).__name__}: {error}"))
                     pause = self.pause
                 self.tell()
                 stop.wait(pause)
-        except (Closed, SpoolError) as error:
+        except (Closed, Held, SpoolError) as error:
             self.error = str(error)
             worker.delivery.fault(self.error)
         finally:
@@ -126,14 +133,14 @@ class Gateway:
         for lane in self.lanes:
             try:
                 lane.once()
-            except (*TROUBLE, Closed) as error:
-                lane.error = str(error)
+            except (*TROUBLE, Closed, psycopg.Error) as error:
+                lane.error = one_line(error)
                 failures.append((lane, error))
         self.database.close()
         if failures:
             lane, error = failures[0]
             code = error.code if isinstance(error, Failure) else 1
-            raise Failure(f"{lane.worker.terminal.name}: {error}", code) from error
+            raise Failure(f"{lane.worker.terminal.name}: {lane.error}", code) from error
         if faults := [text for lane in self.lanes for text in lane.worker.delivery.faults]:
             raise Failure(f"read, but not without faults: {faults[0]}")
 

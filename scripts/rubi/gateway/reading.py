@@ -39,6 +39,7 @@ class Picture:
     orders: list[Row]
     history: dict[str, list[Row]] = field(default_factory=dict)
     taken_at: str = ""
+    is_sure: bool = True  # else the positions are those of the picture before
 
     def trade(self) -> tuple[Any, ...]:
         """What an order, a deal or a person changes, and no price does."""
@@ -73,6 +74,7 @@ class Reader:
         self.identity: Identity | None = None
         self.last: Picture | None = None
         self.empty_since = 0.0
+        self.open: set[int] | None = None  # identifiers; None where nothing is known of them
         # identifiers and tickets whose end the history is still to show, since when
         self.closing: dict[int, float] = {}
         self.ending: dict[int, float] = {}
@@ -118,15 +120,29 @@ class Reader:
         return Picture(after, positions, orders, taken_at=taken_at)
 
     def doubt(self, picture: Picture) -> None:
-        """Raise TerminalError for a picture without positions while the account has a margin."""
-        is_odd = (
-            not picture.positions
-            and not picture.orders
-            and (picture.account.get("margin") or 0) > 0
-        )
-        self.empty_since = (self.empty_since or time.monotonic()) if is_odd else 0.0
-        if is_odd and time.monotonic() - self.empty_since < PATIENCE:
+        """Positions that are gone are closed when the margin is 0, or when the deals say so. Else
+        raise TerminalError, and after a while take the positions of the picture before."""
+        margin = picture.account.get("margin") or 0
+        is_odd = not picture.positions and margin > 0 and bool(self.open or not picture.orders)
+        if not is_odd or self.are_closed():
+            self.empty_since = 0.0
+            self.open = picture.open()
+            return
+        self.empty_since = self.empty_since or time.monotonic()
+        if time.monotonic() - self.empty_since < PATIENCE:
             raise TerminalError("positions_get", 0, "no positions, but the account has a margin")
+        picture.is_sure = False
+        picture.positions = self.last.positions if self.last else []
+
+    def are_closed(self) -> bool:
+        """Whether the deals of each position that was open have bought what they sold."""
+        for identifier in sorted(self.open or ()):
+            rows = self.rows("history_deals_get", position=identifier)
+            signs = {0: 1, 1: -1}  # BUY, SELL
+            left = sum(signs.get(row.get("type", -1), 0) * row.get("volume", 0) for row in rows)
+            if not rows or abs(left) > 1e-8:
+                return False
+        return self.open is not None
 
     def picture(self, recent: Callable[[], dict[str, list[Row]]], is_due: bool) -> Picture:
         """A picture; with the latest history where something changed, or where it is due.
@@ -148,12 +164,12 @@ class Reader:
             for _ in range(TRIES):
                 history = self.history(recent)
                 again = self.look()
+                self.doubt(again)
                 is_still = again.trade() == picture.trade()
                 picture = again
                 picture.history = history
                 if is_still:
                     break
-            self.doubt(picture)
             self.shown(picture.history)
         self.last = picture
         return picture

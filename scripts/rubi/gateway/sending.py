@@ -14,6 +14,7 @@ import psycopg
 from psycopg import errors
 
 from rubi.cli import Failure, one_line
+from rubi.gateway.holding import ALIVE, Holder
 from rubi.gateway.parcels import Parcel
 
 INGEST = "SELECT * FROM ingest_mt5_{}(%(account)s, %(rows)s::jsonb, {})"
@@ -34,17 +35,12 @@ STATEMENTS = {
 FIND = "SELECT f.user_id, f.account_id, f.clock, f.minutes FROM find_gateway_account(%s, %s, %s) f"
 COUNTS = ("inserted", "updated", "unchanged", "rejected")
 # errors of the rows themselves: sent again, the same rows would be refused again
+NO_ACCOUNT = "RB051"
 REFUSED = ("21", "22", "23", "RB")
+# seconds that an account's id counts: its user may delete it, or another user get it
+KNOWN_FOR = 60.0
 AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable)
 TRIES = 5
-# a dead network is noticed within half a minute: a thread that waits for it reads no terminal
-ALIVE = {
-    "connect_timeout": 10,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-}
 
 
 class Away(Exception):
@@ -53,6 +49,10 @@ class Away(Exception):
 
 class Refused(Exception):
     """The database takes other parcels, but not this one."""
+
+
+class Forgotten(Failure):
+    """The account is not the row that it was: everything is to be read from the beginning."""
 
 
 class Closed(Exception):
@@ -67,7 +67,9 @@ class Database:
         self.free: queue.LifoQueue[psycopg.Connection | None] = queue.LifoQueue()
         for _ in range(connections):
             self.free.put(None)
-        self.accounts: dict[tuple[str, str, str], tuple[int, int | None]] = {}
+        # user's id, account's id, known since when
+        self.accounts: dict[tuple[str, str, str], tuple[int, int | None, float]] = {}
+        self.holder = Holder(dsn)
 
     @contextmanager
     def connection(self) -> Iterator[psycopg.Connection]:
@@ -90,27 +92,61 @@ class Database:
             self.free.put(connection)
 
     def find(self, user: str, server: str, login: str) -> tuple[int, int | None, str, int | None]:
-        """The user's id, the account's where there is one, the server's clock and its minutes."""
-        with self.connection() as connection:
-            row = connection.execute(FIND, [user, server, login]).fetchone()
+        """The user's id, the account's where there is one, the server's clock and its minutes.
+        Raises Away, and Failure without such a user."""
+        row = next(iter(self.fetch(FIND, [user, server, login])), None)
         if row is None:
             raise Failure(
                 f"there is no user {user}: docs/guides/my-trades.md has the statement that makes"
                 " one"
             )
-        self.accounts[user, server, login] = row[0], row[1]
+        self.accounts[user, server, login] = row[0], row[1], time.monotonic()
         return row[0], row[1], row[2] or "", row[3]
 
+    def hold(self, user: str, server: str, login: str, lane: object) -> None:
+        """Keep other gateways, and other lanes, from an account while this one lives. Raises Away,
+        Held where another gateway has it, Failure."""
+        try:
+            self.holder.hold((self.known(user, server, login)[0], server, login), lane)
+        except psycopg.Error as error:
+            raise Away(one_line(error)) from error
+
+    def known(self, user: str, server: str, login: str) -> tuple[int, int | None]:
+        """Ids of user and account, asked for again after a while. Raises Forgotten where the
+        account is another row by now."""
+        was = self.accounts.get((user, server, login))
+        if was is None or time.monotonic() - was[2] > KNOWN_FOR:
+            found = self.find(user, server, login)
+            self.check_same((user, server, login), was and was[1], found[1])
+            return found[0], found[1]
+        return was[0], was[1]
+
+    @staticmethod
+    def check_same(key: tuple[str, str, str], was: int | None, found: int | None) -> None:
+        """Raise Forgotten where an account that was known is another row by now, or none."""
+        if was not in (None, found):
+            user, server, login = key
+            raise Forgotten(
+                f"account {login} at {server} is no longer row {was} of user {user}: its history"
+                " is read from the beginning"
+            )
+
     def fetch(self, query: str, values: list[Any]) -> list[tuple]:
-        """Rows of a query."""
-        with self.connection() as connection:
-            return connection.execute(query, values).fetchall()
+        """Rows of a query. Raises Away, also while a deployment has taken away what is called."""
+        try:
+            with self.connection() as connection:
+                return connection.execute(query, values).fetchall()
+        except psycopg.ProgrammingError as error:
+            raise Away(f"{one_line(error)} ({error.sqlstate})") from error
 
-    def send(self, parcel: Parcel) -> Counter[str]:
-        """Store a parcel; answers counts such as "deals inserted".
+    def send(self, parcel: Parcel, lane: object) -> Counter[str]:
+        """Store a parcel of a lane, which holds its account; answers counts such as "deals
+        inserted".
 
-        Raises Away where it is to be sent later, Refused where it never will be taken, Closed.
+        Raises Away where it is to be sent later, Refused where it never will be taken, Closed, and
+        what hold() raises.
         """
+        self.hold(parcel.user, parcel.server, parcel.login, lane)
         for attempt in range(1, TRIES + 1):
             try:
                 return self.send_once(parcel)
@@ -122,14 +158,16 @@ class Database:
                 code = error.sqlstate or ""
                 if code == "RB024":
                     raise Closed(one_line(error)) from error
-                if code.startswith(REFUSED):
+                if code == NO_ACCOUNT:
+                    self.forget(parcel)
+                if code.startswith(REFUSED) or isinstance(error, psycopg.DataError):
                     raise Refused(f"{one_line(error)} ({code})") from error
                 raise Away(f"{one_line(error)} ({code})") from error
         raise AssertionError
 
     def send_once(self, parcel: Parcel) -> Counter[str]:
         key = parcel.user, parcel.server, parcel.login
-        user, account = self.accounts.get(key) or self.find(*key)[:2]
+        user, account = self.known(*key)
         counts: Counter[str] = Counter()
         with self.connection() as connection, connection.transaction():
             for kind, given in parcel.calls:
@@ -138,14 +176,22 @@ class Database:
                     raise Refused(f"account {parcel.login} at {parcel.server} is not known yet")
                 row = connection.execute(STATEMENTS[kind], values).fetchone()
                 if kind == "account":
+                    self.check_same(key, account, row[0])
                     account = row[0]
                 elif kind == "ticks":
                     counts["ticks inserted"] += row[0]
                 elif len(row) == len(COUNTS):
                     for name, number in zip(COUNTS, row, strict=True):
                         counts[f"{kind} {name}"] += number
-        self.accounts[key] = user, account
+        self.accounts[key] = user, account, self.accounts[key][2]
         return counts
+
+    def forget(self, parcel: Parcel) -> None:
+        """The database knows the account no longer. Raises Forgotten where it was known before."""
+        key = parcel.user, parcel.server, parcel.login
+        if (was := self.accounts.get(key)) and was[1] is not None:
+            self.accounts[key] = was[0], was[1], -KNOWN_FOR * 2
+            self.known(*key)
 
     @staticmethod
     def values(parcel: Parcel, given: dict[str, Any]) -> dict[str, Any]:
@@ -165,7 +211,8 @@ class Database:
         }
 
     def close(self) -> None:
-        """Close every connection that is not in use."""
+        """Close every connection that is not in use, and let go of the accounts."""
+        self.holder.close()
         while not self.free.empty():
             if connection := self.free.get_nowait():
                 connection.close()

@@ -50,6 +50,7 @@ def facts(lane: Lane) -> dict[str, Any]:
         "error": lane.error,
         "clock": worker.clock.rule,
         "clock_misfit": worker.misfit,
+        "note": worker.note,
         "positions": len(last.positions) if last else None,
         "seen_at": last.taken_at if last else None,
         "read_to_msc": read,

@@ -23,7 +23,8 @@ TABLES = """
         checksum TEXT NOT NULL
     );
     CREATE TABLE IF NOT EXISTS refused (
-        id INTEGER PRIMARY KEY, kept_at TEXT NOT NULL, body TEXT NOT NULL, reason TEXT NOT NULL
+        id INTEGER PRIMARY KEY, kept_at TEXT NOT NULL, body TEXT NOT NULL, reason TEXT NOT NULL,
+        content TEXT NOT NULL UNIQUE
     );
     CREATE TABLE IF NOT EXISTS known (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 """
@@ -39,6 +40,12 @@ class Damaged(SpoolError):
 
 def checksum(kept_at: str, body: str) -> str:
     return hashlib.sha256(f"{kept_at}\n{body}".encode()).hexdigest()
+
+
+def content(parcel: Parcel) -> str:
+    """What a parcel holds, whenever and by whichever window it was read."""
+    rows = [[kind, given["rows"]] for kind, given in parcel.calls if given["rows"] is not None]
+    return hashlib.sha256(json.dumps([parcel.server, parcel.login, rows]).encode()).hexdigest()
 
 
 class Spool:
@@ -145,11 +152,9 @@ class Spool:
         with self.file() as file, file:
             file.execute("BEGIN IMMEDIATE")
             if reason:
-                file.execute(
-                    "INSERT INTO refused (kept_at, body, reason)"
-                    " SELECT p.kept_at, p.body, ? FROM parcel AS p WHERE p.id = ?",
-                    [reason, number],
-                )
+                row = file.execute("SELECT p.body FROM parcel AS p WHERE p.id = ?", [number])
+                for (body,) in row.fetchall():
+                    self.note_refusal(file, Parcel.decode(body), reason)
             if not file.execute("DELETE FROM parcel WHERE id = ?", [number]).rowcount:
                 return
             file.execute(
@@ -160,10 +165,15 @@ class Spool:
     def refuse(self, parcel: Parcel, reason: str) -> None:
         """Keep a parcel that the database will never take, apart from those that wait."""
         with self.file() as file:
-            file.execute(
-                "INSERT INTO refused (kept_at, body, reason) VALUES (?, ?, ?)",
-                [now().isoformat(), parcel.encode(), reason],
-            )
+            self.note_refusal(file, parcel, reason)
+
+    @staticmethod
+    def note_refusal(file: sqlite3.Connection, parcel: Parcel, reason: str) -> None:
+        """Keep a parcel; one that is read again and refused again is kept once."""
+        file.execute(
+            "INSERT OR IGNORE INTO refused (kept_at, body, reason, content) VALUES (?, ?, ?, ?)",
+            [now().isoformat(), parcel.encode(), reason, content(parcel)],
+        )
 
     def refusals(self) -> int:
         with self.file() as file:

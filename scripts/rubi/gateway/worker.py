@@ -40,6 +40,7 @@ class Worker(Timing):
         self.is_ready = False
         self.has_read = False  # the history that was missing at the beginning
         self.misfit = ""
+        self.note = ""
 
     # What is known before reading
 
@@ -56,6 +57,7 @@ class Worker(Timing):
         self.reader.last = self.sent = None
         self.learn(account)
         self.settle_clock()
+        self.note_since()
         self.remember()
         # a terminal that is opened each night still has its whole history read
         whole = self.due.get("whole", time.monotonic() + self.options.seconds("whole"))
@@ -75,6 +77,8 @@ class Worker(Timing):
         name = f"{self.user} {login} {server}"
         try:
             found = self.delivery.database.find(self.user, server, login)
+            if not self.options.dry_run:
+                self.delivery.database.hold(self.user, server, login, self.delivery)
             if found[1] is None and not self.options.dry_run:
                 parcel = self.parcel()
                 parcel.add("account", account)
@@ -190,7 +194,12 @@ class Worker(Timing):
             parcel.add("orders", ended)
         if beat or last is None or last.orders != picture.orders:
             parcel.add("orders", picture.orders)
-        if beat or last is None or last.positions != picture.positions:
+        if not picture.is_sure:
+            self.delivery.fault(
+                "no positions for a while, but the account has a margin: what was open counts as"
+                " open until the margin is 0 or the deals show the closing"
+            )
+        elif beat or last is None or last.positions != picture.positions:
             parcel.add("positions", picture.positions)
         if parcel.calls:
             self.deliver(parcel)
@@ -231,12 +240,24 @@ class Worker(Timing):
         since = self.options.since
         return int(since.timestamp()) if since else history.BEGIN
 
+    def note_since(self) -> None:
+        """Say what --since leaves out, where it was never read."""
+        read = [self.streams[kind, ""].read_from for kind in ("orders", "deals")]
+        if self.options.since and any(
+            start is None or start > self.first_day() * 1000 for start in read
+        ):
+            self.note = (
+                f"the history before {self.options.since:%Y-%m-%d} was never read and is left out:"
+                " a start without --since reads it"
+            )
+
     def read_missing(self) -> Iterator[None]:
-        """The history that was never read, and the overlap; all of it where --since asks."""
+        """The history that was never read, and the overlap; from its day on where --since asks."""
         starts = []
         for kind in ("orders", "deals"):
             stream, start = self.streams[kind, ""], self.first_day()
-            if stream.read_to is not None and not self.options.since:
+            is_whole = stream.read_from is not None and stream.read_from <= history.BEGIN * 1000
+            if is_whole and not self.options.since:
                 overlap = int(self.options.overlap_days * DAY)
                 start = max(start, stream.read_to // 1000 - overlap)
             starts.append(start)
