@@ -198,6 +198,14 @@ SET lock_timeout = '5s';
 \set file functions/2523_evaluate_risk.sql \ir deploy/apply.psql
 \set file functions/2524_apply_risk_template.sql \ir deploy/apply.psql
 \set file functions/2525_keep_ended_rules.sql \ir deploy/apply.psql
+\set file functions/2540_seeded_draws.sql \ir deploy/apply.psql
+\set file functions/2541_normal_distribution.sql \ir deploy/apply.psql
+\set file functions/2542_list_daily_returns.sql \ir deploy/apply.psql
+\set file functions/2543_list_trade_ratios.sql \ir deploy/apply.psql
+\set file functions/2544_list_return_ratios.sql \ir deploy/apply.psql
+\set file functions/2545_calculate_ratios.sql \ir deploy/apply.psql
+\set file functions/2546_roll_ratios.sql \ir deploy/apply.psql
+\set file functions/2547_correlate_strategies.sql \ir deploy/apply.psql
 
 -- functions: tenants and audit
 \set file functions/2600_note_change.sql \ir deploy/apply.psql
@@ -391,6 +399,7 @@ SET lock_timeout = '5s';
 \set file grants/6500_find_server_day_start.sql \ir deploy/apply.psql
 \set file grants/6510_exposure.sql \ir deploy/apply.psql
 \set file grants/6520_risk_rules.sql \ir deploy/apply.psql
+\set file grants/6540_ratios.sql \ir deploy/apply.psql
 \set file grants/6550_results_by_tag.sql \ir deploy/apply.psql
 
 -- grants: tenants and audit

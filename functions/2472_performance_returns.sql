@@ -2,8 +2,8 @@
 
 CALL deploy.become_owner();
 
--- Both become a part of the query of performance_events(), so they have no search_path of their
--- own: names without a schema lie in pg_catalog.
+-- Each becomes a part of the query that calls it, performance_events() before all, so none has a
+-- search_path of its own: names without a schema lie in pg_catalog.
 
 CREATE OR REPLACE FUNCTION public.find_daily_balances(
     p_days public.trading_day[],
@@ -62,6 +62,41 @@ REVOKE ALL ON FUNCTION public.find_daily_balances(
     public.trading_day[], public.balance_operations[], numeric, timestamptz, timestamptz
 ) FROM public;
 
+CREATE OR REPLACE FUNCTION public.find_daily_returns(
+    p_days public.trading_day[],
+    p_operations public.balance_operations[],
+    p_opening numeric,
+    p_period_start timestamptz,
+    p_period_end timestamptz
+)
+RETURNS TABLE (day timestamptz, net numeric, booked numeric, closing numeric, value numeric)
+LANGUAGE sql
+IMMUTABLE
+PARALLEL SAFE
+AS $$
+    -- 24 decimals make equal returns equal
+    SELECT
+        b.day,
+        b.net,
+        b.booked,
+        b.closing,
+        CASE
+            WHEN b.net = 0 THEN 0
+            ELSE round(round(b.net, 24) / nullif(b.closing - b.net, 0), 24)
+        END
+    FROM public.find_daily_balances(
+        p_days, p_operations, p_opening, p_period_start, p_period_end
+    ) AS b
+$$;
+COMMENT ON FUNCTION public.find_daily_returns(
+    public.trading_day[], public.balance_operations[], numeric, timestamptz, timestamptz
+) IS
+'Every UTC day of the period as in find_daily_balances, with its return: the net result as a share
+of the balance at the day''s start and its operations; NULL where these are 0.';
+REVOKE ALL ON FUNCTION public.find_daily_returns(
+    public.trading_day[], public.balance_operations[], numeric, timestamptz, timestamptz
+) FROM public;
+
 CREATE OR REPLACE FUNCTION public.measure_daily_returns(
     p_days public.trading_day[],
     p_operations public.balance_operations[],
@@ -85,17 +120,14 @@ IMMUTABLE
 PARALLEL SAFE
 ROWS 1
 AS $$
-    -- 24 decimals make equal returns equal. put_in is the logarithm of the factor by which
-    -- operations after the first day multiplied the balance.
+    -- put_in is the logarithm of the factor by which operations after the first day multiplied the
+    -- balance
     WITH returns AS (
         SELECT
             b.day,
             b.closing,
             b.closing - b.net AS opening,
-            CASE
-                WHEN b.net = 0 THEN 0
-                ELSE round(round(b.net, 24) / nullif(b.closing - b.net, 0), 24)
-            END AS value,
+            b.value,
             sum(
                 CASE
                     WHEN b.booked <> 0 AND b.day > p_period_start
@@ -105,7 +137,7 @@ AS $$
                     )
                 END
             ) OVER (ORDER BY b.day ROWS UNBOUNDED PRECEDING) AS put_in
-        FROM public.find_daily_balances(
+        FROM public.find_daily_returns(
             p_days, p_operations, p_opening, p_period_start, p_period_end
         ) AS b
     ),

@@ -16,6 +16,9 @@ public.find_results_basis(
 public.find_daily_balances(
     public.trading_day[], public.balance_operations[], numeric, timestamptz, timestamptz
 ),
+public.find_daily_returns(
+    public.trading_day[], public.balance_operations[], numeric, timestamptz, timestamptz
+),
 public.measure_daily_returns(
     public.trading_day[], public.balance_operations[], numeric, timestamptz, timestamptz, numeric
 ),

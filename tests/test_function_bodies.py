@@ -92,9 +92,10 @@ HOT = ("check_signal", "leave_chunk_row_out", "notify_signals", "set_updated_at"
 # become a part of the query or expression that calls them, which has a path
 INLINED = (
     "exact_ratio", "percent_of", "utc_day", "find_closed_trades", "sum_trading_days",
-    "find_results_basis", "find_daily_balances", "measure_daily_returns", "find_equity_events",
-    "performance_events", "recover_drawdown", "find_performance_reasons", "list_trade_figures",
-    "list_return_figures", "list_drawdown_figures", "waiting_entries",
+    "find_results_basis", "find_daily_balances", "find_daily_returns", "measure_daily_returns",
+    "find_equity_events", "performance_events", "recover_drawdown", "find_performance_reasons",
+    "list_trade_figures", "list_return_figures", "list_drawdown_figures", "draw_number",
+    "waiting_entries",
     "told_of_position", "told_of_order", "told_of_deal", "told_of_account", "is_order_done",
     "picture_taken_at",
 )  # fmt: skip

@@ -158,3 +158,39 @@ INNER JOIN risk_states AS s ON r.id = s.rule_id;
 SELECT r.name FROM risk_rules AS r WHERE r.kind = 'no_weekend' AND is_risk_weekend(r, now());
 -- example: may_trade
 SELECT allowed, reasons FROM may_trade(1);
+-- example: draw_number
+SELECT k AS draw, draw_number(1, k, 6) AS die FROM generate_series(1, 10) AS k;
+-- example: bootstrap_trades
+SELECT * FROM bootstrap_trades('{10, -5, 20, -5}', 3, 1);
+-- example: bootstrap_returns
+SELECT * FROM bootstrap_returns('{0.01, -0.005, 0, 0.002}', 3, 1);
+-- example: simulate_drawdowns
+SELECT max(fall) FROM simulate_drawdowns('{10, -5, 20, -5}', 100, 1, TRUE) AS s (fall);
+-- example: normal_probability
+SELECT normal_probability(1.96);
+-- example: normal_quantile
+SELECT normal_quantile(0.975);
+-- example: sharpe_variance
+SELECT sharpe_variance(0.458, -2.448, 10.164);
+-- example: probabilistic_sharpe
+SELECT probabilistic_sharpe(0.458, 0, 24, -2.448, 10.164);
+-- example: minimum_track_record
+SELECT minimum_track_record(0.458, 0, 0.95, -2.448, 10.164);
+-- example: measure_runs
+SELECT * FROM measure_runs('{10, 5, -5, 20, -5, -1}');
+-- example: list_drawdown_ratios
+SELECT * FROM list_drawdown_ratios('{10, -5, 20, -5, 10, -5, 20, -5, 1, 2}', 1);
+-- example: list_trade_ratios
+SELECT * FROM list_trade_ratios('{10, -5, 20, -5, 10, -5, 20, -5, 1, 2}');
+-- example: measure_moments
+SELECT * FROM measure_moments('{0.01, -0.005, 0, 0.002}');
+-- example: measure_ulcer
+SELECT measure_ulcer('{0.01, -0.005, 0, 0.002}');
+-- example: list_tail_ratios
+SELECT * FROM list_tail_ratios('{0.01, -0.005, 0, 0.002}');
+-- example: measure_sharpe
+SELECT * FROM measure_sharpe('{0.01, -0.005, 0, 0.002}', 365, 0, 0.95, 1);
+-- example: list_return_ratios
+SELECT * FROM list_return_ratios('{0.01, -0.005, 0, 0.002}');
+-- example: check_ratio_arguments
+SELECT check_ratio_arguments(0.95, 0, 30);
