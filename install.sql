@@ -74,6 +74,7 @@ SET lock_timeout = '5s';
 -- schema: backups, archives and scaling
 \set file schema/0710_backup_runs.sql \ir deploy/apply.psql
 \set file schema/0720_market_archives.sql \ir deploy/apply.psql
+\set file schema/0750_lifecycle.sql \ir deploy/apply.psql
 
 -- schema: monitoring
 \set file schema/0810_monitoring_readings.sql \ir deploy/apply.psql
@@ -220,6 +221,10 @@ SET lock_timeout = '5s';
 \set file functions/2721_drop_expired_bars.sql \ir deploy/apply.psql
 \set file functions/2730_enable_timescale_policies.sql \ir deploy/apply.psql
 \set file functions/2731_run_timescale_policies.sql \ir deploy/apply.psql
+\set file functions/2750_thin_snapshots.sql \ir deploy/apply.psql
+\set file functions/2751_archived_rows.sql \ir deploy/apply.psql
+\set file functions/2752_lifecycle_steps.sql \ir deploy/apply.psql
+\set file functions/2753_follow_lifecycle.sql \ir deploy/apply.psql
 
 -- functions: monitoring
 \set file functions/2810_take_readings.sql \ir deploy/apply.psql
@@ -336,6 +341,9 @@ SET lock_timeout = '5s';
 -- seed: rules and risk
 \set file seed/5520_risk_templates.sql \ir deploy/apply.psql
 
+-- seed: backups, archives and scaling
+\set file seed/5750_lifecycle.sql \ir deploy/apply.psql
+
 -- seed: monitoring
 \set file seed/5890_monitoring_thresholds.sql \ir deploy/apply.psql
 
@@ -412,6 +420,7 @@ SET lock_timeout = '5s';
 \set file grants/6710_backup_runs.sql \ir deploy/apply.psql
 \set file grants/6720_market_archives.sql \ir deploy/apply.psql
 \set file grants/6740_market_series_places.sql \ir deploy/apply.psql
+\set file grants/6750_lifecycle.sql \ir deploy/apply.psql
 
 -- grants: monitoring
 \set file grants/6800_open_rights.sql \ir deploy/apply.psql

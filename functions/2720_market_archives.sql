@@ -108,6 +108,32 @@ COMMENT ON FUNCTION public.hash_bars(text, text, timestamptz, timestamptz) IS
 'Sum over the bars of 64 bits of the MD5 of their values, 0 for none: equal only when all are.';
 REVOKE ALL ON FUNCTION public.hash_bars(text, text, timestamptz, timestamptz) FROM public;
 
+CREATE OR REPLACE FUNCTION internal.cluster_chunk(p_chunk regclass)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_key regclass := (
+        SELECT i.indexrelid FROM pg_index AS i WHERE i.indrelid = p_chunk AND i.indisprimary
+    );
+BEGIN
+    -- no row is to be written here again: full pages
+    EXECUTE format('ALTER INDEX %s SET (fillfactor = 100)', v_key);
+    EXECUTE format(
+        'CLUSTER %s USING %I',
+        p_chunk,
+        (SELECT k.relname FROM pg_class AS k WHERE k.oid = v_key)
+    );
+    EXECUTE format('ANALYZE %s', p_chunk);
+END
+$$;
+COMMENT ON FUNCTION internal.cluster_chunk(regclass) IS
+'Writes a chunk again in the order of its key, with full pages; locks it meanwhile.';
+REVOKE ALL ON FUNCTION internal.cluster_chunk(regclass) FROM public;
+
 -- Once no more bars come, a chunk is written in the order of its key: a series lies together and
 -- the index is full. Apache has no reorder policy; CLUSTER locks the chunk while it works.
 CREATE OR REPLACE PROCEDURE public.cluster_closed_chunks(
@@ -121,7 +147,7 @@ DECLARE
     v_done integer := 0;
 BEGIN
     FOR v_chunk IN
-        SELECT c.chunk_schema, c.chunk_name, i.indexrelid::pg_catalog.regclass AS key
+        SELECT c.chunk_name, r.oid::pg_catalog.regclass AS chunk
         FROM timescaledb_information.chunks AS c
         INNER JOIN pg_catalog.pg_namespace AS n ON n.nspname = c.chunk_schema
         INNER JOIN pg_catalog.pg_class AS r ON r.relnamespace = n.oid AND r.relname = c.chunk_name
@@ -137,14 +163,7 @@ BEGIN
     LOOP
         BEGIN
             SET LOCAL lock_timeout = '2s';
-            -- no row is to be written here again: full pages
-            EXECUTE pg_catalog.format('ALTER INDEX %s SET (fillfactor = 100)', v_chunk.key);
-            EXECUTE pg_catalog.format(
-                'CLUSTER %I.%I USING %I', v_chunk.chunk_schema, v_chunk.chunk_name, (
-                    SELECT k.relname FROM pg_catalog.pg_class AS k WHERE k.oid = v_chunk.key
-                )
-            );
-            EXECUTE pg_catalog.format('ANALYZE %I.%I', v_chunk.chunk_schema, v_chunk.chunk_name);
+            PERFORM internal.cluster_chunk(v_chunk.chunk);
             v_done := v_done + 1;
         EXCEPTION WHEN lock_not_available OR deadlock_detected THEN
             RAISE NOTICE 'chunk % is in use, left for the next call', v_chunk.chunk_name;

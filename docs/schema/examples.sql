@@ -194,3 +194,57 @@ SELECT * FROM measure_sharpe('{0.01, -0.005, 0, 0.002}', 365, 0, 0.95, 1);
 SELECT * FROM list_return_ratios('{0.01, -0.005, 0, 0.002}');
 -- example: check_ratio_arguments
 SELECT check_ratio_arguments(0.95, 0, 30);
+-- example: internal.cluster_chunk
+SELECT internal.cluster_chunk(c)
+FROM public.show_chunks('market_data', newer_than => timestamptz '1971-01-01') AS c
+LIMIT 1;
+-- example: internal.find_spare_snapshots
+SELECT *
+FROM internal.find_spare_snapshots('hour', '2026-01-05 00:00+00', '2026-01-06 00:00+00');
+-- example: internal.thin_snapshots
+SELECT internal.thin_snapshots('hour', '2026-01-05');
+-- example: internal.find_expired_ranges
+SELECT e.*
+FROM monitoring.lifecycle AS l
+CROSS JOIN LATERAL internal.find_expired_ranges(l) AS e
+WHERE l.relation = 'public.market_ticks';
+-- example: internal.find_archived_steps
+SELECT s.*
+FROM monitoring.lifecycle AS l
+CROSS JOIN LATERAL internal.find_archived_steps(l) AS s
+WHERE l.relation = 'public.market_ticks';
+-- example: internal.find_deleting_steps
+SELECT s.*
+FROM monitoring.lifecycle AS l
+CROSS JOIN LATERAL internal.find_deleting_steps(l) AS s
+WHERE l.relation = 'monitoring.size_readings';
+-- example: internal.find_thinning_steps
+SELECT s.*
+FROM monitoring.lifecycle AS l
+CROSS JOIN LATERAL internal.find_thinning_steps(l) AS s
+WHERE l.relation = 'public.account_snapshots';
+-- example: internal.measure_rows
+SELECT m.*
+FROM monitoring.lifecycle AS l
+CROSS JOIN LATERAL internal.measure_rows(
+    'market_ticks', l, '2026-01-05 00:00+00', '2026-01-06 00:00+00'
+) AS m
+WHERE l.relation = 'public.market_ticks';
+-- example: internal.count_step
+SELECT internal.count_step(l, 'archive', '2020-01-01 00:00+00', now())
+FROM monitoring.lifecycle AS l
+WHERE l.relation = 'audit.changes';
+-- example: internal.delete_old_rows
+SELECT internal.delete_old_rows(l, now() - interval '10 years', 10)
+FROM monitoring.lifecycle AS l
+WHERE l.relation = 'monitoring.size_readings';
+-- example: internal.delete_archived_rows
+SELECT internal.delete_archived_rows(l, a.range_start, a.range_end)
+FROM monitoring.lifecycle AS l
+INNER JOIN monitoring.archives AS a ON l.relation = a.relation
+WHERE l.relation = 'audit.changes' AND a.dropped_at IS NULL;
+-- example: internal.drop_archived_chunk
+SELECT internal.drop_archived_chunk(l, s.chunk, s.range_start, s.range_end)
+FROM monitoring.lifecycle AS l
+INNER JOIN monitoring.lifecycle_steps() AS s ON l.relation = s.relation
+WHERE s.step = 'drop' AND s.chunk IS NOT NULL;

@@ -1,0 +1,141 @@
+-- 2753_follow_lifecycle.sql: rows end as monitoring.lifecycle says, in small steps.
+
+CALL deploy.become_owner();
+
+CREATE OR REPLACE FUNCTION internal.delete_old_rows(
+    p_policy monitoring.lifecycle,
+    p_until timestamptz,
+    p_most integer
+)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+    v_gone bigint;
+BEGIN
+    EXECUTE format(
+        'DELETE FROM %1$s AS r WHERE r.ctid = ANY (ARRAY('
+        'SELECT o.ctid FROM %1$s AS o WHERE o.%2$I < $1 LIMIT $2))',
+        (p_policy).relation::regclass, (p_policy).time_column
+    ) USING p_until, p_most;
+    GET DIAGNOSTICS v_gone = ROW_COUNT;
+    RETURN v_gone;
+END
+$$;
+COMMENT ON FUNCTION internal.delete_old_rows(monitoring.lifecycle, timestamptz, integer) IS
+'Deletes rows of a small table that are older than a moment, p_most of them; answers how many.';
+REVOKE ALL ON FUNCTION
+internal.delete_old_rows(monitoring.lifecycle, timestamptz, integer) FROM public;
+
+CREATE OR REPLACE FUNCTION internal.take_lifecycle_step(
+    p_relation text,
+    p_step text,
+    p_since timestamptz,
+    p_until timestamptz,
+    p_chunk regclass
+)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_policy monitoring.lifecycle;
+BEGIN
+    -- FOR SHARE: a hold that somebody sets now waits for this step, and stops the next
+    SELECT * INTO v_policy
+    FROM monitoring.lifecycle AS l
+    WHERE l.relation = p_relation AND NOT l.legal_hold
+    FOR SHARE;
+    IF NOT FOUND THEN
+        RETURN 0;
+    END IF;
+    CASE p_step
+        WHEN 'thin to the hour', 'thin to the day' THEN
+            RETURN internal.thin_snapshots(
+                split_part(p_step, ' ', 4), (p_since AT TIME ZONE 'UTC')::date
+            );
+        WHEN 'compact' THEN
+            PERFORM internal.compact_snapshots(p_since, p_until);
+            RETURN 0;
+        WHEN 'drop' THEN
+            IF p_chunk IS NULL THEN
+                RETURN internal.delete_archived_rows(v_policy, p_since, p_until);
+            END IF;
+            RETURN internal.drop_archived_chunk(v_policy, p_chunk, p_since, p_until);
+        WHEN 'delete' THEN
+            RETURN internal.delete_old_rows(v_policy, p_until, 10000);
+    END CASE;
+END
+$$;
+COMMENT ON FUNCTION
+internal.take_lifecycle_step(text, text, timestamptz, timestamptz, regclass) IS
+'Does one step of lifecycle_steps() unless its table is held; answers how many rows went.';
+REVOKE ALL ON FUNCTION
+internal.take_lifecycle_step(text, text, timestamptz, timestamptz, regclass) FROM public;
+
+-- A step is a transaction: a run that is ended in the middle has done what it noted, and the next
+-- one goes on. The path is set in the body, as a procedure with a SET clause may not COMMIT.
+CREATE OR REPLACE PROCEDURE public.follow_lifecycle(p_for interval DEFAULT '30 minutes')
+LANGUAGE plpgsql
+AS $$
+DECLARE
+    v_end timestamptz := pg_catalog.clock_timestamp() + p_for;
+    v_step record;
+    v_gone bigint;
+    v_steps integer := 0;
+    v_rows bigint := 0;
+    v_left integer := 0;
+    v_before integer;
+BEGIN
+    SET LOCAL search_path = pg_catalog, pg_temp;
+    -- thinning makes chunks due to be written again: once more, until nothing is done
+    LOOP
+        v_before := v_steps;
+        v_left := 0;
+        FOR v_step IN
+            SELECT s.relation, s.step, s.range_start, s.range_end, s.chunk
+            FROM monitoring.lifecycle_steps() AS s
+            WHERE s.step <> 'archive'
+        LOOP
+            EXIT WHEN clock_timestamp() >= v_end;
+            BEGIN
+                SET LOCAL lock_timeout = '2s';
+                LOOP
+                    v_gone := internal.take_lifecycle_step(
+                        v_step.relation, v_step.step, v_step.range_start, v_step.range_end,
+                        v_step.chunk
+                    );
+                    v_rows := v_rows + v_gone;
+                    EXIT WHEN v_step.step <> 'delete' OR v_gone < 10000;
+                END LOOP;
+                v_steps := v_steps + 1;
+            EXCEPTION
+                WHEN lock_not_available OR deadlock_detected THEN
+                    v_left := v_left + 1;
+                    RAISE NOTICE '%: % of % is in use, left for the next call',
+                        v_step.relation, v_step.step, v_step.range_start;
+                WHEN SQLSTATE 'RB077' THEN
+                    v_left := v_left + 1;
+                    RAISE WARNING '%', SQLERRM;
+            END;
+            COMMIT;
+            SET LOCAL search_path = pg_catalog, pg_temp;
+        END LOOP;
+        EXIT WHEN v_steps = v_before OR clock_timestamp() >= v_end;
+    END LOOP;
+    RAISE NOTICE '% steps done, % rows gone, % steps left for the next call',
+        v_steps, v_rows, v_left;
+END
+$$;
+COMMENT ON PROCEDURE public.follow_lifecycle (interval) IS
+'Thins, drops and deletes what monitoring.lifecycle lets end, the longest overdue first, for p_for
+at most; plan_lifecycle() is the dry run. Commits after each step, so call it outside a transaction,
+as the owner, each night. A lock that is not granted within 2 seconds leaves its step to the next
+call. What is archived goes only when a proved file equals it.';
+REVOKE ALL ON PROCEDURE public.follow_lifecycle(interval) FROM public;
