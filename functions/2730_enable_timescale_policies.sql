@@ -15,12 +15,13 @@ AS $$
     ('rubi-refresh-resampled-bars', '*/5 * * * *', 'CALL public.refresh_resampled_bars()'),
     ('rubi-cluster-closed-chunks', '30 2 * * 6', 'CALL public.cluster_closed_chunks()'),
     ('rubi-drop-expired-bars', '30 4 * * 6', 'CALL public.drop_expired_bars()'),
+    ('rubi-follow-lifecycle', '45 1 * * *', 'CALL public.follow_lifecycle()'),
     ('rubi-make-chunks-ahead', '15 0 * * *', 'CALL monitoring.make_chunks_ahead()'),
     ('rubi-run-policies', '*/10 * * * *', 'CALL public.run_timescale_policies()')
 $$;
 COMMENT ON FUNCTION public.market_schedules() IS
-'Jobs that are to run regularly for market data and signals, as pg_cron takes them (GMT): SELECT
-cron.schedule(name, schedule, command), or cron.schedule_in_database(name, schedule, command,
+'Jobs that are to run regularly for market data, signals and old rows, as pg_cron takes them (GMT):
+SELECT cron.schedule(name, schedule, command), or cron.schedule_in_database(name, schedule, command,
 database).';
 REVOKE ALL ON FUNCTION public.market_schedules() FROM public;
 

@@ -11,8 +11,6 @@ SECURITY DEFINER -- rubi_monitor neither reads users' rows nor writes
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
-    DELETE FROM monitoring.size_readings WHERE taken_on < current_date - 800;
-    DELETE FROM monitoring.proof_readings WHERE taken_at < now() - interval '90 days';
     INSERT INTO monitoring.size_readings (relation, taken_on, bytes)
     SELECT
         s.table_schema || '.' || s.table_name,
@@ -48,6 +46,6 @@ END
 $$;
 COMMENT ON FUNCTION monitoring.take_readings() IS
 'Records today''s sizes, the results of the proofs and the days that have history; answers the
-number of violations. Keeps sizes for 800 days, proofs for 90. scripts/health.py record and a timer
-call it.';
+number of violations. monitoring.lifecycle says for how long they are kept. scripts/health.py record
+and a timer call it.';
 REVOKE ALL ON FUNCTION monitoring.take_readings() FROM public;

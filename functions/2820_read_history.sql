@@ -67,7 +67,6 @@ BEGIN
     DELETE FROM monitoring.day_readings AS d
     USING monitoring.absent_days AS a
     WHERE d.relation = a.relation AND d.day = a.day AND a.dropped;
-    DELETE FROM monitoring.dropped_ranges WHERE dropped_at < now() - interval '800 days';
     RETURN v_read;
 END
 $$;
