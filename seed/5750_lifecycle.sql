@@ -118,6 +118,26 @@ VALUES
     'a row an account'
 ),
 (
+    'public.journal_answers', 'bounded',
+    'what users write by hand'
+),
+(
+    'public.journal_entries', 'bounded',
+    'what users write by hand'
+),
+(
+    'public.journal_entry_tags', 'bounded',
+    'what users write by hand'
+),
+(
+    'public.journal_questions', 'bounded',
+    'what users write by hand'
+),
+(
+    'public.journal_tags', 'bounded',
+    'what users write by hand'
+),
+(
     'public.market_archives', 'kept',
     'a row a month of a series, without which no archive is known'
 ),
