@@ -40,6 +40,7 @@ SET lock_timeout = '5s';
 \set file schema/0220_market_calendar.sql \ir deploy/apply.psql
 \set file schema/0230_market_ticks.sql \ir deploy/apply.psql
 \set file schema/0240_mt5_symbols.sql \ir deploy/apply.psql
+\set file schema/0241_mt5_tick_values.sql \ir deploy/apply.psql
 
 -- schema: MT5 ledger
 \set file schema/0300_mt5_codes.sql \ir deploy/apply.psql
@@ -144,6 +145,7 @@ SET lock_timeout = '5s';
 \set file functions/2220_find_bar_gaps.sql \ir deploy/apply.psql
 \set file functions/2230_market_ticks.sql \ir deploy/apply.psql
 \set file functions/2240_ingest_mt5_symbols.sql \ir deploy/apply.psql
+\set file functions/2241_keep_tick_values.sql \ir deploy/apply.psql
 \set file functions/2250_merge_staged_bars.sql \ir deploy/apply.psql
 \set file functions/2251_ingest_bars.sql \ir deploy/apply.psql
 
@@ -181,6 +183,7 @@ SET lock_timeout = '5s';
 \set file functions/2410_refresh_balance_operations.sql \ir deploy/apply.psql
 \set file functions/2420_find_account_snapshot.sql \ir deploy/apply.psql
 \set file functions/2440_group_trades.sql \ir deploy/apply.psql
+\set file functions/2441_name_market_session.sql \ir deploy/apply.psql
 \set file functions/2470_performance_numbers.sql \ir deploy/apply.psql
 \set file functions/2471_performance_trades.sql \ir deploy/apply.psql
 \set file functions/2472_performance_returns.sql \ir deploy/apply.psql
@@ -199,6 +202,8 @@ SET lock_timeout = '5s';
 \set file functions/2523_evaluate_risk.sql \ir deploy/apply.psql
 \set file functions/2524_apply_risk_template.sql \ir deploy/apply.psql
 \set file functions/2525_keep_ended_rules.sql \ir deploy/apply.psql
+\set file functions/2530_find_first_stop.sql \ir deploy/apply.psql
+\set file functions/2531_group_r.sql \ir deploy/apply.psql
 \set file functions/2540_seeded_draws.sql \ir deploy/apply.psql
 \set file functions/2541_normal_distribution.sql \ir deploy/apply.psql
 \set file functions/2542_list_daily_returns.sql \ir deploy/apply.psql
@@ -273,6 +278,8 @@ SET lock_timeout = '5s';
 \set file views/3510_exposure.sql \ir deploy/apply.psql
 \set file views/3520_risk_positions.sql \ir deploy/apply.psql
 \set file views/3521_risk_state.sql \ir deploy/apply.psql
+\set file views/3530_trip_risks.sql \ir deploy/apply.psql
+\set file views/3531_trip_excursions.sql \ir deploy/apply.psql
 \set file views/3550_results_by_tag.sql \ir deploy/apply.psql
 
 -- views: tenants and audit
@@ -407,6 +414,7 @@ SET lock_timeout = '5s';
 \set file grants/6500_find_server_day_start.sql \ir deploy/apply.psql
 \set file grants/6510_exposure.sql \ir deploy/apply.psql
 \set file grants/6520_risk_rules.sql \ir deploy/apply.psql
+\set file grants/6530_trip_risks.sql \ir deploy/apply.psql
 \set file grants/6540_ratios.sql \ir deploy/apply.psql
 \set file grants/6550_results_by_tag.sql \ir deploy/apply.psql
 

@@ -102,6 +102,7 @@ BEGIN
             AND v_given.symbol <> v_given.currency_base || v_given.currency_profit
         ON CONFLICT ON CONSTRAINT mt5_symbol_map_pkey DO NOTHING;
     END LOOP;
+    PERFORM internal.keep_tick_values(p_account_id, p_taken_at);
     unchanged := v_total - inserted - updated - rejected;
     RETURN NEXT;
 END

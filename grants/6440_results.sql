@@ -11,5 +11,6 @@ public.daily_results, public.hour_results, public.monthly_results, public.sessio
 public.strategy_results, public.symbol_results, public.weekday_results
 TO rubi_app, rubi_tenant, rubi_readonly, rubi_backup;
 GRANT EXECUTE ON FUNCTION
-public.group_trades(bigint, timestamptz, timestamptz, text, bigint, bigint)
+public.group_trades(bigint, timestamptz, timestamptz, text, bigint, bigint),
+public.name_market_session(timestamptz)
 TO rubi_app, rubi_tenant, rubi_readonly, rubi_backup;

@@ -226,6 +226,10 @@ VALUES
     'a row a change of the terms of an instrument'
 ),
 (
+    'public.mt5_tick_values', 'kept',
+    'what trades risked is measured by them'
+),
+(
     'public.mt5_trips', 'kept',
     'money: trades made of the deals'
 ),

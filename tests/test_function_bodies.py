@@ -18,6 +18,7 @@ UNPARSED = (
     "functions/2040_server_clock.sql",
     "functions/2310_mt5_server_time.sql",
     "functions/2213_last_bars.sql",
+    "functions/2441_name_market_session.sql",
     "functions/2520_risk_levels.sql",
 )
 # names functions of TimescaleDB, which lie in public; nobody but the owner may create there

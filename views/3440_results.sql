@@ -114,21 +114,7 @@ WITH (security_invoker = TRUE) AS
 SELECT
     t.user_id,
     t.currency,
-    concat_ws(
-        ', ',
-        CASE
-            WHEN extract(HOUR FROM t.opened_at AT TIME ZONE 'Asia/Tokyo') BETWEEN 9 AND 17
-                THEN 'Tokyo'
-        END,
-        CASE
-            WHEN extract(HOUR FROM t.opened_at AT TIME ZONE 'Europe/London') BETWEEN 8 AND 16
-                THEN 'London'
-        END,
-        CASE
-            WHEN extract(HOUR FROM t.opened_at AT TIME ZONE 'America/New_York') BETWEEN 8 AND 16
-                THEN 'New York'
-        END
-    ) AS session,
+    public.name_market_session(t.opened_at) AS session,
     count(*) AS trades,
     count(*) FILTER (WHERE t.side = 1) AS winning_trades,
     count(*) FILTER (WHERE t.side = -1) AS losing_trades,

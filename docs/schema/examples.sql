@@ -144,6 +144,14 @@ SELECT * FROM positions_as_of(1, now() - interval '1 hour');
 SELECT * FROM orders_as_of(1, now() - interval '1 hour');
 -- example: apply_risk_template
 SELECT apply_risk_template(1, 'two-step challenge', 10000, '2026-01-05 00:00+00');
+-- example: find_first_stop
+SELECT * FROM find_first_stop(1, 500001, '2026-01-05 00:00+00', 'infinity');
+-- example: group_r
+SELECT symbol, trades, left_out_by, expectancy_r, sqn FROM group_r(1) WHERE grouped_by = 'symbol';
+-- example: name_market_session
+SELECT name_market_session('2026-01-05 14:30+00');
+-- example: internal.keep_tick_values
+SELECT internal.keep_tick_values(1, now());
 -- example: find_risk_basis
 SELECT r.name, find_risk_basis(r, 10000, 9990) FROM risk_rules AS r;
 -- example: find_risk_level
