@@ -166,7 +166,10 @@ class Campaign:
         except psycopg.OperationalError:
             return False
         if found:
-            os.kill(self.random.choice(found)[0], signal.SIGKILL)
+            try:
+                os.kill(self.random.choice(found)[0], signal.SIGKILL)
+            except ProcessLookupError:  # its worker closed it meanwhile
+                return False
         return bool(found)
 
     def run(self) -> None:
