@@ -17,7 +17,9 @@ DECLARE
     v_sum double precision := 0;
     v_odd integer := 1;
 BEGIN
-    IF abs(p_x) > 8.3 THEN
+    IF p_x = 'NaN' THEN
+        RETURN p_x;
+    ELSIF abs(p_x) > 8.3 THEN
         RETURN CASE WHEN p_x > 0 THEN 1 ELSE 0 END;
     ELSIF abs(p_x) < 1e-17 THEN
         RETURN 0.5; -- its square may be too small for the type, which is an error

@@ -322,6 +322,29 @@ def test_draws_of_a_simulation_are_bounded(
     assert f" {runs} runs" in row["method"]
 
 
+@pytest.mark.parametrize(
+    ("call", "n", "rows"),
+    [
+        ("bootstrap_trades(x, 2147483647, 1)", 1, 10_000),
+        ("bootstrap_trades(x, 2147483647, 1)", 10_001, 999),
+        ("bootstrap_returns(x, 2147483647, 1)", 10_001, 999),
+        ("simulate_drawdowns(x, 2147483647, 1, TRUE)", 1, 10_000),
+        ("simulate_drawdowns(x, 2147483647, 1, FALSE)", 10_001, 499),
+        ("bootstrap_trades(x, 5, 1)", 0, 5),
+        ("bootstrap_trades(x, NULL, 1)", 3, 0),
+        ("simulate_drawdowns(x, 5, NULL, TRUE)", 3, 0),
+    ],
+)
+def test_nobody_draws_more_than_ten_million(
+    rolled_back: psycopg.Connection, call: str, n: int, rows: int
+) -> None:
+    (found,) = rolled_back.execute(
+        f"SELECT count(*) FROM (SELECT array_fill(1.0::float8, ARRAY[%s]) AS x) AS a, {call}",
+        [n],
+    ).fetchone()
+    assert found == rows
+
+
 # --- what is too little
 
 
