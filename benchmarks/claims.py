@@ -30,13 +30,15 @@ from rubi.cli import new_app, run, step
 from rubi.servers import embedded
 from server import Server, running
 
-BACKLOG = 20_000
+BACKLOG, STORED, PRODUCERS = 20_000, 1_000, 2
 PARTS = 6
 ACCOUNT = "\\set account :first + :client_id\n"
-CLAIMED = "SELECT count(*) FROM claim_signals(:account, 'worker', {limit}, '1 hour');\n"
+# a worker that finds nothing looks again a moment later, as workers do
+WAIT = "\\gset\n\\if :found = 0\n\\sleep 100 ms\n\\endif\n"
+CLAIMED = "SELECT count(*) AS found FROM claim_signals(:account, 'worker', {limit}, '1 hour')\n"
 SETTLED = (
-    "SELECT count(settle_signal(claim_id, 'REJECTED'))"
-    " FROM claim_signals(:account, 'worker', {limit}, '1 hour');\n"
+    "SELECT count(settle_signal(claim_id, 'REJECTED')) AS found"
+    " FROM claim_signals(:account, 'worker', {limit}, '1 hour')\n"
 )
 # name: limit of a call, statement
 LOADS = {
@@ -78,10 +80,10 @@ def producer(server: Server, database: str, user: int) -> Iterator[None]:
                     " AND (q.ready_at, q.id) > (m.ready_at, m.entry_id) LIMIT %(most)s) AS t",
                     {"user": user, "most": BACKLOG},
                 ).fetchone()
-                if waits < BACKLOG // 2:
-                    connection.execute(STORE, [user, BACKLOG // 2])
+                if waits < BACKLOG:
+                    connection.execute(STORE, [user, STORED])
                 else:
-                    ended.wait(0.2)
+                    ended.wait(0.05)
 
     def expire() -> None:
         with server.connect(database) as connection:
@@ -91,7 +93,7 @@ def producer(server: Server, database: str, user: int) -> Iterator[None]:
     with server.connect(database) as connection:
         connection.execute(STORE, [user, BACKLOG])
         connection.execute("ANALYZE")
-    threads = [threading.Thread(target=store), threading.Thread(target=expire)]
+    threads = [threading.Thread(target=work) for work in (expire, *[store] * PRODUCERS)]
     for thread in threads:
         thread.start()
     try:
@@ -120,7 +122,7 @@ def measure(
     with server.connect(database) as connection:
         user, first = make_users(connection, workers)
     script = server.folder / "claims.sql"
-    script.write_text(ACCOUNT + statement.format(limit=limit))
+    script.write_text(ACCOUNT + statement.format(limit=limit) + WAIT)
     before = server.cpu_seconds()
     with (
         held_snapshot(server, database) if held else nullcontext(),

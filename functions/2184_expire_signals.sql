@@ -93,7 +93,7 @@ BEGIN
     WHERE m.lane = p_lane
         AND m.server <> (SELECT s.system_identifier FROM pg_control_system() AS s);
     v_newest := internal.find_signal_mark(p_lane);
-    PERFORM internal.move_signal_mark(p_lane, v_newest, clock_timestamp());
+    PERFORM internal.move_signal_mark(p_lane, v_newest, clock_timestamp(), 500);
     SELECT m.* INTO v_oldest
     FROM internal.signal_marks AS m
     WHERE m.lane = p_lane

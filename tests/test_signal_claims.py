@@ -214,3 +214,40 @@ def test_account_that_a_signal_names_stays(desk: Desk) -> None:
     assert_refused("23503", lambda: desk.db.execute(drop, [named]))
     desk.db.execute("DELETE FROM trading_signals WHERE id = %s", [signal])
     assert desk.db.execute(drop, [named]).rowcount == 1
+
+
+def test_workers_at_the_same_time_have_numbers_of_their_own(
+    desk: Desk, connect_as: Connect
+) -> None:
+    """The first is 1: it takes the oldest. A lane is its own world."""
+    number = "SELECT internal.count_claimers(%s)"
+    others = [connect_as("rubi_admin", autocommit=False) for _ in range(6)]
+    found = [one.execute(number, [-desk.user]).fetchone()[0] for one in others]
+    assert found[0] == 1 and len(set(found)) == 6
+    assert others[0].execute(number, [-desk.user]).fetchone() == (1,)
+    assert desk.db.execute(number, [desk.accounts[0]]).fetchone() == (1,)
+    others[0].commit()
+    assert desk.db.execute(number, [-desk.user]).fetchone() == (1,)
+    for one in others[1:]:
+        one.rollback()
+
+
+def test_worker_beside_many_others_leaves_no_signal_behind(desk: Desk, connect_as: Connect) -> None:
+    signals = {desk.signal() for _ in range(60)}
+    others = [connect_as("rubi_ingest", autocommit=False) for _ in range(9)]
+    taken = set()
+    for one in others:
+        rows_of = one.execute(
+            "SELECT signal_id FROM claim_signals(%s, 'other', 3)", [desk.accounts[1]]
+        ).fetchall()
+        assert rows_of
+        taken |= {signal for (signal,) in rows_of}
+    found: list[int] = []
+    while more := desk.claim(limit=9):
+        found += [signal for _, signal in more]
+    assert len(found) == len(set(found)) and set(found) == signals - taken
+    for one in others:
+        one.rollback()
+    while more := desk.claim(limit=9):
+        found += [signal for _, signal in more]
+    assert sorted(found) == sorted(signals)

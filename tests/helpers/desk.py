@@ -63,7 +63,8 @@ class Desk:
                 " lease_until = now() - interval '1 second' WHERE id = %s", [claim],
             )  # fmt: skip
             self.db.execute(
-                "UPDATE internal.signal_queue AS q SET ready_at = now() - interval '1 second'"
+                "UPDATE internal.signal_queue AS q SET ready_at = now() - interval '1 second',"
+                " in_xid = pg_current_xact_id()"  # whatever mark was made meanwhile
                 " FROM signal_claims AS c WHERE c.id = %s AND q.signal_id = c.signal_id"
                 " AND q.lane = c.lane AND q.attempt = c.attempt + 1", [claim],
             )  # fmt: skip
