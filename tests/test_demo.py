@@ -110,6 +110,7 @@ def test_demo_from_nothing_to_url_and_again(demo: Script) -> None:
     text = Path(page[1]).read_text()
     assert "<h1>demo</h1>" in text
     assert "No gap from" in text and "missing bars" not in text
+    assert "Four positions at most" in text and "market: turned soon after a turn" in text
     url = demo("url").stdout
     assert re.fullmatch(rf"postgresql://postgres:\S+@127\.0\.0\.1:{port}/rubi_trading\n", url)
     with psycopg.connect(url.strip()) as connection:
@@ -119,6 +120,14 @@ def test_demo_from_nothing_to_url_and_again(demo: Script) -> None:
         assert first[1] > 100
         proofs = connection.execute("SELECT sum(violations) FROM monitoring.proofs").fetchone()
         assert proofs == (0,)
+        # each trade of a crossing has a stop, and no rule of the account was broken
+        stops = connection.execute(
+            "SELECT count(*) FROM mt5_trips AS t LEFT JOIN mt5_orders AS o ON t.account_id"
+            " = o.account_id AND t.open_order = o.ticket WHERE o.sl IS NULL OR o.sl = 0"
+        ).fetchone()
+        assert stops == (0,)
+        broken = "SELECT count(*) FROM risk_breaches WHERE event = 'breach'"
+        assert connection.execute(broken).fetchone() == (0,)
         # what the terminal said last is what its deals add up to
         balance = connection.execute(
             "SELECT s.balance = sum(d.profit + d.commission + d.swap + d.fee) FROM trading_deals"
@@ -204,7 +213,7 @@ def test_sign_that_the_terminal_lacks_is_a_word(strange: str) -> None:
     assert re.match("ok TimescaleDB server", strange)
 
 
-@pytest.mark.parametrize("number", [r"ticket +64538553", r"price +41228\.49", r"profit +4651\.56"])
+@pytest.mark.parametrize("number", [r"ticket +64538553", r"price +41228\.49", r"profit +4437\.16"])
 def test_no_number_is_cut_on_a_narrow_terminal(strange: str, number: str) -> None:
     assert re.search(rf"^{number}$", strange, re.MULTILINE)
     assert "…" not in strange

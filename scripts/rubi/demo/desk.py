@@ -9,11 +9,13 @@ from typing import Any
 import psycopg
 from psycopg.types.json import Jsonb
 
+from rubi.queries import queries
 from rubi.terminal import constants as mt5
 from rubi.terminal.standin import Terminal
 
 EMAIL = "demo@rubi-studio.example"
 MAGIC = 20
+SQL = queries(__file__)
 DONE = frozenset({mt5.TRADE_RETCODE_DONE, mt5.TRADE_RETCODE_DONE_PARTIAL})
 
 
@@ -40,14 +42,14 @@ class Api:
 
     def signal(
         self, symbol: str, kind: str, volume: Decimal, timeframe: str, at: datetime,
-        means: tuple[Decimal, Decimal], name: str,
+        means: tuple[Decimal, Decimal], name: str, stop: Decimal | None = None,
     ) -> int:  # fmt: skip
-        """Send a signal; answers its id. name: identity of the request."""
+        """Send a signal; answers its id. name: identity of the request; stop: price."""
         return self.one(
             "INSERT INTO trading_signals (user_id, strategy_id, symbol, signal_type, volume,"
-            " timeframe, indicators, signal_time, received_at, client_request_id)"
+            " timeframe, indicators, signal_time, received_at, client_request_id, stop_loss)"
             " VALUES (%s, %s, %s, %s, %s, %s,"
-            " jsonb_build_object('fast', %s::numeric, 'slow', %s::numeric), %s, %s, %s)"
+            " jsonb_build_object('fast', %s::numeric, 'slow', %s::numeric), %s, %s, %s, %s)"
             " RETURNING id",
             self.user,
             self.strategy,
@@ -60,7 +62,17 @@ class Api:
             at,
             at,
             name,
+            stop,
         )
+
+    def set_rules(self, account: int, since: datetime, capital: Decimal) -> None:
+        """Limits of the account, as a funded one has."""
+        values = {"account": account, "since": since, "capital": capital}
+        self.connection.execute(SQL.RULES, values)
+
+    def tag(self, account: int) -> None:
+        """A journal of the trades, by how long after the turn before they were opened."""
+        self.connection.execute(SQL.TAGS, {"account": account})
 
 
 class Worker:
@@ -132,4 +144,6 @@ class Worker:
             if not found:
                 return None
             request["position"] = found[-1].identifier
+        elif claim["stop_loss"] is not None:
+            request["sl"] = float(claim["stop_loss"])
         return request

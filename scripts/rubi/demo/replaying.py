@@ -17,7 +17,7 @@ import psycopg
 from rubi.bars.samples import MARKETS, Bar
 from rubi.cli import Failure
 from rubi.demo.desk import EMAIL, Api, Worker
-from rubi.demo.strategy import crossovers
+from rubi.demo.strategy import crossovers, find_stop
 from rubi.gateway.loop import Gateway
 from rubi.gateway.options import Options
 from rubi.terminal import constants as mt5
@@ -92,6 +92,7 @@ class Replay:
         self.worker = Worker(
             psycopg.connect(ingest, autocommit=True), self.lane.worker.account_id, self.terminal
         )
+        self.api.set_rules(self.worker.account, OPENED, START_BALANCE)
 
     def close(self) -> None:
         """Leave nothing open."""
@@ -116,7 +117,9 @@ class Replay:
         self.terminal.market.clock.set(at)
         self.terminal.broker.quote(symbol, float(price), keep=False)
 
-    def turn(self, signal_bar: Bar, bar: Bar, side: str, means: tuple[Decimal, Decimal]) -> None:
+    def turn(
+        self, signal_bar: Bar, bar: Bar, side: str, means: tuple[Decimal, Decimal], stop: Decimal
+    ) -> None:
         """A crossing: close what is open in the symbol, open the other side."""
         market = bar.market
         at = signal_bar.timestamp + market.duration
@@ -126,8 +129,9 @@ class Replay:
             kinds.insert(0, "CLOSE_SELL" if held.type == mt5.POSITION_TYPE_SELL else "CLOSE_BUY")
         for kind in kinds:
             self.api.signal(
-                market.symbol, kind, market.volume, market.timeframe, at, means, f"{name}-{kind}"
-            )
+                market.symbol, kind, market.volume, market.timeframe, at, means, f"{name}-{kind}",
+                stop if kind == side else None,
+            )  # fmt: skip
         self.worker.work()
         self.read(with_history=True)
 
@@ -148,7 +152,8 @@ class Replay:
             self.quote(symbol, at, bar.open if kind == OPENS else bar.close)
             crossed = signals[bar.market].get(index - 1)
             if kind == OPENS and index and crossed:
-                self.turn(bars[index - 1], bar, crossed[0], crossed[1:])
+                stop = find_stop(bars, index - 1, crossed[0])
+                self.turn(bars[index - 1], bar, crossed[0], crossed[1:], stop)
             elif kind == CLOSES:
                 done += 1
                 if (
@@ -159,6 +164,7 @@ class Replay:
             yield done
         for _ in self.lane.worker.read_missing():  # all of it once more, as each new start does
             pass
+        self.api.tag(self.worker.account)
 
     def live(self, price: Decimal) -> int:
         """A trade of the present, by the machine's clock; answers the id of its signal."""
@@ -167,7 +173,10 @@ class Replay:
         self.quote(symbol, None, price)
         reader.watch()
         reader.pulse.look()
-        first = self.api.signal(symbol, "BUY", volume, "M1", datetime.now(UTC), means, LIVE_BUY)
+        first = self.api.signal(
+            symbol, "BUY", volume, "M1", datetime.now(UTC), means, LIVE_BUY,
+            price - Decimal("0.0020"),
+        )  # fmt: skip
         self.worker.work()
         self.read()
         self.quote(symbol, None, price + Decimal("0.0010"))

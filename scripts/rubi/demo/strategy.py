@@ -1,10 +1,22 @@
-"""The demo's strategy: a fast mean of closes crosses a slow one."""
+"""The demo's strategy: a fast mean of closes crosses a slow one; the stop is a mean range away."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 from rubi.bars.samples import Bar
+
+# of the slow mean of ranges: wide, because the crossing ends most trades
+STOP_RANGES = {"H1": 12, "D1": 6, "MN1": 2}
+
+
+def find_stop(bars: list[Bar], index: int, side: str) -> Decimal:
+    """Stop loss of a trade by the crossing at a bar, as many digits as its close has."""
+    market, close = bars[index].market, bars[index].close
+    latest = bars[index - market.slow + 1 : index + 1]
+    mean = sum((bar.high - bar.low for bar in latest), Decimal(0)) / len(latest)
+    distance = min(STOP_RANGES[market.timeframe] * mean, close / 2)
+    return (close - distance if side == "BUY" else close + distance).quantize(close)
 
 
 def crossovers(bars: list[Bar]) -> dict[int, tuple[str, Decimal, Decimal]]:
