@@ -192,6 +192,22 @@ def test_results_by_tag_count_a_trade_once_and_keep_currencies_apart(
     ]
 
 
+def test_results_by_tag_have_r_where_the_risk_is_known(
+    db: psycopg.Connection, user: int, account: int
+) -> None:
+    """Two trades of a stop 100 pips away, 1,000 USD for a lot: 500 won is 0.5 R. One without."""
+    mt5.ingest(db, "symbols", account, [mt5.symbol(name="EURUSD")], "2026-01-04 00:00+00")
+    won = tag(db, user, "pullback")
+    for number, profit, stop in ((100, 500.0, 1.09), (200, -1000.0, 1.09), (300, 70.0, 0.0)):
+        opened, closed = "2026-01-05 10:00", "2026-01-05 11:00"
+        mt5.ingest(db, "orders", account, [mt5.order(opened, ticket=number, sl=stop)])
+        mt5.ingest(db, "deals", account, round_trip(number, opened, closed, profit))
+        set_tag(db, user, entry(db, user, account_id=account, position_id=number, leg=1), won)
+    assert db.execute(
+        "SELECT trades, trades_in_r, round(expectancy_r, 3) FROM tag_results"
+    ).fetchall() == [(3, 2, D("-0.250"))]
+
+
 def test_a_day_ends_by_its_own_clock(db: psycopg.Connection, user: int, account: int) -> None:
     """Closed at 23:30 in UTC of the 5th, which is the 6th in Athens."""
     mt5.ingest(db, "deals", account, round_trip(100, "2026-01-05 10:00", "2026-01-06 01:30", 5.0))

@@ -28,10 +28,13 @@ SELECT
     count(*) FILTER (WHERE t.side = -1) AS losing_trades,
     100.0 * count(*) FILTER (WHERE t.side = 1) / count(*) AS win_rate,
     sum(t.net) AS net_profit,
-    avg(t.net) AS average_profit
+    avg(t.net) AS average_profit,
+    count(r.r) AS trades_in_r,
+    avg(r.r) AS expectancy_r
 FROM tagged AS s
 INNER JOIN public.journal_tags AS g ON s.tag_id = g.id
 INNER JOIN public.closed_trades AS t ON s.order_id = t.order_id AND s.user_id = t.user_id
+LEFT JOIN public.trip_risks AS r ON s.order_id = r.trading_order_id
 GROUP BY s.user_id, g.id, s.scope, t.currency;
 COMMENT ON VIEW public.tag_results IS
 'Results of closed trades by tag, one row a tag, scope and currency. A trade with several tags
@@ -66,10 +69,13 @@ SELECT
     count(*) FILTER (WHERE t.side = -1) AS losing_trades,
     100.0 * count(*) FILTER (WHERE t.side = 1) / count(*) AS win_rate,
     sum(t.net) AS net_profit,
-    avg(t.net) AS average_profit
+    avg(t.net) AS average_profit,
+    count(r.r) AS trades_in_r,
+    avg(r.r) AS expectancy_r
 FROM answered AS s
 INNER JOIN public.journal_questions AS q ON s.question_id = q.id
 INNER JOIN public.closed_trades AS t ON s.order_id = t.order_id AND s.user_id = t.user_id
+LEFT JOIN public.trip_risks AS r ON s.order_id = r.trading_order_id
 GROUP BY s.user_id, q.id, s.is_kept, s.scope, t.currency;
 COMMENT ON VIEW public.checklist_results IS
 'Results of closed trades by rule of a checklist, kept and broken apart, one row a scope and
@@ -99,7 +105,9 @@ BEGIN
                 ('losing_trades', 'Trades with a net result below zero.'),
                 ('win_rate', 'Winning trades in percent of all, 0 to 100.'),
                 ('net_profit', 'Sum of net results, account currency.'),
-                ('average_profit', 'Mean net result of a trade, account currency.')
+                ('average_profit', 'Mean net result of a trade, account currency.'),
+                ('trades_in_r', 'Trades whose risk is known, see trip_risks.'),
+                ('expectancy_r', 'Mean result of those in R; NULL without one.')
             ) AS c (name, meaning)
         LOOP
             EXECUTE format(
