@@ -101,6 +101,8 @@ COLORS = {
     "light": {"accent": "#1c5bb8", "gain": "#0a7547", "loss": "#bf2f27"},
     "dark": {"accent": "#74aaff", "gain": "#3ccf91", "loss": "#ff7d74"},
 }
+# figures that tests/test_report_risk.py looks at
+ELSEWHERE = {"rules", "tags", "checklist", "multiples", "ratios"}
 DRAWN = {
     "equity": ("accent", "loss"), "curve": ("accent", "loss"), "distribution": ("gain", "loss"),
     "weekdays": ("gain", "loss"), "symbols": ("gain",), "hours": ("gain", "loss"),
@@ -228,7 +230,7 @@ def test_figures_of_the_page_equal_those_of_sql(
                 " WHERE user_id = %s AND net >= %s AND net < %s", [user, low, low + width]
             ).fetchone()["trades"]  # fmt: skip
             check(name, counted, 0)
-    assert set(shown) - checked == set()
+    assert {name for name in shown if name.split(".")[0] not in ELSEWHERE} - checked == set()
     assert len(checked) > 200
 
 

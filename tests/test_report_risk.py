@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from datetime import datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import psycopg
 import pytest
@@ -15,14 +18,18 @@ from playwright.sync_api import Browser
 from psycopg.rows import dict_row
 from pytest_postgresql.executors import NoopExecutor
 
+import mt5
 import reporting
 import rows
 from conftest import Address
+from rubi.reporting import ratios as report_ratios
+from rubi.reporting import wording
 from test_report import ARTEFACTS, COLORS, chrome, near, numeral, picture
 
 __all__ = ["chrome"]
 ODD_TAG = "<b>FOMO</b> </script>"
-DRAWN = {"tags": ("gain", "loss")}
+PARTS = {"trader": ("rules", "tags", "ratios"), "risky": ("multiples", "ratios")}
+DRAWN = {"trader": ("tags",), "risky": ("multiples", "excursions")}
 
 
 def add_rules(connection: psycopg.Connection, user: int, account: int) -> None:
@@ -84,6 +91,40 @@ def add_journal(connection: psycopg.Connection, user: int, account: int) -> None
     rows.insert(connection, "journal_entry_tags", user_id=user, entry_id=day, tag_id=tired)
 
 
+def add_trips(connection: psycopg.Connection) -> None:
+    """A user with 72 trades by deals, of a 20-pip stop except each ninth, over M1 bars."""
+    user = rows.user(connection, username="risky")
+    account = mt5.open_account(connection, user, login=9, taken_at="2026-01-01")
+    symbol = mt5.symbol(name="EURUSD")
+    mt5.ingest(connection, "symbols", account, [symbol], "2026-01-04 00:00+00")
+    orders, deals = [], []
+    for number in range(72):
+        opened = datetime(2026, 1, 5, 8) + timedelta(hours=7 * number)
+        ticket = 100 + 2 * number
+        move = round(0.0035 * math.sin(number * 1.9) + 0.0004, 5)
+        stop = 0.0 if number % 9 == 0 else 1.098
+        orders.append(mt5.order(f"{opened}", ticket=ticket, sl=stop))
+        deals += [
+            mt5.deal(f"{opened}", ticket=ticket, position_id=ticket, commission=-3.5),
+            mt5.deal(
+                f"{opened + timedelta(hours=5)}", ticket=ticket + 1, position_id=ticket,
+                type=mt5.SELL, entry=mt5.OUT, price=round(1.1 + max(move, -0.0021), 5),
+                profit=round(max(move, -0.0021) * 100000, 2), commission=-3.5,
+            ),
+        ]  # fmt: skip
+    mt5.ingest(connection, "orders", account, orders)
+    mt5.ingest(connection, "deals", account, deals)
+    connection.execute(
+        """
+        INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close, volume)
+        SELECT 'EURUSD', 'M1', t, p, p + 0.0003, p - 0.0003, p, 100
+        FROM generate_series(timestamptz '2026-01-05', '2026-01-27', '1 minute')
+            WITH ORDINALITY AS g (t, n)
+        CROSS JOIN LATERAL (SELECT (1.1 + 0.0014 * sin(n / 97.0))::numeric(12, 5) AS p) AS x
+        """
+    )
+
+
 @pytest.fixture(scope="module")
 def database(server: Address, template: NoopExecutor) -> Iterator[str]:
     """Name of a database with a user who has rules and a journal, and one who has neither."""
@@ -93,6 +134,7 @@ def database(server: Address, template: NoopExecutor) -> Iterator[str]:
             account = app.execute("SELECT id FROM mt5_accounts").fetchone()[0]
             add_rules(app, user, account)
             add_journal(app, user, account)
+            add_trips(app)
             rows.user(app, username="nobody")
         yield name
 
@@ -106,27 +148,31 @@ def page_of(
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1400, "light"), (1400, "dark")])
+@pytest.mark.parametrize("user", PARTS)
 def test_new_parts_are_drawn_and_fit(
-    chrome: Browser, page_of: Callable[..., Path], width: int, scheme: str
+    chrome: Browser, page_of: Callable[..., Path], width: int, scheme: str, user: str
 ) -> None:
-    with reporting.opened(chrome, page_of("trader"), width, scheme) as seen:
+    with reporting.opened(chrome, page_of(user), width, scheme) as seen:
         assert seen.complaints == []
         assert seen.page.evaluate("document.documentElement.scrollWidth") == width
         assert seen.page.locator("#tags b, #tags img").count() == 0
-        for name, colors in DRAWN.items():
+        for name in DRAWN[user]:
             image = picture(seen.page.locator(f"#plot-{name}").screenshot())
-            for color in colors:
+            for color in ("gain", "loss"):
                 assert near(image, COLORS[scheme][color]) > 60, (name, color)
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         seen.page.add_style_tag(content="nav { position: static; }")
-        for part in ("rules", "tags"):
+        for part in PARTS[user]:
             seen.page.locator(f"#{part}").screenshot(
-                path=ARTEFACTS / f"{part}-{width}-{scheme}.png"
+                path=ARTEFACTS / f"{user}-{part}-{width}-{scheme}.png"
             )
 
 
-def test_axe_finds_nothing_in_the_new_parts(chrome: Browser, page_of: Callable[..., Path]) -> None:
-    with reporting.opened(chrome, page_of("trader"), 390) as seen:
+@pytest.mark.parametrize("user", PARTS)
+def test_axe_finds_nothing_in_the_new_parts(
+    chrome: Browser, page_of: Callable[..., Path], user: str
+) -> None:
+    with reporting.opened(chrome, page_of(user), 390) as seen:
         found = Axe().run(seen.page, context={"exclude": [[".plot > div"]]})
         assert found.violations_count == 0, found.generate_report()
 
@@ -163,12 +209,92 @@ def test_figures_of_rules_and_tags_equal_those_of_sql(
         assert numeral(shown[f"{name}.net_profit"]) == round(row["net_profit"], 2)
 
 
+def close_to(shown: str, value: Any, digits: int, factor: int = 1) -> bool:
+    """Whether a figure shows SQL's value, rounded to its digits."""
+    if value is None:
+        return shown == wording.NONE
+    return abs(float(numeral(shown)) - factor * float(value)) <= 0.5001 * 10**-digits
+
+
+def test_figures_in_r_equal_those_of_sql(
+    chrome: Browser, page_of: Callable[..., Path], server: Address, database: str
+) -> None:
+    with reporting.opened(chrome, page_of("risky")) as seen:
+        shown = {
+            name.removeprefix("multiples."): text
+            for name, text in seen.figures().items()
+            if name.startswith("multiples.")
+        }
+        text = seen.page.locator("#multiples").inner_text()
+    with closing(psycopg.connect(server.dsn(database), row_factory=dict_row)) as sql:
+        user = sql.execute("SELECT id FROM users WHERE username = 'risky'").fetchone()["id"]
+        groups = sql.execute("SELECT * FROM group_r(%s)", [user]).fetchall()
+        found = sql.execute(
+            "SELECT r FROM trip_risks WHERE user_id = %s AND r IS NOT NULL", [user]
+        ).fetchall()
+    checked = {"left_out"}
+    assert shown["left_out"] == "8 without a stop"
+    assert "Left out: 8 without a stop" in text
+    for row in groups:
+        group = row["grouped_by"]
+        if group == "strategy":
+            continue  # the only one: the whole
+        name = "" if group == "all" else f"{group}.{row[group]}."
+        columns = {"expectancy_r": 3, "sqn": 3, "trades": 0}
+        for column, digits in (columns if group == "all" else columns | {"left_out": 0}).items():
+            assert close_to(shown[name + column], row[column], digits), (name, column)
+            checked.add(name + column)
+    bins = {name.removeprefix("bins."): int(shown[name]) for name in shown if "bins." in name}
+    assert sum(bins.values()) == len(found) == 64
+    for low, trades in bins.items():
+        inside = [row for row in found if 0 <= row["r"] - Decimal(low) < Decimal("0.5")]
+        assert len(inside) == trades, low
+    assert set(shown) - checked == {f"bins.{low}" for low in bins}
+
+
+@pytest.mark.parametrize("user", ["trader", "risky", "nobody"])
+def test_ratios_equal_those_of_sql(
+    chrome: Browser, page_of: Callable[..., Path], server: Address, database: str, user: str
+) -> None:
+    with reporting.opened(chrome, page_of(user)) as seen:
+        shown = seen.figures()
+        page = seen.page
+        text = page.locator("#ratios").text_content()
+        period = re.search(r"from (\S+) to (\S+) \(UTC\)", page.locator("header").inner_text())
+    with closing(psycopg.connect(server.dsn(database), row_factory=dict_row)) as sql:
+        found = sql.execute(
+            "SELECT c.* FROM users AS u CROSS JOIN calculate_ratios(u.id, NULL, %s::timestamptz,"
+            " %s::timestamptz + interval '1 day') AS c WHERE u.username = %s",
+            [period[1], period[2], user],
+        ).fetchall()
+    assert len(found) == 20
+    digits = {"percent": 2, "money": 2, "ratio": 3, "probability": 2, "days": 0, "deviations": 3}
+    for row in found:
+        name, places = f"ratios.{row['ratio']}", digits[row["unit"]]
+        factor = 100 if row["unit"] == "probability" else 1
+        if row["value"] is None:
+            assert name not in shown
+            assert report_ratios.label(row) in text
+            continue
+        assert close_to(shown[name], row["value"], places, factor), name
+        if row["low"] is not None:
+            for shown_end, end in zip(
+                shown[f"{name}.interval"].split(" to "), (row["low"], row["high"]), strict=True
+            ):
+                assert close_to(shown_end, end, places), name
+
+
 def test_a_user_without_rules_or_tags_reads_a_sentence(
     chrome: Browser, page_of: Callable[..., Path]
 ) -> None:
     with reporting.opened(chrome, page_of("nobody"), 390) as seen:
         text = seen.text()
-        for words in ("No risk rule holds", "No trade of the period has a tag"):
+        for words in (
+            "No risk rule holds",
+            "No trade of the period has a tag",
+            "nothing is known of its risk",
+            "no trade was closed in the period",
+        ):
             assert words in text
         assert not re.search(r"None|NaN|undefined|Infinity", text)
         assert seen.complaints == []

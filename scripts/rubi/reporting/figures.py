@@ -15,7 +15,7 @@ import psycopg
 
 from rubi.queries import queries
 from rubi.reporting.scope import SQL as SCOPE
-from rubi.reporting.scope import Row, Scope, of_trades, rows
+from rubi.reporting.scope import TRADES, Row, Scope, of_trades, rows
 
 SQL = queries(__file__)
 POINTS = 1000  # groups that a curve of trades is drawn in: two points each
@@ -44,6 +44,8 @@ class Report:
     rules: list[Row] = field(default_factory=list)
     tags: list[Row] = field(default_factory=list)
     checklist: list[Row] = field(default_factory=list)
+    ratios: list[Row] = field(default_factory=list)
+    multiples: Any = None
     notes: list[Any] = field(default_factory=list)
 
 
@@ -72,11 +74,14 @@ def read_distribution(connection: psycopg.Connection, scope: Scope) -> list[Row]
         return []
     width = nice_width(high - low, 36)
     first, last = low // width - (low % width < 0), high // width - (high % width < 0)
-    return rows(
-        connection,
-        of_trades(SQL.DISTRIBUTION),
-        scope.parameters(width=width, first=int(first), last=int(last)),
+    return read_bins(
+        connection, TRADES, scope.parameters(width=width, first=int(first), last=int(last))
     )
+
+
+def read_bins(connection: psycopg.Connection, trades: str, parameters: Row) -> list[Row]:
+    """Trades in bins of one width, by the column net of a query."""
+    return rows(connection, of_trades(SQL.DISTRIBUTION, trades), parameters)
 
 
 def read_metrics(

@@ -84,26 +84,29 @@ def curve_note(report: Report, write: Writer) -> str:
     )
 
 
-def bin_label(row: dict[str, Any], write: Writer) -> str:
-    """A bin's limits; the lower one belongs to it."""
-    low, high = write(row["low"], "money"), write(row["high"], "money")
+def bin_label(row: dict[str, Any], write: Writer, unit: str = "") -> str:
+    """A bin's limits; the lower one belongs to it. unit: R, else money."""
+    low, high = (
+        f"{write(row[end], 'lots')} {unit}" if unit else write(row[end], "money")
+        for end in ("low", "high")
+    )
     if row["is_open_below"]:
         return f"below {high}"
     return f"from {low}" if row["is_open_above"] else f"{low} to {high}"
 
 
-def distribution_plot(report: Report, write: Writer) -> Plot | None:
-    """Trades by net result."""
-    if not report.distribution:
+def distribution_plot(rows: list[dict[str, Any]], write: Writer, unit: str = "") -> Plot | None:
+    """Trades by net result, or by its multiple of the risk where the unit is R."""
+    if not rows:
         return None
-    most = max(report.distribution, key=lambda row: row["trades"])
+    most = max(rows, key=lambda row: row["trades"])
     return {
-        "label": f"Trades by net result: most of them, {write(most['trades'], 'count')}, in the bin"
-        f" {bin_label(most, write)}.",
-        "names": [bin_label(row, write) for row in report.distribution],
-        "ticks": [f"{row['low'].normalize():,f}" for row in report.distribution],
-        "trades": [row["trades"] for row in report.distribution],
-        "gains": [row["low"] >= 0 or row["is_open_above"] for row in report.distribution],
+        "label": f"Trades by {'result in R' if unit else 'net result'}: most of them,"
+        f" {write(most['trades'], 'count')}, in the bin {bin_label(most, write, unit)}.",
+        "names": [bin_label(row, write, unit) for row in rows],
+        "ticks": [f"{row['low'].normalize():,f}" for row in rows],
+        "trades": [row["trades"] for row in rows],
+        "gains": [row["low"] >= 0 or row["is_open_above"] for row in rows],
     }
 
 
@@ -174,7 +177,7 @@ def plots(report: Report, write: Writer) -> dict[str, Plot]:
     made: dict[str, Plot | None] = {
         "equity": equity_plot(report, write),
         "curve": curve_plot(report, write),
-        "distribution": distribution_plot(report, write),
+        "distribution": distribution_plot(report.distribution, write),
     }
     if report.symbols:
         shown = extremes(report.symbols, BARS)

@@ -81,7 +81,9 @@ def notes_of(row: Row, say: Callable[[Decimal], str], made_at: datetime) -> list
         what = "Closest so far" if row["kind"] in ASKED else "Least room so far"
         notes.append(f"{what}: {say(row['worst_room'])}, {moment(row['worst_at'])} UTC.")
     if row["projected_room"] is not None and row["projected_room"] != row["room"]:
-        notes.append(f"{say(row['projected_room'])} would be left if every stop were hit.")
+        after = row["projected_room"]
+        what = f"{say(-after)} beyond" if after < 0 else f"{say(after)} left"
+        notes.append(f"{what} if every stop were hit now.")
     if row["as_of"] and made_at - row["as_of"] > FRESH:
         notes.append(f"As of {moment(row['as_of'])} UTC.")
     return notes

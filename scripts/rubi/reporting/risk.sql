@@ -23,11 +23,12 @@ WITH tagged AS (
 
 SELECT g.kind, g.name, g.scope, count(*) AS trades,
     100.0 * count(*) FILTER (WHERE t.side = 1) / count(*) AS win_rate,
-    sum(t.net) AS net_profit, avg(t.net) AS average_profit
+    sum(t.net) AS net_profit, avg(t.net) AS average_profit, avg(r.r) AS expectancy_r
 FROM tagged AS g
 INNER JOIN trades AS t ON g.order_id = t.order_id
+LEFT JOIN public.trip_risks AS r ON g.order_id = r.trading_order_id
 GROUP BY g.kind, g.name, g.scope
-ORDER BY sum(t.net) DESC, g.kind, g.name, g.scope;
+ORDER BY sum(t.net) DESC, g.kind ASC, g.name ASC, g.scope ASC;
 
 -- CHECKLIST: results of the trades by rule kept or broken
 WITH answered AS (
@@ -40,8 +41,9 @@ WITH answered AS (
 
 SELECT q.id, q.question, q.is_kept, count(*) AS trades,
     100.0 * count(*) FILTER (WHERE t.side = 1) / count(*) AS win_rate,
-    sum(t.net) AS net_profit, avg(t.net) AS average_profit
+    sum(t.net) AS net_profit, avg(t.net) AS average_profit, avg(r.r) AS expectancy_r
 FROM answered AS q
 INNER JOIN trades AS t ON q.order_id = t.order_id
+LEFT JOIN public.trip_risks AS r ON q.order_id = r.trading_order_id
 GROUP BY q.id, q.place, q.question, q.is_kept
-ORDER BY q.place, q.id, q.is_kept DESC;
+ORDER BY q.place ASC, q.id ASC, q.is_kept DESC;

@@ -44,10 +44,13 @@ def rows(connection: psycopg.Connection, query: str, parameters: Row) -> list[Ro
         return cursor.execute(query, parameters).fetchall()
 
 
-def of_trades(statement: str) -> str:
+TRADES = SQL.TRADES
+
+
+def of_trades(statement: str, trades: str = TRADES) -> str:
     """A statement that reads the relation trades, with that relation before it."""
     between = ", " if statement.startswith("WITH ") else "\n"
-    return f"WITH trades AS (\n{SQL.TRADES}\n){between}{statement.removeprefix('WITH ')}"
+    return f"WITH trades AS (\n{trades}\n){between}{statement.removeprefix('WITH ')}"
 
 
 def find_user(connection: psycopg.Connection, wanted: str) -> tuple[int, str]:

@@ -15,8 +15,8 @@ import psycopg
 
 from rubi import ROOT
 from rubi.cli import Failure
+from rubi.reporting import multiples, ratios, wording
 from rubi.reporting import plots as report_plots
-from rubi.reporting import wording
 from rubi.reporting.candles import read_market
 from rubi.reporting.figures import Report, read
 from rubi.reporting.risk import checklist, read_risk, rule_in_words
@@ -26,8 +26,9 @@ FOLDER = ROOT / "scripts/rubi/reporting/page"
 ECHARTS = "6.1.0"
 PARTS = {
     "curves": "Equity", "result": "Result", "months": "Months", "distribution": "Distribution",
-    "symbols": "Symbols", "hours": "Hours", "candles": "Candles", "exposure": "Open now",
-    "rules": "Rules", "tags": "Tags", "trades": "Last trades", "metrics": "All figures",
+    "multiples": "R", "symbols": "Symbols", "hours": "Hours", "tags": "Tags",
+    "candles": "Candles", "exposure": "Open now", "rules": "Rules", "trades": "Trades",
+    "ratios": "Ratios", "metrics": "Figures",
     "drawdowns": "Drawdowns", "quality": "Quality",
 }  # fmt: skip
 LISTED = 40  # rows of a table of symbols or tags
@@ -77,7 +78,8 @@ def as_page(report: Report) -> str:
         raise Failure("the report needs jinja2: pip install -e '.[report]'") from error
     scope = report.scope
     write = wording.Writer(scope.currency, money_digits(report.metrics))
-    plots = report_plots.plots(report, write)
+    drawn = report_plots.plots(report, write) | multiples.plots(report.multiples, write)
+    plots = {name: plot for name, plot in drawn.items() if plot}
     library, script, style = (
         (FOLDER / name).read_text(encoding="utf-8")
         for name in ("echarts.min.js", "page.js", "style.css")
@@ -104,6 +106,11 @@ def as_page(report: Report) -> str:
         month_ends=list(month_ends.values()), bin_label=report_plots.bin_label,
         curve_note=report_plots.curve_note(report, write), shown_symbols=report_plots.BARS,
         rules=[rule_in_words(row, write, report.made_at) for row in report.rules],
+        ratios=ratios.known(report.ratios, write, True),
+        more_ratios=ratios.known(report.ratios, write, False),
+        unknown_ratios=ratios.unknown(report.ratios),
+        multiples=report.multiples, multiple_bins=multiples.bins(report.multiples, write),
+        left_out=multiples.left_out, in_r=multiples.in_r,
         checklist=checklist(report.checklist),
         tag_rows=report_plots.extremes(report.tags, LISTED),
         symbol_rows=report_plots.extremes(report.symbols, LISTED),
@@ -171,6 +178,8 @@ def make(
             raise Failure(f"no trade of {symbol} in the period")
         read_market(connection, report, symbol)
         read_risk(connection, report)
+        multiples.read_multiples(connection, report)
+        ratios.read_ratios(connection, report, risk_free)
     return report
 
 

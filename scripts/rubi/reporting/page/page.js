@@ -167,6 +167,34 @@
     hours: plot => net(plot),
     weekdays: plot => net(plot),
     tags: plot => net(plot, true),
+    multiples: plot => kinds.distribution(plot),
+    excursions(plot) {
+      const lines = i => [
+        plot.names[i], `against ${plot.points[i][0]} R, in favour ${plot.points[i][1]} R`,
+        `result ${minus(String(plot.r[i]))} R`,
+      ];
+      const axisOf = (name, more) => values({
+        min: 0, name, nameLocation: 'middle', nameTextStyle: { color: color('soft') },
+        axisLabel: { color: color('soft'), formatter: value => `${value} R` }, ...more,
+      });
+      const data = plot.points.map((value, index) => {
+        const won = plot.r[index] > 0;
+        const shade = color(won ? 'gain' : 'loss');
+        return { value, symbol: won ? 'circle' : 'diamond', itemStyle: { color: shade } };
+      });
+      return {
+        lines, count: data.length,
+        option: {
+          ...base(hit => lines(hit.dataIndex)),
+          legend: { show: false },
+          tooltip: { ...base(hit => lines(hit.dataIndex)).tooltip, trigger: 'item' },
+          grid: grid({ top: 24, bottom: 22 }),
+          xAxis: axisOf('against', { nameGap: 26 }),
+          yAxis: axisOf('in favour', { nameLocation: 'end', nameGap: 8 }),
+          series: [{ type: 'scatter', symbolSize: 8, data, itemStyle: { opacity: 0.75 } }],
+        },
+      };
+    },
     candles(plot) {
       const trades = plot.trades;
       const near = i => trades.filter(trade => trade.from === i || trade.to === i);
