@@ -43,7 +43,11 @@ AS $$
         SELECT DISTINCT ON (t.account_id, t.position_id, t.leg) t.*, d.claim_id
         FROM deals AS d
         INNER JOIN public.mt5_trips AS t
-            ON d.account_id = t.account_id AND d.position_id = t.position_id
+            ON
+                d.account_id = t.account_id
+                AND d.position_id = t.position_id
+                -- a netting position has a leg for each reversal, of other signals
+                AND d.time_msc BETWEEN t.opened_msc AND coalesce(t.closed_msc, d.time_msc)
         ORDER BY t.account_id, t.position_id, t.leg, d.claim_id
     ),
 

@@ -253,6 +253,30 @@ def test_trace_tells_the_steps_of_own_signals(desk: Desk, connect_as: Connect) -
     assert all(later for *_, later in own[1:])
 
 
+@pytest.mark.parametrize(("order", "results"), [(1, [5]), (2, [5, 7]), (3, [7])])
+def test_trace_on_netting_tells_the_legs_of_the_signals_deals(
+    desk: Desk, order: int, results: list[int]
+) -> None:
+    """A reversal ends one leg and begins the next."""
+    signal, number = desk.signal(), desk.accounts[0]
+    ((claim, _),) = desk.claim()
+    own = {"position_id": 1, "symbol": "EURUSD"}
+    deals = [
+        mt5.deal(mt5.NOON, ticket=1, **own),
+        mt5.deal("2026-01-05 12:01", ticket=2, type=1, entry=2, volume=2.0, profit=5, **own),
+        mt5.deal("2026-01-05 12:02", ticket=3, type=0, entry=1, profit=7, **own),
+    ]
+    mt5.ingest(desk.db, "deals", number, deals)
+    desk.worker.execute(
+        "SELECT log_mt5_order_send(%s, '{}', %s, now(), now(), p_claim_id => %s)",
+        [number, Jsonb({"retcode": 10009, "order": order, "deal": order}), claim],
+    )
+    found = desk.db.execute(
+        "SELECT detail FROM signal_trace(%s) WHERE what = 'closed' ORDER BY step", [signal]
+    ).fetchall()
+    assert [detail for (detail,) in found] == [f"net {result}" for result in results]
+
+
 def test_claim_whose_order_is_logged_counts_as_sent(desk: Desk) -> None:
     desk.signal()
     ((claim, _),) = desk.claim()
