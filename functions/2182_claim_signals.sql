@@ -35,10 +35,10 @@ COMMENT ON FUNCTION internal.find_open_mt5_account(bigint) IS
 app.user_id is set and is not its owner, RB024 when its owner is closed.';
 REVOKE ALL ON FUNCTION internal.find_open_mt5_account(bigint) FROM public;
 
--- Whoever goes over a queue goes over the entries that others are taking right now: fifty workers
--- went over 2,500 for fifty claims, 1.5 ms of processor time a claim. So the n-th worker at work
--- takes every n-th entry, at another place each time, and all entries when these are too few. The
--- first takes the oldest, so that none is left behind.
+-- A worker goes over the entries that others are taking right now: fifty workers went over 2,500
+-- for fifty claims, 1.5 ms of processor time a claim. So the n-th worker at work takes every n-th
+-- entry, at another place each time, and all entries when these are too few. The first takes the
+-- oldest, so that none is left behind.
 CREATE OR REPLACE FUNCTION internal.count_claimers(p_lane bigint)
 RETURNS integer
 LANGUAGE sql
