@@ -8,7 +8,8 @@ CREATE OR REPLACE FUNCTION internal.measure_rows(
     p_relation regclass,
     p_policy monitoring.lifecycle,
     p_since timestamptz,
-    p_until timestamptz
+    p_until timestamptz,
+    p_part text DEFAULT NULL
 )
 RETURNS TABLE (
     part text,
@@ -42,23 +43,31 @@ BEGIN
                     date_trunc(%3$L, r.%4$I, 'UTC') AS unit,
                     r::text AS text
                 FROM %5$s AS r
-                WHERE r.%4$I >= $1 AND r.%4$I < $2
+                WHERE r.%4$I >= $1 AND r.%4$I < $2 AND %6$s
             ) AS t
             GROUP BY t.part, t.unit
         $measure$,
         (p_policy).archive_by,
-        coalesce(format('r.%I::text', (p_policy).part_column), quote_literal('')),
+        CASE
+            WHEN (p_policy).part_column IS NULL THEN quote_literal('')
+            ELSE format('r.%I::text', (p_policy).part_column)
+        END,
         (p_policy).archive_by,
         (p_policy).time_column,
-        p_relation
+        p_relation,
+        CASE
+            WHEN p_part IS NULL OR (p_policy).part_column IS NULL THEN 'TRUE'
+            ELSE format('r.%I = %L', (p_policy).part_column, p_part)
+        END
     ) USING p_since, p_until;
 END
 $$;
 COMMENT ON FUNCTION
-internal.measure_rows(regclass, monitoring.lifecycle, timestamptz, timestamptz) IS
-'Count and hash of rows between two moments, by part and by the unit of the policy.';
+internal.measure_rows(regclass, monitoring.lifecycle, timestamptz, timestamptz, text) IS
+'Count and hash of rows between two moments, by part and by the unit of the policy; of one part
+where p_part is given.';
 REVOKE ALL ON FUNCTION
-internal.measure_rows(regclass, monitoring.lifecycle, timestamptz, timestamptz) FROM public;
+internal.measure_rows(regclass, monitoring.lifecycle, timestamptz, timestamptz, text) FROM public;
 
 -- A hypertable loses whole chunks, which costs nothing: its rows wait until the chunk's last are
 -- old enough. A plain table loses whole units.

@@ -45,11 +45,15 @@ class Store:
         return f"{series}/month={month:%Y-%m}/bars.parquet"
 
     def write(self, location: str, table: pa.Table) -> None:
+        """Write a file of bars; its symbol and timeframe are in the path."""
+        # stored in the file too, DuckDB would see them twice
+        self.put(location, table.drop_columns(["symbol", "timeframe"]))
+
+    def put(self, location: str, table: pa.Table) -> None:
         """Write a file whole or not at all: in a folder under another name first."""
         path = f"{self.root}/{location}"
         buffer = io.BytesIO()
-        # symbol and timeframe are in the path: stored in the file too, DuckDB would see them twice
-        pq.write_table(table.drop_columns(["symbol", "timeframe"]), buffer, compression="zstd")
+        pq.write_table(table, buffer, compression="zstd")
         # an object appears when it is whole, and has no folder: Arrow would leave markers of some
         is_object = isinstance(self.files, pafs.S3FileSystem)
         made = path if is_object else f"{path}.partial"
@@ -62,23 +66,27 @@ class Store:
 
     def read(self, location: str, symbol: str, timeframe: str) -> tuple[pa.Table, str]:
         """A file's bars and its SHA-256. Raises Failure when it is missing or can't be read."""
+        return self.get(location, arrow.SCHEMA, {"symbol": symbol, "timeframe": timeframe})
+
+    def get(
+        self, location: str, schema: pa.Schema, of_path: dict[str, str]
+    ) -> tuple[pa.Table, str]:
+        """A file's rows, with the columns that its path says, and its SHA-256. Raises Failure when
+        it is missing or can't be read."""
         try:
             with self.files.open_input_stream(f"{self.root}/{location}") as stream:
                 data = stream.read()
             table = pq.read_table(io.BytesIO(data))
-            for index, value in enumerate((symbol, timeframe)):
-                column = pa.array([value] * table.num_rows, pa.string())
-                table = table.add_column(index, arrow.SCHEMA.field(index), column)
-            return table.cast(arrow.SCHEMA), hashlib.sha256(data).hexdigest()
-        except (pa.ArrowException, OSError, ValueError) as error:
+            for name, value in of_path.items():
+                table = table.append_column(name, pa.array([value] * table.num_rows, pa.string()))
+            return table.select(schema.names).cast(schema), hashlib.sha256(data).hexdigest()
+        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
             raise Failure(f"{location}: damaged or missing ({one_line(error)})") from error
 
 
-def connect(dsn: str) -> psycopg.Connection:
+def connect(dsn: str, name: str = "rubi archive_bars") -> psycopg.Connection:
     """A connection that may take its time."""
-    return psycopg.connect(
-        dsn, autocommit=True, application_name="rubi archive_bars", options=OPTIONS
-    )
+    return psycopg.connect(dsn, autocommit=True, application_name=name, options=OPTIONS)
 
 
 def bounds(month: date) -> tuple[str, str]:

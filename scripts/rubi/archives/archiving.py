@@ -1,0 +1,205 @@
+"""The work of archive.py: rows written, proved, verified, dropped, restored."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+from urllib.parse import quote
+
+import psycopg
+from psycopg import sql
+from psycopg.rows import namedtuple_row
+
+from rubi.archives import rows
+from rubi.bars.archive import Store, connect
+from rubi.cli import Failure, console, errors
+
+NAME = "rubi archive"
+MEASURE = """
+    SELECT m.row_count, m.row_hash
+    FROM monitoring.lifecycle AS l
+    CROSS JOIN LATERAL internal.measure_rows(%s::regclass, l, %s, %s, %s) AS m
+    WHERE l.relation = %s
+"""
+
+
+class Policy(NamedTuple):
+    """How a table is archived."""
+
+    relation: str
+    time_column: str
+    part_column: str | None
+    archive_by: str
+
+    def of_path(self, part: str) -> dict[str, str]:
+        """The column whose value the path says."""
+        return {self.part_column: part} if self.part_column else {}
+
+    def rows_of(self, piece: NamedTuple) -> sql.Composable:
+        """The condition that names a file's rows."""
+        at = sql.Identifier(self.time_column)
+        where = sql.SQL("{} >= {} AND {} < {}").format(
+            at, sql.Literal(piece.range_start), at, sql.Literal(piece.range_end)
+        )
+        if self.part_column:
+            part = sql.Identifier(self.part_column)
+            where += sql.SQL(" AND {}::text = {}").format(part, sql.Literal(piece.part))
+        return where
+
+    def location(self, piece: NamedTuple) -> str:
+        """Path of a file below the root, laid out as Hive's; parts may hold any character."""
+        folder = self.relation.removeprefix("public.").replace(".", "_")
+        if self.part_column:
+            folder += f"/{self.part_column}={quote(piece.part, safe='')}"
+        since: datetime = piece.range_start.astimezone(UTC)
+        unit = f"{since:%Y-%m}" if self.archive_by == "month" else f"{since:%Y-%m-%d}"
+        number = "" if piece.number == 1 else f"_{piece.number}"
+        return f"{folder}/{self.archive_by}={unit}/{since:%Y%m%d}{number}.parquet"
+
+
+def policies(connection: psycopg.Connection, relation: str | None = None) -> list[Policy]:
+    """The tables that monitoring.lifecycle archives, or one of them."""
+    found = connection.execute(
+        "SELECT relation, time_column, part_column, archive_by FROM monitoring.lifecycle"
+        " WHERE way = 'archived' AND (%(one)s::text IS NULL OR relation = %(one)s) ORDER BY 1",
+        {"one": relation},
+    ).fetchall()
+    if relation and not found:
+        raise Failure(f"monitoring.lifecycle archives no table {relation}; with its schema?")
+    return [Policy(*row) for row in found]
+
+
+def measured(connection: psycopg.Connection, table: str, policy: Policy, piece: NamedTuple):
+    """Count and hash that the database finds for a file's rows in a table."""
+    return connection.execute(
+        MEASURE, [table, piece.range_start, piece.range_end, piece.part, policy.relation]
+    ).fetchall()
+
+
+def write_piece(
+    connection: psycopg.Connection, store: Store, policy: Policy, piece: NamedTuple
+) -> None:
+    """Write a file, read it back, have the database compare it with the table, and note it."""
+    location = policy.location(piece)
+    table = rows.read_rows(connection, policy.relation, policy.rows_of(piece), policy.time_column)
+    of_path = policy.of_path(piece.part)
+    store.put(location, table.drop_columns(list(of_path)))
+    again, sha256 = store.get(location, table.schema, of_path)
+    rows.stage(connection, policy.relation, again)
+    expected = [(piece.row_count, piece.row_hash)]
+    if measured(connection, "pg_temp.archived_rows", policy, piece) != expected:
+        raise Failure(f"{location}: the rows read back differ from the table's")
+    connection.execute(
+        "INSERT INTO monitoring.archives AS a (relation, part, range_start, range_end, number,"
+        " location, sha256, row_count, row_hash) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
+        " ON CONFLICT (relation, part, range_start, number) DO UPDATE SET"
+        " range_end = excluded.range_end, location = excluded.location, sha256 = excluded.sha256,"
+        " row_count = excluded.row_count, row_hash = excluded.row_hash, archived_at = now()"
+        " WHERE a.dropped_at IS NULL",
+        [policy.relation, piece.part, piece.range_start, piece.range_end, piece.number, location,
+         sha256, piece.row_count, piece.row_hash],
+    )  # fmt: skip
+
+
+def write_due(target: str, dsn: str, relation: str | None) -> tuple[int, int]:
+    """Archive what is old enough; answers files and rows."""
+    store = Store(target)
+    files = count = 0
+    with connect(dsn, NAME) as connection, connection.cursor(row_factory=namedtuple_row) as cursor:
+        for policy in policies(connection, relation):
+            ask = ("SELECT * FROM monitoring.due_archives(%s)", [policy.relation])
+            for due in cursor.execute(*ask).fetchall():
+                with connection.transaction():
+                    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                    # as it is now, in the view of the data that the file is read from
+                    now = measured(connection, policy.relation, policy, due)
+                    if not now:
+                        continue
+                    piece = due._replace(row_count=now[0][0], row_hash=now[0][1])
+                    write_piece(connection, store, policy, piece)
+                files += 1
+                count += piece.row_count
+                if console.is_terminal:
+                    console.print(f"  {policy.location(piece)}", markup=False)
+    return files, count
+
+
+def noted(connection: psycopg.Connection, where: str, values: list) -> list[NamedTuple]:
+    """Files noted in the database, oldest first."""
+    with connection.cursor(row_factory=namedtuple_row) as cursor:
+        return cursor.execute(
+            "SELECT relation, part, range_start, range_end, number, location, sha256, row_count,"  # noqa: S608
+            f" row_hash FROM monitoring.archives WHERE {where} ORDER BY relation, range_start,"
+            " part, number",
+            values,
+        ).fetchall()
+
+
+def proved(connection: psycopg.Connection, store: Store, policy: Policy, note: NamedTuple):
+    """The rows of a noted file. Raises Failure when the file is not what was noted."""
+    schema = rows.schema_of(connection, policy.relation)
+    table, found = store.get(note.location, schema, policy.of_path(note.part))
+    if found != note.sha256 or table.num_rows != note.row_count:
+        raise Failure(f"{note.location}: is not the file that was archived")
+    return table
+
+
+def verify_files(target: str, dsn: str, where: str = "TRUE") -> tuple[int, int]:
+    """Read noted files again: how many are whole, and how many there are. A damaged one whose rows
+    are still in the database loses its note."""
+    store = Store(target)
+    whole = 0
+    with connect(dsn, NAME) as connection:
+        known = {policy.relation: policy for policy in policies(connection)}
+        notes = [note for note in noted(connection, where, []) if note.relation in known]
+        for note in notes:
+            try:
+                proved(connection, store, known[note.relation], note)
+                whole += 1
+            except Failure as error:
+                errors.print(f"error: {error}", markup=False)
+                connection.execute(
+                    "DELETE FROM monitoring.archives WHERE relation = %s AND part = %s"
+                    " AND range_start = %s AND number = %s AND dropped_at IS NULL",
+                    [note.relation, note.part, note.range_start, note.number],
+                )
+    return whole, len(notes)
+
+
+def drop_archived(target: str, dsn: str) -> int:
+    """Verify the files of what is about to go, then have the database follow its policies."""
+    whole, count = verify_files(target, dsn, "dropped_at IS NULL")
+    if whole < count:
+        raise Failure(f"{count - whole} files are damaged: nothing was dropped")
+    with connect(dsn, NAME) as connection:
+        connection.add_notice_handler(lambda notice: console.print(f"  {notice.message_primary}"))
+        connection.execute("SET client_min_messages = notice")
+        connection.execute("CALL public.follow_lifecycle()")
+    return count
+
+
+def restore_rows(
+    target: str, dsn: str, relation: str, part: str, since: datetime, until: datetime
+) -> tuple[int, int]:
+    """Bring archived rows back; answers files and the rows that were missing."""
+    store = Store(target)
+    count = 0
+    with connect(dsn, NAME) as connection:
+        (policy,) = policies(connection, relation)
+        notes = noted(
+            connection,
+            "relation = %s AND (%s = '' OR part = %s) AND range_end > %s AND range_start < %s",
+            [relation, part, part, since, until],
+        )
+        if not notes:
+            raise Failure(f"no archive of {relation} is noted for that time")
+        for note in notes:
+            table = proved(connection, store, policy, note)
+            with connection.transaction():
+                rows.stage(connection, relation, table)
+                count += rows.put_back(connection, relation)
+                connection.execute(
+                    "UPDATE monitoring.archives SET dropped_at = NULL WHERE location = %s",
+                    [note.location],
+                )
+    return len(notes), count

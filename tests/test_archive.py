@@ -1,0 +1,249 @@
+"""Old ticks, events and audit leave the database only when a proved file has them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import duckdb
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+
+import archive
+import bars
+import rows
+
+TABLES = {
+    "public.market_ticks": "symbol, timestamp, seq",
+    "audit.changes": "id",
+    "public.mt5_events": "account_id, kind, id, number",
+    "public.mt5_order_sends": "id",
+    "public.mt5_rejects": "id",
+}
+HARD = 'a "b", \\\n\t,é\r\n'
+
+
+def run(connection: psycopg.Connection, *arguments: object):
+    return bars.script(connection, archive, *arguments, user="rubi_admin")
+
+
+def told(connection: psycopg.Connection) -> dict[str, list[tuple]]:
+    """All rows of the archived tables, as text."""
+    return {
+        table: connection.execute(f"SELECT t::text FROM {table} AS t ORDER BY {key}").fetchall()
+        for table, key in TABLES.items()
+    }
+
+
+def fill(db: psycopg.Connection) -> None:
+    """Two years of rows of each table that is archived, with values that are hard to write."""
+    db.execute("SET session_replication_role = replica")
+    db.execute(
+        "INSERT INTO market_ticks (symbol, timestamp, seq, bid, ask, last, volume, volume_real)"
+        " SELECT s, d + (n || ' ms')::interval, n, 1.1 + n / 1e8, nullif(n, 3), nullif(n, 2) / 3.0,"
+        " n, n / 7.0 FROM unnest(ARRAY['EURUSD', 'Vol 75 (1s)/x']) AS s"
+        " CROSS JOIN generate_series(now() - interval '105 days', now(), '10 hours') AS d"
+        " CROSS JOIN generate_series(1, 4) AS n"
+    )
+    account = rows.insert(
+        db, "mt5_accounts", user_id=rows.user(db), server="s", account_number="1", broker="b"
+    )
+    at = "now() - interval '5 days' * n"
+    db.execute(
+        "INSERT INTO audit.changes (changed_at, login, app_user_id, table_name, row_id, action,"
+        f" old_values, new_values) SELECT {at}, 'x',"
+        " CASE mod(n, 3) WHEN 0 THEN '' WHEN 1 THEN %s END,"
+        " 'users', n, 'UPDATE', jsonb_build_object('a', n, 'b', %s::text), NULL"
+        " FROM generate_series(1, 150) AS n",
+        [HARD, HARD],
+    )
+    db.execute(
+        "INSERT INTO mt5_events (account_id, kind, what, id, seen_at, taken_at, era, new_values)"
+        f" SELECT %s, 'deal', 'new', n, {at}, {at}, 1, jsonb_build_object('a', %s::text)"
+        " FROM generate_series(1, 150) AS n",
+        [account, HARD],
+    )
+    db.execute(
+        "INSERT INTO mt5_order_sends (account_id, sent_at, request, symbol, requested_price)"
+        f" SELECT %s, {at}, '{{}}', %s, n / 8.0 FROM generate_series(1, 150) AS n",
+        [account, HARD],
+    )
+    db.execute(
+        "INSERT INTO mt5_rejects (account_id, rejected_at, source, reason, element)"
+        f" SELECT %s, {at}, 'deals', %s, to_jsonb(n) FROM generate_series(1, 150) AS n",
+        [account, HARD],
+    )
+    db.execute("SET session_replication_role = origin")
+
+
+def test_archived_dropped_and_restored_rows_are_equal_value_for_value(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    fill(db)
+    before = told(db)
+    done = run(db, "write", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert told(db) == before  # archiving drops nothing
+    assert run(db, "write", tmp_path).stdout.strip() == "nothing due"
+    done = run(db, "drop", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    left = told(db)
+    for table in TABLES:
+        assert 0 < len(left[table]) < len(before[table]), table
+        assert set(left[table]) < set(before[table]), table
+        at = db.execute(
+            "SELECT time_column FROM monitoring.lifecycle WHERE relation = %s", [table]
+        ).fetchone()[0]
+        oldest = db.execute(
+            f"SELECT min({at}) > now() - l.keep_full - interval '32 days'"
+            f" FROM {table}, monitoring.lifecycle AS l WHERE l.relation = %s GROUP BY l.keep_full",
+            [table],
+        ).fetchone()
+        assert oldest == (True,), table
+    assert run(db, "verify", tmp_path).returncode == 0
+    for table in TABLES:
+        done = run(db, "restore", tmp_path, "--table", table)
+        assert (done.returncode, done.stderr) == (0, "")
+    assert told(db) == before
+    assert db.execute("SELECT count(*) FROM monitoring.vanished_days").fetchone() == (0,)
+
+
+def test_duckdb_reads_archived_ticks_as_the_database_had_them(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    fill(db)
+    query = (
+        "SELECT symbol, count(*), sum(bid), sum(volume_real), min(timestamp), max(timestamp)"
+        " FROM {} GROUP BY symbol ORDER BY symbol"
+    )
+    before = db.execute(query.format("market_ticks")).fetchall()
+    run(db, "write", tmp_path)
+    run(db, "drop", tmp_path)
+    with duckdb.connect() as lake:
+        lake.execute("SET timezone = 'UTC'")
+        files = f"read_parquet('{tmp_path}/market_ticks/**/*.parquet', hive_partitioning = true)"
+        archived = lake.execute(query.format(files)).fetchall()
+    here = db.execute(query.format("market_ticks")).fetchall()
+    whole = [
+        (a[0], a[1] + b[1], a[2] + b[2], a[3] + b[3], a[4], b[5])
+        for a, b in zip(archived, here, strict=True)
+    ]
+    assert whole == before
+
+
+def first_file(folder: Path, table: str) -> Path:
+    return min((folder / table).rglob("*.parquet"))
+
+
+def test_damaged_file_stops_the_drop(db: psycopg.Connection, tmp_path: Path) -> None:
+    fill(db)
+    run(db, "write", tmp_path)
+    before = told(db)
+    path = first_file(tmp_path, "audit_changes")
+    data = path.read_bytes()
+    path.write_bytes(data[:50] + bytes([data[50] ^ 1]) + data[51:])
+    done = run(db, "drop", tmp_path)
+    assert done.returncode == 1
+    assert str(path.relative_to(tmp_path)) in done.stderr and "nothing was dropped" in done.stderr
+    assert told(db) == before
+    # without its note the month stays, and the next write makes the file again
+    db.execute("CALL follow_lifecycle()")
+    assert before["audit.changes"][-1] in told(db)["audit.changes"]
+    assert run(db, "write", tmp_path).returncode == 0
+    assert run(db, "drop", tmp_path).returncode == 0
+    assert before["audit.changes"][-1] not in told(db)["audit.changes"]
+
+
+@pytest.mark.parametrize(
+    ("table", "change"),
+    [
+        ("public.market_ticks",
+         "UPDATE market_ticks SET bid = bid + 1e-8 WHERE timestamp < now() - interval '101 days'"),
+        ("public.market_ticks",
+         "INSERT INTO market_ticks (symbol, timestamp, bid)"
+         " VALUES ('EURUSD', now() - interval '101 days', 1)"),
+        ("audit.changes", "UPDATE audit.changes SET row_id = 0 WHERE id = 140"),
+        ("audit.changes", "DELETE FROM audit.changes WHERE id = 140"),
+    ],
+)  # fmt: skip
+def test_rows_that_changed_after_archiving_stay(
+    db: psycopg.Connection, tmp_path: Path, table: str, change: str
+) -> None:
+    fill(db)
+    run(db, "write", tmp_path, "--table", table)
+    db.execute(change)
+    before = set(told(db)[table])
+    run(db, "drop", tmp_path)
+    left = set(told(db)[table])
+    changed = db.execute(
+        "SELECT count(*) FROM monitoring.due_archives(%s)", [table]
+    ).fetchone()[0]  # fmt: skip
+    assert changed >= 1
+    assert run(db, "write", tmp_path, "--table", table).returncode == 0
+    assert run(db, "drop", tmp_path).returncode == 0
+    assert len(told(db)[table]) < len(left)
+    archived = sum(
+        note for (note,) in db.execute("SELECT row_count FROM monitoring.archives").fetchall()
+    )
+    files = sum(pq.read_metadata(path).num_rows for path in tmp_path.rglob("*.parquet"))
+    assert archived == files == len(before) - len(told(db)[table])
+
+
+def test_rows_that_come_for_a_dropped_time_get_a_file_of_their_own(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    fill(db)
+    run(db, "write", tmp_path)
+    run(db, "drop", tmp_path)
+    before = len(list(tmp_path.rglob("*.parquet")))
+    (at,) = db.execute(
+        "SELECT range_start + interval '1 hour' FROM monitoring.archives"
+        " WHERE relation = 'public.market_ticks' AND part = 'EURUSD' ORDER BY 1 LIMIT 1"
+    ).fetchone()
+    db.execute("INSERT INTO market_ticks (symbol, timestamp, bid) VALUES ('EURUSD', %s, 1)", [at])
+    assert run(db, "write", tmp_path).returncode == 0
+    assert run(db, "drop", tmp_path).returncode == 0
+    assert db.execute(
+        "SELECT count(*) FROM market_ticks WHERE timestamp = %s", [at]
+    ).fetchone() == (0,)
+    assert len(list(tmp_path.rglob("*.parquet"))) == before + 1
+    assert len(list(tmp_path.rglob("*_2.parquet"))) == 1
+
+
+def test_held_table_is_archived_and_keeps_its_rows(db: psycopg.Connection, tmp_path: Path) -> None:
+    fill(db)
+    db.execute("UPDATE monitoring.lifecycle SET legal_hold = TRUE")
+    before = told(db)
+    assert run(db, "write", tmp_path).returncode == 0
+    assert run(db, "drop", tmp_path).returncode == 0
+    assert told(db) == before
+    assert db.execute("SELECT count(*) FROM monitoring.archives").fetchone()[0] > 10
+
+
+def test_plan_says_what_archiving_and_dropping_then_do(
+    db: psycopg.Connection, tmp_path: Path
+) -> None:
+    fill(db)
+    db.execute("ANALYZE")
+    query = (
+        "SELECT relation, sum(row_count)::bigint FROM monitoring.plan_lifecycle()"
+        " WHERE step = ANY (%s) GROUP BY 1"
+    )
+    planned = dict(db.execute(query, [["archive"]]).fetchall())
+    before = {table: len(found) for table, found in told(db).items()}
+    run(db, "write", tmp_path)
+    again = dict(db.execute(query, [["drop"]]).fetchall())
+    run(db, "drop", tmp_path)
+    gone = {table: before[table] - len(found) for table, found in told(db).items()}
+    assert gone == again == planned
+    assert json.dumps(gone)
+
+
+@pytest.mark.parametrize("arguments", [["--table", "public.users"], ["--table", "market_ticks"]])
+def test_table_without_archives_is_named(
+    db: psycopg.Connection, tmp_path: Path, arguments: list[str]
+) -> None:
+    done = run(db, "write", tmp_path, *arguments)
+    assert done.returncode == 1
+    assert arguments[1] in done.stderr
