@@ -354,3 +354,41 @@ def test_chunks_are_not_cut_by_a_transaction_that_would_miss_rows(db: psycopg.Co
         db.execute("CALL monitoring.make_snapshot_chunks('2020-01-01', '2020-06-01')")
     db.execute("SET default_transaction_isolation = 'read committed'")
     db.execute("CALL monitoring.make_snapshot_chunks('2020-01-01', '2020-06-01')")
+
+
+FAR = ["-infinity", "0001-01-01 00:00+00", "3000-01-01 00:00+00", "infinity"]
+
+
+def refusals(catalog: psycopg.Connection, table: str, column: str, at: str) -> list[str]:
+    """Names of the rules of a table that refuse a row of a moment, whatever else is in it."""
+    rules = catalog.execute(
+        "SELECT conname, pg_get_expr(conbin, conrelid) FROM pg_constraint"
+        " WHERE conrelid = %s::regclass AND contype = 'c'",
+        [table],
+    ).fetchall()
+    return [
+        name
+        for name, rule in rules
+        if catalog.execute(
+            f"SELECT ({rule}) IS FALSE FROM (SELECT r.* FROM (SELECT %s::timestamptz AS at) AS v"
+            f" CROSS JOIN LATERAL jsonb_populate_record(NULL::{table},"
+            f" jsonb_build_object(%s::text, v.at)) AS r) AS t",
+            [at, column],
+        ).fetchone()[0]
+    ]
+
+
+def test_every_hypertable_has_a_window_and_names_what_lies_outside(
+    catalog: psycopg.Connection,
+) -> None:
+    """A row outside would make a chunk of its own; a hypertable that comes later is asked, too."""
+    found = catalog.execute(
+        "SELECT format('%I.%I', hypertable_schema, hypertable_name), column_name"
+        " FROM timescaledb_information.dimensions WHERE hypertable_schema = 'public'"
+    ).fetchall()
+    assert len(found) >= 5
+    for table, column in found:
+        rule = f"{table.removeprefix('public.')}_{column}_range_check"
+        for at in FAR:
+            assert rule in refusals(catalog, table, column, at), (table, at)
+        assert rule not in refusals(catalog, table, column, str(datetime.now(UTC)))
