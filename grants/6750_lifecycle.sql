@@ -6,4 +6,4 @@ GRANT SELECT ON monitoring.archives, monitoring.lifecycle, monitoring.thinned_da
 TO rubi_monitor, rubi_backup;
 
 GRANT EXECUTE ON FUNCTION monitoring.lifecycle_steps(), monitoring.plan_lifecycle()
-TO rubi_monitor;
+TO rubi_monitor, rubi_backup;

@@ -121,6 +121,18 @@ VALUES
     'CALL run_timescale_policies() as rubi_admin, and schedule it; see monitoring.policies'
 ),
 (
+    'lifecycle', 72, 336, 'above', 'h',
+    'longest time that rows which are to be thinned, archived or dropped are overdue',
+    'read monitoring.plan_lifecycle(); run scripts/archive.py write, schedule follow_lifecycle(); '
+    'or change monitoring.lifecycle: docs/guides/lifecycle.md'
+),
+(
+    'disk_full', 30, 7, 'below', 'days',
+    'time until the database has the critical size of database_size, at the growth of 30 days',
+    'see monitoring.growth and monitoring.lifecycle; enlarge the volume, then set the sizes of '
+    'database_size'
+),
+(
     'backup_age', 26, 50, 'above', 'h',
     'time since the last backup that succeeded, or since the installation',
     'run scripts/backup.sh and read its output; see monitoring.backups'

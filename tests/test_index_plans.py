@@ -50,6 +50,8 @@ USED_BY = {
     "idx_mt5_order_sends_claim": "SELECT FROM mt5_order_sends WHERE claim_id = 77",
     "idx_mt5_order_sends_claimed_order": "SELECT FROM mt5_order_sends"
     " WHERE account_id = 7 AND order_ticket = 77 AND claim_id IS NOT NULL",
+    "idx_mt5_order_sends_sent_at": "SELECT FROM mt5_order_sends"
+    " WHERE sent_at >= '2026-02-01' AND sent_at < '2026-02-02'",
     "idx_mt5_orders_account_setup": "SELECT FROM mt5_orders"
     " WHERE account_id = 7 ORDER BY setup_at DESC LIMIT 5",
     "idx_mt5_trips_account_closed": "SELECT FROM mt5_trips"

@@ -263,7 +263,8 @@ SELECT
     l.bytes,
     l.bytes - w.bytes AS bytes_in_7_days,
     l.bytes - m.bytes AS bytes_in_30_days,
-    pg_size_pretty(l.bytes - m.bytes) AS size_in_30_days
+    pg_size_pretty(l.bytes - m.bytes) AS size_in_30_days,
+    coalesce((l.bytes - m.bytes) / 30.0, (l.bytes - w.bytes) / 7.0) AS bytes_a_day
 FROM latest AS l
 LEFT JOIN monitoring.size_readings AS w
     ON l.relation = w.relation AND w.taken_on = l.taken_on - 7
@@ -280,3 +281,5 @@ COMMENT ON COLUMN monitoring.growth.bytes_in_7_days IS
 COMMENT ON COLUMN monitoring.growth.bytes_in_30_days IS
 'Growth in bytes over 30 days; NULL when there was no reading.';
 COMMENT ON COLUMN monitoring.growth.size_in_30_days IS 'The size for people.';
+COMMENT ON COLUMN monitoring.growth.bytes_a_day IS
+'Growth in bytes a day, of 30 days or else of 7; NULL when there was no reading.';

@@ -215,6 +215,37 @@ SELECT
 FROM monitoring.policies AS p
 UNION ALL
 SELECT
+    'lifecycle' AS name,
+    coalesce(round(date_part('epoch', now() - min(s.due_since))::numeric / 3600, 1), 0) AS value,
+    coalesce(
+        (array_agg(
+            format('%s: %s, due since %s', s.relation, s.step, s.due_since) ORDER BY s.due_since
+        ))[1],
+        'nothing is due'
+    ) AS detail
+FROM monitoring.lifecycle_steps() AS s
+UNION ALL
+-- the disk itself can't be seen in SQL: database_size states its size
+SELECT
+    'disk_full' AS name,
+    CASE
+        WHEN g.bytes_a_day > 0 AND t.critical IS NOT NULL
+            THEN least(greatest(round((t.critical - g.bytes) / g.bytes_a_day, 1), 0), 9999)
+        ELSE 9999
+    END AS value,
+    CASE
+        WHEN t.critical IS NULL THEN 'unknown: database_size has no critical size'
+        WHEN g.bytes_a_day IS NULL THEN 'unknown until there are readings of a week'
+        ELSE format(
+            '%s a day, %s of %s', pg_size_pretty(round(g.bytes_a_day)), pg_size_pretty(g.bytes),
+            pg_size_pretty(t.critical)
+        )
+    END AS detail
+FROM monitoring.thresholds AS t
+LEFT JOIN monitoring.growth AS g ON g.relation = 'database'
+WHERE t.name = 'database_size'
+UNION ALL
+SELECT
     'backup_age' AS name,
     round(date_part('epoch', min(b.age))::numeric / 3600, 1) AS value,
     coalesce('last ' || max(b.last_success), 'none yet')

@@ -115,7 +115,7 @@ ROWS = {
         "n % 400 + 1, t, n::text::xid8, n, 1",
     ),
     "mt5_order_sends": (
-        5000,
+        20000,
         "account_id, sent_at, request, claim_id, order_ticket",
         "n % 400 + 1, t, '{}', CASE WHEN n % 2 = 0 THEN n END, n",
     ),

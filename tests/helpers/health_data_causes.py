@@ -129,6 +129,39 @@ def market_lag(watched: Watched) -> Iterator[str]:
     watched.run("DELETE FROM market_calendars")
 
 
+@drives("lifecycle")
+def lifecycle(watched: Watched) -> Iterator[str]:
+    watched.run(
+        "INSERT INTO account_snapshots (session_id, balance, equity, timestamp)"
+        f" VALUES ('{session_of(watched)}', 1, 1, now() - interval '100 days')"
+    )
+    yield "ok"  # the policy is new
+    for status, hours in (("warning", 80), ("critical", 400)):
+        watched.run(f"UPDATE monitoring.lifecycle SET began_at = now() - interval '{hours} hours'")
+        yield status
+    watched.run("CALL public.follow_lifecycle()")
+    yield "ok"
+    end_sessions(watched)
+    watched.run("DELETE FROM account_snapshots", "DELETE FROM monitoring.thinned_days")
+
+
+@drives("disk_full")
+def disk_full(watched: Watched) -> Iterator[str]:
+    """The database had a tenth of its size a month ago."""
+    watched.run(
+        "INSERT INTO monitoring.size_readings (relation, taken_on, bytes)"
+        " SELECT relation, taken_on - 30, bytes / 10 FROM monitoring.size_readings"
+        " WHERE relation = 'database'"
+    )
+    (size,) = watched.admin.execute("SELECT bytes FROM monitoring.database_size").fetchone()
+    for status, critical in (("ok", 4), ("warning", 1.5), ("critical", 1.1)):
+        watched.set("database_size", None, size * critical)
+        yield status
+    watched.set("database_size", None, None)
+    yield "ok"
+    watched.run("DELETE FROM monitoring.size_readings WHERE taken_on < current_date - 20")
+
+
 def session_of(watched: Watched) -> str:
     return str(rows.session(watched.admin, rows.user(watched.admin), server="Broker-Live"))
 
