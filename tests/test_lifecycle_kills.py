@@ -129,7 +129,7 @@ class Platform:
 
             thread = threading.Thread(target=follow)
             thread.start()
-            time.sleep(self.chance.uniform(0, 0.6))
+            time.sleep(self.chance.uniform(0, 0.3))
             self.db.execute("SELECT pg_terminate_backend(%s)", [follower.info.backend_pid])
             thread.join(60)
         return bool(ended)
@@ -173,7 +173,7 @@ def test_killed_at_any_moment_nothing_is_lost_and_the_next_run_goes_on(
     hit = {"write": 0, "drop": 0, "session": 0}
     platform.fill()
     while sum(hit.values()) < kills:
-        kind = platform.chance.choice(list(hit))
+        kind = platform.chance.choice([*hit, min(hit, key=hit.get)])
         done = platform.kill_session() if kind == "session" else platform.kill_script(kind)
         hit[kind] += done
         platform.prove()
@@ -182,4 +182,4 @@ def test_killed_at_any_moment_nothing_is_lost_and_the_next_run_goes_on(
             platform.fill()
     platform.finish()
     assert sum(hit.values()) >= kills
-    assert kills < 100 or min(hit.values()) > 10, hit
+    assert kills < 100 or min(hit.values()) > 20, hit

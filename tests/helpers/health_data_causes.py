@@ -149,11 +149,14 @@ def lifecycle(watched: Watched) -> Iterator[str]:
 def disk_full(watched: Watched) -> Iterator[str]:
     """The database had a tenth of its size a month ago."""
     watched.run(
+        "SELECT monitoring.take_readings()",
         "INSERT INTO monitoring.size_readings (relation, taken_on, bytes)"
         " SELECT relation, taken_on - 30, bytes / 10 FROM monitoring.size_readings"
-        " WHERE relation = 'database'"
+        " WHERE relation = 'database'",
     )
-    (size,) = watched.admin.execute("SELECT bytes FROM monitoring.database_size").fetchone()
+    (size,) = watched.admin.execute(
+        "SELECT bytes FROM monitoring.growth WHERE relation = 'database'"
+    ).fetchone()
     for status, critical in (("ok", 4), ("warning", 1.5), ("critical", 1.1)):
         watched.set("database_size", None, size * critical)
         yield status
