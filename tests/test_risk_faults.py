@@ -239,3 +239,21 @@ def test_claims_ask_no_rule_where_the_account_does_not_want_it(
     signal = rows.signal(desk.connection, desk.user)
     assert may(desk)[0] is False
     assert claimed(desk, connect_as("rubi_ingest")) == [signal]
+
+
+def test_a_pending_order_makes_a_trading_day_once_it_is_filled(desk: Desk) -> None:
+    desk.rule("trading_days", 4, "days", clock="UTC")
+    days = "SELECT value FROM risk_state"
+    order = mt5.order("2026-01-06 12:00:00", ticket=9, type=2, state=1, price_open=1.1)
+    mt5.ingest(desk.connection, "orders", desk.account, [order])
+    assert desk.connection.execute(days).fetchone() == (0,)
+    mt5.ingest(desk.connection, "orders", desk.account, [order | {"state": 4}])
+    mt5.ingest(desk.connection, "deals", desk.account, [
+        mt5.deal("2026-01-07 12:00:00", ticket=1, order=9, position_id=9)
+    ])  # fmt: skip
+    assert desk.connection.execute(days).fetchone() == (1,)
+    rows.order(
+        desk.connection, desk.user, account_id=desk.account, order_type="SELL_STOP",
+        opened_at="2026-01-08 10:00+00",
+    )  # fmt: skip
+    assert desk.connection.execute(days).fetchone() == (1,)

@@ -20,7 +20,15 @@ FROM (
     INNER JOIN public.trading_orders AS o ON r.account_id = o.account_id
     WHERE
         r.kind IN ('trading_days', 'consistency')
-        AND o.order_type IN ('BUY', 'SELL')
+        -- a pending order opens a trade only when it is filled: deals or a closing price tell
+        AND (
+            o.order_type IN ('BUY', 'SELL')
+            OR o.close_price IS NOT NULL
+            OR EXISTS (
+                SELECT FROM public.mt5_trips AS t
+                WHERE t.trading_order_id = o.id
+            )
+        )
         AND o.opened_at >= r.valid_from
         AND o.opened_at < r.valid_to
     UNION ALL
