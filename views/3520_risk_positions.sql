@@ -2,7 +2,8 @@
 
 CALL deploy.become_owner();
 
--- Whose strategy a position is of says its magic number at its opening, as for trips.
+-- Whose strategy a position is of says its magic number at its opening, as for trips. From the
+-- numbers to the positions, so that a query for one strategy reads its accounts only.
 CREATE OR REPLACE VIEW public.strategy_positions
 WITH (security_invoker = TRUE) AS
 SELECT
@@ -11,16 +12,20 @@ SELECT
     p.ticket,
     p.symbol,
     p.volume
-FROM public.trading_positions AS p
-CROSS JOIN
-    LATERAL (
-        SELECT m.strategy_id
-        FROM public.mt5_magic_strategies AS m
-        WHERE m.account_id = p.account_id AND m.magic = p.magic AND m.valid_from <= p.open_time
-        ORDER BY m.valid_from DESC
-        LIMIT 1
-    ) AS m
-WHERE m.strategy_id IS NOT NULL;
+FROM public.mt5_magic_strategies AS m
+INNER JOIN public.trading_positions AS p
+    ON m.account_id = p.account_id AND m.magic = p.magic AND m.valid_from <= p.open_time
+WHERE
+    m.strategy_id IS NOT NULL
+    AND NOT EXISTS (
+        SELECT
+        FROM public.mt5_magic_strategies AS n
+        WHERE
+            n.account_id = m.account_id
+            AND n.magic = m.magic
+            AND n.valid_from > m.valid_from
+            AND n.valid_from <= p.open_time
+    );
 COMMENT ON VIEW public.strategy_positions IS
 'Open positions with the strategy of their magic number.';
 COMMENT ON COLUMN public.strategy_positions.strategy_id IS 'Strategy.';

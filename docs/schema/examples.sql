@@ -144,6 +144,8 @@ SELECT * FROM positions_as_of(1, now() - interval '1 hour');
 SELECT * FROM orders_as_of(1, now() - interval '1 hour');
 -- example: apply_risk_template
 SELECT apply_risk_template(1, 'two-step challenge', 10000, '2026-01-05 00:00+00');
+-- example: internal.tell_positions
+SELECT internal.tell_positions(r, 1, now(), 'breach', 9) FROM risk_rules AS r LIMIT 1;
 -- example: find_first_stop
 SELECT * FROM find_first_stop(1, 500001, '2026-01-05 00:00+00', 'infinity');
 -- example: group_r
