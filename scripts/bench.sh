@@ -21,7 +21,7 @@ for argument in "$@"; do
     esac
 done
 [ "${#names[@]}" -gt 0 ] || names=(
-    api rules tried market_data performance ingest_mt5 gateway claims events migrate trouble
+    api rules tried market_data performance ingest_mt5 gateway claims events risk migrate trouble
 )
 . scripts/setup.sh
 rubi_setup embedded,demo,load,references,test
