@@ -8,14 +8,20 @@ import statistics
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 
 import psycopg
 import pytest
 
 import mt5
+import mt5_files
+import mt5_history
 import rows
 from desk import Connect
 from mt5 import BUY, IN, OUT, SELL
+from mt5_loading import CLOCK, Run, load, user
+
+__all__ = ["load", "user"]  # fixtures
 
 D = Decimal
 TOLD_AT = "2026-01-05 00:00+00"
@@ -335,10 +341,10 @@ def test_tenant_reads_what_its_own_trades_risked(trader: Trader, connect_as: Con
     trader.trade((100, 110), 0, at=opened, until=later, profit=10)
     other = rows.user(trader.db)
     tenant = connect_as("rubi_app")
-    for user, seen in ((trader.user, [(2, "position")]), (other, [])):
+    for owner, seen in ((trader.user, [(2, "position")]), (other, [])):
         with tenant.transaction():
             tenant.execute("SET LOCAL ROLE rubi_tenant")
-            tenant.execute("SELECT set_config('app.user_id', %s, TRUE)", [str(user)])
+            tenant.execute("SELECT set_config('app.user_id', %s, TRUE)", [str(owner)])
             assert tenant.execute("SELECT r, stop_source FROM trip_risks").fetchall() == seen
             assert tenant.execute("SELECT symbol FROM mt5_tick_values").rowcount == len(seen)
             assert tenant.execute(
@@ -348,3 +354,40 @@ def test_tenant_reads_what_its_own_trades_risked(trader: Trader, connect_as: Con
                 "SELECT stop FROM find_first_stop(%s, 1, '-infinity', 'infinity')",
                 [trader.account],
             ).fetchone() == (95 if seen else None,)
+
+
+def test_a_report_goes_through_without_a_guess(
+    db: psycopg.Connection, user: int, load: Run, tmp_path: Path
+) -> None:
+    """Each trade has its figure or the name of what is missing; MT5's own totals equal ours. Of
+    three openings one has a stop, one none, one a stop beyond the entry."""
+    history = mt5_history.make(21, True, 40)
+    orders = {order["ticket"]: order for order in history.orders}
+    opened = [deal for deal in history.deals if deal["entry"] == "in"]
+    for number, deal in enumerate(opened):
+        factor = (D("0.99"), None, D("1.01"))[number % 3]
+        if factor and deal["type"] == "sell":
+            factor = 2 - factor
+        orders[deal["order"]]["sl"] = factor and round(deal["price"] * factor, 5)
+    report = mt5_files.write_xlsx(tmp_path / "r.xlsx", history, mt5_files.Quirks("French"))
+    done = load(report, "--user", "ann", *CLOCK)
+    assert done.returncode == 0, done.stderr
+    assert "equal to the report's totals" in done.stdout
+    assert mt5.violations(db) == {}
+    found = db.execute(
+        "SELECT r IS NULL AND risk IS NULL, reason, reason_of_prices, r_of_prices, count(*)"
+        " FROM trip_risks GROUP BY 1, 2, 3, 4"
+    ).fetchall()
+    assert all(is_unknown for is_unknown, *_ in found)
+    assert {reason for _, reason, *_ in found} == {"no_terms", "no_stop", "stop_beyond_entry"}
+    assert all((reason is None) == (r is not None) for _, _, reason, r, _ in found)
+    assert sum(row[-1] for row in found) == len(opened)
+    db.execute("UPDATE users SET reporting_currency = 'CHF'")
+    assert db.execute("SELECT DISTINCT reason FROM converted_trades").fetchall() == [("no_rate",)]
+    make = "SELECT apply_risk_template(id, 'two-step challenge', 10000, '2000-01-01')"
+    db.execute(f"{make} FROM mt5_accounts")
+    db.execute("SELECT evaluate_risk()")
+    states = db.execute("SELECT status FROM risk_state").fetchall()
+    assert {state for (state,) in states} <= {"unknown", "stale", "broken", "open", "reached"}
+    may = "SELECT m.allowed FROM mt5_accounts AS a CROSS JOIN may_trade(a.id) AS m"
+    assert db.execute(may).fetchone() == (False,)

@@ -91,8 +91,9 @@ class Layout:
                            "time", "state", "comment")  # fmt: skip
         rows = [
             [clock(row["time_setup"]), row["ticket"], row["symbol"], row["type"],
-             f"{row['asked']:f} / {row['filled']:f}", plain(row["price"]) or "market", None,
-             plain(row["tp"]), clock(row["time_done"]), row["state"], row["comment"] or None]
+             f"{row['asked']:f} / {row['filled']:f}", plain(row["price"]) or "market",
+             plain(row["sl"]), plain(row["tp"]), clock(row["time_done"]), row["state"],
+             row["comment"] or None]
             for row in self.history.orders
         ]  # fmt: skip
         return names, rows
