@@ -48,7 +48,7 @@ MAIN = (
     "win_rate", "average_profit", "sharpe_ratio", "probabilistic_sharpe", "minimum_track_record",
     "drawdown_resampled_95",
 )  # fmt: skip
-NEUTRAL = {"win_rate": Decimal(50)}  # what says nothing; of all others 0
+NO_LINE = ("win_rate",)  # a trend follower wins with a third of the trades; of all others 0 is luck
 
 
 @dataclass(frozen=True)
@@ -59,7 +59,7 @@ class Range:
     left: float
     width: float
     value: float
-    neutral: float
+    neutral: float | None
     state: str
 
 
@@ -75,20 +75,22 @@ class Ratio:
 
 
 def range_in_words(row: Row, text: str) -> Range:
-    """Where an interval lies from its least to its most, what says nothing included."""
-    neutral = float(NEUTRAL.get(row["ratio"], Decimal(0)))
-    low, high, value = row["low"], row["high"], row["value"]
-    first, last = (
-        (0.0, 100.0) if row["unit"] == "percent" else (min(low, neutral), max(high, neutral))
-    )
-    pad = 0 if row["unit"] == "percent" else 0.05 * (last - first or 1)
-    first, last = first - pad, last + pad
+    """Where an interval lies from its least to its most, 0 included; percents from 0 to 100."""
+    low, high = row["low"], row["high"]
+    first, last = 0.0, 100.0
+    if row["unit"] != "percent":
+        first, last = min(low, 0), max(high, 0)
+        pad = 0.05 * (last - first or 1)
+        first, last = first - pad, last + pad
 
     def at(point: float) -> float:
         return round(100 * min(max((point - first) / (last - first), 0), 1), 1)
 
-    state = "good" if low > neutral else "bad" if high < neutral else "open"
-    return Range(text, at(low), round(at(high) - at(low), 1), at(value), at(neutral), state)
+    width = round(at(high) - at(low), 1)
+    if row["ratio"] in NO_LINE:
+        return Range(text, at(low), width, at(row["value"]), None, "plain")
+    state = "good" if low > 0 else "bad" if high < 0 else "open"
+    return Range(text, at(low), width, at(row["value"]), at(0), state)
 
 
 def ratio_in_words(row: Row, write: Writer) -> Ratio:
