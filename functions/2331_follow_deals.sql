@@ -17,6 +17,7 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
+    PERFORM FROM public.mt5_accounts AS a WHERE a.id = p_account_id FOR NO KEY UPDATE;
     IF p_tickets IS NOT NULL THEN
         PERFORM internal.refresh_balance_operations(p_account_id, p_tickets);
     END IF;
@@ -38,9 +39,9 @@ COMMENT ON FUNCTION internal.refresh_ledger(bigint, bigint[], bigint[], bigint) 
 the first report follow the deals. p_since_msc is the time of the earliest deal that changed.';
 REVOKE ALL ON FUNCTION internal.refresh_ledger(bigint, bigint[], bigint[], bigint) FROM public;
 
--- Once for each statement of any writer, from its rows. EXECUTE, since only UPDATE has old rows
--- beside the new, inserted or deleted ones. An updated row counts when a column changed that others
--- are derived from: a comment or a mark that the deal is gone changes no trip.
+-- Once for each statement of any writer, from its rows. ON CONFLICT fires the triggers of INSERT
+-- and of UPDATE, one of them without rows. Two functions, because only UPDATE has old rows: one
+-- text for both had to be planned at each call.
 CREATE OR REPLACE FUNCTION internal.follow_deals()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -49,47 +50,63 @@ PARALLEL UNSAFE
 SECURITY DEFINER -- trips and operations are the owner's to write
 SET search_path = pg_catalog, pg_temp
 AS $$
-DECLARE
-    c_columns CONSTANT text :=
-        'account_id, ticket, order_ticket, time_msc, position_id, magic, executed_at, type, entry,'
-        ' reason, time_ambiguous, volume, price, commission, swap, profit, fee, symbol';
-    v_account_id bigint;
-    v_positions bigint[];
-    v_tickets bigint[];
-    v_since_msc bigint;
 BEGIN
-    -- ON CONFLICT fires the triggers of INSERT and of UPDATE
-    IF NOT EXISTS (SELECT FROM changed_rows) THEN
-        RETURN NULL;
-    END IF;
-    -- in the order of ids, so that two statements over several accounts don't deadlock
-    FOR v_account_id, v_positions, v_tickets, v_since_msc IN EXECUTE format(
-        $changed$
-            SELECT
-                c.account_id,
-                array_agg(DISTINCT c.position_id) FILTER (WHERE c.position_id > 0),
-                array_agg(DISTINCT c.ticket) FILTER (WHERE c.type NOT IN (0, 1)),
-                min(c.time_msc)
-            FROM (%s) AS c
-            GROUP BY c.account_id
-            ORDER BY c.account_id
-        $changed$,
-        CASE TG_OP
-            WHEN 'UPDATE' THEN replace(
-                '(SELECT :columns FROM old_rows EXCEPT SELECT :columns FROM changed_rows)'
-                ' UNION ALL'
-                ' (SELECT :columns FROM changed_rows EXCEPT SELECT :columns FROM old_rows)',
-                ':columns', c_columns
-            )
-            ELSE 'TABLE changed_rows'
-        END
-    ) LOOP
-        PERFORM FROM public.mt5_accounts AS a WHERE a.id = v_account_id FOR NO KEY UPDATE;
-        PERFORM internal.refresh_ledger(v_account_id, v_positions, v_tickets, v_since_msc);
-    END LOOP;
+    PERFORM internal.refresh_ledger(g.account_id, g.positions, g.tickets, g.since_msc)
+    FROM (
+        SELECT
+            c.account_id,
+            array_agg(DISTINCT c.position_id) FILTER (WHERE c.position_id > 0) AS positions,
+            array_agg(DISTINCT c.ticket) FILTER (WHERE c.type NOT IN (0, 1)) AS tickets,
+            min(c.time_msc) AS since_msc
+        FROM changed_rows AS c
+        GROUP BY c.account_id
+        -- so that two statements over several accounts don't deadlock
+        ORDER BY c.account_id
+    ) AS g;
     RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION internal.follow_deals() IS
-'Trigger: has trips, their orders and balance operations follow the deals.';
+'Trigger: has trips, their orders and balance operations follow deals that come or go.';
 REVOKE ALL ON FUNCTION internal.follow_deals() FROM public;
+
+-- A row counts when a column changed that others are derived from: a comment or a mark that the
+-- deal is gone changes no trip.
+CREATE OR REPLACE FUNCTION internal.follow_changed_deals()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- trips and operations are the owner's to write
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM internal.refresh_ledger(g.account_id, g.positions, g.tickets, g.since_msc)
+    FROM (
+        SELECT
+            c.account_id,
+            array_agg(DISTINCT c.position_id) FILTER (WHERE c.position_id > 0) AS positions,
+            array_agg(DISTINCT c.ticket) FILTER (WHERE c.type NOT IN (0, 1)) AS tickets,
+            min(c.time_msc) AS since_msc
+        FROM (
+            SELECT b.account_id, b.ticket, b.time_msc, b.position_id, b.type
+            FROM (
+                SELECT o.* FROM old_rows AS o
+                UNION ALL
+                SELECT n.* FROM changed_rows AS n
+            ) AS b
+            GROUP BY
+                b.account_id, b.ticket, b.order_ticket, b.time_msc, b.position_id, b.magic,
+                b.executed_at, b.type, b.entry, b.reason, b.time_ambiguous, b.volume, b.price,
+                b.commission, b.swap, b.profit, b.fee, b.symbol
+            HAVING count(*) = 1 -- and not once before, once after
+        ) AS c
+        GROUP BY c.account_id
+        ORDER BY c.account_id
+    ) AS g;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION internal.follow_changed_deals() IS
+'Trigger: has trips, their orders and balance operations follow deals that change.';
+REVOKE ALL ON FUNCTION internal.follow_changed_deals() FROM public;

@@ -2,67 +2,89 @@
 
 CALL deploy.become_owner();
 
--- EXECUTE makes a plan for the actual positions: a plan kept from a first batch, when the tables
--- were small, reads the whole account each time. plan_cache_mode would have every trigger and
--- foreign key of every row planned again: half of the time. LATERAL with OFFSET 0 keeps a look-up
--- for each position.
+-- Made with a list of the columns, so that each stands here once and the statement in the function:
+-- as text for EXECUTE it was planned at each call, and planning took most of the time of one deal.
+-- One generic plan serves all accounts, and goes by the keys however few the rows were when the
+-- session made it: without sequential scans, and without joins that read an account's rows where
+-- one is wanted. LATERAL with OFFSET 0 keeps a look-up for each position; what would be a join of
+-- two results is a UNION ALL with GROUP BY.
+DO $$
+DECLARE
+    -- all columns except the row in trading_orders, which is linked, not made
+    c_columns CONSTANT text := $columns$
+        account_id, position_id, leg, deals, magic, strategy_id, open_order,
+        opened_at, closed_at, opened_msc, closed_msc, time_ambiguous, is_whole,
+        volume_opened, volume_closed, open_price, close_price,
+        profit, commission, swap, fee, symbol, side, close_by_orders
+    $columns$;
+BEGIN
+    EXECUTE format(
+        $create$
 CREATE OR REPLACE FUNCTION internal.refresh_mt5_trips(p_account_id bigint, p_positions bigint[])
 RETURNS void
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
+AS $body$
 DECLARE
-    -- all columns except the row in trading_orders, which is linked, not made
-    c_columns CONSTANT text :=
-        'account_id, position_id, leg, deals, magic, strategy_id, open_order, opened_at,'
-        ' closed_at, opened_msc, closed_msc, time_ambiguous, is_whole, volume_opened,'
-        ' volume_closed, open_price, close_price, profit, commission, swap, fee, symbol, side,'
-        ' close_by_orders';
     v_positions bigint[];
     v_legs integer[];
     v_orders bigint[];
 BEGIN
-    EXECUTE format(
-        $refresh$
-            WITH should AS MATERIALIZED (
-                SELECT v.*
-                FROM unnest($2) AS u (position_id)
-                CROSS JOIN LATERAL (
-                    SELECT v.*
-                    FROM internal.trips_of_deals AS v
-                    WHERE v.account_id = $1 AND v.position_id = u.position_id
-                    OFFSET 0
-                ) AS v
-            ),
-            found AS MATERIALIZED (
-                SELECT t.*
-                FROM unnest($2) AS u (position_id)
-                CROSS JOIN LATERAL (
-                    SELECT t.*
-                    FROM public.mt5_trips AS t
-                    WHERE t.account_id = $1 AND t.position_id = u.position_id
-                    OFFSET 0
-                ) AS t
-            ),
-            stored AS (
-                INSERT INTO public.mt5_trips (%1$s)
-                SELECT %1$s FROM should
-                EXCEPT
-                SELECT %1$s FROM found
-                ON CONFLICT ON CONSTRAINT mt5_trips_pkey DO UPDATE SET (%1$s) = ROW(%2$s)
-            )
-            SELECT
-                array_agg(f.position_id) FILTER (WHERE s.leg IS NULL),
-                array_agg(f.leg) FILTER (WHERE s.leg IS NULL),
-                array_agg(f.trading_order_id) FILTER (WHERE f.trading_order_id IS NOT NULL)
+    WITH should AS MATERIALIZED (
+        SELECT v.*
+        FROM unnest(p_positions) AS u (position_id)
+        CROSS JOIN LATERAL (
+            SELECT v.*
+            FROM internal.trips_of_deals AS v
+            WHERE v.account_id = p_account_id AND v.position_id = u.position_id
+            OFFSET 0
+        ) AS v
+    ),
+    found AS MATERIALIZED (
+        SELECT t.*
+        FROM unnest(p_positions) AS u (position_id)
+        CROSS JOIN LATERAL (
+            SELECT t.*
+            FROM public.mt5_trips AS t
+            WHERE t.account_id = p_account_id AND t.position_id = u.position_id
+            OFFSET 0
+        ) AS t
+    ),
+    stored AS (
+        INSERT INTO public.mt5_trips (%1$s)
+        SELECT %1$s FROM should
+        EXCEPT
+        SELECT %1$s FROM found
+        ON CONFLICT ON CONSTRAINT mt5_trips_pkey DO UPDATE SET (%1$s) = ROW(%2$s)
+    ),
+    untraded AS (
+        SELECT
+            b.position_id,
+            b.leg,
+            max(b.trading_order_id) AS trading_order_id,
+            bool_or(b.is_made) AS is_made
+        FROM (
+            SELECT f.position_id, f.leg, f.trading_order_id, FALSE AS is_made, FALSE AS is_trade
             FROM found AS f
-            LEFT JOIN should AS s ON f.position_id = s.position_id AND f.leg = s.leg
-            WHERE s.side IS NULL
-        $refresh$,
-        c_columns, regexp_replace(c_columns, '[a-z_]+', 'excluded.\&', 'g')
-    ) INTO v_positions, v_legs, v_orders USING p_account_id, p_positions;
+            UNION ALL
+            SELECT s.position_id, s.leg, NULL, TRUE, s.side IS NOT NULL
+            FROM should AS s
+        ) AS b
+        GROUP BY b.position_id, b.leg
+        HAVING NOT bool_and(b.is_made) AND NOT bool_or(b.is_trade)
+    )
+    SELECT
+        array_agg(n.position_id) FILTER (WHERE NOT n.is_made),
+        array_agg(n.leg) FILTER (WHERE NOT n.is_made),
+        array_agg(n.trading_order_id) FILTER (WHERE n.trading_order_id IS NOT NULL)
+    INTO v_positions, v_legs, v_orders
+    FROM untraded AS n;
 
     -- A trade that MT5 took back: our order goes; an order of the API, also one that the API took
     -- over, has not traded then.
@@ -76,9 +98,16 @@ BEGIN
         SET trading_order_id = NULL
         WHERE t.trading_order_id = ANY (v_orders);
     END IF;
-    DELETE FROM public.mt5_trips AS t
-    USING unnest(v_positions, v_legs) AS g (position_id, leg)
-    WHERE t.account_id = p_account_id AND t.position_id = g.position_id AND t.leg = g.leg;
+    IF v_positions IS NOT NULL THEN
+        DELETE FROM public.mt5_trips AS t
+        USING unnest(v_positions, v_legs) AS g (position_id, leg)
+        WHERE t.account_id = p_account_id AND t.position_id = g.position_id AND t.leg = g.leg;
+    END IF;
+END
+$body$
+        $create$,
+        c_columns, regexp_replace(c_columns, '[a-z_]+', 'excluded.\&', 'g')
+    );
 END
 $$;
 COMMENT ON FUNCTION internal.refresh_mt5_trips(bigint, bigint[]) IS

@@ -3,7 +3,8 @@
 
 CALL deploy.become_owner();
 
--- All with EXECUTE and LATERAL for the reasons given at internal.refresh_mt5_trips.
+-- All by the keys with one generic plan, for the reasons given at internal.refresh_mt5_trips; the
+-- settings of internal.refresh_trading_orders() hold in the functions that it calls.
 
 CREATE OR REPLACE FUNCTION internal.lock_mt5_trips(p_account_id bigint, p_positions bigint[])
 RETURNS void
@@ -11,19 +12,21 @@ LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 BEGIN
-    EXECUTE $lock$
-        SELECT count(*)
-        FROM unnest($2) AS u (position_id)
-        CROSS JOIN LATERAL (
-            SELECT t.leg
-            FROM public.mt5_trips AS t
-            WHERE t.account_id = $1 AND t.position_id = u.position_id
-            OFFSET 0
-            FOR NO KEY UPDATE
-        ) AS t
-    $lock$ USING p_account_id, p_positions;
+    PERFORM
+    FROM unnest(p_positions) AS u (position_id)
+    CROSS JOIN LATERAL (
+        SELECT t.leg
+        FROM public.mt5_trips AS t
+        WHERE t.account_id = p_account_id AND t.position_id = u.position_id
+        OFFSET 0
+        FOR NO KEY UPDATE
+    ) AS t;
 END
 $$;
 COMMENT ON FUNCTION internal.lock_mt5_trips(bigint, bigint[]) IS
@@ -46,70 +49,73 @@ AS $$
 DECLARE
     v_orders bigint[];
 BEGIN
-    EXECUTE $link$
-        WITH waiting AS (
-            SELECT t.*, coalesce(t.open_order, t.position_id)::text AS number
-            FROM unnest($3) AS u (position_id)
-            CROSS JOIN LATERAL (
-                SELECT t.position_id, t.leg, t.open_order, t.symbol
-                FROM public.mt5_trips AS t
-                WHERE t.account_id = $1
-                    AND t.position_id = u.position_id
-                    AND t.trading_order_id IS NULL
-                    AND t.side IS NOT NULL
-                OFFSET 0
-            ) AS t
-            WHERE t.open_order IS NOT NULL OR t.leg = 1
-        ),
-        candidates AS (
-            SELECT DISTINCT ON (o.id) w.position_id, w.leg, o.id
-            FROM waiting AS w
-            CROSS JOIN LATERAL (
-                SELECT o.id
-                FROM public.trading_orders AS o
-                WHERE o.account_id = $1 AND o.mt5_order_id = w.number
-                UNION ALL
-                SELECT o.id
-                FROM public.trading_orders AS o
-                WHERE o.account_id IS NULL
-                    AND o.user_id = $2
-                    AND o.mt5_order_id = w.number
-                    AND o.symbol = w.symbol
-                    AND NOT EXISTS (
-                        SELECT FROM public.trading_orders AS x
-                        WHERE x.account_id = $1 AND x.mt5_order_id = o.mt5_order_id
-                    )
-                    AND NOT EXISTS (
-                        SELECT FROM public.mt5_accounts AS a
-                        INNER JOIN public.trading_deals AS d ON a.id = d.account_id
-                        WHERE a.user_id = $2
-                            AND a.id <> $1
-                            AND d.order_ticket = w.number::bigint
-                    )
-            ) AS o
-            LEFT JOIN LATERAL (
-                SELECT TRUE AS is_taken
-                FROM public.mt5_trips AS t
-                WHERE t.trading_order_id = o.id
-                LIMIT 1
-            ) AS k ON TRUE
-            WHERE k.is_taken IS NULL
-            ORDER BY o.id, w.position_id, w.leg
-        ),
-        single AS (
-            SELECT DISTINCT ON (c.position_id, c.leg) c.position_id, c.leg, c.id
-            FROM candidates AS c
-            ORDER BY c.position_id, c.leg, c.id
-        ),
-        linked AS (
-            UPDATE public.mt5_trips AS t
-            SET trading_order_id = s.id
-            FROM single AS s
-            WHERE t.account_id = $1 AND t.position_id = s.position_id AND t.leg = s.leg
-            RETURNING t.trading_order_id
-        )
-        SELECT coalesce(array_agg(l.trading_order_id), '{}') FROM linked AS l
-    $link$ INTO v_orders USING p_account_id, p_user_id, p_positions;
+    WITH waiting AS (
+        SELECT t.*, coalesce(t.open_order, t.position_id)::text AS number
+        FROM unnest(p_positions) AS u (position_id)
+        CROSS JOIN LATERAL (
+            SELECT t.account_id, t.position_id, t.leg, t.open_order, t.symbol
+            FROM public.mt5_trips AS t
+            WHERE t.account_id = p_account_id
+                AND t.position_id = u.position_id
+                -- not by that index, which would read all trips that wait for each
+                AND coalesce(t.trading_order_id, 0) = 0
+                AND t.side IS NOT NULL
+            OFFSET 0
+        ) AS t
+        WHERE t.open_order IS NOT NULL OR t.leg = 1
+    ),
+    candidates AS (
+        SELECT DISTINCT ON (o.id) w.account_id, w.position_id, w.leg, o.id
+        FROM waiting AS w
+        CROSS JOIN LATERAL (
+            SELECT o.id
+            FROM public.trading_orders AS o
+            -- not by an index that begins with the account
+            WHERE coalesce(o.account_id, 0) = p_account_id AND o.mt5_order_id = w.number
+            UNION ALL
+            SELECT o.id
+            FROM public.trading_orders AS o
+            WHERE o.account_id IS NULL
+                -- not by an index that begins with the user: a new one seems to have a row
+                AND coalesce(o.user_id, 0) = p_user_id
+                AND o.mt5_order_id = w.number
+                AND o.symbol = w.symbol
+                AND NOT EXISTS (
+                    SELECT FROM public.trading_orders AS x
+                    WHERE coalesce(x.account_id, 0) = p_account_id
+                        AND x.mt5_order_id = o.mt5_order_id
+                )
+                AND NOT EXISTS (
+                    SELECT FROM public.mt5_accounts AS a
+                    INNER JOIN public.trading_deals AS d ON a.id = d.account_id
+                    WHERE a.user_id = p_user_id
+                        AND a.id <> p_account_id
+                        AND d.order_ticket = w.number::bigint
+                )
+        ) AS o
+        LEFT JOIN LATERAL (
+            SELECT TRUE AS is_taken
+            FROM public.mt5_trips AS t
+            WHERE t.trading_order_id = o.id
+            LIMIT 1
+        ) AS k ON TRUE
+        WHERE k.is_taken IS NULL
+        ORDER BY o.id, w.position_id, w.leg
+    ),
+    single AS (
+        SELECT DISTINCT ON (c.position_id, c.leg) c.account_id, c.position_id, c.leg, c.id
+        FROM candidates AS c
+        ORDER BY c.position_id, c.leg, c.id
+    ),
+    linked AS (
+        UPDATE public.mt5_trips AS t
+        SET trading_order_id = s.id
+        FROM single AS s
+        -- not p_account_id, which would have all trips of the account read
+        WHERE t.account_id = s.account_id AND t.position_id = s.position_id AND t.leg = s.leg
+        RETURNING t.trading_order_id
+    )
+    SELECT coalesce(array_agg(l.trading_order_id), '{}') INTO v_orders FROM linked AS l;
     RETURN v_orders;
 END
 $$;
@@ -117,23 +123,18 @@ COMMENT ON FUNCTION internal.link_orders_of_api(bigint, bigint, bigint[]) IS
 'Gives trips of some positions that have no order the one that the API wrote; answers their ids.';
 REVOKE ALL ON FUNCTION internal.link_orders_of_api(bigint, bigint, bigint[]) FROM public;
 
--- The columns that both following functions write, beside the number, are named here once.
-CREATE OR REPLACE FUNCTION internal.columns_of_trips()
-RETURNS text
-LANGUAGE sql
-IMMUTABLE
-PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-    SELECT
-        'account_id, mt5_position_id, symbol, order_type, volume, open_price, close_price,'
-        ' stop_loss, take_profit, profit, commission, swap, opened_at, closed_at, time_ambiguous,'
-        ' strategy_id'
-$$;
-COMMENT ON FUNCTION internal.columns_of_trips() IS
-'Columns of trading_orders that a trip decides, except for the number of its order.';
-REVOKE ALL ON FUNCTION internal.columns_of_trips() FROM public;
-
+-- The columns that both functions write, beside the number, are named here once. The second makes
+-- orders follow their trips; rows that agree already are not written.
+DO $$
+DECLARE
+    c_columns CONSTANT text := $columns$
+        account_id, mt5_position_id, symbol, order_type, volume, open_price, close_price,
+        stop_loss, take_profit, profit, commission, swap, opened_at, closed_at,
+        time_ambiguous, strategy_id
+    $columns$;
+BEGIN
+    EXECUTE format(
+        $create$
 CREATE OR REPLACE FUNCTION internal.make_orders_of_trips(
     p_account_id bigint,
     p_positions bigint[],
@@ -144,47 +145,111 @@ LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
-AS $$
+AS $body$
 DECLARE
     v_are_all_made boolean;
 BEGIN
-    EXECUTE format(
-        $make$
-            WITH missing AS MATERIALIZED (
-                SELECT v.*, nextval('public.trading_orders_id_seq') AS new_id
-                FROM unnest($2) AS u (position_id)
-                CROSS JOIN LATERAL (
-                    SELECT v.*
-                    FROM internal.orders_of_trips AS v
-                    WHERE v.account_id = $1 AND v.position_id = u.position_id AND v.id IS NULL
-                    OFFSET 0
-                ) AS v
-            ),
-            made AS (
-                INSERT INTO public.trading_orders (id, user_id, made_by, mt5_order_id, %1$s)
-                SELECT new_id, user_id, 'deals', CASE WHEN $3 THEN mt5_order_id END, %1$s
-                FROM missing
-                ORDER BY position_id, leg
-                ON CONFLICT (mt5_order_id, account_id) DO NOTHING
-                RETURNING id
-            ),
-            linked AS (
-                UPDATE public.mt5_trips AS t
-                SET trading_order_id = m.new_id
-                FROM missing AS m
-                INNER JOIN made AS o ON m.new_id = o.id
-                WHERE t.account_id = $1 AND t.position_id = m.position_id AND t.leg = m.leg
-            )
-            SELECT (SELECT count(*) FROM missing) = (SELECT count(*) FROM made)
-        $make$,
-        internal.columns_of_trips()
-    ) INTO v_are_all_made USING p_account_id, p_positions, p_with_number;
+    WITH missing AS MATERIALIZED (
+        SELECT v.*, nextval('public.trading_orders_id_seq') AS new_id
+        FROM unnest(p_positions) AS u (position_id)
+        CROSS JOIN LATERAL (
+            SELECT v.*
+            FROM internal.orders_of_trips AS v
+            WHERE v.account_id = p_account_id AND v.position_id = u.position_id AND v.id IS NULL
+            OFFSET 0
+        ) AS v
+    ),
+    made AS (
+        INSERT INTO public.trading_orders (id, user_id, made_by, mt5_order_id, %1$s)
+        SELECT new_id, user_id, 'deals', CASE WHEN p_with_number THEN mt5_order_id END, %1$s
+        FROM missing
+        ORDER BY position_id, leg
+        ON CONFLICT (mt5_order_id, account_id) DO NOTHING
+        RETURNING id
+    ),
+    linked AS (
+        UPDATE public.mt5_trips AS t
+        SET trading_order_id = m.new_id
+        FROM (
+            SELECT
+                max(b.account_id) AS account_id,
+                max(b.position_id) AS position_id,
+                max(b.leg) AS leg,
+                b.new_id
+            FROM (
+                SELECT n.account_id, n.position_id, n.leg, n.new_id FROM missing AS n
+                UNION ALL
+                SELECT NULL, NULL, NULL, o.id FROM made AS o
+            ) AS b
+            GROUP BY b.new_id
+            HAVING count(*) = 2
+        ) AS m
+        -- not p_account_id, which would have all trips of the account read
+        WHERE t.account_id = m.account_id AND t.position_id = m.position_id AND t.leg = m.leg
+    )
+    SELECT (SELECT count(*) FROM missing) = (SELECT count(*) FROM made) INTO v_are_all_made;
     RETURN v_are_all_made;
+END
+$body$
+        $create$,
+        c_columns
+    );
+    EXECUTE format(
+        $create$
+CREATE OR REPLACE FUNCTION internal.update_orders_of_trips(
+    p_account_id bigint,
+    p_positions bigint[],
+    p_orders bigint[]
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $body$
+BEGIN
+    PERFORM FROM public.trading_orders AS o
+    WHERE o.id = ANY (p_orders)
+    ORDER BY o.id
+    FOR NO KEY UPDATE;
+    -- of orders that ask for the same number, the first gets it
+    UPDATE public.trading_orders AS o
+    SET (mt5_order_id, %1$s) = ROW(c.mt5_order_id, %2$s)
+    FROM (
+        SELECT
+            v.id,
+            CASE
+                WHEN row_number() OVER (
+                    PARTITION BY v.mt5_order_id ORDER BY v.position_id, v.leg
+                ) = 1
+                    THEN v.mt5_order_id
+            END AS mt5_order_id,
+            %1$s
+        FROM unnest(p_positions) AS u (number)
+        CROSS JOIN LATERAL (
+            SELECT v.*
+            FROM internal.orders_of_trips AS v
+            WHERE v.account_id = p_account_id AND v.position_id = u.number AND v.id IS NOT NULL
+            OFFSET 0
+        ) AS v
+    ) AS c
+    WHERE o.id = c.id
+        AND (o.mt5_order_id, %3$s) IS DISTINCT FROM (c.mt5_order_id, %2$s);
+END
+$body$
+        $create$,
+        c_columns,
+        regexp_replace(c_columns, '[a-z0-9_]+', 'c.\&', 'g'),
+        regexp_replace(c_columns, '[a-z0-9_]+', 'o.\&', 'g')
+    );
 END
 $$;
 COMMENT ON FUNCTION internal.make_orders_of_trips(bigint, bigint[], boolean) IS
 'Makes orders for trips of some positions that have none; FALSE when a number was taken meanwhile.';
 REVOKE ALL ON FUNCTION internal.make_orders_of_trips(bigint, bigint[], boolean) FROM public;
+COMMENT ON FUNCTION internal.update_orders_of_trips(bigint, bigint[], bigint[]) IS
+'Makes some orders follow their trips; rows that agree already are not written.';
+REVOKE ALL ON FUNCTION internal.update_orders_of_trips(bigint, bigint[], bigint[]) FROM public;
 
 CREATE OR REPLACE FUNCTION internal.refresh_trading_orders(
     p_account_id bigint,
@@ -195,6 +260,10 @@ LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
+SET enable_hashjoin = off
+SET enable_mergejoin = off
 AS $$
 DECLARE
     -- An order with an account may be inserted by the API after it was looked for: the number is
@@ -206,33 +275,39 @@ DECLARE
     v_numbers text[];
 BEGIN
     -- After the lock the following statements see the API's latest changes, a signal or a stop.
-    EXECUTE $select$
-        WITH trips AS MATERIALIZED (
-            SELECT t.*
-            FROM unnest($2) AS u (position_id)
-            CROSS JOIN LATERAL (
-                SELECT t.trading_order_id, t.open_order, t.position_id
-                FROM public.mt5_trips AS t
-                WHERE t.account_id = $1 AND t.position_id = u.position_id AND t.side IS NOT NULL
-                OFFSET 0
-            ) AS t
-        ),
-        orders AS MATERIALIZED (
-            SELECT
-                o.id,
-                o.made_by = 'deals'
-                AND o.mt5_order_id <> coalesce(t.open_order::text, '') AS is_stale
-            FROM trips AS t
-            INNER JOIN public.trading_orders AS o ON t.trading_order_id = o.id
-            FOR NO KEY UPDATE OF o
-        )
+    WITH trips AS MATERIALIZED (
+        SELECT t.*
+        FROM unnest(p_positions) AS u (position_id)
+        CROSS JOIN LATERAL (
+            SELECT t.trading_order_id, t.open_order, t.position_id
+            FROM public.mt5_trips AS t
+            WHERE t.account_id = p_account_id
+                AND t.position_id = u.position_id
+                AND t.side IS NOT NULL
+            OFFSET 0
+        ) AS t
+    ),
+    orders AS MATERIALIZED (
         SELECT
-            (SELECT coalesce(array_agg(o.id), '{}') FROM orders AS o),
-            (SELECT bool_or(o.is_stale) FROM orders AS o),
-            array_agg(coalesce(t.open_order, t.position_id)::text)
-            FILTER (WHERE t.trading_order_id IS NULL)
+            o.id,
+            o.made_by = 'deals'
+            AND o.mt5_order_id <> coalesce(t.open_order::text, '') AS is_stale
         FROM trips AS t
-    $select$ INTO v_orders, v_has_stale, v_numbers USING p_account_id, p_positions;
+        CROSS JOIN LATERAL (
+            SELECT o.id, o.made_by, o.mt5_order_id
+            FROM public.trading_orders AS o
+            WHERE o.id = t.trading_order_id
+            OFFSET 0
+            FOR NO KEY UPDATE
+        ) AS o
+    )
+    SELECT
+        (SELECT coalesce(array_agg(o.id), '{}') FROM orders AS o),
+        (SELECT bool_or(o.is_stale) FROM orders AS o),
+        array_agg(coalesce(t.open_order, t.position_id)::text)
+        FILTER (WHERE t.trading_order_id IS NULL)
+    INTO v_orders, v_has_stale, v_numbers
+    FROM trips AS t;
 
     -- A deal that comes late may give a leg another opening order, and another leg its number.
     IF v_has_stale THEN
@@ -271,57 +346,3 @@ COMMENT ON FUNCTION internal.refresh_trading_orders(bigint, bigint[]) IS
 'Gives each trip of some positions its row in trading_orders, the API''s where there is one, and
 makes the row follow the trip. Needs internal.lock_mt5_trips() before.';
 REVOKE ALL ON FUNCTION internal.refresh_trading_orders(bigint, bigint[]) FROM public;
-
-CREATE OR REPLACE FUNCTION internal.update_orders_of_trips(
-    p_account_id bigint,
-    p_positions bigint[],
-    p_orders bigint[]
-)
-RETURNS void
-LANGUAGE plpgsql
-VOLATILE
-PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    PERFORM FROM public.trading_orders AS o
-    WHERE o.id = ANY (p_orders)
-    ORDER BY o.id
-    FOR NO KEY UPDATE;
-    -- of orders that ask for the same number, the first gets it
-    EXECUTE format(
-        $update$
-            UPDATE public.trading_orders AS o
-            SET (id, mt5_order_id, %1$s) = ROW(c.*)
-            FROM (
-                SELECT
-                    v.id,
-                    CASE
-                        WHEN row_number() OVER (
-                            PARTITION BY v.mt5_order_id ORDER BY v.position_id, v.leg
-                        ) = 1
-                            THEN v.mt5_order_id
-                    END,
-                    %1$s
-                FROM unnest($2) AS u (number)
-                CROSS JOIN LATERAL (
-                    SELECT v.*
-                    FROM internal.orders_of_trips AS v
-                    WHERE v.account_id = $1 AND v.position_id = u.number
-                    OFFSET 0
-                ) AS v
-                WHERE v.id = ANY ($3)
-                EXCEPT
-                SELECT f.id, f.mt5_order_id, %1$s
-                FROM public.trading_orders AS f
-                WHERE f.id = ANY ($3)
-            ) AS c
-            WHERE o.id = c.id
-        $update$,
-        internal.columns_of_trips()
-    ) USING p_account_id, p_positions, p_orders;
-END
-$$;
-COMMENT ON FUNCTION internal.update_orders_of_trips(bigint, bigint[], bigint[]) IS
-'Makes some orders follow their trips; rows that agree already are not written.';
-REVOKE ALL ON FUNCTION internal.update_orders_of_trips(bigint, bigint[], bigint[]) FROM public;

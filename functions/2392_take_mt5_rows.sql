@@ -26,9 +26,99 @@ COMMENT ON FUNCTION internal.leave_out_elements(jsonb, bigint[]) IS
 'The array without the elements at some positions, from 1; NULL when none is left.';
 REVOKE ALL ON FUNCTION internal.leave_out_elements(jsonb, bigint[]) FROM public;
 
+-- The functions of the ledger keep generic plans. One that a session made while a table was all but
+-- empty goes by any index that begins with the account, and reads all rows of the account for each
+-- look-up until the table is analyzed, which may be a whole first history later. So all plans of a
+-- session are given up each time that one of the tables has doubled.
+CREATE OR REPLACE FUNCTION internal.renew_mt5_plans()
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    c_pages CONSTANT integer[] :=
+        '{4, 8, 16, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192, 16384, 32768}';
+    c_page CONSTANT integer := current_setting('block_size');
+    v_sizes text := concat_ws(
+        ' ',
+        width_bucket((pg_relation_size('public.trading_deals') / c_page)::integer, c_pages),
+        width_bucket((pg_relation_size('public.mt5_orders') / c_page)::integer, c_pages),
+        width_bucket((pg_relation_size('public.mt5_trips') / c_page)::integer, c_pages)
+    );
+BEGIN
+    IF current_setting('rubi.planned_for', TRUE) IS DISTINCT FROM v_sizes THEN
+        DISCARD PLANS;
+        PERFORM set_config('rubi.planned_for', v_sizes, FALSE);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION internal.renew_mt5_plans() IS
+'Gives up the plans of the session when deals, orders or trips have doubled.';
+REVOKE ALL ON FUNCTION internal.renew_mt5_plans() FROM public;
+
 -- An element stored before with the same text is neither checked nor written again, unless it was
--- gone. EXECUTE makes a plan for the actual rows, and LIMIT keeps a look-up by key for each element
--- under any statistics of the table.
+-- gone. LIMIT keeps a look-up by key for each element, and one generic plan serves all accounts, as
+-- in internal.refresh_mt5_trips. As JSON nothing but a number lies between two numbers.
+CREATE OR REPLACE FUNCTION internal.find_stored_rows(
+    p_account_id bigint,
+    p_source text,
+    p_rows jsonb,
+    p_origin text
+)
+RETURNS bigint[]
+LANGUAGE plpgsql
+STABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off
+SET plan_cache_mode = force_generic_plan
+AS $$
+DECLARE
+    v_tickets bigint[] := (
+        SELECT array_agg(
+            CASE
+                WHEN e.value -> 'ticket' BETWEEN '1' AND '9223372036854775807'
+                    THEN (e.value -> 'ticket')::bigint
+            END
+            ORDER BY e.n
+        )
+        FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, n)
+    );
+BEGIN
+    IF p_source = 'deals' THEN
+        RETURN (
+            SELECT coalesce(array_agg(e.n), '{}')
+            FROM ROWS FROM (jsonb_array_elements(p_rows), unnest(v_tickets)) WITH ORDINALITY
+            AS e (value, ticket, n)
+            CROSS JOIN LATERAL (
+                SELECT s.raw, s.source, s.gone_since
+                FROM public.trading_deals AS s
+                WHERE s.account_id = p_account_id AND s.ticket = e.ticket
+                LIMIT 1
+            ) AS s
+            WHERE s.raw = e.value AND s.source IN (p_origin, 'api') AND s.gone_since IS NULL
+        );
+    END IF;
+    RETURN (
+        SELECT coalesce(array_agg(e.n), '{}')
+        FROM ROWS FROM (jsonb_array_elements(p_rows), unnest(v_tickets)) WITH ORDINALITY
+        AS e (value, ticket, n)
+        CROSS JOIN LATERAL (
+            SELECT s.raw, s.source, s.gone_since
+            FROM public.mt5_orders AS s
+            WHERE s.account_id = p_account_id AND s.ticket = e.ticket
+            LIMIT 1
+        ) AS s
+        WHERE s.raw = e.value AND s.source IN (p_origin, 'api') AND s.gone_since IS NULL
+    );
+END
+$$;
+COMMENT ON FUNCTION internal.find_stored_rows(bigint, text, jsonb, text) IS
+'Positions in the array, from 1, of the deals or orders that are stored as they are.';
+REVOKE ALL ON FUNCTION internal.find_stored_rows(bigint, text, jsonb, text) FROM public;
+
 CREATE OR REPLACE FUNCTION internal.take_mt5_rows(
     p_account_id bigint,
     p_source text,
@@ -44,34 +134,12 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_stored bigint[];
     v_bad bigint[];
 BEGIN
-    EXECUTE format(
-        $select$
-            SELECT coalesce(array_agg(e.n), '{}')
-            FROM (
-                SELECT
-                    e.value,
-                    e.n,
-                    CASE
-                        WHEN jsonb_typeof(e.value -> 'ticket') = 'number'
-                            AND e.value ->> 'ticket' ~ '^[0-9]{1,18}$'
-                            THEN (e.value ->> 'ticket')::bigint
-                    END AS ticket
-                FROM jsonb_array_elements($2) WITH ORDINALITY AS e (value, n)
-            ) AS e
-            CROSS JOIN LATERAL (
-                SELECT s.raw, s.source, s.gone_since
-                FROM public.%I AS s
-                WHERE s.account_id = $1 AND s.ticket = e.ticket
-                LIMIT 1
-            ) AS s
-            WHERE s.raw = e.value AND s.source IN ($3, 'api') AND s.gone_since IS NULL
-        $select$,
-        CASE p_source WHEN 'deals' THEN 'trading_deals' ELSE 'mt5_orders' END
-    ) INTO v_stored USING p_account_id, p_rows, p_origin;
-    sound := internal.leave_out_elements(p_rows, v_stored);
+    PERFORM internal.renew_mt5_plans();
+    sound := internal.leave_out_elements(
+        p_rows, internal.find_stored_rows(p_account_id, p_source, p_rows, p_origin)
+    );
     rejected := 0;
     IF sound IS NOT NULL THEN
         v_bad := internal.reject_mt5_rows(p_account_id, p_source, sound, p_origin);

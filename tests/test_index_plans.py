@@ -55,7 +55,7 @@ USED_BY = {
     "idx_mt5_orders_account_setup": "SELECT FROM mt5_orders"
     " WHERE account_id = 7 ORDER BY setup_at DESC LIMIT 5",
     "idx_mt5_trips_account_closed": "SELECT FROM mt5_trips"
-    " WHERE account_id = 7 ORDER BY closed_at DESC LIMIT 5",
+    " WHERE account_id = 7 AND closed_at IS NOT NULL ORDER BY closed_at DESC LIMIT 5",
     "idx_open_orders": "SELECT FROM trading_orders"
     " WHERE user_id = 100 AND closed_at IS NULL ORDER BY opened_at DESC",
     "idx_orders_account_opened": "SELECT FROM trading_orders"

@@ -17,7 +17,7 @@ FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_deals();
 CREATE OR REPLACE TRIGGER trading_deals_50_updated
 AFTER UPDATE ON public.trading_deals
 REFERENCING OLD TABLE AS old_rows NEW TABLE AS changed_rows
-FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_deals();
+FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_changed_deals();
 
 CREATE OR REPLACE TRIGGER trading_deals_50_deleted
 AFTER DELETE ON public.trading_deals

@@ -198,11 +198,14 @@ SELECT
     CASE
         WHEN o.made_by = 'api' AND o.mt5_order_id IS NOT NULL THEN o.mt5_order_id
         WHEN o.mt5_order_id = t.open_order::text THEN o.mt5_order_id
-        -- at most one row, and a look-up by key, where NOT EXISTS may read the whole account
+        -- at most one row, and a look-up by number: NOT EXISTS, or an index that begins with the
+        -- account, may read the whole account
         WHEN (
             SELECT TRUE
             FROM public.trading_orders AS x
-            WHERE x.account_id = t.account_id AND x.mt5_order_id = t.open_order::text
+            WHERE
+                coalesce(x.account_id, 0) = t.account_id
+                AND x.mt5_order_id = t.open_order::text
         ) IS NULL
             THEN t.open_order::text
     END AS mt5_order_id,
