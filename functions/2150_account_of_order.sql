@@ -59,6 +59,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER -- claims the number and hands over a trip, which are the owner's to write
 SET search_path = pg_catalog, pg_temp
+SET enable_seqscan = off -- as internal.claim_order_numbers
 AS $$
 DECLARE
     v_accounts bigint[];
@@ -66,10 +67,13 @@ DECLARE
 BEGIN
     IF NEW.mt5_order_id IS NULL THEN
         RETURN NEW;
-    ELSIF TG_OP = 'INSERT' THEN
-        PERFORM internal.claim_order_numbers(NEW.user_id, ARRAY[NEW.mt5_order_id]);
     ELSIF OLD.mt5_order_id IS DISTINCT FROM NEW.mt5_order_id THEN
-        PERFORM internal.claim_order_numbers(NEW.user_id, ARRAY[NEW.mt5_order_id]);
+        -- as internal.claim_order_numbers, which takes six times as long for one number; an insert
+        -- has no old number
+        INSERT INTO internal.order_claims (user_id, mt5_order_id)
+        VALUES (NEW.user_id, NEW.mt5_order_id);
+        DELETE FROM internal.order_claims AS c
+        WHERE c.user_id = NEW.user_id AND c.mt5_order_id = NEW.mt5_order_id;
     ELSIF OLD.account_id IS NOT DISTINCT FROM NEW.account_id THEN
         RETURN NEW;
     END IF;
