@@ -13,15 +13,22 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_cluster bigint := (SELECT c.system_identifier FROM pg_control_system() AS c);
-    v_timeline text := left(pg_walfile_name(pg_current_wal_insert_lsn()), 8);
-    v_database oid := (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database());
+    v_cluster bigint;
+    v_timeline text;
+    v_database oid;
     v_era integer;
 BEGIN
-    SELECT e.era INTO v_era
-    FROM internal.mt5_event_eras AS e
-    WHERE e.cluster_id = v_cluster AND e.timeline = v_timeline AND e.database_id = v_database;
-    IF NOT FOUND THEN
+    SELECT c.system_identifier, l.timeline, d.oid, e.era
+    INTO v_cluster, v_timeline, v_database, v_era
+    FROM pg_control_system() AS c
+    CROSS JOIN left(pg_walfile_name(pg_current_wal_insert_lsn()), 8) AS l (timeline)
+    CROSS JOIN pg_database AS d
+    LEFT JOIN internal.mt5_event_eras AS e
+        ON c.system_identifier = e.cluster_id
+        AND l.timeline = e.timeline
+        AND d.oid = e.database_id
+    WHERE d.datname = current_database();
+    IF v_era IS NULL THEN
         INSERT INTO internal.mt5_event_eras AS e (era, cluster_id, timeline, database_id)
         SELECT
             greatest(

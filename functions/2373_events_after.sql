@@ -84,8 +84,8 @@ BEGIN
                     '-', e.era, e.xact_id, e.number,
                     (date_part('epoch', e.began_at) * 1000000)::bigint
                 ),
-                e.account_id, e.kind, e.what, e.id, e.seen_at, e.taken_at::timestamptz,
-                e.old_values, e.new_values
+                e.account_id, e.kind::text, e.what::text, e.id, e.seen_at,
+                e.taken_at::timestamptz, e.old_values::jsonb, e.new_values::jsonb
             FROM public.%I AS e
             WHERE (e.era, e.xact_id, e.number) > ($1, $2, $3)
                 AND (e.era, e.xact_id) < ($4, $5)

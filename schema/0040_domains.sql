@@ -232,6 +232,12 @@ BEGIN
         CONSTRAINT text_not_blank_check CHECK (public.is_filled(VALUE))
         CONSTRAINT text_length_check CHECK (octet_length(VALUE) <= 800);
     END IF;
+    IF to_regtype('public.strategy_name') IS NULL THEN
+        CREATE DOMAIN public.strategy_name AS text
+        CONSTRAINT name_not_blank_check CHECK (
+            public.is_filled(VALUE) AND char_length(VALUE) <= 255
+        );
+    END IF;
     IF to_regtype('public.server_name') IS NULL THEN
         CREATE DOMAIN public.server_name AS text
         CONSTRAINT server_name_not_blank_check CHECK (public.is_filled(VALUE))
@@ -252,6 +258,37 @@ BEGIN
     IF to_regtype('public.json_document') IS NULL THEN
         CREATE DOMAIN public.json_document AS jsonb
         CONSTRAINT json_size_check CHECK (octet_length(VALUE::text) <= 262144);
+    END IF;
+    IF to_regtype('public.row_values') IS NULL THEN
+        -- all columns of a row together, each of which has a bound
+        CREATE DOMAIN public.row_values AS jsonb
+        CONSTRAINT row_values_size_check CHECK (pg_column_size(VALUE) <= 1048576);
+    END IF;
+    IF to_regtype('public.event_values') IS NULL THEN
+        CREATE DOMAIN public.event_values AS jsonb
+        CONSTRAINT event_values_size_check CHECK (pg_column_size(VALUE) <= 65536);
+    END IF;
+    IF to_regtype('public.event_kind') IS NULL THEN
+        CREATE DOMAIN public.event_kind AS text
+        CONSTRAINT event_kind_known_check CHECK (
+            VALUE IN ('account', 'deal', 'order', 'position')
+        );
+    END IF;
+    IF to_regtype('public.event_what') IS NULL THEN
+        CREATE DOMAIN public.event_what AS text
+        CONSTRAINT event_what_known_check CHECK (
+            VALUE IN (
+                'new', 'changed', 'done', 'closed', 'cancelled', 'gone', 'returned', 'deleted'
+            )
+        );
+    END IF;
+    IF to_regtype('public.row_action') IS NULL THEN
+        CREATE DOMAIN public.row_action AS text
+        CONSTRAINT row_action_known_check CHECK (VALUE IN ('INSERT', 'UPDATE', 'DELETE'));
+    END IF;
+    IF to_regtype('public.order_maker') IS NULL THEN
+        CREATE DOMAIN public.order_maker AS text
+        CONSTRAINT order_maker_known_check CHECK (VALUE IN ('api', 'deals'));
     END IF;
     IF to_regtype('public.event_time') IS NULL THEN
         CREATE DOMAIN public.event_time AS timestamptz
@@ -319,12 +356,19 @@ COMMENT ON DOMAIN public.order_type IS 'One of MT5''s 9 order types.';
 COMMENT ON DOMAIN public.position_type IS 'BUY (long) or SELL (short).';
 COMMENT ON DOMAIN public.currency_code IS 'Currency as MT5 names it: 2 to 10 letters or digits.';
 COMMENT ON DOMAIN public.filled_text IS 'Text that is not blank, at most 800 bytes.';
+COMMENT ON DOMAIN public.strategy_name IS 'Name of a strategy, at most 255 characters.';
 COMMENT ON DOMAIN public.server_name IS 'Name of a trade server, or of another source of bars.';
 COMMENT ON DOMAIN public.key_text IS
 'Text that names something: at most 800 bytes, so that it fits an index.';
 COMMENT ON DOMAIN public.short_text IS 'Text of at most 4,000 bytes.';
 COMMENT ON DOMAIN public.long_text IS 'Text of at most 64 kB.';
 COMMENT ON DOMAIN public.json_document IS 'JSON of at most 256 kB.';
+COMMENT ON DOMAIN public.row_values IS 'Columns of a row by their names, at most 1 MB.';
+COMMENT ON DOMAIN public.event_values IS 'What an event tells, at most 64 kB.';
+COMMENT ON DOMAIN public.event_kind IS 'account, deal, order or position.';
+COMMENT ON DOMAIN public.event_what IS 'What happened: new, changed, done, closed and others.';
+COMMENT ON DOMAIN public.row_action IS 'INSERT, UPDATE or DELETE.';
+COMMENT ON DOMAIN public.order_maker IS 'Who made an order: api or deals.';
 COMMENT ON DOMAIN public.event_time IS
 'Time of an event: from 1990 to two days ahead, UTC.';
 COMMENT ON DOMAIN public.finite_time IS

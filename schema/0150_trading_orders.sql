@@ -26,7 +26,7 @@ CREATE TABLE IF NOT EXISTS public.trading_orders (
     closed_at public.event_time,
     time_ambiguous boolean DEFAULT FALSE NOT NULL,
     client_request_id public.request_id,
-    made_by text DEFAULT 'api' NOT NULL,
+    made_by public.order_maker DEFAULT 'api' NOT NULL,
     CONSTRAINT trading_orders_pkey PRIMARY KEY (id),
     CONSTRAINT trading_orders_signal_id_key UNIQUE (signal_id),
     CONSTRAINT trading_orders_mt5_order_id_account_id_key UNIQUE (mt5_order_id, account_id),
@@ -38,10 +38,6 @@ CREATE TABLE IF NOT EXISTS public.trading_orders (
     REFERENCES public.trading_strategies (id, user_id) ON DELETE SET NULL (strategy_id),
     CONSTRAINT trading_orders_account_id_user_id_fkey FOREIGN KEY (account_id, user_id)
     REFERENCES public.mt5_accounts (id, user_id),
-    CONSTRAINT trading_orders_made_by_known_check CHECK (made_by IN ('api', 'deals')),
-    CONSTRAINT trading_orders_made_by_deals_has_no_request_check CHECK (
-        made_by = 'api' OR (signal_id IS NULL AND client_request_id IS NULL)
-    ),
     CONSTRAINT trading_orders_closed_after_opened_check CHECK (
         closed_at >= opened_at OR time_ambiguous
     ),

@@ -14,23 +14,11 @@ CREATE TABLE IF NOT EXISTS public.mt5_events (
     began_at public.event_time DEFAULT now() NOT NULL,
     xact_id bigint DEFAULT pg_current_xact_id()::text::bigint NOT NULL,
     era integer NOT NULL,
-    kind text NOT NULL,
-    what text NOT NULL,
-    old_values jsonb,
-    new_values jsonb,
+    kind public.event_kind NOT NULL,
+    what public.event_what NOT NULL,
+    old_values public.event_values,
+    new_values public.event_values,
     CONSTRAINT mt5_events_pkey PRIMARY KEY (account_id, kind, id, number, seen_at),
-    CONSTRAINT mt5_events_kind_known_check CHECK (
-        kind IN ('account', 'deal', 'order', 'position')
-    ),
-    CONSTRAINT mt5_events_what_known_check CHECK (
-        what IN (
-            'new', 'changed', 'done', 'closed', 'cancelled', 'gone', 'returned', 'deleted'
-        )
-    ),
-    -- all columns of a row together, each of which has a bound
-    CONSTRAINT mt5_events_values_size_check CHECK (
-        pg_column_size(old_values) <= 65536 AND pg_column_size(new_values) <= 65536
-    ),
     CONSTRAINT mt5_events_values_present_check CHECK (
         old_values IS NOT NULL OR new_values IS NOT NULL
     ),

@@ -5,6 +5,7 @@ CALL deploy.become_owner();
 CREATE SCHEMA IF NOT EXISTS audit;
 COMMENT ON SCHEMA audit IS 'The audit trail: append-only for all roles except the owner.';
 
+-- Rules are in domains: CHECKs of this table took half of what it costs to note a change.
 -- An insert is noted without values: the row itself holds them until its first change, and later
 -- the changes do.
 CREATE TABLE IF NOT EXISTS audit.changes (
@@ -14,15 +15,10 @@ CREATE TABLE IF NOT EXISTS audit.changes (
     app_user_id public.short_text,
     table_name public.short_text NOT NULL,
     row_id bigint NOT NULL,
-    action text NOT NULL,
-    old_values jsonb,
-    new_values jsonb,
-    CONSTRAINT changes_pkey PRIMARY KEY (id),
-    -- all columns of a row together, each of which has a bound
-    CONSTRAINT changes_values_size_check CHECK (
-        pg_column_size(old_values) <= 1048576 AND pg_column_size(new_values) <= 1048576
-    ),
-    CONSTRAINT changes_action_known_check CHECK (action IN ('INSERT', 'UPDATE', 'DELETE'))
+    action public.row_action NOT NULL,
+    old_values public.row_values,
+    new_values public.row_values,
+    CONSTRAINT changes_pkey PRIMARY KEY (id)
 );
 
 COMMENT ON TABLE audit.changes IS

@@ -234,7 +234,7 @@ def test_an_order_stays_the_apis_when_its_signal_is_deleted(
 @pytest.mark.parametrize(
     ("change", "constraint"),
     [
-        ("made_by = 'nobody'", "trading_orders_made_by_known_check"),
+        ("made_by = 'nobody'", "order_maker_known_check"),
         ("made_by = 'deals', signal_id = 1", None),
     ],
 )
