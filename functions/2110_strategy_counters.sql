@@ -4,7 +4,62 @@ CALL deploy.become_owner();
 
 -- An order counts when it is closed and traded (it has a close price); it wins when profit,
 -- commission and swap together are above zero.
-CREATE OR REPLACE FUNCTION internal.note_counter_change()
+--
+-- Counters change at commit: raised immediately, they deadlocked as soon as two transactions closed
+-- orders of the same strategies in different order. Nearly every transaction changes the counters
+-- for one order, and then the order's deferred trigger itself does. Where there are more, each
+-- order notes its part in a table, and all are applied together, in the order of strategy ids. A
+-- setting of the transaction says which. Any role may write the setting: sums are right in either
+-- way, and a role that writes the setting only risks deadlocks of its own.
+CREATE OR REPLACE FUNCTION internal.expect_counter_change()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' THEN
+        IF OLD.closed_at IS NULL AND NEW.closed_at IS NULL
+            OR OLD.strategy_id IS NULL AND NEW.strategy_id IS NULL THEN
+            RETURN NULL;
+        END IF;
+    END IF;
+    PERFORM set_config(
+        'rubi.counting',
+        CASE coalesce(current_setting('rubi.counting', TRUE), '')
+            WHEN '' THEN 'one'
+            WHEN 'one' THEN 'many'
+            ELSE current_setting('rubi.counting')
+        END,
+        TRUE
+    );
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION internal.expect_counter_change() IS
+'Trigger: says for the end of the transaction whether one order changes counters, or many.';
+REVOKE ALL ON FUNCTION internal.expect_counter_change() FROM public;
+
+-- Orders were counted for the strategy that is deleted, and another strategy may get the same id
+-- before the end of the transaction: nothing is added then, its orders are counted.
+CREATE OR REPLACE FUNCTION internal.expect_new_count()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    PERFORM set_config('rubi.counting', 'again', TRUE);
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION internal.expect_new_count() IS
+'Trigger: says for the end of the transaction that a strategy was deleted.';
+REVOKE ALL ON FUNCTION internal.expect_new_count() FROM public;
+
+CREATE OR REPLACE FUNCTION internal.change_counters()
 RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
@@ -13,50 +68,60 @@ SECURITY DEFINER -- the API has no rights in the schema internal
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_net numeric;
+    v_how text := coalesce(current_setting('rubi.counting', TRUE), '');
+    v_left bigint;
+    v_left_net numeric;
+    v_joined bigint;
+    v_joined_net numeric;
 BEGIN
-    IF TG_OP = 'UPDATE' THEN
-        IF OLD.closed_at IS NULL THEN
-            IF NEW.closed_at IS NULL THEN
-                RETURN NULL;
-            END IF;
-        ELSIF (
-            OLD.strategy_id, FALSE, OLD.close_price IS NULL,
-            OLD.profit, OLD.commission, OLD.swap
-        ) IS NOT DISTINCT FROM (
-            NEW.strategy_id, NEW.closed_at IS NULL, NEW.close_price IS NULL,
-            NEW.profit, NEW.commission, NEW.swap
-        ) THEN
-            RETURN NULL;
-        END IF;
-    END IF;
     IF TG_OP <> 'INSERT' THEN
         IF OLD.strategy_id IS NOT NULL AND OLD.closed_at IS NOT NULL
             AND OLD.close_price IS NOT NULL THEN
-            v_net := OLD.profit + OLD.commission + OLD.swap;
-            INSERT INTO internal.strategy_counter_deltas (strategy_id, trades, winning, profit)
-            VALUES (OLD.strategy_id, -1, -(v_net > 0)::integer, -v_net);
+            v_left := OLD.strategy_id;
+            v_left_net := OLD.profit + OLD.commission + OLD.swap;
         END IF;
     END IF;
     IF TG_OP <> 'DELETE' THEN
         IF NEW.strategy_id IS NOT NULL AND NEW.closed_at IS NOT NULL
             AND NEW.close_price IS NOT NULL THEN
-            v_net := NEW.profit + NEW.commission + NEW.swap;
-            INSERT INTO internal.strategy_counter_deltas (strategy_id, trades, winning, profit)
-            VALUES (NEW.strategy_id, 1, (v_net > 0)::integer, v_net);
+            v_joined := NEW.strategy_id;
+            v_joined_net := NEW.profit + NEW.commission + NEW.swap;
         END IF;
+    END IF;
+    IF v_left IS NULL AND v_joined IS NULL THEN
+        RETURN NULL;
+    ELSIF v_left = v_joined AND v_left_net = v_joined_net THEN
+        RETURN NULL;
+    ELSIF v_how <> 'one' OR v_left <> v_joined THEN
+        INSERT INTO internal.strategy_counter_deltas (strategy_id, trades, winning, profit)
+        SELECT d.strategy_id, d.trades, (d.trades * (d.net > 0)::integer), d.trades * d.net
+        FROM (
+            VALUES
+            (v_left, CASE WHEN v_how <> 'again' THEN -1 END, v_left_net),
+            (v_joined, CASE WHEN v_how <> 'again' THEN 1 END, v_joined_net)
+        ) AS d (strategy_id, trades, net)
+        WHERE d.strategy_id IS NOT NULL;
+    ELSE
+        UPDATE public.trading_strategies AS s
+        SET
+            total_trades = s.total_trades
+            + (v_joined IS NOT NULL)::integer - (v_left IS NOT NULL)::integer,
+            winning_trades = s.winning_trades
+            + coalesce((v_joined_net > 0)::integer, 0) - coalesce((v_left_net > 0)::integer, 0),
+            total_profit = s.total_profit + coalesce(v_joined_net, 0) - coalesce(v_left_net, 0)
+        WHERE s.id = coalesce(v_joined, v_left);
     END IF;
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION internal.note_counter_change() IS
-'Trigger: notes the effect of an order''s change on its strategy''s counters, to be applied at
-commit.';
-REVOKE ALL ON FUNCTION internal.note_counter_change() FROM public;
+COMMENT ON FUNCTION internal.change_counters() IS
+'Trigger at commit: adds an order''s change to its strategy''s counters, or notes the change where
+the transaction has several.';
+REVOKE ALL ON FUNCTION internal.change_counters() FROM public;
 
 -- Runs at commit, once a delta row. The first run applies all deltas of the transaction, locking
 -- the strategies in the order of their ids, so that no two transactions can deadlock; later runs
--- find their row gone. A transaction's only delta, the usual case, needs no order.
+-- find none.
 CREATE OR REPLACE FUNCTION internal.apply_counter_changes()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -67,24 +132,9 @@ SET search_path = pg_catalog, pg_temp
 -- planned while the table of deltas is empty, a sequential scan would go over all dead rows later
 SET enable_seqscan = off
 AS $$
+DECLARE
+    v_again bigint[];
 BEGIN
-    DELETE FROM internal.strategy_counter_deltas AS d
-    WHERE d.xact = NEW.xact AND d.id = NEW.id;
-    IF NOT FOUND THEN
-        RETURN NULL;
-    END IF;
-    IF NOT EXISTS (
-        SELECT FROM internal.strategy_counter_deltas AS d
-        WHERE d.xact = NEW.xact
-    ) THEN
-        UPDATE public.trading_strategies AS s
-        SET
-            total_trades = s.total_trades + NEW.trades,
-            winning_trades = s.winning_trades + NEW.winning,
-            total_profit = s.total_profit + NEW.profit
-        WHERE s.id = NEW.strategy_id;
-        RETURN NULL;
-    END IF;
     WITH taken AS (
         DELETE FROM internal.strategy_counter_deltas AS d
         WHERE d.xact = NEW.xact
@@ -95,13 +145,9 @@ BEGIN
             t.strategy_id,
             sum(t.trades) AS trades,
             sum(t.winning) AS winning,
-            sum(t.profit) AS profit
-        FROM (
-            SELECT t.strategy_id, t.trades, t.winning, t.profit
-            FROM taken AS t
-            UNION ALL
-            SELECT NEW.strategy_id, NEW.trades, NEW.winning, NEW.profit
-        ) AS t
+            sum(t.profit) AS profit,
+            bool_or(t.trades IS NULL) AS is_again
+        FROM taken AS t
         GROUP BY t.strategy_id
     ),
     locked AS (
@@ -109,47 +155,43 @@ BEGIN
             s.id,
             d.trades,
             d.winning,
-            d.profit
+            d.profit,
+            d.is_again
         FROM public.trading_strategies AS s
         INNER JOIN summed AS d ON s.id = d.strategy_id
         ORDER BY s.id
         FOR NO KEY UPDATE OF s
+    ),
+    changed AS (
+        UPDATE public.trading_strategies AS s
+        SET
+            total_trades = s.total_trades + l.trades,
+            winning_trades = s.winning_trades + l.winning,
+            total_profit = s.total_profit + l.profit
+        FROM locked AS l
+        WHERE s.id = l.id AND NOT l.is_again
     )
-    UPDATE public.trading_strategies AS s
-    SET
-        total_trades = s.total_trades + l.trades,
-        winning_trades = s.winning_trades + l.winning,
-        total_profit = s.total_profit + l.profit
-    FROM locked AS l
-    WHERE s.id = l.id;
+    SELECT array_agg(l.id) FILTER (WHERE l.is_again) INTO v_again FROM locked AS l;
+    IF v_again IS NOT NULL THEN
+        UPDATE public.trading_strategies AS s
+        SET (total_trades, winning_trades, total_profit) = (
+            SELECT count(*), count(*) FILTER (WHERE o.net > 0), coalesce(sum(o.net), 0)
+            FROM (
+                SELECT o.profit + o.commission + o.swap AS net
+                FROM public.trading_orders AS o
+                WHERE o.strategy_id = s.id
+                    AND o.closed_at IS NOT NULL
+                    AND o.close_price IS NOT NULL
+            ) AS o
+        )
+        WHERE s.id = ANY (v_again);
+    END IF;
     RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION internal.apply_counter_changes() IS
 'Trigger at commit: adds the transaction''s changes to the counters, in the order of strategy ids.';
 REVOKE ALL ON FUNCTION internal.apply_counter_changes() FROM public;
-
--- A strategy deleted and inserted again under its id, in one transaction, would get the deltas of
--- the deletion. No order can name a strategy before its row exists, so all deltas noted under its
--- id so far belong to the deleted strategy.
-CREATE OR REPLACE FUNCTION internal.forget_counter_changes()
-RETURNS trigger
-LANGUAGE plpgsql
-VOLATILE
-PARALLEL UNSAFE
-SECURITY DEFINER -- the API has no rights in the schema internal
-SET search_path = pg_catalog, pg_temp
-SET enable_seqscan = off -- as internal.apply_counter_changes
-AS $$
-BEGIN
-    DELETE FROM internal.strategy_counter_deltas AS d
-    WHERE d.xact = pg_current_xact_id() AND d.strategy_id = NEW.id;
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION internal.forget_counter_changes() IS
-'Trigger: a new strategy begins with counters of 0, also under the id of a deleted one.';
-REVOKE ALL ON FUNCTION internal.forget_counter_changes() FROM public;
 
 CREATE OR REPLACE FUNCTION internal.refuse_change_of_counters()
 RETURNS trigger

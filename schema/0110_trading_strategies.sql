@@ -61,9 +61,9 @@ CREATE UNLOGGED TABLE IF NOT EXISTS internal.strategy_counter_deltas (
     xact xid8 DEFAULT pg_current_xact_id() NOT NULL,
     id bigint GENERATED ALWAYS AS IDENTITY,
     strategy_id bigint NOT NULL,
-    trades integer NOT NULL,
-    winning integer NOT NULL,
-    profit public.figure NOT NULL,
+    trades integer,
+    winning integer,
+    profit public.figure,
     CONSTRAINT strategy_counter_deltas_pkey PRIMARY KEY (xact, id)
 ) WITH (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 5000);
 
@@ -72,7 +72,8 @@ COMMENT ON TABLE internal.strategy_counter_deltas IS
 COMMENT ON COLUMN internal.strategy_counter_deltas.xact IS 'Transaction that made the change.';
 COMMENT ON COLUMN internal.strategy_counter_deltas.id IS 'Order within the transaction.';
 COMMENT ON COLUMN internal.strategy_counter_deltas.strategy_id IS 'Strategy whose counters change.';
-COMMENT ON COLUMN internal.strategy_counter_deltas.trades IS 'Change of total_trades.';
+COMMENT ON COLUMN internal.strategy_counter_deltas.trades IS
+'Change of total_trades; NULL: orders are to be counted again.';
 COMMENT ON COLUMN internal.strategy_counter_deltas.winning IS 'Change of winning_trades.';
 COMMENT ON COLUMN internal.strategy_counter_deltas.profit IS
 'Change of total_profit, account currency.';

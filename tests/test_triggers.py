@@ -234,3 +234,75 @@ def test_counters_are_exact_under_eight_writers(
         list(pool.map(write, range(8)))
     assert violations(db) == 0
     assert sum(counters(app, s)[0] for s in strategies) == 8 * 15 * 3
+
+
+FORGED = ("one", "many", "again", "nonsense", "")
+
+
+@pytest.mark.parametrize("forged", FORGED)
+def test_counters_are_exact_whatever_a_role_says_of_the_transaction(
+    app: psycopg.Connection, db: psycopg.Connection, forged: str
+) -> None:
+    user = rows.user(app)
+    strategies = [rows.strategy(app, user) for _ in range(2)]
+    for local in (False, True):
+        with app.transaction():
+            app.execute("SELECT set_config('rubi.counting', %s, %s)", [forged, local])
+            for strategy in strategies * 2:
+                order = rows.closed_order(app, user, strategy_id=strategy)
+            app.execute("SELECT set_config('rubi.counting', %s, %s)", [forged, local])
+            app.execute("DELETE FROM trading_orders WHERE id = %s", [order])
+    assert [counters(app, strategy)[0] for strategy in strategies] == [4, 2]
+    assert violations(db) == 0
+
+
+@pytest.mark.parametrize("when", ["deferred", "immediate", "in between"])
+def test_counters_are_exact_when_constraints_are_checked_early(
+    app: psycopg.Connection, db: psycopg.Connection, when: str
+) -> None:
+    user = rows.user(app)
+    strategies = [rows.strategy(app, user) for _ in range(2)]
+    with app.transaction():
+        if when == "immediate":
+            app.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        rows.closed_order(app, user, strategy_id=strategies[0])
+        rows.closed_order(app, user, strategy_id=strategies[1], profit=-3)
+        if when == "in between":
+            app.execute("SET CONSTRAINTS ALL IMMEDIATE")
+            app.execute("SET CONSTRAINTS ALL DEFERRED")
+        rows.closed_order(app, user, strategy_id=strategies[1])
+    assert [counters(app, strategy)[0] for strategy in strategies] == [1, 2]
+    assert violations(db) == 0
+
+
+@pytest.mark.parametrize("closed", ["before", "after", "both"])
+@pytest.mark.parametrize("counted", [False, True])
+def test_strategy_under_the_id_of_a_deleted_one_counts_its_own_orders(
+    app: psycopg.Connection, db: psycopg.Connection, closed: str, counted: bool
+) -> None:
+    """Deleted and inserted again in one transaction, with orders closed around."""
+    user = rows.user(app)
+    strategy, other = rows.strategy(app, user), rows.strategy(app, user)
+    if counted:
+        rows.closed_order(app, user, strategy_id=strategy)
+    with app.transaction():
+        if closed != "after":
+            rows.closed_order(app, user, strategy_id=strategy)
+        app.execute("DELETE FROM trading_strategies WHERE id = %s", [strategy])
+        rows.strategy(app, user, id=strategy)
+        if closed != "before":
+            rows.closed_order(app, user, strategy_id=strategy)
+            rows.closed_order(app, user, strategy_id=other)
+    own = int(closed != "before")
+    assert (counters(app, strategy)[0], counters(app, other)[0]) == (own, own)
+    assert violations(db) == 0
+
+
+def test_deltas_of_counters_leave_no_row(app: psycopg.Connection, db: psycopg.Connection) -> None:
+    user = rows.user(app)
+    strategy = rows.strategy(app, user)
+    with app.transaction():
+        for _ in range(3):
+            rows.closed_order(app, user, strategy_id=strategy)
+    assert counters(app, strategy)[0] == 3
+    assert db.execute("SELECT count(*) FROM internal.strategy_counter_deltas").fetchone() == (0,)

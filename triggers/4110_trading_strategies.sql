@@ -23,8 +23,8 @@ BEFORE UPDATE ON public.trading_strategies
 FOR EACH ROW EXECUTE FUNCTION public.set_updated_at();
 
 CREATE OR REPLACE TRIGGER trading_strategies_60_counters
-AFTER INSERT ON public.trading_strategies
-FOR EACH ROW EXECUTE FUNCTION internal.forget_counter_changes();
+AFTER DELETE ON public.trading_strategies
+FOR EACH STATEMENT EXECUTE FUNCTION internal.expect_new_count();
 
 -- Counters change with every closed order and are no news: the list of columns leaves them out.
 CREATE OR REPLACE TRIGGER trading_strategies_70_audit

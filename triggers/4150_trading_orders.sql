@@ -51,25 +51,50 @@ FOR EACH ROW
 WHEN (NEW.strategy_id IS NULL AND NEW.signal_id IS NOT NULL AND OLD.signal_id IS NULL)
 EXECUTE FUNCTION public.set_order_strategy();
 
--- A short WHEN costs an order that does not count less than a call. The function itself compares
--- old and new values: PostgreSQL parses the text of a WHEN for each statement.
-CREATE OR REPLACE TRIGGER trading_orders_60_counters_insert
+-- A short WHEN costs an order that does not count less than a call. The functions themselves
+-- compare old and new values: PostgreSQL parses the text of a WHEN for each statement.
+CREATE OR REPLACE TRIGGER trading_orders_60_expect_insert
 AFTER INSERT ON public.trading_orders
 FOR EACH ROW
 WHEN (NEW.strategy_id IS NOT NULL AND NEW.closed_at IS NOT NULL)
-EXECUTE FUNCTION internal.note_counter_change();
+EXECUTE FUNCTION internal.expect_counter_change();
 
-CREATE OR REPLACE TRIGGER trading_orders_60_counters_update
+CREATE OR REPLACE TRIGGER trading_orders_60_expect_update
 AFTER UPDATE OF strategy_id, signal_id, closed_at, close_price, profit, commission, swap,
 mt5_order_id, account_id
 ON public.trading_orders
-FOR EACH ROW EXECUTE FUNCTION internal.note_counter_change();
+FOR EACH ROW EXECUTE FUNCTION internal.expect_counter_change();
 
-CREATE OR REPLACE TRIGGER trading_orders_60_counters_delete
+CREATE OR REPLACE TRIGGER trading_orders_60_expect_delete
 AFTER DELETE ON public.trading_orders
 FOR EACH ROW
 WHEN (OLD.strategy_id IS NOT NULL AND OLD.closed_at IS NOT NULL)
-EXECUTE FUNCTION internal.note_counter_change();
+EXECUTE FUNCTION internal.expect_counter_change();
+
+-- At commit. CREATE OR REPLACE does not exist for constraint triggers.
+DROP TRIGGER IF EXISTS trading_orders_61_counters_insert ON public.trading_orders;
+CREATE CONSTRAINT TRIGGER trading_orders_61_counters_insert
+AFTER INSERT ON public.trading_orders
+DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW
+WHEN (NEW.strategy_id IS NOT NULL AND NEW.closed_at IS NOT NULL)
+EXECUTE FUNCTION internal.change_counters();
+
+DROP TRIGGER IF EXISTS trading_orders_61_counters_update ON public.trading_orders;
+CREATE CONSTRAINT TRIGGER trading_orders_61_counters_update
+AFTER UPDATE OF strategy_id, signal_id, closed_at, close_price, profit, commission, swap,
+mt5_order_id, account_id
+ON public.trading_orders
+DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW EXECUTE FUNCTION internal.change_counters();
+
+DROP TRIGGER IF EXISTS trading_orders_61_counters_delete ON public.trading_orders;
+CREATE CONSTRAINT TRIGGER trading_orders_61_counters_delete
+AFTER DELETE ON public.trading_orders
+DEFERRABLE INITIALLY DEFERRED
+FOR EACH ROW
+WHEN (OLD.strategy_id IS NOT NULL AND OLD.closed_at IS NOT NULL)
+EXECUTE FUNCTION internal.change_counters();
 
 CREATE OR REPLACE TRIGGER trading_orders_70_audit
 AFTER INSERT OR UPDATE OR DELETE ON public.trading_orders
