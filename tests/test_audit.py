@@ -196,3 +196,61 @@ def test_trail_is_append_only(db: psycopg.Connection, role: str) -> None:
     ):
         with pytest.raises((errors.InsufficientPrivilege, errors.ReadOnlySqlTransaction)):
             db.execute(statement)
+
+
+# Each column of an order with another value, in SQL.
+CHANGED = {
+    "id": "id + 1000", "signal_id": "(SELECT max(id) FROM trading_signals)",
+    "user_id": "(SELECT max(id) FROM users)",
+    "strategy_id": "(SELECT max(id) FROM trading_strategies)",
+    "account_id": "(SELECT max(id) FROM mt5_accounts)", "mt5_order_id": "'7'",
+    "mt5_position_id": "'8'", "symbol": "'GBPUSD'", "order_type": "'SELL'", "volume": "0.3",
+    "open_price": "NULL", "close_price": "1.5", "stop_loss": "1.1", "take_profit": "1.3",
+    "profit": "-4", "commission": "-0.7", "swap": "-0.2", "opened_at": "opened_at - interval '1 d'",
+    "closed_at": "closed_at + interval '1 d'", "time_ambiguous": "TRUE",
+    "client_request_id": "'again'", "made_by": "'deals'",
+}  # fmt: skip
+
+
+def test_each_column_of_an_order_is_among_the_changed_ones(catalog: psycopg.Connection) -> None:
+    columns = catalog.execute(
+        "SELECT array_agg(attname::text) FROM pg_attribute"
+        " WHERE attrelid = 'trading_orders'::regclass AND attnum > 0 AND NOT attisdropped"
+    ).fetchone()[0]
+    assert set(columns) == set(CHANGED)
+
+
+@pytest.mark.parametrize(
+    "columns",
+    [[name] for name in CHANGED]
+    + [
+        ["close_price", "profit", "commission", "swap", "closed_at"],
+        ["close_price", "profit", "commission", "swap", "closed_at", "stop_loss"],
+        ["profit", "symbol"],
+    ],
+    ids=",".join,
+)
+def test_trail_of_an_order_has_the_changed_columns_and_no_other(
+    db: psycopg.Connection, columns: list[str]
+) -> None:
+    user = rows.user(db)
+    rows.session(db, user)
+    rows.strategy(db, user)
+    rows.signal(db, user)
+    order = rows.closed_order(db, user)
+    rows.user(db, email="other@example.com", username="other")
+    whole = "SELECT to_jsonb(o) FROM trading_orders AS o"
+    before = db.execute(whole).fetchone()[0]
+    db.execute(f"UPDATE trading_orders SET {', '.join(f'{c} = {CHANGED[c]}' for c in columns)}")
+    after = db.execute(whole).fetchone()[0]
+    named = {column for column in before if before[column] != after[column]}
+    assert named >= set(columns)
+    assert trail(db, "trading_orders", order)[1:] == [
+        ("UPDATE", {c: before[c] for c in named}, {c: after[c] for c in named})
+    ]
+
+
+def test_update_of_an_order_that_changes_nothing_leaves_no_trace(app: psycopg.Connection) -> None:
+    order = rows.closed_order(app, rows.user(app))
+    app.execute("UPDATE trading_orders SET profit = profit, symbol = symbol")
+    assert [action for action, *_ in trail(app, "trading_orders", order)] == ["INSERT"]

@@ -97,5 +97,9 @@ WHEN (OLD.strategy_id IS NOT NULL AND OLD.closed_at IS NOT NULL)
 EXECUTE FUNCTION internal.change_counters();
 
 CREATE OR REPLACE TRIGGER trading_orders_70_audit
-AFTER INSERT OR UPDATE OR DELETE ON public.trading_orders
+AFTER INSERT OR DELETE ON public.trading_orders
 FOR EACH ROW EXECUTE FUNCTION audit.note_change();
+
+CREATE OR REPLACE TRIGGER trading_orders_70_audit_update
+AFTER UPDATE ON public.trading_orders
+FOR EACH ROW EXECUTE FUNCTION audit.note_change_of_order();
