@@ -74,26 +74,6 @@ COMMENT ON FUNCTION internal.wake_event_readers() IS
 'Notifies the channel rubi_events, once a transaction, where somebody has subscribed.';
 REVOKE ALL ON FUNCTION internal.wake_event_readers() FROM public;
 
-CREATE OR REPLACE FUNCTION internal.differing_values(p_of jsonb, p_from jsonb)
-RETURNS jsonb
-LANGUAGE plpgsql -- keeps its plan
-IMMUTABLE
-PARALLEL SAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    RETURN (
-        SELECT jsonb_object_agg(e.key, p_of -> e.key)
-        FROM jsonb_each(p_of || p_from) AS e
-        WHERE p_of -> e.key IS DISTINCT FROM p_from -> e.key
-    );
-END
-$$;
-COMMENT ON FUNCTION internal.differing_values(jsonb, jsonb) IS
-'The first object''s values that differ from the second''s, null for those that it lacks; NULL when
-none do.';
-REVOKE ALL ON FUNCTION internal.differing_values(jsonb, jsonb) FROM public;
-
 CREATE OR REPLACE FUNCTION internal.note_event(
     p_account_id bigint,
     p_kind text,
@@ -117,8 +97,11 @@ BEGIN
     IF p_old = p_new THEN
         RETURN; -- nearly always: something that is not told has changed
     ELSIF p_old IS NOT NULL AND p_new IS NOT NULL THEN
-        v_old := internal.differing_values(p_old, p_new);
-        v_new := internal.differing_values(p_new, p_old);
+        -- null for those that one of both lacks
+        SELECT jsonb_object_agg(e.key, p_old -> e.key), jsonb_object_agg(e.key, p_new -> e.key)
+        INTO v_old, v_new
+        FROM jsonb_each(p_old || p_new) AS e
+        WHERE p_old -> e.key IS DISTINCT FROM p_new -> e.key;
     END IF;
     IF v_old IS NULL AND v_new IS NULL THEN
         RETURN;

@@ -134,8 +134,6 @@ SELECT measure_mt5_clock('Broker-Live', 'EURUSD', 120, '2026-01-05 10:00+00');
 SELECT * FROM propose_mt5_clocks('Broker-Live');
 -- example: set_mt5_server_clock
 SELECT set_mt5_server_clock('Broker-Live', 'America/New_York+7');
--- example: internal.differing_values
-SELECT internal.differing_values('{"sl": 1.05, "tp": 1.2}', '{"sl": 1.06, "tp": 1.2}');
 -- example: internal.note_event
 SELECT internal.note_event(1, 'order', 'changed', 7, '{"sl": 1.05}', '{"sl": 1.06}');
 -- example: positions_as_of
