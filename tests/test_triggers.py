@@ -306,3 +306,27 @@ def test_deltas_of_counters_leave_no_row(app: psycopg.Connection, db: psycopg.Co
             rows.closed_order(app, user, strategy_id=strategy)
     assert counters(app, strategy)[0] == 3
     assert db.execute("SELECT count(*) FROM internal.strategy_counter_deltas").fetchone() == (0,)
+
+
+def test_writers_of_one_order_and_of_many_neither_deadlock_nor_miscount(
+    app: psycopg.Connection, db: psycopg.Connection, connect_as: Callable[..., psycopg.Connection]
+) -> None:
+    user = rows.user(app)
+    strategies = [rows.strategy(app, user) for _ in range(3)]
+
+    def write(number: int) -> None:
+        connection = connect_as("rubi_app")
+        for turn in range(12):
+            order = strategies if turn % 2 else strategies[::-1]
+            if number % 2:
+                for strategy in order:
+                    rows.closed_order(connection, user, strategy_id=strategy)
+            else:
+                with connection.transaction():
+                    for strategy in order:
+                        rows.closed_order(connection, user, strategy_id=strategy)
+
+    with ThreadPoolExecutor(6) as pool:
+        list(pool.map(write, range(6)))
+    assert [counters(app, strategy)[0] for strategy in strategies] == [6 * 12] * 3
+    assert violations(db) == 0
