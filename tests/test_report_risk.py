@@ -114,6 +114,13 @@ def add_trips(connection: psycopg.Connection) -> None:
         ]  # fmt: skip
     mt5.ingest(connection, "orders", account, orders)
     mt5.ingest(connection, "deals", account, deals)
+    tag = rows.insert(connection, "journal_tags", user_id=user, kind="setup", name="range")
+    for number in range(0, 72, 4):
+        entry = rows.insert(
+            connection, "journal_entries", user_id=user, account_id=account,
+            position_id=100 + 2 * number, leg=1,
+        )  # fmt: skip
+        rows.insert(connection, "journal_entry_tags", user_id=user, entry_id=entry, tag_id=tag)
     connection.execute(
         """
         INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close, volume)
@@ -184,7 +191,10 @@ def test_figures_of_rules_and_tags_equal_those_of_sql(
         shown = seen.figures()
     with closing(psycopg.connect(server.dsn(database), row_factory=dict_row)) as sql:
         rules = sql.execute("SELECT * FROM risk_state").fetchall()
-        tags = sql.execute("SELECT * FROM tag_results").fetchall()
+        tags = sql.execute(
+            "SELECT t.* FROM tag_results AS t JOIN users AS u ON u.id = t.user_id"
+            " WHERE u.username = 'trader'"
+        ).fetchall()
         answers = sql.execute("SELECT * FROM checklist_results").fetchall()
     assert (len(rules), len(tags), len(answers)) == (8, 4, 2)
     for rule in rules:
@@ -220,6 +230,7 @@ def test_figures_in_r_equal_those_of_sql(
     chrome: Browser, page_of: Callable[..., Path], server: Address, database: str
 ) -> None:
     with reporting.opened(chrome, page_of("risky")) as seen:
+        tagged = seen.figures()["tags.setup: range.expectancy_r"]
         shown = {
             name.removeprefix("multiples."): text
             for name, text in seen.figures().items()
@@ -229,9 +240,12 @@ def test_figures_in_r_equal_those_of_sql(
     with closing(psycopg.connect(server.dsn(database), row_factory=dict_row)) as sql:
         user = sql.execute("SELECT id FROM users WHERE username = 'risky'").fetchone()["id"]
         groups = sql.execute("SELECT * FROM group_r(%s)", [user]).fetchall()
+        tags = sql.execute("SELECT * FROM tag_results WHERE user_id = %s", [user]).fetchall()
         found = sql.execute(
             "SELECT r FROM trip_risks WHERE user_id = %s AND r IS NOT NULL", [user]
         ).fetchall()
+    assert [(row["trades"], row["trades_in_r"]) for row in tags] == [(18, 16)]
+    assert close_to(tagged, tags[0]["expectancy_r"], 3)
     checked = {"left_out"}
     assert shown["left_out"] == "8 without a stop"
     assert "Left out: 8 without a stop" in text

@@ -344,7 +344,7 @@
     if (root.classList.contains('printing') === on) return;
     root.classList.toggle('printing', on);
     document.querySelectorAll('.plot').forEach(place => {
-      place.style.width = on ? `${place.closest('.pair') ? PAPER / 2 - 30 : PAPER - 24}px` : '';
+      place.style.width = on ? `${place.closest('.pair, .halves') ? PAPER / 2 - 30 : PAPER - 24}px` : '';
     });
     drawAll();
   };
