@@ -21,6 +21,8 @@ from rubi.capacity import (
     bytes_after,
     limits,
     rows_a_day,
+    rows_after,
+    table_bytes_after,
     wal_a_second,
 )
 from rubi.cli import console, new_app, print_table, run
@@ -39,11 +41,11 @@ def plan(
     events: Annotated[float, typer.Option(min=0, help="of mt5_events, an account and day")] = 100,
     positions: Annotated[float, typer.Option(min=0, help="open, an account")] = 3,
     update_seconds: Annotated[float, typer.Option(min=0.01, help="between two prices")] = 1,
-    keep_ticks: Annotated[
-        int, typer.Option(min=0, help="days; 0 for ever, the only choice on the Apache edition")
-    ] = 0,
+    keep_ticks: Annotated[int, typer.Option(min=0, help="days; 0 for ever")] = 90,
     keep_bars: Annotated[int, typer.Option(min=0, help="days; 0 for ever")] = 0,
-    keep_snapshots: Annotated[int, typer.Option(min=0, help="days; 0 for ever")] = 365,
+    keep_events: Annotated[int, typer.Option(min=0, help="days; 0 for ever")] = 365,
+    keep_snapshots: Annotated[int, typer.Option(min=0, help="days in full; 0 for ever")] = 30,
+    keep_hourly: Annotated[int, typer.Option(min=0, help="days, then one day's extremes")] = 180,
     api: Annotated[int, typer.Option(min=0, help="processes of the API")] = 4,
     pool: Annotated[int, typer.Option(min=1, help="connections of each")] = 20,
     memory: Annotated[float, typer.Option(min=0.5, help="GiB")] = 8,
@@ -56,23 +58,26 @@ def plan(
     """Rows, bytes and WAL a day, and the limits, the first one to be hit at the top."""
     platform = Platform(
         accounts, symbols, ticks, snapshot_seconds, signals, orders, events, positions,
-        update_seconds, keep_ticks, keep_bars, keep_snapshots, api, pool, memory, disk,
-        connections, write_mib,
+        update_seconds, keep_ticks, keep_bars, keep_events, keep_snapshots, keep_hourly, api, pool,
+        memory, disk, connections, write_mib,
     )  # fmt: skip
     rows, sizes, hit = rows_a_day(platform), bytes_a_day(platform), limits(platform, days)
     if as_json:
         console.print_json(json.dumps({
             "rows_a_day": rows, "bytes_a_day": sizes, "bytes": bytes_after(platform, days),
+            "rows": rows_after(platform, days), "table_bytes": table_bytes_after(platform, days),
             "wal_bytes_a_second": wal_a_second(platform),
             "active_index_bytes": active_index_bytes(platform),
             "limits": [limit._asdict() for limit in hit],
         }))  # fmt: skip
         return
-    table = Table("table", "rows a day", "GiB a day", "WAL GiB a day", box=None)
+    left = table_bytes_after(platform, days)
+    table = Table("table", "rows a day", "GiB a day", "WAL GiB a day", f"GiB in {days} days",
+                  box=None)  # fmt: skip
     for name, count in rows.items():
         table.add_row(
             name, f"{count:,.0f}", f"{sizes[name] / GIB:.3f}",
-            f"{count * COSTS[name].wal / GIB:.3f}",
+            f"{count * COSTS[name].wal / GIB:.3f}", f"{left[name] / GIB:.2f}",
         )  # fmt: skip
     print_table(table)
     for limit in hit:

@@ -43,8 +43,73 @@ def test_answers_hold_against_a_filled_database(db: psycopg.Connection) -> None:
     assert written / 2000 == pytest.approx(capacity.COSTS["position updates"].wal, rel=0.3)
 
 
+AGES = {
+    "public.market_ticks": ("keep_ticks", None),
+    "public.mt5_events": ("keep_events", None),
+    "public.account_snapshots": ("keep_snapshots", "keep_hourly"),
+}
+
+
+def test_ages_are_those_of_lifecycle(catalog: psycopg.Connection) -> None:
+    for table, (full, hourly) in AGES.items():
+        found = catalog.execute(
+            "SELECT (date_part('epoch', keep_full) / 86400)::integer,"
+            " (date_part('epoch', keep_hourly) / 86400)::integer"
+            " FROM monitoring.lifecycle WHERE relation = %s",
+            [table],
+        ).fetchone()
+        expected = getattr(Platform(), full), getattr(Platform(), hourly) if hourly else None
+        assert (abs(found[0] - expected[0]) <= 1, found[1]) == (True, expected[1]), table
+
+
+def test_rows_and_their_bytes_after_two_months_are_within_a_tenth(db: psycopg.Connection) -> None:
+    """After thinning and dropping, on a scale that a test can pay. Files are noted, not written:
+    tests/test_archive.py writes them."""
+    platform = Platform(
+        accounts=10, symbols=30, ticks=96, snapshot_seconds=300, keep_ticks=45, keep_snapshots=14,
+        keep_hourly=35,
+    )  # fmt: skip
+    psycopg.ClientCursor(db).execute(row_sizes.ACCOUNTS, {"n": 9})
+    db.execute("CALL monitoring.make_snapshot_chunks(now() - interval '70 days', now())")
+    db.execute(
+        "INSERT INTO market_ticks (symbol, timestamp, bid, ask, flags)"
+        " SELECT 'SYM' || lpad(s::text, 4, '0'), t, 1.1, 1.1001, 6"
+        " FROM generate_series(now() - interval '60 days', now(), '15 minutes') AS t"
+        " CROSS JOIN generate_series(1, 30) AS s ORDER BY t"
+    )
+    db.execute("SELECT setseed(0.1)")
+    db.execute(
+        "INSERT INTO account_snapshots (session_id, timestamp, balance, equity, margin,"
+        " margin_level, profit) SELECT session_id, t, 10000 + sum(b) OVER w,"
+        " 10000 + sum(b + e) OVER w, abs(round(sum(e) OVER w)), 100 + abs(sum(b - e) OVER w),"
+        " sum(e) OVER w FROM (SELECT session_id, t, round((random() - 0.5)::numeric * 40"
+        " * (random() < 0.03)::integer, 2) AS b, round((random() - 0.5)::numeric * 30, 2) AS e"
+        " FROM generate_series(now() - interval '60 days', now(), '5 minutes') AS t"
+        " CROSS JOIN mt5_sessions) AS s WINDOW w AS (PARTITION BY session_id ORDER BY t) ORDER BY t"
+    )
+    db.execute("UPDATE monitoring.lifecycle SET keep_full = '45 days' WHERE relation LIKE '%ticks'")
+    db.execute(
+        "UPDATE monitoring.lifecycle SET keep_full = '14 days', keep_hourly = '35 days'"
+        " WHERE way = 'thinned'"
+    )
+    db.execute(
+        "INSERT INTO monitoring.archives (relation, part, range_start, range_end, location, sha256,"
+        " row_count, row_hash) SELECT l.relation, d.part, d.range_start, d.range_end,"
+        " d.part || d.range_start, repeat('0', 64), d.row_count, d.row_hash"
+        " FROM monitoring.lifecycle AS l, monitoring.due_archives(l.relation) AS d"
+        " WHERE l.relation = 'public.market_ticks'"
+    )
+    db.execute("CALL follow_lifecycle()")
+    rows, sizes = capacity.rows_after(platform, 60), capacity.table_bytes_after(platform, 60)
+    for table in ("market_ticks", "account_snapshots"):
+        (count,) = db.execute(f"SELECT count(*) FROM {table}").fetchone()
+        assert count == pytest.approx(rows[table], rel=0.1), table
+        size = sum(row_sizes.sizes(db, table))
+        assert size / count == pytest.approx(sizes[table] / rows[table], rel=0.1), table
+
+
 def test_what_expires_leaves_and_the_rest_grows() -> None:
-    platform = Platform(accounts=0, keep_ticks=30, keep_bars=0)
+    platform = Platform(accounts=0, keep_ticks=30, keep_bars=0)  # no account, no snapshot
     month, year, two = (capacity.bytes_after(platform, days) for days in (37, 365, 730))
     bars_a_day = capacity.bytes_a_day(platform)["market_data"]
     assert year - month == pytest.approx(bars_a_day * (365 - 37))
