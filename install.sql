@@ -81,6 +81,7 @@ SET lock_timeout = '5s';
 \set file schema/0810_monitoring_readings.sql \ir deploy/apply.psql
 \set file schema/0820_history_readings.sql \ir deploy/apply.psql
 \set file schema/0830_policy_runs.sql \ir deploy/apply.psql
+\set file schema/0860_samples.sql \ir deploy/apply.psql
 \set file schema/0890_monitoring_thresholds.sql \ir deploy/apply.psql
 
 -- schema: moving in
@@ -235,7 +236,16 @@ SET lock_timeout = '5s';
 \set file functions/2810_take_readings.sql \ir deploy/apply.psql
 \set file functions/2820_read_history.sql \ir deploy/apply.psql
 \set file functions/2830_read_policies.sql \ir deploy/apply.psql
+\set file functions/2860_plain_statement.sql \ir deploy/apply.psql
+\set file functions/2861_take_sample.sql \ir deploy/apply.psql
+\set file functions/2862_read_incidents.sql \ir deploy/apply.psql
+\set file functions/2863_take_counters.sql \ir deploy/apply.psql
+\set file functions/2864_roll_up_samples.sql \ir deploy/apply.psql
+\set file functions/2865_find_incidents.sql \ir deploy/apply.psql
+\set file functions/2866_sum_incidents.sql \ir deploy/apply.psql
+\set file functions/2867_incident.sql \ir deploy/apply.psql
 \set file functions/2870_read_statistics.sql \ir deploy/apply.psql
+\set file functions/2871_read_schedules.sql \ir deploy/apply.psql
 \set file functions/2880_read_ingest.sql \ir deploy/apply.psql
 
 -- functions: moving in
@@ -300,8 +310,10 @@ SET lock_timeout = '5s';
 \set file views/3852_monitoring_indexes.sql \ir deploy/apply.psql
 \set file views/3860_monitoring_connections.sql \ir deploy/apply.psql
 \set file views/3861_monitoring_activity.sql \ir deploy/apply.psql
+\set file views/3862_samples.sql \ir deploy/apply.psql
 \set file views/3870_monitoring_server.sql \ir deploy/apply.psql
 \set file views/3871_replicas.sql \ir deploy/apply.psql
+\set file views/3872_server_health.sql \ir deploy/apply.psql
 \set file views/3880_monitoring_data.sql \ir deploy/apply.psql
 \set file views/3890_monitoring_health.sql \ir deploy/apply.psql
 \set file views/3891_installation.sql \ir deploy/apply.psql
@@ -438,6 +450,7 @@ SET lock_timeout = '5s';
 \set file grants/6840_proofs.sql \ir deploy/apply.psql
 \set file grants/6850_monitoring_sizes.sql \ir deploy/apply.psql
 \set file grants/6860_monitoring_connections.sql \ir deploy/apply.psql
+\set file grants/6861_samples.sql \ir deploy/apply.psql
 \set file grants/6870_monitoring_server.sql \ir deploy/apply.psql
 \set file grants/6880_monitoring_data.sql \ir deploy/apply.psql
 \set file grants/6890_monitoring_thresholds.sql \ir deploy/apply.psql

@@ -67,6 +67,36 @@ def record(dsn: Dsn = "") -> None:
     console.print(f"recorded; {violations} rows contradict a proof")
 
 
+@app.command()
+def sample(
+    dsn: Dsn = "",
+    every: Annotated[float, typer.Option(min=1, max=60, help="Seconds between two samples")] = 5,
+    seconds: Annotated[
+        float, typer.Option("--for", min=0, help="End after so many seconds; 0: never")
+    ] = 0,
+) -> None:
+    """Write down what the sessions do, for monitoring.incident(); one process is enough."""
+    from rubi import health_checks as health
+
+    with health.connect(dsn) as connection:
+        health.sample(connection, every, seconds)
+
+
+@app.command()
+def incident(
+    begin: Annotated[str, typer.Argument(metavar="FROM", help="Time, as PostgreSQL reads it")],
+    end: Annotated[str, typer.Argument(metavar="UNTIL")],
+    dsn: Dsn = "",
+    as_json: Json = False,
+) -> None:
+    """Print one page about a past time: what happened at three."""
+    from rubi import health_checks as health
+
+    with health.connect(dsn) as connection:
+        found = health.incident(connection, begin, end, as_json)
+    print(json.dumps(found) if as_json else found)
+
+
 if __name__ == "__main__":
     try:
         run(app)

@@ -195,6 +195,61 @@ VALUES
     'read monitoring.server_clocks; correct mt5_server_clocks, then rederive_mt5_times(server)'
 ),
 (
+    'oldest_snapshot', 600, 3600, 'above', 's',
+    'oldest transaction whose snapshot keeps dead rows of the whole server',
+    'read monitoring.snapshot_holders; end its session, or dump from a standby'
+),
+(
+    'waiting_locks', 5, 20, 'above', 'sessions',
+    'sessions that wait for a lock at this moment',
+    'read monitoring.blocking; end the root; SELECT monitoring.incident(from, until) for the past'
+),
+(
+    'archiver_failures', 60, 900, 'above', 's',
+    'time since WAL was last archived, while archiving fails: WAL fills the disk',
+    'read the log of the server for archive_command; look at the repository of the backups'
+),
+(
+    'deadlocks', 1, 20, 'above', 'deadlocks/h',
+    'deadlocks of the last hour',
+    'SELECT monitoring.incident(from, until); the log has both statements; take locks in one order'
+),
+(
+    'failed_jobs', 1, 3, 'above', 'policies',
+    'policies of TimescaleDB whose latest run failed',
+    'read monitoring.policies; CALL run_timescale_policies() shows the error'
+),
+(
+    'failed_schedules', 1, 3, 'above', 'jobs',
+    'jobs of pg_cron whose latest run failed',
+    'read monitoring.schedules; run its command by hand'
+),
+(
+    'prepared_transactions', 300, 3600, 'above', 's',
+    'oldest prepared transaction: it keeps locks and dead rows, over a restart too',
+    'COMMIT PREPARED or ROLLBACK PREPARED each in pg_prepared_xacts'
+),
+(
+    'checksum_failures', 1, 1, 'above', 'pages',
+    'pages that were read from disk damaged',
+    'stop writing; look at the disk; restore the database, or a standby in its place'
+),
+(
+    'autovacuum_off', 1, 1000, 'above', 'tables',
+    'tables without autovacuum; 1000 and more: the whole server',
+    'ALTER TABLE ... RESET (autovacuum_enabled); set autovacuum = on'
+),
+(
+    'extensions_behind', 1, 3, 'above', 'extensions',
+    'extensions older in this database than the library of the server',
+    'ALTER EXTENSION ... UPDATE, timescaledb first, alone in a new session of psql -X'
+),
+(
+    'sample_age', 60, 600, 'above', 's',
+    'time since a sample was taken: what happens now can''t be looked up later',
+    'schedule health.py sample or monitoring.take_sample(): docs/guides/monitoring.md'
+),
+(
     'known_holes', 1, 3, 'above', 'holes',
     'known holes of this version of TimescaleDB that every role may use',
     'have a superuser run grants/6020_extensions.sql, or update TimescaleDB: '

@@ -42,7 +42,12 @@ SETTINGS = {
     # a server that is thrown away needs no protection against a crash
     "full_page_writes": "off",
     "max_wal_size": "1GB",
-    "autovacuum": "off",
+    # health looks whether it is on; it comes back after 24 days
+    "autovacuum_naptime": "2147483",
+    "max_prepared_transactions": "4",
+    # a test lets archiving fail by a file of this name in the data folder
+    "archive_mode": "on",
+    "archive_command": "test ! -e archive_fails",
 }
 
 
@@ -144,7 +149,7 @@ def server(request: pytest.FixtureRequest) -> Iterator[Address]:
     with Server(
         initdb=str(binaries / "initdb"),
         postgres=str(binaries / "postgres"),
-        initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
+        initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync --data-checksums",
         boot_timeout=60,
         postgres_args="-h 127.0.0.1 -F" + (f" -ctimescaledb.license={edition}" if edition else ""),
     ) as running:

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing
 
 import psycopg
 import pytest
 from pytest_postgresql.executors import NoopExecutor
 
-from conftest import Address, copy_rights
+from conftest import Address
 from health_causes import CAUSES, Watched
 from health_server_causes import blocked
+from health_watched import watch
 from rubi.waiting import until
 
 Script = Callable[..., subprocess.CompletedProcess[str]]
@@ -34,18 +34,8 @@ VIEWS = """
 def watched(
     server: Address, template: NoopExecutor, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Watched]:
-    """A clone whose health is good; each test leaves it so."""
-    name = f"{template.dbname}_watched"
-    with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.template_dbname}")
-        copy_rights(connection, template.template_dbname, name)
-        it = Watched(server, name, str(tmp_path_factory.mktemp("wal")))
-        it.run("SELECT monitoring.take_readings()")
-        yield it
-        it.close_others()
-        it.admin.close()
-        it.monitor.close()
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    """Each test leaves its health good."""
+    yield from watch(server, template, "watched", str(tmp_path_factory.mktemp("wal")))
 
 
 @pytest.fixture
@@ -172,6 +162,7 @@ def test_without_pg_monitor_the_views_say_what_they_cannot_see(watched: Watched)
     assert unknown == [
         ("idle_transactions", "not visible without pg_monitor"),
         ("long_transactions", "not visible without pg_monitor"),
+        ("oldest_snapshot", "not visible without pg_monitor"),
     ]
     assert used[0] >= 3
     assert used[1] is None

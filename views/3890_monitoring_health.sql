@@ -141,35 +141,10 @@ SELECT
 FROM monitoring.sequences AS s
 UNION ALL
 SELECT
-    'replication_lag' AS name,
-    CASE
-        WHEN NOT coalesce(bool_or(r.bytes_behind IS NULL), FALSE)
-            THEN coalesce(max(r.bytes_behind), 0)
-    END AS value,
-    CASE
-        WHEN bool_or(r.bytes_behind IS NULL) THEN 'not visible without pg_monitor'
-        ELSE format('%s standbys', count(*))
-    END AS detail
-FROM monitoring.replicas AS r
-UNION ALL
-SELECT
-    'replication_slots' AS name,
-    coalesce(max(s.retained_bytes), 0) AS value,
-    format('%s slots, %s not read', count(*), count(*) FILTER (WHERE NOT s.active)) AS detail
-FROM monitoring.replication_slots AS s
-UNION ALL
-SELECT
-    'checkpoints' AS name,
-    CASE WHEN c.timed + c.requested >= 10 THEN c.percent_requested ELSE 0 END AS value,
-    format('%s by time, %s requested', c.timed, c.requested) AS detail
-FROM monitoring.checkpoints AS c
-UNION ALL
-SELECT
-    'temporary_files' AS name,
-    t.bytes_an_hour AS value,
-    format('%s files', t.files) AS detail
-FROM monitoring.temporary_files AS t
-WHERE t.database = current_database()
+    s.name,
+    s.value,
+    s.detail
+FROM monitoring.server_health AS s
 UNION ALL
 SELECT
     'database_size' AS name,

@@ -256,3 +256,11 @@ SELECT internal.drop_archived_chunk(l, s.chunk, s.range_start, s.range_end)
 FROM monitoring.lifecycle AS l
 INNER JOIN monitoring.lifecycle_steps() AS s ON l.relation = s.relation
 WHERE s.step = 'drop' AND s.chunk IS NOT NULL;
+-- example: monitoring.counters_between
+SELECT monitoring.counters_between('{"calls": 10, "ms": 4.5}', '{"calls": 12, "ms": 5}');
+-- example: monitoring.incident
+SELECT monitoring.incident('2026-01-05 02:55+00', '2026-01-05 03:15+00');
+-- example: monitoring.incident_json
+SELECT monitoring.incident_json('2026-01-05 02:55+00', '2026-01-05 03:15+00') -> 'found';
+-- example: monitoring.plain_statement
+SELECT monitoring.plain_statement('ALTER ROLE analyst PASSWORD ''secret''');

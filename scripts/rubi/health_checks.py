@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from time import monotonic, sleep
 from typing import Any
 
 import psycopg
+from psycopg import errors, sql
 from psycopg.rows import dict_row
 from rich.table import Table
 
@@ -40,6 +42,35 @@ def checks(connection: psycopg.Connection, names: list[str]) -> list[dict[str, A
     if missing := set(names) - {row["name"] for row in rows}:
         raise Failure(f"no check is named {', '.join(sorted(missing))}")
     return rows
+
+
+def sample(connection: psycopg.Connection, every: float, seconds: float) -> None:
+    """Take a sample each so many seconds; with seconds, no longer than that.
+
+    A server in trouble loses samples, it is not asked again and again. Between two samples no
+    transaction is open: a sleeping one would keep dead rows.
+    """
+    connection.execute("SET default_transaction_read_only = off; SET statement_timeout = '5s'")
+    due = monotonic()
+    end = due + seconds
+    while True:
+        try:
+            connection.execute("SELECT monitoring.take_sample()")
+        except (errors.LockNotAvailable, errors.QueryCanceled) as error:
+            console.print(f"no sample: {error.diag.message_primary}", markup=False)
+        due += every * max(1, -((due - monotonic()) // every))
+        if seconds and due >= end:
+            return
+        sleep(max(0, due - monotonic()))
+
+
+def incident(connection: psycopg.Connection, begin: str, end: str, as_json: bool) -> Any:
+    """The page about a time, or its JSON."""
+    called = "incident_json" if as_json else "incident"
+    query = sql.SQL("SELECT monitoring.{}(%s::timestamptz, %s::timestamptz)").format(
+        sql.Identifier(called)
+    )
+    return connection.execute(query, [begin, end]).fetchone()[0]
 
 
 def worst(rows: list[dict[str, Any]]) -> str:

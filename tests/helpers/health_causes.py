@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import health_data_causes
+import health_failure_causes
 import health_server_causes
 from health_watched import CAUSES, Watched
 
-# both modules add their causes to CAUSES
-MODULES = (health_server_causes, health_data_causes)
+# each module adds its causes to CAUSES
+MODULES = (health_server_causes, health_failure_causes, health_data_causes)
 __all__ = ["CAUSES", "MODULES", "Watched"]

@@ -19,7 +19,8 @@ from rubi.waiting import until
 def blocked(watched: Watched) -> Iterator[None]:
     """A session that idles in a transaction with a lock, and another one that waits for it."""
     holder, waiter = watched.another(), watched.another()
-    holder.execute("BEGIN; LOCK TABLE public.mt5_symbols IN ACCESS EXCLUSIVE MODE")
+    holder.execute("BEGIN; SELECT pg_current_xact_id()")
+    holder.execute("LOCK TABLE public.mt5_symbols IN ACCESS EXCLUSIVE MODE")
     thread = threading.Thread(target=waiter.execute, args=["SELECT FROM public.mt5_symbols"])
     thread.start()
     try:
@@ -43,7 +44,7 @@ def by_time(name: str) -> Cause:
     return cause
 
 
-for _name in ("blocked_sessions", "idle_transactions", "long_transactions"):
+for _name in ("blocked_sessions", "idle_transactions", "long_transactions", "oldest_snapshot"):
     CAUSES[_name] = by_time(_name)
 
 

@@ -6,10 +6,12 @@ A cause is a generator: it does something, then yields the status that the check
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import closing
 
 import psycopg
+from pytest_postgresql.executors import NoopExecutor
 
-from conftest import Address
+from conftest import Address, copy_rights
 
 Cause = Callable[["Watched"], Iterator[str]]
 CAUSES: dict[str, Cause] = {}
@@ -37,6 +39,15 @@ class Watched:
             connection.close()
         self.opened.clear()
 
+    def end_others(self) -> None:
+        """End what a test that failed left behind."""
+        self.admin.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            " WHERE datname = current_database() AND pid <> ALL (%s)",
+            [[self.admin.info.backend_pid, self.monitor.info.backend_pid]],
+        )
+        self.close_others()
+
     def run(self, *statements: str) -> None:
         for statement in statements:
             self.admin.execute(statement)
@@ -56,6 +67,21 @@ class Watched:
             "UPDATE monitoring.thresholds SET warning = %s, critical = %s WHERE name = %s",
             [warning, critical, name],
         )
+
+
+def watch(server: Address, template: NoopExecutor, suffix: str, folder: str) -> Iterator[Watched]:
+    """A clone of the deployed database whose health is good, for a fixture."""
+    name = f"{template.dbname}_{suffix}"
+    with closing(psycopg.connect(server.dsn(), autocommit=True)) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template.template_dbname}")
+        copy_rights(connection, template.template_dbname, name)
+        it = Watched(server, name, folder)
+        it.run("SELECT monitoring.take_readings()", "SELECT monitoring.take_sample()")
+        yield it
+        it.close_others()
+        it.admin.close()
+        it.monitor.close()
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 def drives(name: str) -> Callable[[Cause], Cause]:

@@ -1,0 +1,312 @@
+"""What happened at three: samples, what they keep, and monitoring.incident()."""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from pytest_postgresql.executors import NoopExecutor
+
+import running
+from conftest import Address
+from health_watched import Watched, watch
+from incidents import INCIDENTS, SECRET
+from rubi.waiting import until
+
+KEPT = """
+    SELECT count(*) FROM (
+        SELECT to_jsonb(f)::text AS t FROM monitoring.facts AS f
+        UNION ALL SELECT to_jsonb(s)::text FROM monitoring.sampled_statements AS s
+        UNION ALL SELECT to_jsonb(c)::text FROM monitoring.sampled_causes AS c
+        UNION ALL SELECT to_jsonb(r)::text FROM monitoring.counter_readings AS r
+    ) AS kept WHERE position(%s IN kept.t) > 0
+"""
+
+
+@pytest.fixture(scope="module")
+def watched(
+    server: Address, template: NoopExecutor, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Watched]:
+    for it in watch(server, template, "incidents", str(tmp_path_factory.mktemp("wal"))):
+        it.monitor.execute("SET default_transaction_read_only = off")
+        yield it
+
+
+@pytest.fixture(autouse=True)
+def apart(watched: Watched) -> None:
+    """Counters begin with the test, and thresholds are as they come."""
+    watched.run("SELECT monitoring.keep_samples(TRUE)")
+
+
+def now(watched: Watched) -> str:
+    return watched.admin.execute("SELECT clock_timestamp()").fetchone()[0]
+
+
+def sample(watched: Watched) -> None:
+    """One sample, in which a tenth of a second is long; half a second must have passed."""
+    until(
+        "a sample is taken",
+        lambda: watched.monitor.execute("SELECT monitoring.take_sample('0.1 seconds')").fetchone()[
+            0
+        ],
+        30,
+    )
+
+
+def look_back(watched: Watched, begin: str) -> tuple[dict, str]:
+    """JSON and page of the time since begin."""
+    watched.admin.execute("SELECT pg_stat_force_next_flush()")
+    watched.monitor.execute("SELECT monitoring.keep_samples(TRUE)")
+    return watched.monitor.execute(
+        "SELECT monitoring.incident_json(%(from)s, clock_timestamp()),"
+        " monitoring.incident(%(from)s, clock_timestamp())",
+        {"from": begin},
+    ).fetchone()
+
+
+@pytest.mark.parametrize("title", INCIDENTS)
+def test_incident_is_named(watched: Watched, title: str) -> None:
+    kind, incident = INCIDENTS[title]
+    before = watched.admin.execute(
+        "SELECT warning, critical, name FROM monitoring.thresholds"
+    ).fetchall()
+    watched.admin.execute("SELECT pg_sleep(1.1)")  # statistics of the test before have arrived
+    watched.run("SELECT monitoring.keep_samples(TRUE)")
+    begin = now(watched)
+    try:
+        for _ in incident(watched):
+            sample(watched)
+            watched.admin.execute("SELECT pg_sleep(1.1)")  # statistics arrive
+            found, page = look_back(watched, begin)
+    finally:
+        watched.end_others()
+        watched.run("RESET ROLE", "RESET ALL")
+        for warning, critical, name in before:
+            watched.set(name, warning, critical)
+    assert kind in found["found"], found["timeline"]
+    assert f" {kind}: " in page
+    assert len(page.splitlines()) <= 75
+    assert SECRET not in page and SECRET not in str(found)
+    assert watched.admin.execute(KEPT, [SECRET]).fetchone() == (0,)
+
+
+def test_quiet_time_has_no_incident(watched: Watched) -> None:
+    watched.admin.execute("SELECT pg_sleep(1.1)")
+    watched.run("SELECT monitoring.keep_samples(TRUE)")
+    begin = now(watched)
+    for _ in range(2):
+        sample(watched)
+    found, page = look_back(watched, begin)
+    assert set(found["found"]) <= {"samples missing"}, found["timeline"]
+    assert "Found: nothing" in page
+
+
+def test_page_says_who_blocked_whom_and_with_what(watched: Watched) -> None:
+    begin = now(watched)
+    for _ in INCIDENTS["lock queue behind ALTER TABLE"][1](watched):
+        sample(watched)
+    found, page = look_back(watched, begin)
+    (queue,) = [e["what"] for e in found["timeline"] if e["kind"] == "lock queue"]
+    assert "ALTER TABLE public.mt5_symbols ADD COLUMN n integer" in queue
+    assert "SELECT FROM public.mt5_symbols WHERE symbol = ?" in queue
+    assert "AccessShareLock on public.mt5_symbols" in queue
+    assert found["waiting_for_lock"] == 2
+    assert "Lock:relation" in page
+    assert next(e["event"] for e in found["waits"]) == "Lock:relation"
+
+
+def test_one_sampler_at_a_time(watched: Watched) -> None:
+    other = watched.another()
+    sample(watched)
+    watched.admin.execute("SELECT pg_sleep(0.6)")
+    other.execute("BEGIN")
+    assert other.execute("SELECT monitoring.take_sample()").fetchone() == (True,)
+    assert watched.monitor.execute("SELECT monitoring.take_sample()").fetchone() == (False,)
+    other.execute("COMMIT")
+    # several that came late together: the first has sampled already
+    assert watched.monitor.execute("SELECT monitoring.take_sample()").fetchone() == (False,)
+    watched.close_others()
+
+
+def test_locked_table_leaves_the_sample_and_says_so(watched: Watched) -> None:
+    begin = now(watched)
+    other = watched.another()
+    other.execute("BEGIN; LOCK TABLE public.mt5_sessions IN ACCESS EXCLUSIVE MODE")
+    sample(watched)
+    found, _ = look_back(watched, begin)
+    assert "samples missing" in found["found"]
+    assert found["samples"]["count"] == 1
+    watched.close_others()
+
+
+def test_samples_of_a_role_outside_pg_monitor_hold_its_own_sessions(watched: Watched) -> None:
+    sample(watched)
+    with watched.admin.transaction(force_rollback=True):
+        watched.admin.execute("UPDATE monitoring.samples_0 SET taken_at = taken_at - interval '9s'")
+        watched.admin.execute("UPDATE monitoring.samples_1 SET taken_at = taken_at - interval '9s'")
+        watched.admin.execute("UPDATE monitoring.samples_2 SET taken_at = taken_at - interval '9s'")
+        watched.admin.execute("REVOKE pg_monitor FROM rubi_monitor GRANTED BY rubi_admin")
+        watched.admin.execute("SET LOCAL SESSION AUTHORIZATION rubi_monitor")
+        watched.admin.execute("SET LOCAL transaction_read_only = off")
+        assert watched.admin.execute("SELECT monitoring.take_sample()").fetchone() == (True,)
+        watched.admin.execute("SELECT monitoring.keep_samples(TRUE)")
+
+
+def test_statements_are_told_without_pg_stat_statements(watched: Watched) -> None:
+    """Without an identifier the text itself, free of constants, is one."""
+    sleeper = watched.another()
+    sleeper.execute("SET compute_query_id = off")
+    begin = now(watched)
+    thread = threading.Thread(
+        target=sleeper.execute, args=[f"SELECT pg_sleep(1.5), '{SECRET}' AS without_number"]
+    )
+    thread.start()
+    until(
+        "the statement runs",
+        lambda: (
+            watched.admin.execute(
+                "SELECT FROM pg_stat_activity WHERE query LIKE '%%without_number%%'"
+                " AND query_id IS NULL AND pid <> pg_backend_pid()"
+            ).rowcount
+        ),
+    )
+    sample(watched)
+    thread.join()
+    with watched.admin.transaction(force_rollback=True):
+        watched.admin.execute("DROP EXTENSION pg_stat_statements")
+        watched.admin.execute("SET LOCAL SESSION AUTHORIZATION rubi_monitor")
+        watched.admin.execute("SET LOCAL transaction_read_only = off")
+        watched.admin.execute("SELECT monitoring.keep_samples(TRUE)")
+        (found,) = watched.admin.execute(
+            "SELECT monitoring.incident_json(%s, clock_timestamp())", [begin]
+        ).fetchone()
+    texts = [statement["statement"] for statement in found["statements"]]
+    assert "SELECT pg_sleep(?), ? AS without_number" in texts
+    watched.close_others()
+
+
+@pytest.mark.parametrize(
+    ("given", "kept"),
+    [
+        ("SELECT a1 FROM t WHERE b = 'it''s' OR c < 1.5", "SELECT a1 FROM t WHERE b = ? OR c < ?"),
+        ("""SELECT "Col's" -- geheim\nFROM x""", """SELECT "Col's"   FROM x"""),
+        ("ALTER ROLE x PASSWORD 'geheim'", "ALTER ROLE x PASSWORD ?"),
+        ("INSERT INTO t VALUES (1, 2, E'b\\'c', $1)", "INSERT INTO t VALUES (?, ..., $1)"),
+        ("SELECT a/b, c*d /* it's */ FROM größe", "SELECT a/b, c*d   FROM größe"),
+        ("SELECT a ->> 'key', U&'x', B'01', .5, 1e-7", "SELECT a ->> ?, ..."),
+        # cut where a constant might begin
+        ("SELECT 'C:\\', 'geheim'", "SELECT "),
+        ("SELECT /* /* it's */ */ 'geheim'", "SELECT "),
+        ("DO $x$ geheim $x$", "DO "),
+        ("SELECT 'the text was cut, geheim", "SELECT "),
+        ('SELECT "the text was cut, geheim', "SELECT "),
+        ("", ""),
+    ],
+)  # fmt: skip
+def test_kept_text_has_no_constant(catalog: psycopg.Connection, given: str, kept: str) -> None:
+    assert catalog.execute("SELECT monitoring.plain_statement(%s)", [given]).fetchone() == (kept,)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "rise"),
+    [
+        ('{"a": 1, "b": 2, "c": "x"}', '{"a": 3, "b": 2, "c": "y"}', {"a": 2}),
+        ('{"a": 5, "b": 2}', '{"a": 3, "b": 2}', {"a": 3, "b": 2}),  # reset in between
+        ("{}", '{"a": 1}', {"a": 1}),
+    ],
+)
+def test_counters_rise_from_reading_to_reading(
+    catalog: psycopg.Connection, before: str, after: str, rise: dict
+) -> None:
+    query = "SELECT monitoring.counters_between(%s, %s)"
+    assert catalog.execute(query, [before, after]).fetchone() == (rise,)
+
+
+def test_minutes_and_hours_have_the_seconds_of_their_samples(watched: Watched) -> None:
+    """Three samples of two hours ago, a second apart, two sessions each."""
+    watched.run(
+        "INSERT INTO monitoring.sampled_causes (role_name, event, statement_id)"
+        " VALUES ('rubi_app', 'Lock:tuple', 1)"
+    )
+    for second in range(1, 4):
+        watched.run(
+            "DO $$ BEGIN EXECUTE format('INSERT INTO monitoring.samples_%s"
+            " SELECT date_trunc(''hour'', now()) - interval ''90 minutes'' + interval"
+            f" ''{second} seconds'', 5, 1, ARRAY[max(id)], ''{{2}}'', ''{{70}}''"
+            " FROM monitoring.sampled_causes', monitoring.ring_slot("
+            "date_trunc('hour', now()) - interval '90 minutes', 1)); END $$"
+        )
+    watched.run("SELECT monitoring.roll_up(now() - interval '3 hours', TRUE)")
+    found = watched.monitor.execute(
+        "SELECT f.kind, f.figure, f.detail FROM monitoring.facts AS f"
+        " WHERE f.kind IN ('minute', 'hour')"
+        " AND f.subject = (SELECT max(id)::text FROM monitoring.sampled_causes)"
+        " ORDER BY f.figure, f.kind"
+    ).fetchall()
+    assert found == [
+        ("hour", 6, {"peak": 2, "age_ms": 70}), ("minute", 6, {"peak": 2, "age_ms": 70})
+    ]  # fmt: skip
+
+
+def test_next_table_of_the_ring_is_emptied_when_nobody_reads_it(watched: Watched) -> None:
+    (slot,) = watched.admin.execute(
+        "SELECT monitoring.ring_slot(now() + interval '1 day', 1)"
+    ).fetchone()
+    watched.run(
+        f"INSERT INTO monitoring.samples_{slot} SELECT now() - interval '2 days', 1, 1, '{{}}',"
+        " '{}', '{}'"
+    )
+    rows = f"SELECT count(*) FROM monitoring.samples_{slot}"
+    dump = watched.another()
+    dump.execute(f"BEGIN; SELECT FROM monitoring.samples_{slot}")
+    watched.monitor.execute("SELECT monitoring.keep_samples(TRUE)")
+    assert watched.admin.execute(rows).fetchone() == (1,)
+    watched.close_others()
+    watched.monitor.execute("SELECT monitoring.keep_samples(TRUE)")
+    assert watched.admin.execute(rows).fetchone() == (0,)
+
+
+def environment(watched: Watched) -> dict[str, str]:
+    return {
+        "PGHOST": watched.server.host, "PGPORT": str(watched.server.port),
+        "PGUSER": "rubi_monitor", "PGDATABASE": watched.name,
+    }  # fmt: skip
+
+
+def test_script_takes_samples_and_prints_the_page(
+    watched: Watched, run_script: Callable[..., running.Done]
+) -> None:
+    count = "SELECT count(*) FROM monitoring.samples"
+    (before,) = watched.admin.execute(count).fetchone()
+    watched.admin.execute("SELECT pg_sleep(0.6)")
+    done = run_script(
+        "health.py", "sample", "--every", "1", "--for", "2.5", env=environment(watched)
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert watched.admin.execute(count).fetchone()[0] >= before + 2
+    span = ("2026-01-05 02:55+00", "2026-01-05 03:15+00")
+    done = run_script("health.py", "incident", *span, env=environment(watched))
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("2026-01-05 02:55:00 to 2026-01-05 03:15:00 UTC, 0 samples")
+    done = run_script("health.py", "incident", *span, "--json", env=environment(watched))
+    assert json.loads(done.stdout)["found"] == []
+    done = run_script("health.py", "incident", "at three", "today", env=environment(watched))
+    assert done.returncode == 3
+    assert len(done.stderr.strip().splitlines()) == 1
+
+
+def test_script_goes_on_after_a_sample_that_failed(
+    watched: Watched, run_script: Callable[..., running.Done]
+) -> None:
+    other = watched.another()
+    other.execute("BEGIN; LOCK TABLE monitoring.sampled_causes IN ACCESS EXCLUSIVE MODE")
+    watched.admin.execute("SELECT pg_sleep(0.6)")
+    done = run_script(
+        "health.py", "sample", "--every", "1", "--for", "1.5", env=environment(watched)
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("no sample: ") == 2
+    watched.close_others()
