@@ -32,7 +32,11 @@ def test_statement_runs_as_rubi_monitor(catalog: psycopg.Connection, statement: 
 def test_every_case_has_a_section() -> None:
     titles = re.findall(r"^## (.*)$", PAGE, re.MULTILINE)
     for case in (
-        "Full disk", "Too many connections", "Blocked deploy", "Slow query", "Failed backup",
-        "Lost instance", "Password rotation", "Major upgrade",
+        "What happened at three", "Full disk", "Too many connections", "Blocked deploy",
+        "Slow query", "Failed backup", "Lost instance", "Password rotation", "Major upgrade",
     ):  # fmt: skip
         assert any(title.startswith(case) for title in titles), case
+
+
+def test_page_is_three_screens_long() -> None:
+    assert len(PAGE.splitlines()) <= 3 * 50

@@ -20,11 +20,22 @@ import servers
 import tools
 from rubi.deploying import open_rights
 from rubi.servers import clusters, embedded
+from rubi.waiting import until
 
 DATABASE = "rubi_trading"
 SCHEDULES = conftest.ROOT / "operations/schedules"
 UNITS = sorted(path.name for path in SCHEDULES.glob("*.service"))
 WEEKDAYS = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat")
+SAMPLES = re.search(
+    r"^SELECT cron\.schedule_in_database\('(rubi-samples)', '([^']+)', '([^']+)', 'rubi_trading'\)",
+    (conftest.ROOT / "docs/guides/operations.md").read_text(),
+    re.MULTILINE,
+).groups()
+POLICIES = re.findall(
+    r"^(?:GRANT|CREATE POLICY) .* cron.*;$",
+    (conftest.ROOT / "docs/guides/monitoring.md").read_text(),
+    re.MULTILINE,
+)
 MANUAL = "SELECT cron.schedule_in_database(name, schedule, command, 'rubi_trading')"
 
 
@@ -167,6 +178,56 @@ def test_readings_are_taken_by_timer_and_by_cron() -> None:
     assert f"ExecStart={command}\n" in (SCHEDULES / "rubi-readings.service").read_text()
     (line,) = [x for x in (SCHEDULES / "crontab").read_text().splitlines() if command in x]
     assert timers()["rubi-readings.service"] == calendar(line[: line.index(" rubi-monitor")])
+
+
+def test_samples_are_taken_by_service_by_cron_and_by_pg_cron_alike() -> None:
+    command = "/opt/rubi/.venv/bin/python /opt/rubi/scripts/health.py sample --every "
+    unit = (SCHEDULES / "rubi-samples.service").read_text()
+    (line,) = [x for x in (SCHEDULES / "crontab").read_text().splitlines() if command in x]
+    every = {
+        re.search(rf"^ExecStart={command}(\d+)$", unit, re.MULTILINE)[1],
+        re.search(rf"^\* \* \* \* \* rubi-monitor .*{command}(\d+) --for 55 ", line)[1],
+        SAMPLES[1].removesuffix(" seconds"),
+    }
+    assert len(every) == 1
+
+
+def test_samples_are_taken_under_pg_cron(scheduled: clusters.Cluster) -> None:
+    with psycopg.connect(scheduled.dsn(DATABASE, "rubi_admin"), autocommit=True) as admin:
+        (version,) = admin.execute(
+            "SELECT extversion FROM pg_extension WHERE extname = 'pg_cron'"
+        ).fetchone()
+        seconds = servers.numbers(version) >= (1, 5)
+        soon = "1 seconds" if seconds else "* * * * *"
+        name, schedule, command = SAMPLES
+        admin.execute(
+            "SELECT cron.schedule_in_database(%s, %s, %s, %s)",
+            [name, schedule if seconds else soon, command, DATABASE],
+        )
+        admin.execute("SELECT cron.alter_job(jobid, schedule := %s) FROM cron.job", [soon])
+        until(
+            "pg_cron takes samples",
+            lambda: admin.execute("SELECT FROM monitoring.samples").rowcount >= 2,
+            150,
+        )
+        states = admin.execute("SELECT job, succeeded FROM monitoring.schedules").fetchall()
+        assert states == [("rubi-samples", True)]
+        admin.execute(
+            "SELECT cron.schedule_in_database('bad', %s, 'SELECT 1 / 0', %s)", [soon, DATABASE]
+        )
+        check = "SELECT status, value FROM monitoring.health WHERE name = 'failed_schedules'"
+        dsn = scheduled.dsn(DATABASE, "rubi_monitor")
+        with psycopg.connect(dsn, autocommit=True) as monitor:
+            # pg_cron shows rubi_monitor no job of others
+            assert monitor.execute(check).fetchone() == ("unknown", None)
+            with scheduled.connect(DATABASE) as connection:
+                for policy in POLICIES:
+                    connection.execute(policy)
+            until(
+                "the failing job is seen",
+                lambda: monitor.execute(check).fetchone() == ("warning", 1),
+                150,
+            )
 
 
 def test_job_runs_what_the_database_lists_under_its_name(
