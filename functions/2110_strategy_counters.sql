@@ -121,7 +121,7 @@ REVOKE ALL ON FUNCTION internal.change_counters() FROM public;
 
 -- Runs at commit, once a delta row. The first run applies all deltas of the transaction, locking
 -- the strategies in the order of their ids, so that no two transactions can deadlock; later runs
--- find none.
+-- find theirs gone.
 CREATE OR REPLACE FUNCTION internal.apply_counter_changes()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -135,6 +135,13 @@ AS $$
 DECLARE
     v_again bigint[];
 BEGIN
+    -- by the key: each of many deltas would go over all that the first run has deleted
+    IF NOT EXISTS (
+        SELECT FROM internal.strategy_counter_deltas AS d
+        WHERE d.xact = NEW.xact AND d.id = NEW.id
+    ) THEN
+        RETURN NULL;
+    END IF;
     WITH taken AS (
         DELETE FROM internal.strategy_counter_deltas AS d
         WHERE d.xact = NEW.xact

@@ -330,3 +330,31 @@ def test_writers_of_one_order_and_of_many_neither_deadlock_nor_miscount(
         list(pool.map(write, range(6)))
     assert [counters(app, strategy)[0] for strategy in strategies] == [6 * 12] * 3
     assert violations(db) == 0
+
+
+def test_transaction_of_many_orders_reads_each_delta_of_counters_once(
+    db: psycopg.Connection,
+) -> None:
+    """Each delta has a trigger at commit; those that find theirs applied must not look at all."""
+    user = rows.user(db)
+    strategy = rows.strategy(db, user)
+    order = rows.closed_order(db, user, strategy_id=strategy)
+    count = 1000
+    read = (
+        "SELECT sum(idx_tup_read) FROM pg_stat_user_indexes"
+        " WHERE relid = 'internal.strategy_counter_deltas'::regclass"
+    )
+    db.execute("SELECT pg_stat_force_next_flush()")
+    before = db.execute(read).fetchone()[0]
+    with db.transaction():
+        db.execute(
+            "INSERT INTO trading_orders (user_id, strategy_id, symbol, order_type, volume,"
+            " open_price, close_price, profit, opened_at, closed_at)"
+            " SELECT user_id, strategy_id, symbol, order_type, volume, open_price, close_price,"
+            " profit, opened_at, closed_at FROM trading_orders, generate_series(1, %s)"
+            " WHERE id = %s",
+            [count, order],
+        )
+    db.execute("SELECT pg_stat_force_next_flush()")
+    assert counters(db, strategy)[0] == count + 1
+    assert db.execute(read).fetchone()[0] - before <= 5 * count
