@@ -74,6 +74,25 @@ CHANGES = {
         " EXECUTE FUNCTION internal.check_session_of_snapshot();",
         "snapshot_insert",
     ),
+    "an order's update noted by comparison as JSON": (
+        "CREATE OR REPLACE TRIGGER trading_orders_70_audit_update AFTER UPDATE ON trading_orders"
+        " FOR EACH ROW EXECUTE FUNCTION audit.note_change();",
+        "order_cycle",
+    ),
+    "CHECKs of audit.changes instead of domains": (
+        "ALTER TABLE audit.changes ADD CHECK (action IN ('INSERT', 'UPDATE', 'DELETE')),"
+        " ADD CHECK (pg_column_size(old_values) <= 1048576"
+        " AND pg_column_size(new_values) <= 1048576);",
+        "order_cycle",
+    ),
+    "counters always by delta rows": (
+        "ALTER DATABASE {database} SET rubi.counting = 'many';",
+        "order_cycle",
+    ),
+    "no indexes on orders' symbol, opened_at and closed_at": (
+        "DROP INDEX idx_orders_symbol, idx_orders_opened_at, idx_orders_closed_at;",
+        "order_cycle",
+    ),
     "commit_delay = 1000, that more commits share a flush": (
         "ALTER DATABASE {database} SET commit_delay = 1000;",
         "mix",
