@@ -229,7 +229,7 @@ BEGIN
         WHERE c.hypertable_schema = 'public'
             AND c.hypertable_name = 'account_snapshots'
             AND c.range_start = p_since AND c.range_end = p_until
-            AND p_until - p_since <= interval '31 days'
+            AND p_until <= p_since + interval '31 days'
     LOOP
         PERFORM internal.cluster_chunk(v_chunk.chunk);
     END LOOP;

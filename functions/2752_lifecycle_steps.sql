@@ -56,7 +56,8 @@ AS $$
         -- once, when no day of the chunk is to be thinned to this level any more
         AND (
             c.range_end <= now() - (p_policy).keep_full - interval '1 day'
-            OR c.range_end - c.range_start > interval '31 days'
+            -- a fence; PostgreSQL 17 is the first to subtract infinite times
+            OR c.range_end > c.range_start + interval '31 days'
         )
         AND NOT EXISTS (
             SELECT FROM thin AS t WHERE t.day >= c.range_start AND t.day < c.range_end
