@@ -13,6 +13,7 @@ import pytest
 import archive
 import bars
 import rows
+import servers
 
 TABLES = {
     "public.market_ticks": "symbol, timestamp, seq",
@@ -77,10 +78,24 @@ def fill(db: psycopg.Connection) -> None:
     db.execute("SET session_replication_role = origin")
 
 
+@pytest.mark.parametrize(
+    "by_column", [False, pytest.param(True, marks=servers.LICENSED)], ids=["by row", "by column"]
+)
 def test_archived_dropped_and_restored_rows_are_equal_value_for_value(
-    db: psycopg.Connection, tmp_path: Path
+    db: psycopg.Connection, tmp_path: Path, by_column: bool
 ) -> None:
     fill(db)
+    if by_column:
+        db.execute(
+            "ALTER TABLE market_ticks SET (timescaledb.compress,"
+            " timescaledb.compress_segmentby = 'symbol',"
+            " timescaledb.compress_orderby = 'timestamp, seq')"
+        )
+        db.execute(
+            "SELECT compress_chunk(c) FROM"
+            " show_chunks('market_ticks', newer_than => timestamptz '1971-01-01',"
+            " older_than => now() - interval '60 days') AS c"
+        )
     before = told(db)
     done = run(db, "write", tmp_path)
     assert (done.returncode, done.stderr) == (0, "")

@@ -174,6 +174,32 @@ def judged(db: psycopg.Connection, number: int, clock: str) -> list[tuple]:
     return found
 
 
+@pytest.mark.parametrize(
+    ("balances", "equities", "fall"),
+    [
+        ([0] * 12, [700, 600, 500, 550, 900, 850, 600, 650, 950, 980, 1000, 990], (300, -500)),
+        ([700, 650, 500, 600, 900, 870, 860, 650, 980, 950, 1000, 990],
+         [690, 640, 490, 590, 600, 590, 580, 640, 900, 940, 995, 985], (200, 320)),
+    ],
+    ids=["of equity", "from the highest balance"],
+)  # fmt: skip
+def test_fall_within_an_hour_stays_as_deep_as_it_was(
+    db: psycopg.Connection, balances: list[int], equities: list[int], fall: tuple[int, int]
+) -> None:
+    """Neither its high nor its low is one of the hour's."""
+    _, sessions = account(db)
+    for minute, (balance, equity) in enumerate(zip(balances, equities, strict=True)):
+        rows.snapshot(
+            db, sessions[0], balance=balance, equity=equity,
+            timestamp=f"2025-01-06 10:{minute:02}+00",
+        )  # fmt: skip
+    query = CURVES["deepest fall of equity"]
+    before = db.execute(query).fetchone()
+    db.execute("CALL follow_lifecycle()")
+    assert db.execute("SELECT count(*) FROM account_snapshots").fetchone()[0] < 12
+    assert db.execute(query).fetchone() == before == fall
+
+
 def test_held_rows_stay(db: psycopg.Connection) -> None:
     _, sessions = account(db)
     walk(db, sessions, days=2)
