@@ -46,6 +46,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_policy monitoring.lifecycle;
+    v_gone bigint := 0;
 BEGIN
     -- FOR SHARE: a hold that somebody sets now waits for this step, and stops the next
     SELECT * INTO v_policy
@@ -57,20 +58,21 @@ BEGIN
     END IF;
     CASE p_step
         WHEN 'thin to the hour', 'thin to the day' THEN
-            RETURN internal.thin_snapshots(
+            v_gone := internal.thin_snapshots(
                 split_part(p_step, ' ', 4), (p_since AT TIME ZONE 'UTC')::date
             );
         WHEN 'compact' THEN
             PERFORM internal.compact_snapshots(p_since, p_until);
-            RETURN 0;
         WHEN 'drop' THEN
             IF p_chunk IS NULL THEN
-                RETURN internal.delete_archived_rows(v_policy, p_since, p_until);
+                v_gone := internal.delete_archived_rows(v_policy, p_since, p_until);
+            ELSE
+                v_gone := internal.drop_archived_chunk(v_policy, p_chunk, p_since, p_until);
             END IF;
-            RETURN internal.drop_archived_chunk(v_policy, p_chunk, p_since, p_until);
         WHEN 'delete' THEN
-            RETURN internal.delete_old_rows(v_policy, p_until, 10000);
+            v_gone := internal.delete_old_rows(v_policy, p_until, 10000);
     END CASE;
+    RETURN v_gone;
 END
 $$;
 COMMENT ON FUNCTION
