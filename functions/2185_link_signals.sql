@@ -31,12 +31,22 @@ BEGIN
         WHERE o.signal_id IS NULL AND (x.id IS NULL OR o.made_by = 'deals')
         ORDER BY o.id
     LOOP
-        UPDATE public.trading_orders AS o
-        SET
-            made_by = 'api',
-            signal_id = CASE WHEN v_link.is_first THEN v_link.signal END,
-            strategy_id = coalesce(o.strategy_id, v_link.strategy_id)
-        WHERE o.id = v_link.id AND o.signal_id IS NULL;
+        BEGIN
+            UPDATE public.trading_orders AS o
+            SET
+                made_by = 'api',
+                signal_id = CASE WHEN v_link.is_first THEN v_link.signal END,
+                strategy_id = coalesce(o.strategy_id, v_link.strategy_id)
+            WHERE o.id = v_link.id AND o.signal_id IS NULL;
+        EXCEPTION
+            -- the deals of another account that carried the signal out came in the same moment
+            WHEN unique_violation THEN
+                UPDATE public.trading_orders AS o
+                SET
+                    made_by = 'api',
+                    strategy_id = coalesce(o.strategy_id, v_link.strategy_id)
+                WHERE o.id = v_link.id AND o.signal_id IS NULL;
+        END;
     END LOOP;
 END
 $$;

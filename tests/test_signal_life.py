@@ -230,6 +230,35 @@ def test_order_of_a_claim_carries_signal_and_strategy(desk: Desk, deals_first: b
     assert sends == (2, 2)
 
 
+def test_deals_of_two_accounts_with_one_signal_come_at_the_same_time(
+    desk: Desk, connect_as: Connect
+) -> None:
+    """Neither ingest knows of the other's order: the second takes the strategy alone."""
+    signal = desk.copied()
+    gateways = [connect_as("rubi_ingest") for _ in range(2)]
+    given = []
+    for account, number in enumerate(desk.accounts):
+        ((claim, _),) = desk.claim(account=account)
+        desk.sent(claim)
+        ticket = 900 + 10 * account
+        desk.worker.execute(
+            "SELECT log_mt5_order_send(%s, '{}', %s, now(), now(), p_claim_id => %s)",
+            [number, Jsonb({"retcode": 10009, "order": ticket, "deal": ticket}), claim],
+        )
+        deal = mt5.deal("2026-01-05 10:00", ticket=ticket, order=ticket, position_id=ticket)
+        given.append(["SELECT ingest_mt5_deals(%s, %s)", [number, Jsonb([deal])]])
+    with ThreadPoolExecutor(1) as thread:
+        with gateways[0].transaction():
+            gateways[0].execute(*given[0])
+            second = thread.submit(gateways[1].execute, *given[1])
+            waits(desk.db, gateways[1])
+        second.result(timeout=20)
+    found = desk.db.execute(
+        "SELECT signal_id, strategy_id, made_by FROM trading_orders ORDER BY mt5_order_id"
+    ).fetchall()
+    assert found == [(signal, desk.strategy, "api"), (None, desk.strategy, "api")]
+
+
 def test_trace_tells_the_steps_of_own_signals(desk: Desk, connect_as: Connect) -> None:
     signal = desk.signal()
     ((claim, _),) = desk.claim()
