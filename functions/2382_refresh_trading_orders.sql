@@ -68,30 +68,22 @@ BEGIN
         SELECT DISTINCT ON (o.id) w.account_id, w.position_id, w.leg, o.id
         FROM waiting AS w
         CROSS JOIN LATERAL (
-            SELECT o.id
+            SELECT o.id, o.account_id, o.mt5_order_id
             FROM public.trading_orders AS o
-            -- not by an index that begins with the account
-            WHERE coalesce(o.account_id, 0) = p_account_id AND o.mt5_order_id = w.number
-            UNION ALL
-            SELECT o.id
-            FROM public.trading_orders AS o
-            WHERE o.account_id IS NULL
-                -- not by an index that begins with the user: a new one seems to have a row
-                AND coalesce(o.user_id, 0) = p_user_id
-                AND o.mt5_order_id = w.number
-                AND o.symbol = w.symbol
-                AND NOT EXISTS (
-                    SELECT FROM public.trading_orders AS x
-                    WHERE coalesce(x.account_id, 0) = p_account_id
-                        AND x.mt5_order_id = o.mt5_order_id
+            -- not by an index that begins with the account or the user: a new one seems to have
+            -- a row
+            WHERE o.mt5_order_id = w.number
+                AND (
+                    coalesce(o.account_id, 0) = p_account_id
+                    OR (
+                        o.account_id IS NULL
+                        AND coalesce(o.user_id, 0) = p_user_id
+                        AND o.symbol = w.symbol
+                    )
                 )
-                AND NOT EXISTS (
-                    SELECT FROM public.mt5_accounts AS a
-                    INNER JOIN public.trading_deals AS d ON a.id = d.account_id
-                    WHERE a.user_id = p_user_id
-                        AND a.id <> p_account_id
-                        AND d.order_ticket = w.number::bigint
-                )
+            -- As the foreign key does, which would refuse a row that is being deleted, and with it
+            -- all deals. By the number alone, so that a row that gets its account meanwhile stays.
+            FOR KEY SHARE
         ) AS o
         LEFT JOIN LATERAL (
             SELECT TRUE AS is_taken
@@ -100,6 +92,26 @@ BEGIN
             LIMIT 1
         ) AS k ON TRUE
         WHERE k.is_taken IS NULL
+            AND (
+                o.account_id IS NOT NULL
+                OR (
+                    (
+                        SELECT TRUE
+                        FROM public.trading_orders AS x
+                        WHERE coalesce(x.account_id, 0) = p_account_id
+                            AND x.mt5_order_id = o.mt5_order_id
+                    ) IS NULL
+                    AND (
+                        SELECT TRUE
+                        FROM public.mt5_accounts AS a
+                        INNER JOIN public.trading_deals AS d ON a.id = d.account_id
+                        WHERE a.user_id = p_user_id
+                            AND a.id <> p_account_id
+                            AND d.order_ticket = w.number::bigint
+                        LIMIT 1
+                    ) IS NULL
+                )
+            )
         ORDER BY o.id, w.position_id, w.leg
     ),
     single AS (

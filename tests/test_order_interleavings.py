@@ -191,3 +191,30 @@ def test_order_that_takes_the_place_of_another_meets_new_deals_of_its_trip(
         "SELECT signal_id, profit FROM trading_orders WHERE user_id = %s", [trade.user]
     ).fetchall()
     assert found == [(trade.signal, D(8))]
+
+
+@pytest.mark.parametrize("account", ["named", "not named"])
+def test_deals_of_an_order_that_the_api_deletes_are_stored_in_every_interleaving(
+    db: psycopg.Connection, connect_as: Connect, account: str
+) -> None:
+    sessions = [connect_as("rubi_app"), connect_as("rubi_ingest")]
+    for session in sessions:
+        session.execute("SET lock_timeout = '10s'")
+    for turns in orders_of(3, 4):
+        trade = Trade(db)
+        number = rows.order(
+            db, trade.user, mt5_order_id="900", strategy_id=trade.strategy,
+            account_id=trade.account if account == "named" else None,
+        )  # fmt: skip
+        delete = execute("DELETE FROM trading_orders WHERE id = %s", number)
+        walk(db, sessions, [[BEGIN, delete, COMMIT], gateway(trade)], turns)
+        stored = db.execute(
+            "SELECT count(*) FROM trading_deals WHERE account_id = %s", [trade.account]
+        ).fetchone()
+        assert stored == (2,), turns
+        left = db.execute(
+            "SELECT made_by FROM trading_orders WHERE user_id = %s", [trade.user]
+        ).fetchall()
+        # the deals make an order of their own, unless they came before the order went
+        assert left in ([("deals",)], []), turns
+    assert db.execute("SELECT FROM monitoring.strategy_counter_violations").fetchall() == []
