@@ -26,8 +26,8 @@ ROWS = {
     ),
     "mt5_sessions": (
         2000,
-        "user_id, account_id, account_number, broker, is_active",
-        "n % 200 + 1, n % 400 + 1, n % 400, 'B', n % 50 = 0",
+        "session_id, user_id, account_id, account_number, broker, is_active",
+        "md5(n::text)::uuid, n % 200 + 1, n % 400 + 1, n % 400, 'B', n % 50 = 0",
     ),
     "trading_signals": (
         20000,
@@ -50,7 +50,7 @@ ROWS = {
         4000,
         "session_id, account_id, ticket, symbol, type, volume, open_price, current_price,"
         " open_time",
-        "(SELECT session_id FROM mt5_sessions WHERE id = n % 2000 + 1), n % 400 + 1, n,"
+        "md5((n % 2000 + 1)::text)::uuid, n % 400 + 1, n,"
         " 'SYM' || n % 400, 'BUY', 1, 1, 1, t",
     ),
     "risk_rules": (
@@ -85,7 +85,7 @@ ROWS = {
     "account_snapshots": (
         5000,
         "session_id, balance, equity, timestamp",
-        "(SELECT session_id FROM mt5_sessions WHERE id = n % 2000 + 1), 1, 1,"
+        "md5((n % 2000 + 1)::text)::uuid, 1, 1,"
         " '2026-01-06 00:00Z'::timestamptz + n * interval '1 minute'",
     ),
     "trading_deals": (
