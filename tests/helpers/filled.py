@@ -50,8 +50,7 @@ ROWS = {
         4000,
         "session_id, account_id, ticket, symbol, type, volume, open_price, current_price,"
         " open_time",
-        "md5((n % 2000 + 1)::text)::uuid, n % 400 + 1, n,"
-        " 'SYM' || n % 400, 'BUY', 1, 1, 1, t",
+        "md5((n % 2000 + 1)::text)::uuid, n % 400 + 1, n, 'SYM' || n % 400, 'BUY', 1, 1, 1, t",
     ),
     "risk_rules": (
         4000,
