@@ -155,15 +155,15 @@ AS $$
     ) AS m
     WHERE l.relation = p_relation
         AND l.way = 'archived'
+        -- hashes add up: files that were restored together are compared together
         AND NOT EXISTS (
             SELECT FROM monitoring.archives AS a
             WHERE a.relation = l.relation
                 AND a.part = m.part
                 AND a.range_start = m.range_start
                 AND a.range_end = m.range_end
-                AND a.row_count = m.row_count
-                AND a.row_hash = m.row_hash
                 AND a.dropped_at IS NULL
+            HAVING sum(a.row_count) = m.row_count AND sum(a.row_hash) = m.row_hash
         )
     ORDER BY m.range_start, m.part
 $$;
@@ -196,14 +196,24 @@ BEGIN
         SELECT m.part, m.range_start, m.row_count, m.row_hash
         FROM internal.measure_rows(v_relation, p_policy, p_since, p_until) AS m
     ),
+    -- of one time there are more files than one after they were restored
+    noted AS (
+        SELECT a.part, a.range_start, sum(a.row_count) AS row_count, sum(a.row_hash) AS row_hash
+        FROM monitoring.archives AS a
+        WHERE a.relation = (p_policy).relation AND a.dropped_at IS NULL
+        GROUP BY a.part, a.range_start
+    ),
     proved AS (
         UPDATE monitoring.archives AS a SET dropped_at = clock_timestamp()
         FROM measured AS m
+        INNER JOIN noted AS n
+            ON m.part = n.part
+                AND m.range_start = n.range_start
+                AND m.row_count = n.row_count
+                AND m.row_hash = n.row_hash
         WHERE a.relation = (p_policy).relation
             AND a.part = m.part
             AND a.range_start = m.range_start
-            AND a.row_count = m.row_count
-            AND a.row_hash = m.row_hash
             AND a.dropped_at IS NULL
         RETURNING a.row_count
     )
@@ -263,12 +273,20 @@ BEGIN
         ' FROM gone AS g',
         (p_policy).relation::regclass, (p_policy).time_column
     ) INTO v_gone, v_hash USING p_since, p_until;
-    UPDATE monitoring.archives AS a SET dropped_at = clock_timestamp()
-    WHERE a.relation = (p_policy).relation
-        AND a.range_start = p_since
-        AND a.range_end = p_until
-        AND a.dropped_at IS NULL
-    RETURNING a.row_count, a.row_hash INTO v_noted;
+    WITH noted AS (
+        UPDATE monitoring.archives AS a SET dropped_at = clock_timestamp()
+        WHERE a.relation = (p_policy).relation
+            AND a.range_start = p_since
+            AND a.range_end = p_until
+            AND a.dropped_at IS NULL
+        RETURNING a.row_count, a.row_hash
+    )
+    SELECT sum(n.row_count) AS row_count, sum(n.row_hash) AS row_hash INTO v_noted
+    FROM noted AS n;
+    -- another run was faster, or all rows were erased since: nothing is left to be dropped
+    IF v_gone = 0 THEN
+        RETURN 0;
+    END IF;
     IF v_noted.row_count IS DISTINCT FROM v_gone OR v_noted.row_hash IS DISTINCT FROM v_hash THEN
         RAISE EXCEPTION USING
             ERRCODE = 'RB077',

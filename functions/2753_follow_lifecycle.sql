@@ -43,17 +43,31 @@ LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC' -- as where steps are listed
 AS $$
 DECLARE
     v_policy monitoring.lifecycle;
     v_gone bigint := 0;
 BEGIN
-    -- FOR SHARE: a hold that somebody sets now waits for this step, and stops the next
+    -- FOR UPDATE: a hold that somebody sets now waits for this step, and stops the next; so does
+    -- another run. Steps were listed before: the policy may have changed since, or its chunk gone.
     SELECT * INTO v_policy
     FROM monitoring.lifecycle AS l
-    WHERE l.relation = p_relation AND NOT l.legal_hold
-    FOR SHARE;
-    IF NOT FOUND THEN
+    WHERE l.relation = p_relation
+        AND NOT l.legal_hold
+        AND l.way = CASE p_step
+            WHEN 'drop' THEN 'archived' WHEN 'delete' THEN 'deleted' ELSE 'thinned'
+        END
+        AND (
+            p_step = 'compact'
+            OR p_until <= now() - CASE p_step
+                WHEN 'thin to the day' THEN l.keep_hourly ELSE l.keep_full
+            END
+        )
+    FOR UPDATE;
+    IF NOT FOUND OR NOT EXISTS (
+        SELECT FROM pg_class AS c WHERE c.oid = coalesce(p_chunk, p_relation::regclass)
+    ) THEN
         RETURN 0;
     END IF;
     CASE p_step
@@ -125,6 +139,11 @@ BEGIN
                 WHEN SQLSTATE 'RB077' THEN
                     v_left := v_left + 1;
                     RAISE WARNING '%', SQLERRM;
+                WHEN OTHERS THEN
+                    -- one table's trouble is not that of all others
+                    v_left := v_left + 1;
+                    RAISE WARNING '%: % of % failed: % (%)',
+                        v_step.relation, v_step.step, v_step.range_start, SQLERRM, SQLSTATE;
             END;
             COMMIT;
             SET LOCAL search_path = pg_catalog, pg_temp;

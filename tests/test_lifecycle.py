@@ -270,3 +270,54 @@ def test_old_readings_are_deleted(
     ).fetchone()
     assert kept >= 89
     assert oldest
+
+
+@pytest.mark.parametrize("hourly", ["100 years", "7 days"], ids=["hour", "day"])
+def test_rule_that_begins_within_a_stretch_finds_its_own_fall_in_thinned_history(
+    db: psycopg.Connection, hourly: str
+) -> None:
+    """The highest and lowest of the hour, and its deepest fall, are of before the rule."""
+    number, sessions = account(db)
+    db.execute("UPDATE mt5_sessions SET equity = 0, balance = 0")
+    equity = [1000, 1900, 100, 1000, 1000, 1300, 1300, 700, 1000, 1000, 1000]
+    for minute, value in enumerate(equity):
+        db.execute(
+            "INSERT INTO account_snapshots (session_id, timestamp, balance, equity)"
+            " VALUES (%s, timestamptz '2025-01-06 10:00+00' + %s * interval '5 minutes', 1000, %s)",
+            [sessions[0], minute, value],
+        )
+    db.execute(
+        "INSERT INTO risk_rules (user_id, account_id, name, kind, amount, unit, basis,"
+        " initial_capital, clock, valid_from, is_final) SELECT user_id, id, 'x', 'trailing', 500,"
+        " 'money', 'equity', 1000, 'Asia/Kolkata', '2025-01-06 10:17+00', FALSE FROM mt5_accounts"
+        " WHERE id = %s",
+        [number],
+    )
+    db.execute("UPDATE monitoring.lifecycle SET keep_full = '7 days', keep_hourly = %s"
+               " WHERE relation = 'public.account_snapshots'", [hourly])  # fmt: skip
+    found = []
+    for step in ("SELECT", "CALL follow_lifecycle()"):
+        db.execute(step)
+        db.execute("DELETE FROM risk_states")
+        db.execute("DELETE FROM risk_breaches")
+        db.execute("SELECT internal.judge_snapshots(ARRAY[%s]::bigint[])", [number])
+        found.append([db.execute(query).fetchall() for query in JUDGED])
+    assert found[0] == found[1]
+    assert found[0][1][0][-2] == -100
+    (left,) = db.execute("SELECT count(*) FROM account_snapshots").fetchone()
+    assert left < len(equity)
+
+
+def test_trouble_of_one_table_is_not_that_of_all_others(db: psycopg.Connection) -> None:
+    _, sessions = account(db)
+    walk(db, sessions, days=2)
+    user = rows.user(db)
+    db.execute(
+        "UPDATE monitoring.lifecycle SET way = 'deleted', time_column = 'created_at',"
+        " keep_full = '7 days' WHERE relation = 'public.users'"
+    )
+    db.execute("UPDATE users SET created_at = '2020-01-01 00:00+00'")
+    (count,) = db.execute("SELECT count(*) FROM account_snapshots").fetchone()
+    db.execute("CALL follow_lifecycle()")  # users are named by their accounts: 23503
+    assert db.execute("SELECT count(*) FROM account_snapshots").fetchone()[0] < count
+    assert db.execute("SELECT FROM users WHERE id = %s", [user]).rowcount == 1

@@ -15,6 +15,19 @@ from rubi.bars.archive import Store, connect
 from rubi.cli import Failure, console, errors
 
 NAME = "rubi archive"
+# what is noted of a time: is a file equal to its rows, and which number has the next one
+NOTED = """
+    SELECT
+        coalesce(
+            sum(row_count) FILTER (WHERE dropped_at IS NULL) = %s
+            AND sum(row_hash) FILTER (WHERE dropped_at IS NULL) = %s
+            AND bool_and(range_end = %s) FILTER (WHERE dropped_at IS NULL),
+            FALSE
+        ),
+        coalesce(max(number) + bool_and(dropped_at IS NOT NULL)::integer, 1)
+    FROM monitoring.archives
+    WHERE relation = %s AND part = %s AND range_start = %s
+"""
 MEASURE = """
     SELECT m.row_count, m.row_hash
     FROM monitoring.lifecycle AS l
@@ -101,6 +114,35 @@ def write_piece(
     )  # fmt: skip
 
 
+def write_one(
+    connection: psycopg.Connection, store: Store, policy: Policy, due: NamedTuple
+) -> NamedTuple | None:
+    """Archive what was due as it is now; None where another writer was faster or the rows left."""
+    with connection.transaction():
+        connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+        # before the transaction's view of the data: no file is written twice, or after its rows
+        # were dropped by it
+        connection.execute("LOCK TABLE monitoring.archives IN SHARE ROW EXCLUSIVE MODE")
+        now = measured(connection, policy.relation, policy, due)
+        if not now:
+            return None
+        key = [policy.relation, due.part, due.range_start]
+        ((is_noted, number),) = connection.execute(NOTED, [*now[0], due.range_end, *key]).fetchall()
+        if is_noted:
+            return None
+        piece = due._replace(row_count=now[0][0], row_hash=now[0][1], number=number)
+        write_piece(connection, store, policy, piece)
+        # files that were restored with this one: their rows are in it now
+        replaced = connection.execute(
+            "DELETE FROM monitoring.archives WHERE relation = %s AND part = %s AND range_start = %s"
+            " AND range_end <= %s AND number <> %s AND dropped_at IS NULL RETURNING location",
+            [*key, piece.range_end, number],
+        ).fetchall()
+    for (location,) in replaced:
+        store.remove(location)
+    return piece
+
+
 def write_due(target: str, dsn: str, relation: str | None) -> tuple[int, int]:
     """Archive what is old enough; answers files and rows."""
     store = Store(target)
@@ -109,14 +151,9 @@ def write_due(target: str, dsn: str, relation: str | None) -> tuple[int, int]:
         for policy in policies(connection, relation):
             ask = ("SELECT * FROM monitoring.due_archives(%s)", [policy.relation])
             for due in cursor.execute(*ask).fetchall():
-                with connection.transaction():
-                    connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
-                    # as it is now, in the view of the data that the file is read from
-                    now = measured(connection, policy.relation, policy, due)
-                    if not now:
-                        continue
-                    piece = due._replace(row_count=now[0][0], row_hash=now[0][1])
-                    write_piece(connection, store, policy, piece)
+                piece = write_one(connection, store, policy, due)
+                if piece is None:
+                    continue
                 files += 1
                 count += piece.row_count
                 if console.is_terminal:
@@ -137,11 +174,11 @@ def noted(connection: psycopg.Connection, where: str, values: list) -> list[Name
 
 def proved(connection: psycopg.Connection, store: Store, policy: Policy, note: NamedTuple):
     """The rows of a noted file. Raises Failure when the file is not what was noted."""
-    schema = rows.schema_of(connection, policy.relation)
-    table, found = store.get(note.location, schema, policy.of_path(note.part))
+    table, found = store.load(note.location)
     if found != note.sha256 or table.num_rows != note.row_count:
         raise Failure(f"{note.location}: is not the file that was archived")
-    return table
+    schema = rows.schema_of(connection, policy.relation)
+    return rows.shaped(table, schema, policy.of_path(note.part))
 
 
 def verify_files(target: str, dsn: str, where: str = "TRUE") -> tuple[int, int]:
@@ -197,7 +234,7 @@ def restore_rows(
             table = proved(connection, store, policy, note)
             with connection.transaction():
                 rows.stage(connection, relation, table)
-                count += rows.put_back(connection, relation)
+                count += rows.put_back(connection, relation, table.schema.names)
                 connection.execute(
                     "UPDATE monitoring.archives SET dropped_at = NULL WHERE location = %s",
                     [note.location],

@@ -93,25 +93,42 @@ def read_rows(
         raise Failure(f"{relation}: a value has no place in Parquet ({one_line(error)})") from error
 
 
+def shaped(table: pa.Table, schema: pa.Schema, of_path: dict[str, str]) -> pa.Table:
+    """A file's rows with those columns of the table that the file has: a later release may have
+    added some, or dropped some."""
+    for name, value in of_path.items():
+        table = table.append_column(name, pa.array([value] * table.num_rows, pa.string()))
+    known = pa.schema([field for field in schema if field.name in table.column_names])
+    try:
+        return table.select(known.names).cast(known)
+    except (pa.ArrowException, ValueError) as error:
+        raise Failure(f"archived values no longer fit their columns ({one_line(error)})") from error
+
+
+def column_names(names: list[str]) -> sql.Composable:
+    """Columns, quoted."""
+    return sql.SQL(", ").join(map(sql.Identifier, names))
+
+
 def stage(connection: psycopg.Connection, relation: str, table: pa.Table) -> None:
     """Put rows into a temporary table like their own, archived_rows, for the transaction."""
     text = io.BytesIO()
     pacsv.write_csv(table, text, pacsv.WriteOptions(include_header=False))
     connection.execute("DROP TABLE IF EXISTS pg_temp.archived_rows")
     connection.execute(
-        sql.SQL("CREATE TEMPORARY TABLE archived_rows (LIKE {}) ON COMMIT DROP").format(
-            table_name(relation)
-        )
+        sql.SQL(
+            "CREATE TEMPORARY TABLE archived_rows ON COMMIT DROP AS SELECT {} FROM {} WITH NO DATA"
+        ).format(column_names(table.schema.names), table_name(relation))
     )
     with connection.cursor().copy("COPY pg_temp.archived_rows FROM STDIN (FORMAT csv)") as copy:
         copy.write(text.getbuffer())
 
 
-def put_back(connection: psycopg.Connection, relation: str) -> int:
+def put_back(connection: psycopg.Connection, relation: str, names: list[str]) -> int:
     """Insert the staged rows where they are missing; answers how many were."""
     return connection.execute(
         sql.SQL(
-            "INSERT INTO {} OVERRIDING SYSTEM VALUE SELECT * FROM pg_temp.archived_rows"
-            " ON CONFLICT DO NOTHING"
-        ).format(table_name(relation))
+            "INSERT INTO {} ({columns}) OVERRIDING SYSTEM VALUE"
+            " SELECT {columns} FROM pg_temp.archived_rows ON CONFLICT DO NOTHING"
+        ).format(table_name(relation), columns=column_names(names))
     ).rowcount

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+from contextlib import suppress
 from datetime import date
 from urllib.parse import quote
 
@@ -64,6 +65,11 @@ class Store:
         if made != path:
             self.files.move(made, path)
 
+    def remove(self, location: str) -> None:
+        """Take away a file that another one replaced; nothing happens when it is gone already."""
+        with suppress(FileNotFoundError):
+            self.files.delete_file(f"{self.root}/{location}")
+
     def read(self, location: str, symbol: str, timeframe: str) -> tuple[pa.Table, str]:
         """A file's bars and its SHA-256. Raises Failure when it is missing or can't be read."""
         return self.get(location, arrow.SCHEMA, {"symbol": symbol, "timeframe": timeframe})
@@ -73,14 +79,21 @@ class Store:
     ) -> tuple[pa.Table, str]:
         """A file's rows, with the columns that its path says, and its SHA-256. Raises Failure when
         it is missing or can't be read."""
+        table, sha256 = self.load(location)
+        try:
+            for name, value in of_path.items():
+                table = table.append_column(name, pa.array([value] * table.num_rows, pa.string()))
+            return table.select(schema.names).cast(schema), sha256
+        except (pa.ArrowException, ValueError, KeyError) as error:
+            raise Failure(f"{location}: damaged or missing ({one_line(error)})") from error
+
+    def load(self, location: str) -> tuple[pa.Table, str]:
+        """A file as it is, and its SHA-256. Raises Failure when it is missing or can't be read."""
         try:
             with self.files.open_input_stream(f"{self.root}/{location}") as stream:
                 data = stream.read()
-            table = pq.read_table(io.BytesIO(data))
-            for name, value in of_path.items():
-                table = table.append_column(name, pa.array([value] * table.num_rows, pa.string()))
-            return table.select(schema.names).cast(schema), hashlib.sha256(data).hexdigest()
-        except (pa.ArrowException, OSError, ValueError, KeyError) as error:
+            return pq.read_table(io.BytesIO(data)), hashlib.sha256(data).hexdigest()
+        except (pa.ArrowException, OSError, ValueError) as error:
             raise Failure(f"{location}: damaged or missing ({one_line(error)})") from error
 
 

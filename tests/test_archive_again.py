@@ -1,0 +1,146 @@
+"""Archives written, dropped and restored again, or by two runs, lose and repeat nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import psycopg
+import pyarrow.parquet as pq
+import pytest
+from psycopg.rows import namedtuple_row
+
+from archived import fill, run, told
+from rubi.archives import archiving
+from rubi.bars.archive import Store
+
+
+def late(relation: str, columns: str, values: str) -> str:
+    """A row that comes for the oldest time of a table that was archived."""
+    return (
+        f"INSERT INTO {relation} ({columns}) SELECT min(range_start) + interval '1 hour', {values}"
+        f" FROM monitoring.archives WHERE relation = '{relation}' AND part IN ('', 'EURUSD')"
+    )
+
+
+LATE = {
+    "audit.changes": late(
+        "audit.changes", "changed_at, table_name, row_id, action", "'users', 1, 'UPDATE'"
+    ),
+    "public.market_ticks": late("public.market_ticks", "timestamp, symbol, bid", "'EURUSD', 1"),
+}
+
+
+@pytest.mark.parametrize("table", LATE)
+@pytest.mark.parametrize("changes", [False, True], ids=["as they were", "changed"])
+def test_restored_files_of_one_time_leave_together(
+    db: psycopg.Connection, tmp_path: Path, table: str, changes: bool
+) -> None:
+    fill(db)
+    only = ("--table", table)
+    for come in ("SELECT", LATE[table]):
+        db.execute(come)
+        run(db, "write", tmp_path, *only)
+        run(db, "drop", tmp_path)
+    left = told(db)[table]
+    run(db, "restore", tmp_path, *only)
+    if changes:
+        db.execute(LATE[table].replace("'1 hour'", "'2 hours'"))
+    whole = len(told(db)[table])
+    done = run(db, "write", tmp_path, *only)
+    assert (done.returncode, done.stdout.strip() == "nothing due") == (0, not changes)
+    done = run(db, "drop", tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert told(db)[table] == left
+    files = sum(pq.read_metadata(path).num_rows for path in tmp_path.rglob("*.parquet"))
+    assert files == whole - len(left)
+
+
+def test_erased_month_is_no_step_any_more(db: psycopg.Connection, tmp_path: Path) -> None:
+    fill(db)
+    run(db, "write", tmp_path)
+    db.execute("DELETE FROM mt5_rejects WHERE rejected_at < now() - interval '500 days'")
+    run(db, "write", tmp_path)
+    run(db, "drop", tmp_path)
+    assert db.execute("SELECT * FROM monitoring.lifecycle_steps()").fetchall() == []
+    # the next month that is old enough would bring their steps back
+    assert (
+        db.execute("SELECT location FROM monitoring.archives WHERE dropped_at IS NULL").fetchall()
+        == []
+    )
+
+
+@pytest.mark.parametrize("table", LATE)
+def test_writer_that_is_late_leaves_the_file_of_a_faster_one(
+    db: psycopg.Connection,
+    tmp_path: Path,
+    connect_as: Callable[..., psycopg.Connection],
+    table: str,
+) -> None:
+    fill(db)
+    owner = connect_as("rubi_admin")
+    (policy,) = archiving.policies(owner, table)
+    with owner.cursor(row_factory=namedtuple_row) as cursor:
+        due = cursor.execute(
+            "SELECT * FROM monitoring.due_archives(%s) WHERE part IN ('', 'EURUSD') LIMIT 1",
+            [table],
+        ).fetchone()
+    run(db, "write", tmp_path)
+    path = tmp_path / policy.location(due)
+    first = path.stat()
+    store = Store(str(tmp_path))
+    assert archiving.write_one(owner, store, policy, due) is None
+    db.execute("CALL follow_lifecycle()")
+    assert archiving.write_one(owner, store, policy, due) is None
+    db.execute(LATE[table])
+    assert archiving.write_one(owner, store, policy, due).number == 2
+    assert path.stat() == first
+
+
+def test_file_of_before_a_column_came_is_read(db: psycopg.Connection, tmp_path: Path) -> None:
+    fill(db)
+    before = told(db)["public.mt5_rejects"]
+    run(db, "write", tmp_path)
+    run(db, "drop", tmp_path)
+    db.execute("ALTER TABLE mt5_rejects ADD COLUMN severity integer DEFAULT 1 NOT NULL")
+    assert run(db, "verify", tmp_path).returncode == 0
+    done = run(db, "restore", tmp_path, "--table", "public.mt5_rejects")
+    assert (done.returncode, done.stderr) == (0, "")
+    db.execute("ALTER TABLE mt5_rejects DROP COLUMN severity")
+    assert told(db)["public.mt5_rejects"] == before
+
+
+def test_step_that_another_run_did_is_done(db: psycopg.Connection, tmp_path: Path) -> None:
+    """Each run lists its steps when it begins."""
+    fill(db)
+    run(db, "write", tmp_path)
+    steps = db.execute(
+        "SELECT relation, step, range_start, range_end, chunk::oid"
+        " FROM monitoring.lifecycle_steps()"
+    ).fetchall()
+    assert {step for _, step, *_ in steps} == {"drop"}
+    db.execute("CALL follow_lifecycle()")
+    for step in steps:
+        assert db.execute(
+            "SELECT internal.take_lifecycle_step(%s, %s, %s, %s, %s)", step
+        ).fetchone() == (0,)
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["legal_hold = TRUE", "keep_full = '90 years'", "keep_full = NULL",
+     "way = 'kept', keep_full = NULL, archive_by = NULL, part_column = NULL"],
+)  # fmt: skip
+def test_policy_that_changed_since_steps_were_listed_keeps_the_rows(
+    db: psycopg.Connection, tmp_path: Path, change: str
+) -> None:
+    fill(db)
+    run(db, "write", tmp_path)
+    steps = db.execute(
+        "SELECT relation, step, range_start, range_end, chunk FROM monitoring.lifecycle_steps()"
+    ).fetchall()
+    before = told(db)
+    db.execute(f"UPDATE monitoring.lifecycle SET {change} WHERE way = 'archived'")
+    for step in steps:
+        db.execute("SELECT internal.take_lifecycle_step(%s, %s, %s, %s, %s)", step)
+    assert told(db) == before
