@@ -33,20 +33,27 @@ AS $$
                 k.clock
             ) AS at
         FROM generate_series(0, ceil(date_part('epoch', p_until - p_since) / 86400)::integer) AS n
+        UNION
+        -- a rule that began or ended within the day measures its own part of it
+        SELECT v.at
+        FROM public.risk_rules AS r
+        CROSS JOIN LATERAL (VALUES (r.valid_from), (r.valid_to)) AS v (at)
+        WHERE r.account_id = a.id
     ) AS b
     WHERE b.at > p_since AND b.at < p_until
     GROUP BY a.id
 $$;
 COMMENT ON FUNCTION internal.find_account_days(timestamptz, timestamptz) IS
 'Moments between two others at which a day of the account begins: by the clocks that its server had,
-and by those of its rules.';
+and by those of its rules; also at which a rule begins or ends.';
 REVOKE ALL ON FUNCTION internal.find_account_days(timestamptz, timestamptz) FROM public;
 
--- Of each stretch (an account and hour or UTC day, cut where another clock's day begins) stay the
--- first and last snapshot, also of each session, those with the highest and lowest equity and
--- balance, the highest margin and lowest margin level, and the two between which equity fell
--- furthest: from its own highest so far, and from the balance's. A fall from a high of before the
--- stretch ends at its lowest, so that the deepest fall over any time is among those that stay.
+-- Of each stretch (an account and hour or UTC day, cut where another clock's day begins, or where a
+-- rule begins or ends) stay the first and last snapshot, also of each session, those with the
+-- highest and lowest equity and balance, the highest margin and lowest margin level, and the two
+-- between which equity fell furthest: from its own highest so far, and from the balance's. A fall
+-- from a high of before the stretch ends at its lowest, so that the deepest fall over any time is
+-- among those that stay.
 -- Of equal ones the first stays: snapshots that are thinned again stay all.
 -- All windows but one are of one order: rows are sorted twice, not once for each of the reasons.
 CREATE OR REPLACE FUNCTION internal.find_spare_snapshots(
