@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -16,6 +18,7 @@ from rubi.gateway import reading, sending
 from rubi.gateway.sending import Away, Forgotten, Refused
 from rubi.gateway.worker import Worker
 from rubi.terminal.standin import Terminal
+from rubi.waiting import until
 
 PENDING = BUY | {"action": 5, "type": 2, "price": 1.0}
 
@@ -194,3 +197,37 @@ def test_parcel_that_is_refused_again_is_kept_once(gate: Gate) -> None:
     other.add("deals", {"no": "array either"}, window=(0, 1000))
     worker.delivery.accept(other)
     assert worker.delivery.spool.refusals() == 2
+
+
+def test_strategy_that_is_deleted_meanwhile_refuses_no_deals(
+    gate: Gate, connect_as: Callable[..., psycopg.Connection]
+) -> None:
+    """The foreign key waits for the deletion and refuses the trip; the next try knows."""
+    worker = gate.worker(Terminal.new())
+    gate.settle(worker)
+    strategy = rows.strategy(gate.db, gate.user)
+    gate.db.execute(
+        "INSERT INTO mt5_magic_strategies (account_id, user_id, magic, strategy_id)"
+        " VALUES (%s, %s, 7, %s)",
+        [worker.account_id, gate.user, strategy],
+    )
+    parcel = worker.parcel()
+    parcel.add("deals", [mt5.deal("2026-01-05 10:00", ticket=901, magic=7)])
+    before = gate.stored()["deals"]
+    waiting = (
+        "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()"
+        " AND cardinality(pg_blocking_pids(pid)) > 0)"
+    )
+    with ThreadPoolExecutor(1) as thread:
+        other = connect_as("rubi_app")
+        with other.transaction():
+            other.execute("DELETE FROM trading_strategies WHERE id = %s", [strategy])
+            sent = thread.submit(worker.delivery.accept, parcel)
+            until(
+                "the gateway waits for the deletion",
+                lambda: gate.db.execute(waiting).fetchone()[0],
+                20,
+            )
+        sent.result(timeout=30)
+    assert gate.stored()["deals"] == before + 1
+    assert worker.delivery.faults == []

@@ -40,6 +40,8 @@ REFUSED = ("21", "22", "23", "RB")
 # seconds that an account's id counts: its user may delete it, or another user get it
 KNOWN_FOR = 60.0
 AGAIN = (errors.DeadlockDetected, errors.SerializationFailure, errors.LockNotAvailable)
+# what another transaction stored or deleted meanwhile: the next try sees it
+MEANWHILE = (errors.ForeignKeyViolation, errors.UniqueViolation)
 TRIES = 5
 
 
@@ -156,6 +158,9 @@ class Database:
                 time.sleep(0.05 * 2**attempt)
             except psycopg.Error as error:
                 code = error.sqlstate or ""
+                if isinstance(error, MEANWHILE) and attempt < TRIES:
+                    time.sleep(0.05 * 2**attempt)
+                    continue
                 if code == "RB024":
                     raise Closed(one_line(error)) from error
                 if code == NO_ACCOUNT:
