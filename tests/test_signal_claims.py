@@ -49,6 +49,24 @@ def test_signal_that_is_rolled_back_by_its_worker_is_not_lost(
     assert [signal for _, signal in desk.claim(limit=9)] == signals[:1]
 
 
+def test_signal_that_a_savepoint_gave_back_is_claimable_while_the_rest_runs(
+    desk: Desk, connect_as: Connect
+) -> None:
+    """The lock is a subtransaction's, which no list of running transactions names."""
+    signals = [desk.signal() for _ in range(3)]
+    other = connect_as("rubi_ingest")
+    claim = "SELECT signal_id FROM claim_signals(%s, 'other')"
+    with other.transaction():
+        with other.transaction(force_rollback=True):
+            other.execute(claim, [desk.accounts[1]])
+        with other.transaction():
+            ((kept,),) = other.execute(claim, [desk.accounts[1]]).fetchall()
+        found = [signal for _, signal in desk.claim(limit=9)]
+        found += [signal for _, signal in desk.claim(limit=9)]
+        assert sorted([kept, *found]) == signals
+    assert desk.claim(limit=9) == []
+
+
 def test_signal_of_a_long_transaction_is_not_lost(desk: Desk, connect_as: Connect) -> None:
     """Its place in the queue is before signals that were claimed meanwhile."""
     slow = connect_as("rubi_app")
