@@ -113,6 +113,6 @@ COMMENT ON FUNCTION public.may_trade(bigint, bigint) IS
 'Whether an account, and a strategy in it, may open another position, and all reasons against it:
 unknown_account, closed_account, trade_not_allowed (by the broker), unknown_strategy (none of the
 account''s user), inactive_strategy, max_positions of the strategy, stale_heartbeat (the account was
-last heard of longer ago than a rule''s max_age), or the kind and name of each rule that is stale,
-broken or would be.';
+last heard of longer ago than a rule''s max_age, or in the future), or the kind and name of each
+rule that is stale, broken or would be.';
 REVOKE ALL ON FUNCTION public.may_trade(bigint, bigint) FROM public;

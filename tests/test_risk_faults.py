@@ -122,6 +122,9 @@ RULES = {
     (timedelta(minutes=6), timedelta(minutes=5), True),
     (timedelta(minutes=6), timedelta(minutes=30), False),
     (timedelta(days=30), None, False),
+    # a client's clock that is ahead
+    (timedelta(hours=-3), timedelta(minutes=5), True),
+    (timedelta(hours=-3), None, False),
 ])  # fmt: skip
 def test_an_account_that_fell_silent_may_not_trade(
     desk: Desk, kind: str, age: timedelta, max_age: timedelta | None, stale: bool
@@ -129,7 +132,8 @@ def test_an_account_that_fell_silent_may_not_trade(
     unit, is_free = RULES[kind]
     now = datetime.now(UTC)
     desk.login = 1002
-    desk.heartbeat(now - age, 100000)
+    desk.heartbeat(now - max(age, timedelta(0)), 100000)
+    desk.connection.execute("UPDATE mt5_sessions SET last_ping = %s", [now - age])
     desk.rule(
         kind, 5, unit, valid_from=now - 40 * DAY, max_age=max_age,
         initial_capital=100000 if is_free else None,
@@ -139,7 +143,7 @@ def test_an_account_that_fell_silent_may_not_trade(
     assert state == (stale, stale)
     allowed = not stale or is_free
     assert may(desk) == (allowed, [] if allowed else [f"{kind}: {kind}", "stale_heartbeat"])
-    desk.heartbeat(now, 100000)
+    desk.connection.execute("UPDATE mt5_sessions SET last_ping = %s", [now])
     assert may(desk) == (True, [])
 
 

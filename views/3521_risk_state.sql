@@ -153,9 +153,12 @@ judged AS (
         m.worst_room,
         m.worst_at,
         m.as_of,
-        -- an account that was never heard of is as good as one that fell silent
+        -- an account that was never heard of is as good as one that fell silent, and so is one that
+        -- a client's clock has put ahead of the minute that the gateway's calls may be
         r.kind NOT IN ('trading_days', 'consistency')
-        AND coalesce(m.as_of < now() - r.max_age, r.max_age IS NOT NULL) AS is_stale,
+        AND r.max_age IS NOT NULL
+        AND (m.as_of BETWEEN now() - r.max_age AND now() + interval '1 minute') IS NOT TRUE
+            AS is_stale,
         CASE
             WHEN r.kind IN ('daily_loss', 'maximum_loss', 'trailing_day', 'trailing')
                 THEN m.value - m.level
@@ -264,4 +267,4 @@ COMMENT ON COLUMN public.risk_state.as_of IS
 'Moment of the value, UTC: the latest heartbeat of the account; of a strategy''s rule that of the
 account with positions under it that was heard of longest ago; now for rules on days.';
 COMMENT ON COLUMN public.risk_state.is_stale IS
-'Whether as_of is older than the rule''s max_age.';
+'Whether as_of is older than the rule''s max_age, unknown, or more than a minute ahead.';
