@@ -77,10 +77,12 @@ CREATE OR REPLACE FUNCTION public.sharpe_variance(
 RETURNS double precision
 LANGUAGE sql
 IMMUTABLE
+STRICT
 PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT 1 - p_skewness * p_sharpe + (p_kurtosis - 1) / 4 * p_sharpe * p_sharpe
+    -- two values alone can make it 0, and rounding a root of less than that
+    SELECT greatest(0, 1 - p_skewness * p_sharpe + (p_kurtosis - 1) / 4 * p_sharpe * p_sharpe)
 $$;
 COMMENT ON FUNCTION
 public.sharpe_variance(double precision, double precision, double precision) IS

@@ -100,6 +100,11 @@ BEGIN
             p_user_id, p_strategy_id, p_period_start, p_period_end, p_initial_balance,
             p_account_id, p_open_trades
         ) AS d;
+        -- equity that a day used up, or that another began without
+        IF array_position(v_returns, NULL) > 0 OR -1 >= ANY (v_returns) THEN
+            v_daily := 'non_positive_balance';
+            v_returns := NULL;
+        END IF;
     END IF;
 
     RETURN QUERY

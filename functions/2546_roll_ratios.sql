@@ -54,6 +54,7 @@ BEGIN
             sum(r.trades) OVER w AS trades,
             sum(r.won) OVER w AS won,
             count(*) FILTER (WHERE r.value <> 0) OVER w AS active,
+            count(*) FILTER (WHERE (r.value > -1) IS NOT TRUE) OVER w AS used_up,
             avg(r.value) OVER w AS mean,
             stddev_samp(r.value) OVER w AS deviation
         FROM public.list_daily_returns(
@@ -73,6 +74,7 @@ BEGIN
             w.deviation,
             coalesce(
                 v_daily,
+                CASE WHEN w.used_up > 0 THEN 'non_positive_balance' END,
                 CASE WHEN w.active < 10 THEN 'too_few' END,
                 CASE WHEN w.deviation = 0 THEN 'zero_variance' END
             ) AS reason

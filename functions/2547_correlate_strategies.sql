@@ -61,67 +61,64 @@ BEGIN
     ),
 
     -- in units of the largest: squares of money of any size fit the type
-    scaled AS MATERIALIZED (
+    scaled AS (
         SELECT
             d.strategy_id,
             d.closed_on,
             d.net / nullif(max(abs(d.net)) OVER (PARTITION BY d.strategy_id), 0) AS net
         FROM days AS d
+        WHERE d.strategy_id IN (SELECT c.strategy_id FROM chosen AS c)
+    ),
+
+    -- A row a day: a join of the days with themselves is planned as if they were few, and compares
+    -- each with each.
+    together AS MATERIALIZED (
+        SELECT
+            count(*)::integer AS strategies,
+            array_agg(s.strategy_id ORDER BY s.strategy_id) AS ids,
+            array_agg(s.net ORDER BY s.strategy_id) AS nets
+        FROM scaled AS s
+        GROUP BY s.closed_on
     ),
 
     pairs AS (
         SELECT
             a.strategy_id,
             b.strategy_id AS other_strategy_id,
-            a.mixed OR b.mixed AS mixed,
-            s.n,
+            coalesce(s.n, 0) AS n,
             -- rounded beyond 1 the inverse of tanh would be an error
             CASE WHEN abs(s.correlation) > 1 THEN sign(s.correlation) ELSE s.correlation END
-                AS correlation
+                AS correlation,
+            CASE
+                WHEN a.mixed OR b.mixed THEN 'mixed_currency'
+                WHEN coalesce(s.n, 0) < 30 THEN 'too_few'
+                WHEN s.correlation IS NULL THEN 'zero_variance'
+            END AS reason
         FROM chosen AS a
         INNER JOIN chosen AS b ON a.strategy_id < b.strategy_id
         LEFT JOIN (
             SELECT
-                x.strategy_id,
-                y.strategy_id AS other_strategy_id,
+                t.ids[x.place] AS strategy_id,
+                t.ids[y.place] AS other_strategy_id,
                 count(*)::integer AS n,
-                corr(x.net, y.net) AS correlation
-            FROM scaled AS x
-            INNER JOIN scaled AS y
-                ON x.closed_on = y.closed_on AND x.strategy_id < y.strategy_id
+                corr(t.nets[x.place], t.nets[y.place]) AS correlation
+            FROM together AS t
+            CROSS JOIN LATERAL generate_series(1, t.strategies) AS x (place)
+            CROSS JOIN LATERAL generate_series(x.place + 1, t.strategies) AS y (place)
             GROUP BY 1, 2
         ) AS s ON a.strategy_id = s.strategy_id AND b.strategy_id = s.other_strategy_id
-    ),
-
-    judged AS (
-        SELECT
-            p.strategy_id,
-            p.other_strategy_id,
-            coalesce(p.n, 0) AS n,
-            p.correlation,
-            CASE
-                WHEN p.mixed THEN 'mixed_currency'
-                WHEN coalesce(p.n, 0) < 30 THEN 'too_few'
-                WHEN p.correlation IS NULL THEN 'zero_variance'
-            END AS reason
-        FROM pairs AS p
     )
 
     SELECT
-        j.strategy_id,
-        j.other_strategy_id,
-        j.correlation,
-        j.n,
-        tanh(atanh(j.correlation) - v_errors / sqrt(j.n - 3)),
-        tanh(atanh(j.correlation) + v_errors / sqrt(j.n - 3)),
+        p.strategy_id,
+        p.other_strategy_id,
+        CASE WHEN p.reason IS NULL THEN p.correlation END,
+        p.n,
+        CASE WHEN p.reason IS NULL THEN tanh(atanh(p.correlation) - v_errors / sqrt(p.n - 3)) END,
+        CASE WHEN p.reason IS NULL THEN tanh(atanh(p.correlation) + v_errors / sqrt(p.n - 3)) END,
         p_level,
-        j.reason
-    FROM judged AS j
-    WHERE j.reason IS NULL
-    UNION ALL
-    SELECT j.strategy_id, j.other_strategy_id, NULL, j.n, NULL, NULL, p_level, j.reason
-    FROM judged AS j
-    WHERE j.reason IS NOT NULL
+        p.reason
+    FROM pairs AS p
     ORDER BY 1, 2;
 END
 $$;

@@ -151,6 +151,27 @@ def test_open_trades_count_by_equity_without_deposits(rolled_back: psycopg.Conne
     assert closed["win_rate"] == found["win_rate"]
 
 
+def test_equity_that_was_used_up_has_no_ratio(rolled_back: psycopg.Connection) -> None:
+    """Nothing is a share of nothing; windows without such a day have theirs."""
+    app = rolled_back
+    user = rows.user(app)
+    _, session = account_of(app, user)
+    path = [*equity_path(5, 60), 0, 0, *equity_path(6, 60)]
+    for day, equity in enumerate(path):
+        rows.snapshot(app, session, equity=equity, timestamp=START + timedelta(days=day, hours=20))
+    period = (START, START + timedelta(days=len(path)))
+    found = by_name(app, "calculate_ratios", user, None, *period, None, 365, 0, None, True)
+    assert reasons(found, "days") == {"non_positive_balance"}
+    assert {row["value"] for row in found.values()} == {None}
+    rolled = table(
+        app, "roll_daily_ratios", user, None, *period, 30, None, 365, 0, None, True
+    )  # fmt: skip
+    unknown = [row["day"] for row in rolled if row["reason"] == "non_positive_balance"]
+    # from the day it was lost until the day it came back is out of the window
+    assert (unknown[0], len(unknown)) == (START.replace(hour=0) + timedelta(days=60), 32)
+    assert {row["reason"] for row in rolled if row["day"] not in unknown} == {None}
+
+
 def test_a_strategy_has_no_equity_and_says_so(rolled_back: psycopg.Connection) -> None:
     app = rolled_back
     user = rows.user(app)
@@ -398,3 +419,22 @@ def test_fifty_strategies_with_most_trades_are_compared(rolled_back: psycopg.Con
     found = table(app, "correlate_strategies", user, START, END)
     assert len(found) == 50 * 49 // 2
     assert {row["strategy_id"] for row in found} <= set(numbers[2:])
+
+
+def test_many_strategies_are_compared_before_the_api_gives_up(
+    rolled_back: psycopg.Connection,
+) -> None:
+    """Of 150 with 200 days, each day with each were 900 million."""
+    app = rolled_back
+    user = rows.user(app)
+    app.execute(
+        "INSERT INTO trading_orders (user_id, strategy_id, symbol, order_type, volume, open_price,"
+        " close_price, profit, opened_at, closed_at)"
+        " SELECT %s, s, 'EURUSD', 'BUY', 1, 1, 1, extract(day FROM d.at)"
+        " * (s + extract(day FROM d.at)) %% 17 - 8, d.at, d.at FROM unnest(%s::bigint[]) AS s"
+        " CROSS JOIN generate_series(%s, %s - interval '1 day', interval '2 days') AS d (at)",
+        [user, [rows.strategy(app, user, name=f"s{number}") for number in range(150)], START, END],
+    )  # fmt: skip
+    found = table(app, "correlate_strategies", user, START, END)
+    assert {(row["n"], row["reason"]) for row in found} == {(200, None)}
+    assert len(found) == 50 * 49 // 2

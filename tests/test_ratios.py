@@ -70,6 +70,23 @@ def test_minimum_track_record_in_the_authors_years(
     assert round(value / periods, 2) == years
 
 
+def test_returns_of_two_values_have_no_variance_below_zero(
+    rolled_back: psycopg.Connection,
+) -> None:
+    """With a ratio of 2 / skewness the variance is 0, and rounding would put it on either side."""
+    least, most, roots = rolled_back.execute(
+        "SELECT min(v.variance), max(v.variance), count(v.variance)"
+        " FROM generate_series(1, 200) AS n (win)"
+        " CROSS JOIN LATERAL measure_moments((SELECT array_agg(CASE d %% 5 WHEN 0 THEN n.win / 1e3"
+        " ELSE 0 END) FROM generate_series(1, 50 + n.win) AS d)) AS m"
+        " CROSS JOIN LATERAL (SELECT sharpe_variance(2 / m.skewness, m.skewness, m.kurtosis),"
+        " probabilistic_sharpe(2 / m.skewness, 0, m.n, m.skewness, m.kurtosis)) AS v (variance)",
+        [],
+    ).fetchone()  # fmt: skip
+    assert least == 0 and most < 1e-12 and roots == 200
+    assert rolled_back.execute("SELECT sharpe_variance(NULL, 0, 3)").fetchone() == (None,)
+
+
 # --- the normal distribution
 
 
