@@ -161,6 +161,10 @@ def test_a_trade_that_several_orders_opened_is_left_out(trader: Trader) -> None:
         mt5.ingest(trader.db, "deals", trader.account, [
             mt5.deal(f"{DAY} 12:00", order=first, position_id=first, price=100.0, symbol="ACME"),
             mt5.deal(f"{DAY} 12:01", order=second, position_id=first, price=102.0, symbol="ACME"),
+        ])  # fmt: skip
+        found = trader.risk(first, "risk", "reason")
+        assert found == ((22, "open") if reason is None else (None, reason))
+        mt5.ingest(trader.db, "deals", trader.account, [
             mt5.deal(f"{DAY} 13:00", position_id=first, type=SELL, entry=OUT, volume=2.0,
                      price=110.0, profit=18.0, symbol="ACME"),
         ])  # fmt: skip

@@ -39,7 +39,7 @@ WITH told AS (
         END AS stop_source,
         f.stop_seen_at,
         coalesce(nullif(o.tp, 0), f.target) AS target,
-        t.deals > 2 AND EXISTS (
+        t.deals > CASE WHEN t.closed_at IS NULL THEN 1 ELSE 2 END AND EXISTS (
             SELECT
             FROM public.trading_deals AS d
             WHERE
