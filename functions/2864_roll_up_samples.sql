@@ -123,17 +123,24 @@ BEGIN
         CONTINUE WHEN NOT v_filled;
         EXECUTE format('TRUNCATE monitoring.%I', v_table);
         DELETE FROM monitoring.counter_readings AS r WHERE r.taken_at < now() - interval '2 days';
+        -- NOT IN of a million causes fits no memory, and looks through all of them for each cause
         DELETE FROM monitoring.sampled_causes AS c
-        WHERE c.id NOT IN (
-            SELECT u.cause FROM monitoring.samples AS s CROSS JOIN unnest(s.causes) AS u (cause)
-        ) AND c.id::text NOT IN (
-            SELECT f.subject FROM monitoring.facts AS f WHERE f.kind IN ('minute', 'hour')
+        WHERE NOT EXISTS (
+            SELECT FROM monitoring.samples AS s
+            CROSS JOIN LATERAL unnest(s.causes) AS u (cause)
+            WHERE u.cause = c.id
+        ) AND NOT EXISTS (
+            SELECT FROM monitoring.facts AS f
+            WHERE f.kind IN ('minute', 'hour') AND f.subject = c.id::text
         );
         DELETE FROM monitoring.sampled_statements AS t
         WHERE t.seen_on < current_date - 2
-            AND t.statement_id NOT IN (SELECT c.statement_id FROM monitoring.sampled_causes AS c)
-            AND t.statement_id::text NOT IN (
-                SELECT f.subject FROM monitoring.facts AS f WHERE f.kind = 'statement'
+            AND NOT EXISTS (
+                SELECT FROM monitoring.sampled_causes AS c WHERE c.statement_id = t.statement_id
+            )
+            AND NOT EXISTS (
+                SELECT FROM monitoring.facts AS f
+                WHERE f.kind = 'statement' AND f.subject = t.statement_id::text
             );
     END LOOP;
 EXCEPTION

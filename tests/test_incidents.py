@@ -310,3 +310,28 @@ def test_script_goes_on_after_a_sample_that_failed(
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("no sample: ") == 2
     watched.close_others()
+
+
+def test_ring_turns_below_a_million_sampled_causes(db: psycopg.Connection) -> None:
+    """A day of a busy server: a cause of no sample leaves, without a look at each for each."""
+    db.execute(
+        "INSERT INTO monitoring.sampled_causes (role_name, event, statement_id)"
+        " SELECT 'r', 'e' || n, n FROM generate_series(1, 2000) AS n"
+    )
+    for day, count in ((0, 100000), (1, 1)):
+        (slot,) = db.execute(
+            "SELECT monitoring.ring_slot(now() + %s * interval '24 hours', 1)", [day]
+        ).fetchone()
+        db.execute(
+            f"INSERT INTO monitoring.samples_{slot} (taken_at, sessions, took_ms, causes, counts,"
+            " ages_ms) SELECT now() - n * interval '0.5 seconds', 1, 1,"
+            " ARRAY(SELECT b.id + n %% 100 * 10 + k FROM generate_series(0, 9) AS k),"
+            " array_fill(1, ARRAY[10]), array_fill(1, ARRAY[10])"
+            " FROM generate_series(1, %s) AS n CROSS JOIN ("
+            " SELECT min(c.id) AS id FROM monitoring.sampled_causes AS c) AS b",
+            [count],
+        )
+    db.execute("ANALYZE monitoring.sampled_causes")
+    db.execute("SET statement_timeout = '60s'")
+    db.execute("SELECT monitoring.turn_rings()")
+    assert db.execute("SELECT count(*) FROM monitoring.sampled_causes").fetchone() == (1000,)
