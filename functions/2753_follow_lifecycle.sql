@@ -97,7 +97,12 @@ internal.take_lifecycle_step(text, text, timestamptz, timestamptz, regclass) FRO
 
 -- A step is a transaction: a run that is ended in the middle has done what it noted, and the next
 -- one goes on. The path is set in the body, as a procedure with a SET clause may not COMMIT.
-CREATE OR REPLACE PROCEDURE public.follow_lifecycle(p_for interval DEFAULT '30 minutes')
+-- A note says that a file was whole when it was written, not that it is still there. What is
+-- archived leaves only where the caller has looked, as scripts/archive.py drop does.
+CREATE OR REPLACE PROCEDURE public.follow_lifecycle(
+    p_for interval DEFAULT '30 minutes',
+    p_files_verified boolean DEFAULT FALSE
+)
 LANGUAGE plpgsql
 AS $$
 DECLARE
@@ -117,7 +122,7 @@ BEGIN
         FOR v_step IN
             SELECT s.relation, s.step, s.range_start, s.range_end, s.chunk
             FROM monitoring.lifecycle_steps() AS s
-            WHERE s.step <> 'archive'
+            WHERE s.step <> 'archive' AND (s.step <> 'drop' OR p_files_verified)
         LOOP
             EXIT WHEN clock_timestamp() >= v_end;
             BEGIN
@@ -154,9 +159,10 @@ BEGIN
         v_steps, v_rows, v_left;
 END
 $$;
-COMMENT ON PROCEDURE public.follow_lifecycle (interval) IS
+COMMENT ON PROCEDURE public.follow_lifecycle (interval, boolean) IS
 'Thins, drops and deletes what monitoring.lifecycle lets end, the longest overdue first, for p_for
 at most; plan_lifecycle() is the dry run. Commits after each step, so call it outside a transaction,
 as the owner, each night. A lock that is not granted within 2 seconds leaves its step to the next
-call. What is archived goes only when a proved file equals it.';
-REVOKE ALL ON PROCEDURE public.follow_lifecycle(interval) FROM public;
+call. What is archived goes only with p_files_verified, which says that the caller has just read the
+files, and only where the note of a file equals it.';
+REVOKE ALL ON PROCEDURE public.follow_lifecycle(interval, boolean) FROM public;

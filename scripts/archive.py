@@ -3,8 +3,8 @@
 monitoring.lifecycle says which tables are archived, and when. TARGET is a folder or a URI as for
 archive_bars.py, which archives bars. The layout is Hive's: market_ticks/symbol=…/day=2026-01-05,
 audit_changes/month=2026-01. A file counts only after it was read back and the database found its
-rows equal to the table's, by a hash of all values; SQL's CALL follow_lifecycle() drops nothing
-else. To be run as the owner.
+rows equal to the table's, by a hash of all values; rows leave by drop, which reads the files again
+first. To be run as the owner, write and drop each night.
 """
 
 from __future__ import annotations
@@ -49,7 +49,7 @@ def verify(target: Target, dsn: Dsn = "") -> None:
 
 @app.command()
 def drop(target: Target, dsn: Dsn = "") -> None:
-    """Verify the files of what is about to go, then CALL follow_lifecycle().
+    """Verify the files of what is about to go, then CALL follow_lifecycle(p_files_verified).
 
     One damaged file stops it before anything is dropped.
     """
@@ -69,7 +69,7 @@ def restore(
 ) -> None:
     """Bring archived rows of a table back, whole files at a time.
 
-    The next follow_lifecycle() drops them again unless legal_hold or a longer keep_full says no.
+    The next drop takes them away again unless legal_hold or a longer keep_full says no.
     """
     from rubi.archives import archiving
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -90,11 +91,22 @@ def test_writer_that_is_late_leaves_the_file_of_a_faster_one(
     first = path.stat()
     store = Store(str(tmp_path))
     assert archiving.write_one(owner, store, policy, due) is None
-    db.execute("CALL follow_lifecycle()")
+    db.execute("CALL follow_lifecycle(p_files_verified => TRUE)")
     assert archiving.write_one(owner, store, policy, due) is None
     db.execute(LATE[table])
     assert archiving.write_one(owner, store, policy, due).number == 2
     assert path.stat() == first
+
+
+def test_nothing_leaves_by_a_note_alone(db: psycopg.Connection, tmp_path: Path) -> None:
+    """The files may be lost before the night: SQL can't see them, and drops nothing."""
+    fill(db)
+    before = told(db)
+    run(db, "write", tmp_path)
+    shutil.rmtree(tmp_path)
+    db.execute("CALL follow_lifecycle()")
+    assert run(db, "drop", tmp_path).returncode == 1
+    assert told(db) == before
 
 
 def test_file_of_before_a_column_came_is_read(db: psycopg.Connection, tmp_path: Path) -> None:
@@ -119,7 +131,7 @@ def test_step_that_another_run_did_is_done(db: psycopg.Connection, tmp_path: Pat
         " FROM monitoring.lifecycle_steps()"
     ).fetchall()
     assert {step for _, step, *_ in steps} == {"drop"}
-    db.execute("CALL follow_lifecycle()")
+    db.execute("CALL follow_lifecycle(p_files_verified => TRUE)")
     for step in steps:
         assert db.execute(
             "SELECT internal.take_lifecycle_step(%s, %s, %s, %s, %s)", step

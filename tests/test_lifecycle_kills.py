@@ -123,7 +123,7 @@ class Platform:
 
             def follow() -> None:
                 try:
-                    follower.execute("CALL public.follow_lifecycle()")
+                    follower.execute("CALL public.follow_lifecycle(p_files_verified => TRUE)")
                 except psycopg.OperationalError:
                     ended.append(True)
 

@@ -211,7 +211,7 @@ def drop_archived(target: str, dsn: str) -> int:
     with connect(dsn, NAME) as connection:
         connection.add_notice_handler(lambda notice: console.print(f"  {notice.message_primary}"))
         connection.execute("SET client_min_messages = notice")
-        connection.execute("CALL public.follow_lifecycle()")
+        connection.execute("CALL public.follow_lifecycle(p_files_verified => TRUE)")
     return count
 
 
