@@ -313,13 +313,13 @@ BEGIN
     FROM public.signal_claims AS c
     INNER JOIN public.trading_signals AS s ON c.signal_id = s.id
     WHERE c.id = ANY (v_claims)
-    ORDER BY c.id;
+    ORDER BY c.lane < 0, s.received_at, s.id; -- many workers take them in another order
 END
 $$;
 COMMENT ON FUNCTION public.claim_signals(bigint, text, integer, interval) IS
 'Takes at most p_limit pending signals for an account: those that name the account, then those of
-its user that name none. No other worker gets them until p_lease is over; a signal whose claim ended
-unsent comes again. Skips what others are taking. For an account that obeys_rules also what
-may_trade forbids to open now; what is claimed and not yet open counts for no rule. Raises
-RB024, RB035 and RB051.';
+its user that name none, each the oldest first. No other worker gets them until p_lease is over; a
+signal whose claim ended unsent comes again. Skips what others are taking. For an account that
+obeys_rules also what may_trade forbids to open now; what is claimed and not yet open counts for no
+rule. Raises RB024, RB035 and RB051.';
 REVOKE ALL ON FUNCTION public.claim_signals(bigint, text, integer, interval) FROM public;
