@@ -219,6 +219,23 @@ def test_known_passwords_no_longer_open_anything(
     assert base.execute(shadow).fetchone()[0] is None
 
 
+def test_snapshots_of_the_base_stay_in_full_until_somebody_says_otherwise(
+    base: psycopg.Connection, tmp_path: Path
+) -> None:
+    base.execute(
+        "INSERT INTO account_snapshots (session_id, balance, equity, timestamp)"
+        " SELECT session_id, 1, n, timestamp '2024-03-05 10:00' + n * interval '1 minute'"
+        " FROM (SELECT session_id FROM mt5_sessions LIMIT 1) AS s, generate_series(1, 50) AS n"
+    )
+    old = "SELECT count(*) FROM account_snapshots WHERE timestamp::date = '2024-03-05'"
+    assert run(base, "apply", "--backup", tmp_path).returncode == 0
+    base.execute("CALL follow_lifecycle()")
+    assert base.execute(old).fetchone() == (50,)
+    base.execute("UPDATE monitoring.lifecycle SET legal_hold = FALSE")
+    base.execute("CALL follow_lifecycle()")
+    assert base.execute(old).fetchone()[0] < 50
+
+
 def test_plan_writes_nothing(
     server: Address, base: psycopg.Connection, empty_database: Callable[..., str]
 ) -> None:

@@ -190,11 +190,15 @@ def move_aside(connection: psycopg.Connection) -> None:
 
 
 def install(connection: psycopg.Connection) -> None:
-    """All files, recorded, in the transaction that is open."""
+    """All files, recorded, in the transaction that is open; snapshots are held in full."""
     for file in read_files():
         run_statements(connection, file, in_scratch=True)
         record_file(connection, file, "runner")
         connection.execute("RESET ROLE")
+    # a night between the move and its proof would thin them, and nobody was asked
+    connection.execute("CALL deploy.become_owner()")
+    connection.execute(SQL.HOLD)
+    connection.execute("RESET ROLE")
     connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
     connection.execute("SET CONSTRAINTS ALL DEFERRED")
 

@@ -67,6 +67,9 @@ FROM (
 ) AS s (place, statement)
 ORDER BY s.place;
 
+-- HOLD: snapshots of the base stay in full until an administrator ends the hold
+UPDATE monitoring.lifecycle SET legal_hold = TRUE WHERE relation = 'public.account_snapshots';
+
 -- DROP_BASE: statements that drop all of that; children before parents
 SELECT s.statement
 FROM (
