@@ -48,7 +48,7 @@ def close(value: float, expected: float) -> bool:
 def test_probabilistic_sharpe_of_the_authors_hedge_fund(
     rolled_back: psycopg.Connection, skewness: float, kurtosis: float, probability: float
 ) -> None:
-    """Bailey and Lopez de Prado 2012, section 5: two years of months, 0.458 a month."""
+    """Bailey and Lopez de Prado 2012: two years of months, 0.458 a month; as others quote it."""
     (value,) = rolled_back.execute(
         "SELECT probabilistic_sharpe(0.458, 0, 24, %s, %s)", [skewness, kurtosis]
     ).fetchone()
@@ -62,7 +62,7 @@ def test_probabilistic_sharpe_of_the_authors_hedge_fund(
 def test_minimum_track_record_in_the_authors_years(
     rolled_back: psycopg.Connection, periods: int, skewness: float, kurtosis: float, years: float
 ) -> None:
-    """Ibidem, section 6: an annual ratio of 2 above 1 with 95 percent, by days, weeks, months."""
+    """Ibidem: an annual ratio of 2 above 1 with 95 percent, by days, weeks, months."""
     (value,) = rolled_back.execute(
         "SELECT minimum_track_record(%s, %s, 0.95, %s, %s)",
         [2 / math.sqrt(periods), 1 / math.sqrt(periods), skewness, kurtosis],

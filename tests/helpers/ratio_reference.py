@@ -31,14 +31,14 @@ def by_name(connection: psycopg.Connection, call: str, *arguments: object) -> di
 
 
 def probabilistic_sharpe(values: np.ndarray, benchmark: float, periods: float) -> float:
-    """Bailey and Lopez de Prado 2012, equation 8; the benchmark is annual."""
+    """Bailey and Lopez de Prado 2012; the benchmark is annual."""
     sharpe = values.mean() / values.std(ddof=1)
     error = math.sqrt(variance(values) / (len(values) - 1))
     return float(stats.norm.cdf((sharpe - benchmark / math.sqrt(periods)) / error))
 
 
 def variance(values: np.ndarray) -> float:
-    """Variance of the Sharpe ratio times n - 1: equation 5."""
+    """Variance of the Sharpe ratio times n - 1."""
     sharpe = values.mean() / values.std(ddof=1)
     skewness, kurtosis = stats.skew(values), stats.kurtosis(values, fisher=False)
     return 1 - skewness * sharpe + (kurtosis - 1) / 4 * sharpe**2
@@ -47,7 +47,7 @@ def variance(values: np.ndarray) -> float:
 def minimum_track_record(
     values: np.ndarray, benchmark: float, level: float, periods: float
 ) -> float:
-    """Bailey and Lopez de Prado 2012, equation 11, in returns."""
+    """Bailey and Lopez de Prado 2012, in returns."""
     above = values.mean() / values.std(ddof=1) - benchmark / math.sqrt(periods)
     return 1 + variance(values) * (stats.norm.ppf(level) / above) ** 2
 
