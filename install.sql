@@ -112,6 +112,7 @@ SET lock_timeout = '5s';
 \set file indexes/1600_audit.sql \ir deploy/apply.psql
 
 -- functions: core
+\set file functions/2010_comment_columns.sql \ir deploy/apply.psql
 \set file functions/2040_server_clock.sql \ir deploy/apply.psql
 \set file functions/2050_timescaledb_edition.sql \ir deploy/apply.psql
 \set file functions/2051_make_chunks_ahead.sql \ir deploy/apply.psql

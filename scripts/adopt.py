@@ -113,7 +113,6 @@ def apply(
             "SELECT count(*) FROM migration.rejects WHERE source = %s", [f"base:{SCHEMA}"]
         ).fetchone()[0]
         console.print(f"adopted; {count:,} rows in quarantine: migration.rejects", markup=False)
-        console.print("snapshots are held in full: docs/guides/lifecycle.md, before you end that")
         console.print("now set passwords: \\password rubi_app, and the administrator's hash")
 
 

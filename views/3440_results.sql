@@ -188,39 +188,30 @@ COMMENT ON VIEW public.hour_results IS
 COMMENT ON COLUMN public.hour_results.hour IS 'Hour of opening, UTC, 0 to 23.';
 
 -- columns that these views share
-DO $$
-DECLARE
-    v_view text;
-    v_column record;
-BEGIN
-    FOREACH v_view IN ARRAY ARRAY[
-        'daily_results', 'monthly_results', 'symbol_results', 'strategy_results',
-        'session_results', 'weekday_results', 'hour_results'
-    ] LOOP
-        FOR v_column IN
-            SELECT c.name, c.meaning
-            FROM (
-                VALUES
-                ('user_id', 'Owner.'),
-                ('currency', 'Currency of the money columns; NULL without an account.'),
-                ('trades', 'Closed trades.'),
-                ('winning_trades', 'Trades with a net result above zero.'),
-                ('losing_trades', 'Trades with a net result below zero.'),
-                ('win_rate', 'Winning trades in percent of all, 0 to 100.'),
-                ('net_profit', 'Sum of net results, account currency.'),
-                ('gross_profit', 'Net results of the winning trades, account currency.'),
-                ('gross_loss', 'Net results of the losing trades, account currency, negative.'),
-                ('profit_factor', 'Gross profit over gross loss, positive; NULL without a loss.'),
-                ('average_profit', 'Mean net result of a trade, account currency.'),
-                ('commission', 'Sum of commissions, account currency; a charge is negative.'),
-                ('swap', 'Sum of swaps, account currency; a charge is negative.'),
-                ('volume', 'Volume in lots.')
-            ) AS c (name, meaning)
-        LOOP
-            EXECUTE format(
-                'COMMENT ON COLUMN public.%I.%I IS %L', v_view, v_column.name, v_column.meaning
-            );
-        END LOOP;
-    END LOOP;
-END
-$$;
+CALL deploy.comment_columns(
+    ARRAY[
+        'public.daily_results'::regclass,
+        'public.monthly_results'::regclass,
+        'public.symbol_results'::regclass,
+        'public.strategy_results'::regclass,
+        'public.session_results'::regclass,
+        'public.weekday_results'::regclass,
+        'public.hour_results'::regclass
+    ],
+    '{
+        "user_id": "Owner.",
+        "currency": "Currency of the money columns; NULL without an account.",
+        "trades": "Closed trades.",
+        "winning_trades": "Trades with a net result above zero.",
+        "losing_trades": "Trades with a net result below zero.",
+        "win_rate": "Winning trades in percent of all, 0 to 100.",
+        "net_profit": "Sum of net results, account currency.",
+        "gross_profit": "Net results of the winning trades, account currency.",
+        "gross_loss": "Net results of the losing trades, account currency, negative.",
+        "profit_factor": "Gross profit over gross loss, positive; NULL without a loss.",
+        "average_profit": "Mean net result of a trade, account currency.",
+        "commission": "Sum of commissions, account currency; a charge is negative.",
+        "swap": "Sum of swaps, account currency; a charge is negative.",
+        "volume": "Volume in lots."
+    }'
+);

@@ -87,33 +87,22 @@ COMMENT ON COLUMN public.checklist_results.question IS 'Question in the user''s 
 COMMENT ON COLUMN public.checklist_results.is_kept IS 'Whether the rule was kept; FALSE: broken.';
 
 -- columns that both views share
-DO $$
-DECLARE
-    v_view text;
-    v_column record;
-BEGIN
-    FOREACH v_view IN ARRAY ARRAY['tag_results', 'checklist_results'] LOOP
-        FOR v_column IN
-            SELECT c.name, c.meaning
-            FROM (
-                VALUES
-                ('user_id', 'Owner.'),
-                ('scope', 'trade: said of the trade itself; day: of the day it was closed on.'),
-                ('currency', 'Currency of the money columns; NULL without an account.'),
-                ('trades', 'Closed trades.'),
-                ('winning_trades', 'Trades with a net result above zero.'),
-                ('losing_trades', 'Trades with a net result below zero.'),
-                ('win_rate', 'Winning trades in percent of all, 0 to 100.'),
-                ('net_profit', 'Sum of net results, account currency.'),
-                ('average_profit', 'Mean net result of a trade, account currency.'),
-                ('trades_in_r', 'Trades whose risk is known, see trip_risks.'),
-                ('expectancy_r', 'Mean result of those in R; NULL without one.')
-            ) AS c (name, meaning)
-        LOOP
-            EXECUTE format(
-                'COMMENT ON COLUMN public.%I.%I IS %L', v_view, v_column.name, v_column.meaning
-            );
-        END LOOP;
-    END LOOP;
-END
-$$;
+CALL deploy.comment_columns(
+    ARRAY[
+        'public.tag_results'::regclass,
+        'public.checklist_results'::regclass
+    ],
+    '{
+        "user_id": "Owner.",
+        "scope": "trade: said of the trade itself; day: of the day it was closed on.",
+        "currency": "Currency of the money columns; NULL without an account.",
+        "trades": "Closed trades.",
+        "winning_trades": "Trades with a net result above zero.",
+        "losing_trades": "Trades with a net result below zero.",
+        "win_rate": "Winning trades in percent of all, 0 to 100.",
+        "net_profit": "Sum of net results, account currency.",
+        "average_profit": "Mean net result of a trade, account currency.",
+        "trades_in_r": "Trades whose risk is known, see trip_risks.",
+        "expectancy_r": "Mean result of those in R; NULL without one."
+    }'
+);

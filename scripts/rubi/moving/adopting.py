@@ -199,6 +199,7 @@ def install(connection: psycopg.Connection) -> None:
     connection.execute("CALL deploy.become_owner()")
     connection.execute(SQL.HOLD)
     connection.execute("RESET ROLE")
+    console.print("snapshots are held in full: docs/guides/lifecycle.md")
     connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
     connection.execute("SET CONSTRAINTS ALL DEFERRED")
 
