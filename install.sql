@@ -113,6 +113,7 @@ SET lock_timeout = '5s';
 
 -- functions: core
 \set file functions/2010_comment_columns.sql \ir deploy/apply.psql
+\set file functions/2011_fill_column.sql \ir deploy/apply.psql
 \set file functions/2040_server_clock.sql \ir deploy/apply.psql
 \set file functions/2050_timescaledb_edition.sql \ir deploy/apply.psql
 \set file functions/2051_make_chunks_ahead.sql \ir deploy/apply.psql
