@@ -6,8 +6,12 @@ CREATE INDEX IF NOT EXISTS idx_signals_strategy ON public.trading_signals (strat
 COMMENT ON INDEX public.idx_signals_strategy IS 'Signals of a strategy; the foreign key.';
 CREATE INDEX IF NOT EXISTS idx_signals_symbol ON public.trading_signals (symbol);
 COMMENT ON INDEX public.idx_signals_symbol IS 'Signals for a symbol.';
-CREATE INDEX IF NOT EXISTS idx_signals_status ON public.trading_signals (status);
-COMMENT ON INDEX public.idx_signals_status IS 'Signals in a rare state, over all users.';
+-- Without the executed ones, which are nearly all after a year and no reader asks for over all
+-- users: their change of state was an eighth dearer with them.
+CREATE INDEX IF NOT EXISTS idx_signals_status ON public.trading_signals (status)
+WHERE status <> 'EXECUTED';
+COMMENT ON INDEX public.idx_signals_status IS
+'Signals in a state other than executed, over all users.';
 CREATE INDEX IF NOT EXISTS idx_signals_signal_time ON public.trading_signals (signal_time DESC);
 COMMENT ON INDEX public.idx_signals_signal_time IS
 'Latest signals by the time given, over all users.';
