@@ -20,13 +20,13 @@ import mt5
 import rows
 from conftest import ROOT
 from gateways import BUY, Moving
-from rubi.terminal.remote import Served
+from remote_terminal import Served
 from rubi.terminal.standin import Terminal
 
 COMMAND = [sys.executable, ROOT / "scripts/gateway.py"]
-STAND_IN = "rubi.terminal.remote:package"
+STAND_IN = "remote_terminal:package"
 # the package itself: one terminal at a time in a process
-MODULE = "import sys; from rubi.terminal import remote; sys.modules[__name__] = remote.Package()"
+MODULE = "import sys; import remote_terminal; sys.modules[__name__] = remote_terminal.Package()"
 
 
 @pytest.fixture
@@ -52,8 +52,8 @@ def environment(db: psycopg.Connection, server: Any, tmp_path: Path) -> dict[str
     return kept | {
         "PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": "rubi_ingest",
         "PGDATABASE": db.info.dbname, "RUBI_TERMINAL": str(tmp_path / "terminal"),
-        "STATE_DIRECTORY": str(tmp_path / "spool"), "PYTHONPATH": str(tmp_path / "lib"),
-        "COLUMNS": "200",
+        "STATE_DIRECTORY": str(tmp_path / "spool"), "COLUMNS": "200",
+        "PYTHONPATH": f"{tmp_path / 'lib'}:{ROOT / 'tests/helpers'}",
     }  # fmt: skip
 
 

@@ -22,14 +22,14 @@ import mt5
 import rows
 from conftest import ROOT
 from gateways import BUY, Gate
+from remote_terminal import Served
 from rubi.cli import Failure
 from rubi.gateway import series, terminals
-from rubi.terminal.remote import Served
 from rubi.terminal.standin import Terminal
 
 MODULE = """
 import sys
-from rubi.terminal.remote import package
+from remote_terminal import package
 sys.modules[__name__] = package
 """
 
@@ -46,7 +46,8 @@ class Wine:
         (folder / "MetaTrader5.py").write_text(MODULE)
         self.port = free_port()
         self.environment = os.environ | {
-            "PYTHONPATH": f"{folder}:{ROOT / 'scripts'}", "RUBI_TERMINAL": str(path),
+            "PYTHONPATH": f"{folder}:{ROOT / 'scripts'}:{ROOT / 'tests/helpers'}",
+            "RUBI_TERMINAL": str(path),
         }  # fmt: skip
         self.begin()
 

@@ -12,9 +12,9 @@ from typing import Any
 import pytest
 
 import machine
+from remote_terminal import Package, Served
 from rubi.terminal import constants as mt5
 from rubi.terminal import records
-from rubi.terminal.remote import Package, Served
 from terminals import BUY, EVER, new, send, trades
 
 # the interface: as the package 5.0.6231 has it, whose wheel has no place here

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 
-from rubi.terminal.remote import Package
+from remote_terminal import Package
 
 hedging = Package(os.environ["RUBI_TERMINAL_HEDGING"], timeout=1)
 netting = Package(os.environ["RUBI_TERMINAL_NETTING"], timeout=1)

@@ -16,10 +16,10 @@ import psycopg
 
 from conftest import ROOT, Address, Server
 from proxies import Proxy
+from remote_terminal import Served
 from rubi.terminal import constants as mt5
 from rubi.terminal.books import Books
 from rubi.terminal.broker import Plan
-from rubi.terminal.remote import Served
 from rubi.terminal.standin import Terminal
 from terminals import BUY, SELL, pend, send
 
