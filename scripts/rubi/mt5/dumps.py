@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from rubi.cli import Failure
+from rubi.terminal import records
 
 # a field that only this call returns
 MARKS = {
@@ -30,29 +31,11 @@ NAMES = {
     "history_deals_get": "deals", "deals": "deals", "history_deals": "deals",
     "positions_get": "positions", "positions": "positions",
 }  # fmt: skip
-# the package's tuples, version 5.0; their lengths tell them apart
-TUPLES = {
-    "deals": (
-        "ticket order time time_msc type entry magic position_id reason volume price commission"
-        " swap profit fee symbol comment external_id"
-    ),
-    "positions": (
-        "ticket time time_msc time_update time_update_msc type magic identifier reason volume"
-        " price_open sl tp price_current swap profit symbol comment external_id"
-    ),
-    "orders": (
-        "ticket time_setup time_setup_msc time_done time_done_msc time_expiration type type_time"
-        " type_filling state magic position_id position_by_id reason volume_initial volume_current"
-        " price_open sl tp price_current price_stoplimit symbol comment external_id"
-    ),
-    "account": (
-        "login trade_mode leverage limit_orders margin_so_mode trade_allowed trade_expert"
-        " margin_mode currency_digits fifo_close balance credit profit equity margin margin_free"
-        " margin_level margin_so_call margin_so_so margin_initial margin_maintenance assets"
-        " liabilities commission_blocked name server currency company"
-    ),
-}
-FIELDS = {kind: names.split() for kind, names in TUPLES.items()}
+# the package's tuples; their lengths tell them apart
+FIELDS = {
+    "deals": records.TradeDeal._fields, "positions": records.TradePosition._fields,
+    "orders": records.TradeOrder._fields, "account": records.AccountInfo._fields,
+}  # fmt: skip
 BY_LENGTH = {len(names): kind for kind, names in FIELDS.items()}
 # Other answers of the package, by fields that only they have.
 OTHERS = (
