@@ -80,8 +80,6 @@ class Platform:
 
 
 class Limit(NamedTuple):
-    """A limit and how much of it is used."""
-
     name: str
     used: float
     text: str
@@ -89,7 +87,6 @@ class Limit(NamedTuple):
 
 
 def rows_a_day(platform: Platform) -> dict[str, float]:
-    """Rows a day by table."""
     return {
         "market_ticks": platform.symbols * platform.ticks,
         "market_data": platform.symbols * 1440,
@@ -103,7 +100,6 @@ def rows_a_day(platform: Platform) -> dict[str, float]:
 
 
 def bytes_a_day(platform: Platform) -> dict[str, float]:
-    """Bytes a day by table, with indexes."""
     return {
         name: rows * (COSTS[name].table + COSTS[name].indexes)
         for name, rows in rows_a_day(platform).items()
@@ -161,7 +157,6 @@ def table_bytes_after(platform: Platform, days: int) -> dict[str, float]:
 
 
 def bytes_after(platform: Platform, days: int) -> float:
-    """Bytes after some days."""
     return sum(table_bytes_after(platform, days).values())
 
 

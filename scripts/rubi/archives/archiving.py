@@ -37,8 +37,6 @@ MEASURE = """
 
 
 class Policy(NamedTuple):
-    """How a table is archived."""
-
     relation: str
     time_column: str
     part_column: str | None

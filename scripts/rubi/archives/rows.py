@@ -47,7 +47,6 @@ def schema_of(connection: psycopg.Connection, relation: str) -> pa.Schema:
 
 
 def table_name(relation: str) -> sql.Identifier:
-    """A table with its schema, quoted."""
     return sql.Identifier(*relation.split(".", 1))
 
 
@@ -106,7 +105,6 @@ def shaped(table: pa.Table, schema: pa.Schema, of_path: dict[str, str]) -> pa.Ta
 
 
 def column_names(names: list[str]) -> sql.Composable:
-    """Columns, quoted."""
     return sql.SQL(", ").join(map(sql.Identifier, names))
 
 

@@ -81,7 +81,6 @@ def measure(connection: psycopg.Connection) -> dict[str, Any]:
 
 
 def one(connection: psycopg.Connection, query: str) -> tuple:
-    """The only row of a query."""
     return connection.execute(query).fetchone()
 
 

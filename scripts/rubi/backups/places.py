@@ -27,7 +27,6 @@ DEFAULT_FOLDER = Path(os.environ.get("RUBI_BACKUP_DIR", "/var/backups/rubi-tradi
 
 
 def name_of(database: str, at: datetime) -> str:
-    """Name of a backup."""
     return f"{database}_{at.astimezone(UTC):%Y%m%d_%H%M%S}"
 
 

@@ -94,7 +94,6 @@ def fetched(source: str, at: str, database: str, identity: Path | None) -> Itera
 
 
 def decrypt(folder: Path, identity: Path | None) -> None:
-    """Decrypt the files of a backup."""
     import pyrage
 
     if identity is None:
@@ -313,7 +312,6 @@ def swap(server: psycopg.Connection, made: str, target: str, name: str) -> str:
 
 
 def rename(server: psycopg.Connection, old: str, new: str) -> None:
-    """Rename a database."""
     server.execute(
         sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new))
     )

@@ -101,7 +101,6 @@ class Bucket:
             self.client.upload_file(str(source), self.bucket, self.key(path))
 
     def delete(self, path: str) -> None:
-        """Remove an object."""
         with self.failures():
             self.client.delete_object(Bucket=self.bucket, Key=self.key(path))
 

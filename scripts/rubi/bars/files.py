@@ -211,11 +211,9 @@ class Recoded(io.RawIOBase):
         return self.text.read(size).removeprefix("\ufeff").encode()
 
     def readline(self, size: int | None = -1) -> bytes:
-        """One line."""
         return self.text.readline().encode()
 
     def close(self) -> None:
-        """Close the file too."""
         self.text.close()
         super().close()
 

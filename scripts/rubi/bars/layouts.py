@@ -65,7 +65,6 @@ class Layout:
 
     @property
     def ticks(self) -> bool:
-        """Whether the file holds ticks."""
         return "bid" in self.columns
 
     @property

@@ -71,7 +71,6 @@ class Told:
     counts: Counter = field(default_factory=Counter)
 
     def lines(self) -> list[str]:
-        """Each remark with its count."""
         return [f"{text} in {count:,} values" for text, count in self.counts.items()]
 
 

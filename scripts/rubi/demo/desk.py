@@ -123,7 +123,6 @@ class Worker:
             )  # fmt: skip
 
     def settle(self, claim: dict[str, Any], outcome: str, message: str | None) -> None:
-        """Say what became of a claim."""
         self.rows("SELECT settle_signal(%s, %s, %s)", claim["claim_id"], outcome, message)
 
     def request(self, claim: dict[str, Any]) -> dict[str, Any] | None:

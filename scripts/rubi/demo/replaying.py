@@ -113,7 +113,6 @@ class Replay:
             raise Failure(f"the gateway could not store all: {delivery.faults[-1:]}")
 
     def quote(self, symbol: str, at: datetime | None, price: Decimal) -> None:
-        """A price at a moment."""
         self.terminal.market.clock.set(at)
         self.terminal.broker.quote(symbol, float(price), keep=False)
 

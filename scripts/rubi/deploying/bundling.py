@@ -12,7 +12,6 @@ GUARD = Path(__file__).with_suffix(".sql")
 
 
 def literal(text: str) -> str:
-    """A text as an SQL literal."""
     return "'" + text.replace("'", "''") + "'"
 
 

@@ -58,7 +58,6 @@ class Difference:
         return f"{self.kind} {self.name}: {words[self.state]}"
 
     def json(self) -> dict[str, str]:
-        """For --json."""
         return asdict(self)
 
 

@@ -132,7 +132,6 @@ class Holder:
         self.held[account] = lane
 
     def close(self) -> None:
-        """Let go of all."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None

@@ -22,8 +22,6 @@ EVERY = {
 
 @dataclass
 class Options:
-    """What a run is asked for."""
-
     every: dict[str, float] = field(default_factory=dict)
     overlap_days: float = 3.0
     since: datetime | None = None

@@ -200,7 +200,6 @@ class Database:
 
     @staticmethod
     def values(parcel: Parcel, given: dict[str, Any]) -> dict[str, Any]:
-        """The parameters of one call."""
         window = given.get("window") or (None, None)
         span = given.get("span") or (None, None)
         return {

@@ -66,7 +66,6 @@ def moment(msc: int | None) -> str:
 
 
 def table(gateway: Gateway) -> Table:
-    """All terminals, a line each."""
     shown = Table(box=None, pad_edge=False)
     for name in COLUMNS:
         shown.add_column(name, no_wrap=name != "said")

@@ -73,7 +73,6 @@ class Terminal:
             raise TerminalError(name, -10004, f"{type(error).__name__}: {error}") from error
 
     def unpacked(self, name: str, *args: Any, **filters: Any) -> Any:
-        """The answer by unpack()."""
         return unpack(self.call(name, *args, **filters))
 
     def rows(self, name: str, *args: Any, **filters: Any) -> list[Row]:

@@ -15,7 +15,6 @@ from rubi.lake.questions import SCHEMAS, fitted, ordered, statement
 def ask_postgresql(
     connection: psycopg.Connection, question: str, values: dict[str, object]
 ) -> pa.Table:
-    """The answer from the hypertable."""
     text, chosen = fitted(statement(question, "postgresql"), r"%(\1)s", values)
     schema = SCHEMAS[question]
     rows = connection.execute(text, chosen).fetchall()

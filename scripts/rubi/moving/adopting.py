@@ -39,8 +39,6 @@ RATE = 4000  # rows a second to expect of tables with triggers, on a small machi
 
 
 class Table(NamedTuple):
-    """A table of the base as found."""
-
     name: str
     rows: int
     bytes: int
@@ -85,7 +83,6 @@ def tables(connection: psycopg.Connection) -> list[Table]:
 
 
 def show(found: list[Table], zone: str, max_lock: float) -> None:
-    """The plan."""
     for table in found:
         how = "in batches, the API at work" if table.name in LATER else "under the lock"
         size = f"{table.bytes / 1e6:,.1f} MB"

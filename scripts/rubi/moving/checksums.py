@@ -111,5 +111,4 @@ def measure_exactly(texts: list[str], kind: str) -> tuple[Decimal, Decimal, Deci
 
 
 def text(value: object) -> str | None:
-    """A measure as it is stored."""
     return value if value is None or isinstance(value, str) else plain(value)

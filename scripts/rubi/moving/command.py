@@ -145,7 +145,6 @@ class Rate(ProgressColumn):
 
 
 def bars() -> Progress:
-    """Progress on a terminal."""
     columns = (TextColumn("{task.description}"), BarColumn(), Rate(), TimeRemainingColumn())
     return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
 

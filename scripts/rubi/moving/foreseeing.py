@@ -43,7 +43,6 @@ class Trial(Mover):
     """
 
     def make_twins(self) -> None:
-        """The temporary tables."""
         for table in LATER:
             self.connection.execute(
                 sql.SQL("CREATE TEMPORARY TABLE {} (LIKE {} INCLUDING CONSTRAINTS)").format(

@@ -21,8 +21,6 @@ MANY = 100_000  # rows from which a key built afterwards pays
 
 @dataclass
 class Key:
-    """The key as the catalog has it."""
-
     name: str
     definition: str
     comment: str | None

@@ -247,7 +247,6 @@ def given_ids(connection: psycopg.Connection, source: Source, table: str) -> lis
 
 
 def way(source: Source, name: str, table: str, ours: dict[str, Column], options: Options) -> Move:
-    """The way from the columns of one table to ours."""
     renamed = {a.lower(): b for a, b in options.columns.get(table, {}).items()}
     known, columns, leftovers = [], [], []
     for column in source.columns(name):

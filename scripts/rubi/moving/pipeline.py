@@ -55,7 +55,6 @@ class Mover:
         self.counts: dict[str, Count] = {}
 
     def execute(self, query: str, *values: object) -> psycopg.Cursor:
-        """A statement of ours."""
         return self.connection.execute(query, values)
 
     def state(self, table: str) -> State | None:
@@ -77,7 +76,6 @@ class Mover:
                 )
 
     def move(self, move: Move) -> Count:
-        """Move one table."""
         state = self.state(move.table)
         # users come in one transaction: the administrator gives way and returns within it
         users = move.table == "users" and self.resume

@@ -26,8 +26,6 @@ from rubi.moving.staged_batches import Prepared, copy_text, made_ready, one_thre
 
 @dataclass(frozen=True)
 class Measure:
-    """A measure on both sides."""
-
     name: str
     source: str | None
     target: str | None

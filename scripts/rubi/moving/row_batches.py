@@ -160,7 +160,6 @@ class Batch:
         return rejects, there
 
     def keep_rejects(self, rows: Rows, rejects: list[Reject]) -> None:
-        """Note rejected rows."""
         if not rejects:
             return
         places = {row[0]: row for row in rows}

@@ -69,7 +69,6 @@ def read_users(
 
 
 def other_file(source: Source, why: str) -> Failure:
-    """The advice for the user."""
     return Failure(
         f"{source.name}: {why}: another file of this name was moved before. To move this one as "
         "well, rename it and say --merge"

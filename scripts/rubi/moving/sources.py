@@ -58,7 +58,6 @@ def by_size(slices: Iterator[Rows]) -> Iterator[Rows]:
 
 
 def quoted(name: str) -> str:
-    """An identifier of SQLite."""
     return '"' + name.replace('"', '""') + '"'
 
 
@@ -99,7 +98,6 @@ class Sqlite:
         return self.thread.submit(work, *arguments).result()
 
     def rows(self, query: str, *values: object) -> Rows:
-        """All rows of a query."""
         return self.ask(lambda: self.connection.execute(query, values).fetchall())
 
     def close(self) -> None:
@@ -258,11 +256,9 @@ class Csv:
             raise Failure(f"{path}: can't be read as CSV ({one_line(error)})") from error
 
     def tables(self) -> list[str]:
-        """Tables of ours that there is a file for."""
         return list(self.files)
 
     def columns(self, table: str) -> list[str]:
-        """The header."""
         return self.headers[table]
 
     def count(self, table: str) -> int:
@@ -315,7 +311,6 @@ class Base:
         return [row[0] for row in rows]
 
     def columns(self, table: str) -> list[str]:
-        """Names of columns, in order."""
         rows = self.connection.execute(
             "SELECT a.attname FROM pg_attribute AS a WHERE a.attrelid = %s::regclass"
             " AND a.attnum > 0 AND NOT a.attisdropped ORDER BY a.attnum",
@@ -324,7 +319,6 @@ class Base:
         return [row[0] for row in rows]
 
     def count(self, table: str) -> int:
-        """Rows of a table."""
         query = sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier(self.schema, table))
         return self.connection.execute(query).fetchone()[0]
 

@@ -20,8 +20,6 @@ KINDS = {0: "demo", 1: "contest", 2: "real"}
 
 @dataclass
 class Outcome:
-    """The outcome of a report."""
-
     account: int
     number: str
     clock: str
@@ -45,7 +43,6 @@ def moves_balance(deal: dict[str, Any]) -> bool:
 
 
 def net(report: Report) -> Decimal:
-    """Result of all trades."""
     return sum((money(deal) for deal in report.deals if deal["type"] in (0, 1)), Decimal(0))
 
 

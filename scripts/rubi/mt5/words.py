@@ -98,8 +98,6 @@ KNOWN = {
 
 
 class Unknown(Exception):
-    """A word that no list has."""
-
     def __init__(self, word: str, column: str) -> None:
         super().__init__(word)
         self.word, self.column = word, column

@@ -41,7 +41,6 @@ class Catalog:
     functions: list[Row]
 
     def of_kind(self, kind: str) -> list[Relation]:
-        """Tables or views."""
         return [relation for relation in self.relations if relation.row["kind"] == kind]
 
 

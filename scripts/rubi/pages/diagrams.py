@@ -9,7 +9,6 @@ from rubi.pages.catalog import Relation
 
 
 def area(relation: Relation) -> str:
-    """The area of a table or view."""
     return area_of(relation.row["schema"], relation.row["name"])
 
 

@@ -46,7 +46,6 @@ def table(head: list[str], rows: list[list[str]]) -> str:
 
 
 def file_of(relation: Relation) -> str:
-    """Page of a table."""
     return f"{relation.name}.md"
 
 
@@ -56,7 +55,6 @@ def code(text: str) -> str:
 
 
 def columns_text(columns: list[str]) -> str:
-    """Column names as code."""
     return ", ".join(f"`{name}`" for name in columns)
 
 
@@ -97,7 +95,6 @@ def when_fired(definition: str) -> str:
 
 
 def table_page(relation: Relation, by_oid: dict[int, Relation], cells: dict[str, str]) -> str:
-    """The page of one table."""
     row = relation.row
     kind = "Hypertable (TimescaleDB)" if row["is_hypertable"] else "Table"
     parts = [

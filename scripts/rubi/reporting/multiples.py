@@ -31,8 +31,6 @@ REASONS = {
 
 @dataclass
 class Multiples:
-    """Trades in R."""
-
     of_prices: bool = False
     """The worth of a price is known of no trade: R of prices, without costs."""
     groups: dict[str, list[Row]] = field(default_factory=dict)
@@ -79,7 +77,6 @@ def left_out(row: Row, write: Writer) -> str:
 
 
 def in_r(value: Any, write: Writer) -> str:
-    """A multiple with its unit."""
     return f"{write(value, 'ratio')} R"
 
 

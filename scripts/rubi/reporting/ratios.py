@@ -65,8 +65,6 @@ class Range:
 
 @dataclass(frozen=True)
 class Ratio:
-    """A ratio in words."""
-
     key: str
     label: str
     value: str
@@ -108,7 +106,6 @@ def ratio_in_words(row: Row, write: Writer) -> Ratio:
 
 
 def label(row: Row) -> str:
-    """What a ratio is called."""
     return LABELS.get(row["ratio"], row["ratio"].replace("_", " "))
 
 

@@ -45,8 +45,6 @@ STATES = {
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule in words."""
-
     key: int
     name: str
     of: str

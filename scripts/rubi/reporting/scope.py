@@ -33,7 +33,6 @@ class Scope:
     currency: str | None = None
 
     def parameters(self, **more: Any) -> Row:
-        """The queries' parameters."""
         names = ("user_id", "strategy_id", "account_id", "start", "end", "currency")
         return {name: getattr(self, name) for name in names} | more
 

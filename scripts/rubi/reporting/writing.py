@@ -35,8 +35,6 @@ LISTED = 40  # rows of a table of symbols or tags
 
 
 class Format(StrEnum):
-    """Kinds of file."""
-
     html = "html"
     png = "png"
     pdf = "pdf"
@@ -70,7 +68,6 @@ def years(months: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def as_page(report: Report) -> str:
-    """The report as one HTML page."""
     try:
         import jinja2
         from markupsafe import Markup

@@ -49,7 +49,6 @@ class Cluster:
 
     @property
     def data(self) -> Path:
-        """The data folder."""
         return self.folder / "data"
 
     @property

@@ -83,8 +83,6 @@ class Wire:
 
 @dataclass
 class Node:
-    """A server with its Patroni."""
-
     name: str
     folder: Path
     port: int

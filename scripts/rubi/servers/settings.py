@@ -24,7 +24,6 @@ def clamp(value: float, low: int, high: int) -> int:
 
 
 def shown(mb: int) -> str:
-    """MB, or GB where it is whole."""
     return f"{mb // 1024}GB" if mb % 1024 == 0 else f"{mb}MB"
 
 

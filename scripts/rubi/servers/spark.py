@@ -73,7 +73,6 @@ def end(process: subprocess.Popen) -> None:
 
 
 def last_error(folder: Path) -> str:
-    """The last error in the logs of the daemons."""
     lines = [
         line
         for log in folder.glob("*.log")

@@ -167,12 +167,10 @@ class Books:
     # orders
 
     def place(self, order: TradeOrder) -> TradeOrder:
-        """An order waits, from now on."""
         self.orders[order.ticket] = order
         return order
 
     def finish(self, ticket: int, state: int, comment: str | None = None) -> TradeOrder:
-        """An order goes to the history."""
         msc = self.market.clock.msc()
         order = self.orders.pop(ticket)
         self.done_orders[ticket] = order = order._replace(
@@ -302,14 +300,12 @@ class Books:
     # what the terminal shows
 
     def shown_positions(self) -> Iterator[TradePosition]:
-        """Positions at the present price."""
         for held in self.positions.values():
             price = self.market.price(held.symbol, 1 - held.type)
             profit = self.market.profit(held.symbol, held.type, held.volume, held.price_open, price)
             yield held._replace(price_current=price, profit=float(self.money(profit)))
 
     def margin(self) -> Decimal:
-        """What all positions need."""
         return self.money(sum(
             (
                 self.market.margin(p.symbol, p.volume, p.price_open, self.leverage)

@@ -161,7 +161,6 @@ class Broker:
         return next((p for p in books.positions.values() if p.symbol == request.symbol), None)
 
     def send(self, books: Books, request: TradeRequest) -> Answer:
-        """Carry a request out."""
         if refused := self.check(books, request):
             return Answer(refused)
         done = Answer(mt5.TRADE_RETCODE_DONE)

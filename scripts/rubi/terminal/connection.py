@@ -92,8 +92,6 @@ class Connection:
         return self.login(options.pop("login"), **options) if "login" in options else True
 
     def login(self, login: int, /, password: str = "", server: str = "", **_: Any) -> bool:
-        """Log into an account."""
-
         def work() -> bool:
             books = self.broker.accounts.get(login)
             if books and password in ("", books.password) and server in ("", books.server):
@@ -124,5 +122,4 @@ class Connection:
         ))  # fmt: skip
 
     def account_info(self) -> AccountInfo | None:
-        """The account that is logged in."""
         return self.answer(lambda: self.view.account(self.books))

@@ -41,7 +41,6 @@ class Clock:
             self.stopped_at += timedelta(seconds=seconds)
 
     def now(self) -> datetime:
-        """The present, UTC."""
         return self.stopped_at or datetime.fromtimestamp(time.time(), UTC)
 
     def msc(self, at: datetime | None = None) -> int:
@@ -90,7 +89,6 @@ class Market:
     rates: dict[str, Decimal] = field(default_factory=dict)
 
     def add(self, name: str, digits: int = 5, contract: float = 100_000, **more: Any) -> None:
-        """List a symbol."""
         self.symbols[name] = symbol_info(name, digits, contract, **more)
         self.ticks[name] = []
 
@@ -161,6 +159,5 @@ class Market:
         ]  # fmt: skip
 
     def ticks_from(self, symbol: str, first_msc: int) -> list[Tick]:
-        """Ticks from a millisecond on."""
         ticks = self.ticks[symbol]
         return ticks[bisect_left(ticks, first_msc, key=lambda tick: tick.time_msc) :]

@@ -18,7 +18,6 @@ class Prices(Connection):
     """The functions about the market."""
 
     def symbols_total(self) -> int | None:
-        """Number of symbols."""
         return self.answer(lambda: len(self.market.symbols))
 
     def symbols_get(self, group: str | None = None) -> tuple[SymbolInfo, ...] | None:
@@ -38,11 +37,9 @@ class Prices(Connection):
         return self.answer(look)
 
     def symbol_info(self, symbol: str, /) -> SymbolInfo | None:
-        """A symbol."""
         return self.known(symbol, lambda: self.market.info(symbol))
 
     def symbol_info_tick(self, symbol: str, /) -> Tick | None:
-        """A symbol's latest price."""
         return self.known(symbol, lambda: self.market.last.get(symbol))
 
     def symbol_select(self, symbol: str, enable: bool = True, /) -> bool:

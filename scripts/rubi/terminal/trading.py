@@ -46,7 +46,6 @@ class Trading(Connection):
     """The functions about the account's trading."""
 
     def positions_total(self) -> int | None:
-        """Number of open positions."""
         return self.answer(lambda: len(self.view.positions(self.books)))
 
     def positions_get(self, **where: Any) -> tuple | None:
@@ -54,7 +53,6 @@ class Trading(Connection):
         return self.answer(lambda: chosen(self.view.positions(self.books), where))
 
     def orders_total(self) -> int | None:
-        """Number of waiting orders."""
         return self.answer(lambda: len(self.view.orders(self.books)))
 
     def orders_get(self, **where: Any) -> tuple | None:
@@ -90,12 +88,10 @@ class Trading(Connection):
         )  # fmt: skip
 
     def history_deals_total(self, first: Any, last: Any, /) -> int | None:
-        """Number of deals of a time."""
         found = self.history_deals_get(first, last)
         return None if found is None else len(found)
 
     def history_orders_total(self, first: Any, last: Any, /) -> int | None:
-        """Number of orders of a time."""
         found = self.history_orders_get(first, last)
         return None if found is None else len(found)
 
@@ -157,7 +153,6 @@ class Trading(Connection):
     def order_calc_margin(
         self, action: int, symbol: str, volume: float, price: float, /
     ) -> float | None:
-        """Margin that a market order needs."""
         return self.answer(lambda: float(
             self.books.money(self.market.margin(symbol, volume, price, self.books.leverage))
         ))  # fmt: skip
@@ -165,7 +160,6 @@ class Trading(Connection):
     def order_calc_profit(
         self, action: int, symbol: str, volume: float, opened: float, closed: float, /
     ) -> float | None:
-        """Result of a trade."""
         return self.answer(lambda: float(
             self.books.money(self.market.profit(symbol, action, volume, opened, closed))
         ))  # fmt: skip

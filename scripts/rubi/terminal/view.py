@@ -82,7 +82,6 @@ class View:
         )
 
     def online(self) -> None:
-        """The server is there."""
         self.frozen = None
 
     def hold_history(self, books: Books) -> None:
@@ -102,7 +101,6 @@ class View:
         self.late_positions = self.positions(books)
 
     def release_positions(self) -> None:
-        """Positions are as they are."""
         self.late_positions = None
 
     def repeat(self, is_twice: bool) -> None:
@@ -120,29 +118,24 @@ class View:
         return self.frozen is None
 
     def account(self, books: Books) -> AccountInfo:
-        """The account."""
         return self.frozen["account"] if self.frozen else books.account()
 
     def positions(self, books: Books) -> tuple[TradePosition, ...]:
-        """Open positions."""
         if self.frozen:
             return self.frozen["positions"]
         shown = self.late_positions
         return tuple(books.shown_positions()) if shown is None else shown
 
     def orders(self, books: Books) -> tuple[TradeOrder, ...]:
-        """Orders that wait."""
         return self.frozen["orders"] if self.frozen else tuple(books.orders.values())
 
     def deals(self, books: Books) -> tuple[TradeDeal, ...]:
-        """Deals of the history."""
         if self.frozen:
             return self.frozen["deals"]
         rows = sorted(books.deals.values(), key=lambda deal: (deal.time_msc, deal.ticket))
         return self._disturbed([r for r in rows if not self.seen or r.ticket in self.seen[0]])
 
     def done_orders(self, books: Books) -> tuple[TradeOrder, ...]:
-        """Orders of the history."""
         if self.frozen:
             return self.frozen["done_orders"]
         rows = sorted(books.done_orders.values(), key=lambda o: (o.time_done_msc, o.ticket))
