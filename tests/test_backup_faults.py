@@ -21,7 +21,7 @@ import pytest
 from pytest_postgresql.executors import NoopExecutor
 
 import backing
-from backing import S3, refused
+from backing import S3, flip, refused, waits_for_users
 from conftest import Address, copy_rights
 from rubi import ROOT
 from rubi.backups import places
@@ -30,7 +30,6 @@ from rubi.waiting import until
 
 # minutes in all; the short ones of their kind run by default
 pytestmark = pytest.mark.slow
-
 Run = Callable[..., object]
 
 
@@ -204,13 +203,6 @@ def test_wrong_credentials(earlier: Path, back_up: Run, restored: Run, s3: S3) -
     refused(back_up("--s3", url.replace("//", "//key:secret@", 1)), "credentials belong into")
 
 
-def flip(path: Path) -> None:
-    """Change one bit in the middle of a file."""
-    data = bytearray(path.read_bytes())
-    data[len(data) // 2] ^= 1
-    path.write_bytes(data)
-
-
 def test_bit_flipped_in_the_dump(
     source: psycopg.Connection, server: Address, earlier: Path, restored: Run, tmp_path: Path
 ) -> None:
@@ -266,13 +258,6 @@ def test_versions_differing(earlier: Path, restored: Run, tmp_path: Path, kind: 
     said = {"timescaledb": "needs TimescaleDB 1.7.5, this server has 2.",
             "postgresql": "the dump is of PostgreSQL 99, this server is"}[kind]  # fmt: skip
     refused(restored(copy), said)
-
-
-def waits_for_users(connection: psycopg.Connection, process: subprocess.Popen) -> bool:
-    """Whether a session waits for a lock on users, while the program runs."""
-    assert process.poll() is None
-    waiting = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass"
-    return connection.execute(waiting).rowcount > 0
 
 
 def test_two_backups_at_once(

@@ -29,11 +29,6 @@ NEW = [
 
 
 @pytest.fixture
-def user(db: psycopg.Connection) -> int:
-    return rows.user(db)
-
-
-@pytest.fixture
 def account(db: psycopg.Connection, user: int) -> int:
     """An account with its history, and a picture of later."""
     account = picture(db, user, 1007.0)

@@ -9,7 +9,8 @@ import psycopg
 import pytest
 from psycopg import errors
 
-from conftest import Address, deploy_all
+from conftest import Address
+from ephemeral import deploy_all
 from rubi import ROOT
 from rubi.deploying import open_rights
 

@@ -18,8 +18,10 @@ import psycopg
 import pytest
 
 import rows
-from conftest import Address, Server, deploy_all, make_administrator, prepare_database
-from faults import FAULTS, Field, told
+from conftest import Address, Server, make_administrator, prepare_database
+from ephemeral import deploy_all
+from faults import FAULTS, told
+from gateway_field import Field
 from mt5 import violations
 from rubi.servers import embedded
 from rubi.terminal.books import Books

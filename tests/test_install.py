@@ -10,7 +10,8 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from conftest import Address, deploy_all
+from conftest import Address
+from ephemeral import deploy_all
 from rubi import connecting
 from rubi.cli import Failure
 from rubi.deploying import applying, sqlfiles

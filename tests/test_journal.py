@@ -18,16 +18,6 @@ Connect = Callable[..., psycopg.Connection]
 TRIP = {"position_id": 900, "leg": 1}
 
 
-@pytest.fixture
-def user(db: psycopg.Connection) -> int:
-    return rows.user(db)
-
-
-@pytest.fixture
-def account(db: psycopg.Connection, user: int) -> int:
-    return mt5.open_account(db, user, taken_at="2026-01-01")
-
-
 GOOD = {
     "a trip": TRIP,
     "a later leg": TRIP | {"leg": 2},

@@ -21,16 +21,6 @@ from mt5 import deal
 D = Decimal
 
 
-@pytest.fixture
-def user(db: psycopg.Connection) -> int:
-    return rows.user(db)
-
-
-@pytest.fixture
-def account(db: psycopg.Connection, user: int) -> int:
-    return mt5.open_account(db, user, taken_at="2026-01-01")
-
-
 def test_results_by_tag_count_a_trade_once_and_keep_currencies_apart(
     db: psycopg.Connection, user: int, account: int
 ) -> None:

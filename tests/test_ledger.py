@@ -22,16 +22,6 @@ D = Decimal
 MOMENT = "2026-01-05 10:00"
 
 
-@pytest.fixture
-def user(db: psycopg.Connection) -> int:
-    return rows.user(db)
-
-
-@pytest.fixture
-def account(db: psycopg.Connection, user: int) -> int:
-    return mt5.open_account(db, user, taken_at="2026-01-01")
-
-
 def write(connection: psycopg.Connection, account: int, given: dict[str, Any]) -> None:
     """A deal, past the gateway's functions."""
     values = given | {"account_id": account, "order_ticket": given["order"], "source": "api"}

@@ -18,11 +18,6 @@ TABLES = {"deals": "trading_deals", "orders": "mt5_orders"}
 both = pytest.mark.parametrize("what", ["deals", "orders"])
 
 
-@pytest.fixture
-def account(db: psycopg.Connection) -> int:
-    return mt5.open_account(db, rows.user(db), taken_at="2026-01-01")
-
-
 def read(
     db: psycopg.Connection, what: str, account: int, elements: Any, *window: Any
 ) -> tuple[int, int, int, int]:

@@ -16,11 +16,6 @@ from mt5 import OUT, SELL, deal, money, order, position
 from rubi.waiting import until
 
 
-@pytest.fixture
-def user(db: psycopg.Connection) -> int:
-    return rows.user(db)
-
-
 def test_balance_is_the_sum_of_the_deals(db: psycopg.Connection, user: int) -> None:
     # 1000 - 3.5 - 3.5 + 50 - 1.25 - 0.1 - 100 = 941.65; the credit stands apart
     taken = "2026-01-05 18:00"

@@ -18,7 +18,6 @@ import pytest
 import mt5
 import mt5_files
 import mt5_history
-import rows
 from mt5_history import History
 from mt5_languages import LANGUAGES
 from rubi.mt5 import booking
@@ -141,11 +140,6 @@ def check_booking(
     ).fetchall()
     assert ledger == [(deal["ticket"], deal["balance"]) for deal in history.deals]
     return len(trades), outcome.without
-
-
-@pytest.fixture
-def user(db: psycopg.Connection) -> int:
-    return rows.user(db)
 
 
 def campaign(db: psycopg.Connection, user: int, folder: Path, seeds: range) -> Counter[str]:

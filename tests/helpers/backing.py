@@ -19,6 +19,7 @@ import psycopg
 from psycopg import pq
 
 import running
+from ephemeral import Address
 from rubi.backups import places
 from rubi.bars import samples
 from rubi.demo import replaying
@@ -198,3 +199,30 @@ def rename(backup: Path, seconds: float) -> Path:
     for path in list(target.iterdir()):
         path.rename(path.with_name(path.name.replace(backup.name, name)))
     return target
+
+
+def backup(
+    server: Address, db: psycopg.Connection, folder: Path, *arguments: object,
+    env: dict[str, str] | None = None, user: str = "rubi_backup",
+) -> Path:  # fmt: skip
+    """Take a backup that has to succeed; its folder."""
+    done = run(
+        "backup", "--dir", folder, *arguments, database=db.info.dbname, server=server, env=env,
+        user=user,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return newest(folder)
+
+
+def flip(path: Path) -> None:
+    """Change one bit in the middle of a file."""
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def waits_for_users(connection: psycopg.Connection, process: subprocess.Popen) -> bool:
+    """Whether a session waits for a lock on users, while the program runs."""
+    assert process.poll() is None
+    waiting = "SELECT FROM pg_locks WHERE NOT granted AND relation = 'users'::regclass"
+    return connection.execute(waiting).rowcount > 0

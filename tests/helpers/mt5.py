@@ -141,3 +141,19 @@ def violations(connection: psycopg.Connection) -> dict[str, int]:
 def decimals(*values: str) -> tuple[Decimal, ...]:
     """Several decimals."""
     return tuple(map(Decimal, values))
+
+
+def rejects(db: psycopg.Connection) -> list[tuple]:
+    return db.execute("SELECT source, reason FROM mt5_rejects ORDER BY id").fetchall()
+
+
+def opened(db: psycopg.Connection) -> list[tuple]:
+    return db.execute("SELECT identifier, ticket FROM trading_positions ORDER BY 1").fetchall()
+
+
+def orders(db: psycopg.Connection, account: int, *columns: str) -> list[tuple]:
+    return db.execute(
+        f"SELECT {', '.join(columns)} FROM trading_orders WHERE account_id = %s"
+        " ORDER BY opened_at, id",
+        [account],
+    ).fetchall()

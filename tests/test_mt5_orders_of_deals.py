@@ -1,0 +1,213 @@
+"""Orders that deals complete, make or leave alone, beside those that the API wrote."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from decimal import Decimal
+
+import psycopg
+import pytest
+
+import mt5
+import rows
+from mt5 import OUT, SELL, deal, decimals, orders
+
+D = Decimal
+
+
+def test_an_order_of_the_api_is_completed_not_doubled(
+    db: psycopg.Connection, user: int, account: int
+) -> None:
+    strategy = rows.strategy(db, user)
+    signal = rows.signal(db, user, strategy_id=strategy)
+    known = rows.order(db, user, account_id=account, mt5_order_id="900", signal_id=signal,
+                       order_type="BUY_LIMIT", stop_loss="1.05", volume="0.5")  # fmt: skip
+    # the old API names no account
+    nameless = rows.order(db, user, mt5_order_id="901")
+    trade = [
+        deal("2026-01-05 10:00", ticket=1, order=900, position_id=900),
+        deal("2026-01-05 11:00", ticket=2, position_id=900, type=SELL, entry=OUT, profit=5.0,
+             price=1.2, fee=-1.0),
+        deal("2026-01-05 10:00", ticket=3, order=901, position_id=901),
+        deal("2026-01-05 11:00", ticket=4, position_id=901, type=SELL, entry=OUT, profit=6.0),
+    ]  # fmt: skip
+    mt5.ingest(db, "deals", account, trade)
+    assert db.execute(
+        "SELECT id, account_id, signal_id, strategy_id, order_type, stop_loss, volume, close_price,"
+        " profit, commission FROM trading_orders ORDER BY id"
+    ).fetchall() == [
+        (known, account, signal, strategy, "BUY_LIMIT", D("1.05"), D(1), D("1.2"), D(5), D(-1)),
+        (nameless, account, None, None, "BUY", None, D(1), D("1.1"), D(6), D(0)),
+    ]
+    assert mt5.violations(db) == {}
+
+
+def test_an_order_that_the_api_sends_after_its_deals_is_not_doubled(
+    db: psycopg.Connection, app: psycopg.Connection, user: int, account: int
+) -> None:
+    mt5.ingest(db, "deals", account, [deal("2026-01-05 10:00", ticket=1, order=900)])
+    with pytest.raises(psycopg.errors.UniqueViolation) as error:
+        rows.order(app, user, mt5_order_id="900")
+    assert error.value.diag.constraint_name == "trading_orders_mt5_order_id_account_id_key"
+    # another symbol, or another user, is another order
+    rows.order(app, user, mt5_order_id="900", symbol="GBPUSD")
+    rows.order(app, rows.user(app), mt5_order_id="900")
+
+
+def test_a_nameless_order_is_left_alone_when_two_accounts_have_its_number(
+    db: psycopg.Connection, user: int, account: int
+) -> None:
+    other = mt5.open_account(db, user, server="Other-Live")
+    nameless = rows.order(db, user, mt5_order_id="900")
+    both = deal("2026-01-05 10:00", ticket=1, order=900, position_id=900)
+    mt5.ingest(db, "deals", other, [both | {"symbol": "GBPUSD"}])
+    mt5.ingest(db, "deals", account, [both])
+    untouched = db.execute("SELECT account_id FROM trading_orders WHERE id = %s", [nameless])
+    assert untouched.fetchone() == (None,)
+    assert mt5.violations(db)["double orders"] == 1
+
+
+@pytest.mark.parametrize("gives_number_later", [False, True])
+def test_an_order_with_the_number_of_two_accounts_must_name_its_own(
+    db: psycopg.Connection, app: psycopg.Connection, user: int, account: int,
+    gives_number_later: bool,
+) -> None:  # fmt: skip
+    other = mt5.open_account(db, user, server="Other-Live", taken_at="2026-01-01")
+    for each in (account, other):
+        mt5.ingest(db, "deals", each, [deal(ticket=1, order=900, position_id=900)])
+    signal = rows.signal(app, user)
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        if gives_number_later:
+            order = rows.order(app, user, signal_id=signal)
+            app.execute("UPDATE trading_orders SET mt5_order_id = '900' WHERE id = %s", [order])
+        else:
+            rows.order(app, user, signal_id=signal, mt5_order_id="900")
+    assert caught.value.sqlstate == "RB023"
+    assert caught.value.diag.constraint_name == "trading_orders_account_is_certain"
+    if gives_number_later:
+        app.execute(
+            "UPDATE trading_orders SET mt5_order_id = '900', account_id = %s WHERE id = %s",
+            [other, order],
+        )
+        assert orders(db, other, "id", "signal_id") == [(order, signal)]
+        assert len(orders(db, account, "id")) == 1
+        assert mt5.violations(db) == {}
+
+
+def test_an_order_left_without_an_account_takes_its_place_when_the_account_is_named(
+    db: psycopg.Connection, app: psycopg.Connection, user: int, account: int
+) -> None:
+    other = mt5.open_account(db, user, server="Other-Live", taken_at="2026-01-01")
+    nameless = rows.order(app, user, mt5_order_id="900")
+    both = deal("2026-01-05 10:00", ticket=1, order=900, position_id=900)
+    mt5.ingest(db, "deals", other, [both | {"symbol": "GBPUSD"}])
+    mt5.ingest(db, "deals", account, [both])
+    app.execute("UPDATE trading_orders SET account_id = %s WHERE id = %s", [account, nameless])
+    assert orders(db, account, "id", "mt5_position_id") == [(nameless, "900")]
+    assert mt5.violations(db) == {}
+
+
+def test_merged_order_leaves_both_rows_in_the_trail(
+    db: psycopg.Connection, app: psycopg.Connection, user: int, account: int
+) -> None:
+    order = rows.order(app, user, stop_loss=D("1.05"))
+    mt5.ingest(db, "deals", account, [deal(ticket=1, order=900, price=1.15)])
+    made = orders(db, account, "id")[0][0]
+    app.execute("UPDATE trading_orders SET mt5_order_id = '900' WHERE id = %s", [order])
+    trail = db.execute(
+        "SELECT row_id, action, new_values ->> 'open_price' FROM audit.changes"
+        " WHERE table_name = 'trading_orders' ORDER BY id"
+    ).fetchall()
+    assert [row[:2] for row in trail] == [
+        (order, "INSERT"), (made, "INSERT"), (made, "DELETE"), (order, "UPDATE"),
+    ]  # fmt: skip
+    assert trail[-1][2] == "1.15000000"
+    assert orders(db, account, "id", "stop_loss") == [(order, D("1.05"))]
+
+
+def test_an_order_with_a_signal_or_request_of_the_api_is_not_given_away(
+    db: psycopg.Connection, app: psycopg.Connection, user: int, account: int
+) -> None:
+    order = rows.order(app, user)
+    mt5.ingest(db, "deals", account, [deal(ticket=1, order=900)])
+    app.execute(
+        "UPDATE trading_orders SET signal_id = %s WHERE mt5_order_id = '900'",
+        [rows.signal(app, user)],
+    )
+    with pytest.raises(psycopg.errors.UniqueViolation) as caught:
+        app.execute("UPDATE trading_orders SET mt5_order_id = '900' WHERE id = %s", [order])
+    assert caught.value.diag.constraint_name == "trading_orders_mt5_order_id_account_id_key"
+
+
+def test_an_order_made_from_deals_that_gets_a_signal_is_the_apis_own(
+    db: psycopg.Connection, app: psycopg.Connection, user: int, account: int
+) -> None:
+    strategy = rows.strategy(app, user)
+    signal = rows.signal(app, user, strategy_id=strategy)
+    pair = [
+        deal("2026-01-05 10:00", ticket=1, order=900, position_id=900),
+        deal("2026-01-05 11:00", ticket=2, position_id=900, type=SELL, entry=OUT, profit=5.0),
+    ]
+    mt5.ingest(db, "deals", account, pair[:1])
+    app.execute("UPDATE trading_orders SET signal_id = %s, stop_loss = 1.05", [signal])
+    mt5.ingest(db, "deals", account, pair)
+    assert orders(db, account, "strategy_id", "stop_loss", "profit") == [
+        (strategy, *decimals("1.05", "5"))
+    ]
+    # and it stays when MT5 takes its deals back, open as before
+    mt5.ingest(db, "deals", account, [d | {"type": d["type"] + 13, "profit": 0.0} for d in pair])
+    assert orders(db, account, "signal_id", "closed_at") == [(signal, None)]
+    assert mt5.violations(db) == {}
+
+
+def test_rebuilding_makes_one_of_an_order_that_is_stored_twice(
+    db: psycopg.Connection, connect_as: Callable[..., psycopg.Connection], user: int, account: int
+) -> None:
+    with connect_as("rubi_app", autocommit=False) as app:
+        app.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        signal = rows.signal(app, user)
+        mt5.ingest(db, "deals", account, [deal(ticket=1, order=900)])
+        order = rows.order(app, user, signal_id=signal, mt5_order_id="900")
+    assert mt5.violations(db)["double orders"] == 1
+    db.execute("SELECT rebuild_mt5_trips(%s)", [account])
+    assert orders(db, account, "id", "signal_id") == [(order, signal)]
+    assert mt5.violations(db) == {}
+
+
+def test_an_order_of_the_api_is_open_again_when_its_deals_are_cancelled(
+    db: psycopg.Connection, user: int, account: int
+) -> None:
+    known = rows.order(db, user, account_id=account, mt5_order_id="900")
+    pair = [
+        deal("2026-01-05 10:00", ticket=1, order=900, position_id=900),
+        deal("2026-01-05 11:00", ticket=2, position_id=900, type=SELL, entry=OUT, profit=5.0),
+    ]
+    mt5.ingest(db, "deals", account, pair)
+    mt5.ingest(db, "deals", account, [d | {"type": d["type"] + 13, "profit": 0.0} for d in pair])
+    assert orders(db, account, "id", "closed_at", "profit") == [(known, None, D(0))]
+
+
+def test_type_stop_and_target_come_from_the_opening_order(
+    db: psycopg.Connection, account: int
+) -> None:
+    mt5.ingest(db, "deals", account, [deal("2026-01-05 10:00", ticket=1, order=900)])
+    assert orders(db, account, "order_type", "stop_loss") == [("BUY", None)]
+    mt5.ingest(db, "orders", account, [
+        mt5.order("2026-01-05 09:00", ticket=900, type=2, sl=1.05, tp=1.2)
+    ])  # fmt: skip
+    assert orders(db, account, "order_type", "stop_loss", "take_profit") == [
+        ("BUY_LIMIT", *decimals("1.05", "1.2"))
+    ]
+
+
+def test_two_positions_of_one_order_are_both_stored(db: psycopg.Connection, account: int) -> None:
+    # MT5 doesn't do this; if a broker does, the number stays with the first and no trade is lost
+    mt5.ingest(db, "deals", account, [
+        deal("2026-01-05 10:00", ticket=1, order=900, position_id=901),
+        deal("2026-01-05 10:00", ticket=2, order=900, position_id=902),
+    ])  # fmt: skip
+    assert sorted(orders(db, account, "mt5_order_id", "mt5_position_id"), key=str) == [
+        ("900", "901"),
+        (None, "902"),
+    ]
+    assert mt5.violations(db) == {}
