@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from psycopg import errors
 
 import rows
-from test_performance_metrics import account
+from performing import account
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 Connect = Callable[..., psycopg.Connection]

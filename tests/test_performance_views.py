@@ -13,8 +13,8 @@ from psycopg.types.json import Jsonb
 
 import mt5
 import rows
+from performing import PERIOD, account, trade
 from test_performance_golden import calculate
-from test_performance_metrics import PERIOD, account, trade
 
 RESULTS = (
     "daily_results", "monthly_results", "symbol_results", "strategy_results", "session_results",

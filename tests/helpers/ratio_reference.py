@@ -101,3 +101,25 @@ def simulated_falls(nets: np.ndarray, *, reshuffled: bool, runs: int, seed: int)
         )
         for _ in range(runs)
     ])  # fmt: skip
+
+
+def returns(seed: int, n: int | None = None) -> np.ndarray:
+    """Daily returns: idle days, fat tails, a drift up or down."""
+    generator = np.random.default_rng(seed)
+    n = n or int(generator.integers(300, 900))
+    drift = generator.choice([-0.001, 0.0003, 0.002])
+    values = drift + generator.standard_t(4, n) * 0.01
+    values[generator.random(n) < generator.choice([0, 0.3])] = 0
+    return np.maximum(values, -0.9)
+
+
+def nets(seed: int, n: int = 400) -> np.ndarray:
+    """Net results of trades, a few of them break-even."""
+    generator = np.random.default_rng(seed)
+    values = np.round(generator.normal(generator.choice([-3, 0, 5]), 100, n), 2)
+    values[generator.random(n) < 0.03] = 0
+    return values
+
+
+def close(value: float, expected: float) -> bool:
+    return math.isclose(value, expected, rel_tol=1e-9, abs_tol=1e-12)
