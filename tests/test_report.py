@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-import io
 import json
 import re
-import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import datetime
@@ -14,23 +11,17 @@ from decimal import Decimal
 from pathlib import Path
 
 import psycopg
-import pypdfium2
 import pytest
 from axe_playwright_python.sync_playwright import Axe
-from PIL import Image
 from playwright.sync_api import Browser
 from psycopg.rows import dict_row
 from pytest_postgresql.executors import NoopExecutor
 
 import reporting
 import rows
-from conftest import ROOT, Address
-from rubi.reporting import candles as report_market
-from rubi.reporting import figures, wording, writing
-from rubi.reporting import plots as report_plots
-
-ARTEFACTS = ROOT / "build/report"
-Script = Callable[..., subprocess.CompletedProcess[str]]
+from conftest import Address
+from reporting import ARTEFACTS, COLORS, equal, near, numeral, one_account, picture
+from rubi.reporting import wording
 
 
 @pytest.fixture(scope="module")
@@ -61,14 +52,6 @@ def database(server: Address, template: NoopExecutor) -> Iterator[str]:
         yield name
 
 
-def one_account(connection: psycopg.Connection, user: int, **values: str) -> int:
-    """The account of a session of the user."""
-    session = rows.session(connection, user, **values)
-    return connection.execute(
-        "SELECT account_id FROM mt5_sessions WHERE session_id = %s", [session]
-    ).fetchone()[0]
-
-
 @pytest.fixture(scope="module")
 def chrome() -> Iterator[Browser]:
     with reporting.browser() as started:
@@ -83,24 +66,6 @@ def page_of(
     return reporting.pages(server.dsn(database, "rubi_readonly"), tmp_path_factory.mktemp("pages"))
 
 
-def picture(png: bytes) -> Image.Image:
-    return Image.open(io.BytesIO(png)).convert("RGB")
-
-
-def near(image: Image.Image, color: str) -> int:
-    """The number of pixels of about this colour."""
-    wanted = tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
-    return sum(
-        count
-        for count, found in image.getcolors(image.width * image.height)
-        if max(abs(a - b) for a, b in zip(found, wanted, strict=True)) < 30
-    )
-
-
-COLORS = {
-    "light": {"accent": "#1c5bb8", "gain": "#0a7547", "loss": "#bf2f27"},
-    "dark": {"accent": "#74aaff", "gain": "#3ccf91", "loss": "#ff7d74"},
-}
 # figures that tests/test_report_risk.py looks at
 ELSEWHERE = {"rules", "tags", "checklist", "multiples", "ratios"}
 DRAWN = {
@@ -125,18 +90,6 @@ def test_every_plot_is_drawn_and_the_page_says_and_asks_nothing(
                 assert near(image, COLORS[scheme][color]) > 60, (name, color)
         ARTEFACTS.mkdir(parents=True, exist_ok=True)
         seen.page.screenshot(path=ARTEFACTS / f"report-{width}-{scheme}.png", full_page=True)
-
-
-def numeral(text: str) -> Decimal:
-    """The number that a figure shows."""
-    return Decimal(re.sub(r"[^0-9.\-]", "", text.replace("\N{MINUS SIGN}", "-")))
-
-
-def equal(shown: str, value: Decimal | int | None, digits: int, factor: int = 1) -> bool:
-    """Whether a figure shows SQL's value, rounded to its digits."""
-    if value is None:
-        return shown == wording.NONE
-    return abs(numeral(shown) - factor * value) <= Decimal(1).scaleb(-digits) / 2
 
 
 def test_figures_of_the_page_equal_those_of_sql(
@@ -361,147 +314,3 @@ def test_period_and_strategy_limit_what_counts(page_of: Callable[..., Path]) -> 
     january = trades(end=at("2026-02-01T00:00+00:00"))
     assert 0 < january < 120
     assert january + trades(start=at("2026-02-01T00:00+00:00")) == 120
-
-
-def test_drawing_fewer_points_loses_no_peak_and_no_fall(
-    server: Address, database: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def curve(points: int) -> figures.Report:
-        monkeypatch.setattr(figures, "POINTS", points)
-        monkeypatch.setattr(report_plots, "POINTS", points)
-        with psycopg.connect(server.dsn(database, "rubi_app")) as connection:
-            return writing.make(connection, "trader")
-
-    every, few = curve(1000), curve(7)
-    write = wording.Writer("USD")
-    assert len(every.curve) == 120
-    assert len(few.curve) == 7
-    for name, ends in (("low", min), ("high", max), ("fall", max)):
-        wanted = ends(row[name] for row in every.curve)
-        assert ends(row[name] for row in few.curve) == wanted
-    assert few.curve[-1]["last"] == every.curve[-1]["last"]
-    assert sum(row["trades"] for row in few.curve) == 120
-    assert "120 trades are drawn in 7 groups" in report_plots.curve_note(few, write)
-    monkeypatch.setattr(report_plots, "POINTS", 1000)
-    assert report_plots.curve_note(every, write) == ""
-
-
-def test_every_figure_of_the_metrics_is_on_the_page(catalog: psycopg.Connection) -> None:
-    columns = catalog.execute(
-        "SELECT attname FROM pg_attribute WHERE attrelid = 'performance_metrics'::regclass"
-        " AND attnum > 0 AND NOT attisdropped"
-    ).fetchall()
-    listed = {column for group in wording.METRICS.values() for column, *_ in group}
-    listed |= {column + part for column, _ in wording.DRAWDOWNS for part in wording.DRAWDOWN_PARTS}
-    assert {name for (name,) in columns} == listed | wording.UNLISTED
-
-
-def test_reasons_are_those_of_the_performance_page() -> None:
-    page = (
-        (ROOT / "docs/reference/performance.md")
-        .read_text()
-        .split("| code | meaning |")[1]
-        .split("\n## ")[0]
-    )
-    listed = {
-        code.strip()
-        for cell in re.findall(r"^\| ([a-z_, ]+) \|", page, re.MULTILINE)
-        for code in cell.split(",")
-    }
-    assert listed == set(wording.REASONS)
-
-
-def test_the_plot_library_is_the_one_that_was_released() -> None:
-    """Taken as it is from the package echarts; README.md beside it says how to renew it."""
-    library = ROOT / "scripts/rubi/reporting/page/echarts.min.js"
-    read_me = (ROOT / "scripts/rubi/reporting/page/README.md").read_text()
-    assert hashlib.sha256(library.read_bytes()).hexdigest() in read_me
-    assert f'"{writing.ECHARTS}"' in library.read_text()
-    assert f"echarts@{writing.ECHARTS}" in read_me
-
-
-@pytest.mark.slow
-def test_command_writes_page_picture_and_pdf(
-    server: Address, database: str, run_script: Script, tmp_path: Path
-) -> None:
-    dsn = server.dsn(database, "rubi_readonly")
-    for format, begins in (("html", b"<!DOCTYPE html>"), ("png", b"\x89PNG"), ("pdf", b"%PDF")):
-        out = tmp_path / f"report.{format}"
-        done = run_script(
-            "report.py", "--user", "trader@example.com", "--from", "2026-01-01", "--to",
-            "2026-03-01", "--format", format, "--out", str(out), "--dsn", dsn,
-        )  # fmt: skip
-        assert (done.returncode, done.stderr) == (0, "")
-        assert done.stdout == f"wrote {out}\n"
-        assert out.read_bytes().startswith(begins)
-    paper = pypdfium2.PdfDocument(tmp_path / "report.pdf")
-    first = paper[0].render(scale=1).to_pil().convert("RGB")
-    assert near(first, COLORS["light"]["accent"]) > 200
-    assert near(first.crop((first.width * 4 // 5, 0, first.width, first.height)),
-                COLORS["light"]["accent"]) > 20, "the plot reaches the right edge"  # fmt: skip
-    assert 4 <= len(paper) <= 9
-    paper.close()
-
-
-@pytest.mark.parametrize(
-    ("arguments", "code", "said"),
-    [
-        (["--user", "who"], 1, "no user who: give a username"),
-        (["--user", "trader", "--strategy", "none"], 1, "no strategy none of that user"),
-        (["--user", "trader", "--account", "0"], 1, "no account 0 of that user"),
-        (["--user", "trader", "--symbol", "XX"], 1, "no trade of XX"),
-        (["--user", "trader", "--from", "2026-02-01", "--to", "2026-01-01"], 1, "is no period"),
-        (["--user", "trader", "--from", "yesterday"], 2, "yesterday is no date"),
-        (["--user", "trader", "--risk-free", "much"], 2, "much is no number"),
-        (["--user", "trader", "--out", "/nowhere/r.html"], 1, "a folder that exists"),
-        (["--user", "trader", "--format", "png"], 1, "with .venv/bin/python scripts/chromium.py"),
-    ],
-)  # fmt: skip
-def test_command_says_in_one_line_what_is_wrong(
-    server: Address, database: str, run_script: Script, tmp_path: Path, arguments: list[str],
-    code: int, said: str,
-) -> None:  # fmt: skip
-    if "--out" not in arguments:
-        arguments = [*arguments, "--out", str(tmp_path / "r.html")]
-    environment = {"RUBI_HOME": str(tmp_path), "PATH": "/nowhere"}
-    dsn = server.dsn(database, "rubi_readonly")
-    done = run_script("report.py", *arguments, "--dsn", dsn, env=environment)
-    assert done.returncode == code, done.stderr
-    assert said in " ".join(done.stderr.split())
-    assert "Traceback" not in done.stderr
-    if code == 1:
-        assert len(done.stderr.splitlines()) == 1
-    assert not (tmp_path / "r.html").exists()
-
-
-def test_chromium_that_is_none_is_said(run_script: Script, tmp_path: Path) -> None:
-    done = run_script("chromium.py", env={"RUBI_CHROMIUM": str(tmp_path / "none")})
-    assert done.returncode == 1
-    assert "unset or fix it" in done.stderr
-
-
-def test_proofs_that_the_login_may_not_read_are_not_asked_for(
-    connect_as: Callable[..., psycopg.Connection], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    notes = report_market.proof_notes(connect_as("rubi_monitor"))
-    assert [note.title for note in notes] == ["Proofs"]
-    # a refusal would be an ERROR in the server's log with each report
-    monkeypatch.setattr(report_market, "rows", lambda *_: pytest.fail("asked for the proofs"))
-    notes = report_market.proof_notes(connect_as("rubi_ingest"))
-    assert "may not read" in notes[0].text
-
-
-@pytest.mark.parametrize(("frame", "calendar"), [("W1", "forex"), ("H1", "empty")])
-def test_gaps_that_cannot_be_told_are_not_asked_for(
-    db: psycopg.Connection, frame: str, calendar: str
-) -> None:
-    rows.bar(db, timeframe=frame)
-    bars = db.cursor(row_factory=dict_row).execute("SELECT * FROM market_data").fetchall()
-    db.execute(
-        "INSERT INTO market_calendar_clocks (calendar) VALUES (%s) ON CONFLICT DO NOTHING",
-        [calendar],
-    )
-    db.execute("INSERT INTO market_calendars (symbol, calendar) VALUES ('EURUSD', %s)", [calendar])
-    candles = report_market.Candles("EURUSD", "EURUSD", frame, frame, bars, [], 0)
-    # find_bar_gaps would raise, and nothing here catches an error
-    assert report_market.gap_note(db, candles).state == "open"

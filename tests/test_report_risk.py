@@ -22,11 +22,10 @@ import mt5
 import reporting
 import rows
 from conftest import Address
+from reporting import ARTEFACTS, COLORS, near, numeral, picture
 from rubi.reporting import ratios as report_ratios
 from rubi.reporting import wording
-from test_report import ARTEFACTS, COLORS, chrome, near, numeral, picture
 
-__all__ = ["chrome"]
 ODD_TAG = "<b>FOMO</b> </script>"
 PARTS = {"trader": ("rules", "tags", "ratios"), "risky": ("multiples", "ratios")}
 DRAWN = {"trader": ("tags",), "risky": ("multiples", "excursions")}
@@ -130,6 +129,12 @@ def add_trips(connection: psycopg.Connection) -> None:
         CROSS JOIN LATERAL (SELECT (1.1 + 0.0014 * sin(n / 97.0))::numeric(12, 5) AS p) AS x
         """
     )
+
+
+@pytest.fixture(scope="module")
+def chrome() -> Iterator[Browser]:
+    with reporting.browser() as started:
+        yield started
 
 
 @pytest.fixture(scope="module")

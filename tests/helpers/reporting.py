@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
+import re
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
+from PIL import Image
 from playwright.sync_api import Browser, Page, sync_playwright
 from pytest_postgresql.executors import NoopExecutor
 
 import rows
-from conftest import Address, copy_rights
-from rubi.reporting import writing
+from conftest import ROOT, Address, copy_rights
+from rubi.reporting import wording, writing
 from rubi.servers import chromium
 
 STRATEGY = "Trend </script><script>alert(1)</script>"
@@ -148,3 +152,46 @@ def opened(
     seen.page.goto(path.as_uri())
     yield seen
     context.close()
+
+
+ARTEFACTS = ROOT / "build/report"
+
+
+def one_account(connection: psycopg.Connection, user: int, **values: str) -> int:
+    """The account of a session of the user."""
+    session = rows.session(connection, user, **values)
+    return connection.execute(
+        "SELECT account_id FROM mt5_sessions WHERE session_id = %s", [session]
+    ).fetchone()[0]
+
+
+def picture(png: bytes) -> Image.Image:
+    return Image.open(io.BytesIO(png)).convert("RGB")
+
+
+def near(image: Image.Image, color: str) -> int:
+    """The number of pixels of about this colour."""
+    wanted = tuple(int(color[i : i + 2], 16) for i in (1, 3, 5))
+    return sum(
+        count
+        for count, found in image.getcolors(image.width * image.height)
+        if max(abs(a - b) for a, b in zip(found, wanted, strict=True)) < 30
+    )
+
+
+COLORS = {
+    "light": {"accent": "#1c5bb8", "gain": "#0a7547", "loss": "#bf2f27"},
+    "dark": {"accent": "#74aaff", "gain": "#3ccf91", "loss": "#ff7d74"},
+}
+
+
+def numeral(text: str) -> Decimal:
+    """The number that a figure shows."""
+    return Decimal(re.sub(r"[^0-9.\-]", "", text.replace("\N{MINUS SIGN}", "-")))
+
+
+def equal(shown: str, value: Decimal | int | None, digits: int, factor: int = 1) -> bool:
+    """Whether a figure shows SQL's value, rounded to its digits."""
+    if value is None:
+        return shown == wording.NONE
+    return abs(numeral(shown) - factor * value) <= Decimal(1).scaleb(-digits) / 2
