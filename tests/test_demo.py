@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -18,28 +18,16 @@ import pytest
 
 import machine
 from conftest import ROOT, Address
+from demos import PROGRAM, README, call, shown_lines, surroundings
 from machine import Script, fake_server, refused
 from rubi.servers import embedded
 from rubi.waiting import until
-
-README = ROOT / "README.md"
-PROGRAM = [sys.executable, str(ROOT / "scripts/demo.py")]
-Surroundings = Callable[..., dict[str, str]]
 
 
 @pytest.fixture(scope="module")
 def folder() -> Iterator[Path]:
     with machine.folder() as path:
         yield path
-
-
-def surroundings(server: Address, home: Path, **more: str) -> dict[str, str]:
-    """Variables of a demo with a folder and a port of its own."""
-    clean = {k: v for k, v in os.environ.items() if not k.startswith(("PG", "RUBI_SERVER"))}
-    return clean | {
-        "RUBI_HOME": str(home), "RUBI_PG_BIN": str(server.binaries), "COLUMNS": "100",
-        "RUBI_DEMO_PORT": str(embedded.free_port()),
-    } | more  # fmt: skip
 
 
 @pytest.fixture
@@ -70,31 +58,6 @@ def warm(server: Address, folder: Path) -> Iterator[dict[str, str]]:
     assert done.returncode == 0, done.stderr
     yield environment
     subprocess.run([*PROGRAM, "clean"], env=environment, check=True, capture_output=True)
-
-
-def call(
-    environment: dict[str, str], *arguments: str, **more: str
-) -> subprocess.CompletedProcess[str]:
-    """Run the demo that has these variables."""
-    return subprocess.run(
-        [*PROGRAM, *arguments], env=environment | more, capture_output=True,
-        encoding=more.get("PYTHONIOENCODING", "utf-8"),
-    )  # fmt: skip
-
-
-def shown_lines(text: str) -> list[str]:
-    """Lines of what the demo prints, also in README, without what is of the day or the machine."""
-    if "```text" in text:
-        text = text[text.index("```text") : text.index("The report, for a browser: …")]
-        text = text.split("\n", 1)[1].replace("…\n", "")
-    for what in (
-        r"PostgreSQL \d+, TimescaleDB [\d.]+",
-        r"\d{4}-\d\d-\d\d",
-        r"[\d:]{8}\.\d+ +-?\d{0,6}(?!\d)",
-        r" [\d.]+ s$",
-    ):
-        text = re.sub(what, "", text, flags=re.MULTILINE)
-    return [line.rstrip() for line in text.splitlines()]
 
 
 def test_demo_from_nothing_to_url_and_again(demo: Script) -> None:

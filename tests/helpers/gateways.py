@@ -113,3 +113,16 @@ class Gate:
             kind: self.db.execute(f"SELECT count(*) FROM {table}").fetchone()[0]
             for kind, table in TABLES.items()
         }
+
+
+def asked(terminal: Terminal, name: str) -> list[tuple]:
+    """Arguments of each call of a function from now on."""
+    calls: list[tuple] = []
+    real = getattr(terminal, name)
+
+    def noted(*given: Any, **filters: Any) -> Any:
+        calls.append(given)
+        return real(*given, **filters)
+
+    setattr(terminal, name, noted)
+    return calls
