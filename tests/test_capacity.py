@@ -50,16 +50,17 @@ AGES = {
 }
 
 
-def test_ages_are_those_of_lifecycle(catalog: psycopg.Connection) -> None:
-    for table, (full, hourly) in AGES.items():
-        found = catalog.execute(
-            "SELECT (date_part('epoch', keep_full) / 86400)::integer,"
-            " (date_part('epoch', keep_hourly) / 86400)::integer"
-            " FROM monitoring.lifecycle WHERE relation = %s",
-            [table],
-        ).fetchone()
-        expected = getattr(Platform(), full), getattr(Platform(), hourly) if hourly else None
-        assert (abs(found[0] - expected[0]) <= 1, found[1]) == (True, expected[1]), table
+@pytest.mark.parametrize("table", AGES)
+def test_ages_are_those_of_lifecycle(catalog: psycopg.Connection, table: str) -> None:
+    full, hourly = AGES[table]
+    found = catalog.execute(
+        "SELECT (date_part('epoch', keep_full) / 86400)::integer,"
+        " (date_part('epoch', keep_hourly) / 86400)::integer"
+        " FROM monitoring.lifecycle WHERE relation = %s",
+        [table],
+    ).fetchone()
+    expected = getattr(Platform(), full), getattr(Platform(), hourly) if hourly else None
+    assert (abs(found[0] - expected[0]) <= 1, found[1]) == (True, expected[1])
 
 
 def test_rows_and_their_bytes_after_two_months_are_within_a_tenth(db: psycopg.Connection) -> None:

@@ -172,7 +172,9 @@ def test_a_block_that_fails_is_reported(
     assert os.environ.get("PGUSER") is None
 
 
-def test_a_block_ends_with_a_code_that_its_page_names(server: Address, tmp_path: Path) -> None:
-    for code, problem in ((3, ""), (0, "exit 0: "), (1, "exit 1: ")):
-        block = blocks.Block(ROOT / "README.md", 1, "sh", f"exit {code}", "as nobody; exits 2 3")
-        assert blocks.run(block, server, "none", tmp_path) == problem
+@pytest.mark.parametrize(("code", "problem"), [(3, ""), (0, "exit 0: "), (1, "exit 1: ")])
+def test_a_block_ends_with_a_code_that_its_page_names(
+    server: Address, tmp_path: Path, code: int, problem: str
+) -> None:
+    block = blocks.Block(ROOT / "README.md", 1, "sh", f"exit {code}", "as nobody; exits 2 3")
+    assert blocks.run(block, server, "none", tmp_path) == problem

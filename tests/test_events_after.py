@@ -189,19 +189,19 @@ def two_users(db: psycopg.Connection) -> Iterator[tuple[int, int, int]]:
 
 
 @pytest.mark.parametrize("role", ["rubi_app", "rubi_tenant"])
+@pytest.mark.parametrize("function", ["positions_as_of", "orders_as_of"])
 def test_a_users_reader_has_that_users_events(
-    db: psycopg.Connection, two_users: tuple[int, int, int], role: str
+    db: psycopg.Connection, two_users: tuple[int, int, int], role: str, function: str
 ) -> None:
     user, own, other = two_users
     db.execute("SELECT set_config('app.user_id', %s, FALSE)", [str(user)])
     db.execute(f"SET ROLE {role}")
     assert {row[1] for row in read(db)} == {own}
-    for function in ("positions_as_of", "orders_as_of"):
-        found = [
-            db.execute(f"SELECT count(*) FROM {function}(%s)", [account]).fetchone()[0]
-            for account in (own, other)
-        ]
-        assert found == [1, 0]
+    found = [
+        db.execute(f"SELECT count(*) FROM {function}(%s)", [account]).fetchone()[0]
+        for account in (own, other)
+    ]
+    assert found == [1, 0]
 
 
 def test_tenant_without_a_user_has_no_events(

@@ -54,9 +54,8 @@ def finite(*values: Decimal | None) -> bool:
 
 def trimmed(text: str) -> bool:
     """Not empty, no control character, no blank at either end."""
-    if any(unicodedata.category(char) == "Cc" for char in text):
-        return False
-    return text != "" and text == text.strip(" \xa0")
+    is_printable = all(unicodedata.category(char) != "Cc" for char in text)
+    return text != "" and is_printable and text == text.strip(" \xa0")
 
 
 def before(one: Any, other: Any) -> bool:

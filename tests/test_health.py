@@ -277,19 +277,26 @@ def test_script_prints_json_and_nagios_and_ends_with_its_codes(
     assert len(sized) == 1 and sized[0].split()[1] == "critical"
 
 
-def test_script_that_cannot_ask_is_unknown(watched: Watched, run_script: Script) -> None:
-    env = environment(watched)
-    for arguments, changed in (
+@pytest.mark.parametrize(
+    ("arguments", "changed"),
+    [
         ((), {"PGPORT": "1"}),
         (("--check", "nonsense"), {}),
         (("--nonsense",), {}),
         ((), {"PGDATABASE": "postgres"}),
-    ):
-        done = run_script("health.py", *arguments, env=env | changed)
-        assert done.returncode == 3, done
-        assert done.stderr
-        assert "Traceback" not in done.stderr
-    done = run_script("health.py", "--nagios", env=env | {"PGPORT": "1"})
+    ],
+)
+def test_script_that_cannot_ask_is_unknown(
+    watched: Watched, run_script: Script, arguments: tuple, changed: dict[str, str]
+) -> None:
+    done = run_script("health.py", *arguments, env=environment(watched) | changed)
+    assert done.returncode == 3, done
+    assert done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_script_that_cannot_ask_tells_nagios_so(watched: Watched, run_script: Script) -> None:
+    done = run_script("health.py", "--nagios", env=environment(watched) | {"PGPORT": "1"})
     assert (done.returncode, done.stdout[:15]) == (3, "RUBI UNKNOWN - ")
 
 

@@ -54,13 +54,14 @@ def test_series_is_read_by_its_key(app: psycopg.Connection) -> None:
     assert "Sort" not in text
 
 
-def test_bar_is_unique_in_each_chunk(app: psycopg.Connection) -> None:
+@pytest.mark.parametrize("month", [1, 4])
+def test_bar_is_unique_in_each_chunk(app: psycopg.Connection, month: int) -> None:
     months(app)
-    for month in (1, 4):
-        with pytest.raises(errors.UniqueViolation) as caught:
-            rows.bar(app, timestamp=f"2026-{month:02}-15 00:00+00")
-        assert caught.value.diag.constraint_name.endswith("market_data_pkey")
-    assert rows.bar(app, timestamp="2026-01-15 00:00+00", timeframe="M1")
+    at = f"2026-{month:02}-15 00:00+00"
+    with pytest.raises(errors.UniqueViolation) as caught:
+        rows.bar(app, timestamp=at)
+    assert caught.value.diag.constraint_name.endswith("market_data_pkey")
+    assert rows.bar(app, timestamp=at, timeframe="M1")
 
 
 def test_snapshot_is_unique_for_its_session_and_time(app: psycopg.Connection) -> None:

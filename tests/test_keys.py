@@ -74,31 +74,30 @@ def test_retried_request_is_stored_once(
     assert caught.value.diag.constraint_name.endswith("user_id_client_request_id_key")
 
 
-def test_rows_of_another_user_cannot_be_named(app: psycopg.Connection) -> None:
+@pytest.mark.parametrize(
+    ("make_row", "parent", "constraint"),
+    [
+        (rows.signal, "strategy", "trading_signals_strategy_id_user_id_fkey"),
+        (rows.order, "strategy", "trading_orders_strategy_id_user_id_fkey"),
+        (rows.order, "signal", "trading_orders_signal_id_user_id_fkey"),
+        (rows.order, "account", "trading_orders_account_id_user_id_fkey"),
+        (rows.metrics, "strategy", "performance_metrics_strategy_id_user_id_fkey"),
+    ],
+)
+def test_rows_of_another_user_cannot_be_named(
+    app: psycopg.Connection, make_row: Callable[..., object], parent: str, constraint: str
+) -> None:
     one, other = rows.user(app), rows.user(app)
-    foreign_strategy, foreign_signal = rows.strategy(app, other), rows.signal(app, other)
     rows.session(app, other)
-    account = app.execute("SELECT id FROM mt5_accounts").fetchone()[0]
-    refused = [
-        (
-            rows.signal,
-            {"strategy_id": foreign_strategy},
-            "trading_signals_strategy_id_user_id_fkey",
-        ),
-        (rows.order, {"strategy_id": foreign_strategy}, "trading_orders_strategy_id_user_id_fkey"),
-        (rows.order, {"signal_id": foreign_signal}, "trading_orders_signal_id_user_id_fkey"),
-        (rows.order, {"account_id": account}, "trading_orders_account_id_user_id_fkey"),
-        (
-            rows.metrics,
-            {"strategy_id": foreign_strategy},
-            "performance_metrics_strategy_id_user_id_fkey",
-        ),
-    ]
-    for make_row, values, constraint in refused:
-        with pytest.raises(errors.ForeignKeyViolation) as caught:
-            make_row(app, one, **values)
-        assert caught.value.diag.constraint_name == constraint
-        make_row(app, other, **values)
+    foreign = {
+        "strategy": rows.strategy(app, other),
+        "signal": rows.signal(app, other),
+        "account": app.execute("SELECT id FROM mt5_accounts").fetchone()[0],
+    }[parent]
+    with pytest.raises(errors.ForeignKeyViolation) as caught:
+        make_row(app, one, **{f"{parent}_id": foreign})
+    assert caught.value.diag.constraint_name == constraint
+    make_row(app, other, **{f"{parent}_id": foreign})
 
 
 @pytest.mark.parametrize("history", ["order", "snapshot"])

@@ -46,21 +46,23 @@ def test_duckdb_answers_from_the_lake_as_postgresql_from_the_hypertable(
         assert table.equals(ours), (question, to, clock)
 
 
+@pytest.mark.parametrize(
+    ("to", "clock"), [("H1", "UTC"), ("H4", "UTC"), ("D1", lake_rows.CLOCK), ("W1", "UTC")]
+)
 def test_the_shared_text_makes_the_bars_that_resample_bars_makes(
-    filled: psycopg.Connection,
+    filled: psycopg.Connection, to: str, clock: str
 ) -> None:
-    for to, clock in (("H1", "UTC"), ("H4", "UTC"), ("D1", lake_rows.CLOCK), ("W1", "UTC")):
-        found = engines.ask_postgresql(filled, "resample", lake_rows.values(to, clock))
-        shown = "timestamp" if to == "H1" else "utc_to_clock(timestamp, %(clock)s)"
-        expected = filled.execute(
-            f"SELECT s.symbol, extract(epoch FROM {shown})::bigint, open, high, low, close, volume,"
-            " real_volume, spread, bars::bigint FROM unnest(%(symbols)s::text[]) AS s (symbol)"
-            " CROSS JOIN resample_bars(s.symbol, 'M5', %(to)s, %(since)s, %(until)s, %(clock)s)"
-            ' ORDER BY s.symbol COLLATE "C", 2',
-            {"symbols": lake_rows.SYMBOLS, "to": to, "clock": clock,
-             "since": datetime(2024, 2, 1, tzinfo=UTC), "until": lake_rows.UNTIL},
-        ).fetchall()  # fmt: skip
-        assert [tuple(row.values()) for row in found.to_pylist()] == expected
+    found = engines.ask_postgresql(filled, "resample", lake_rows.values(to, clock))
+    shown = "timestamp" if to == "H1" else "utc_to_clock(timestamp, %(clock)s)"
+    expected = filled.execute(
+        f"SELECT s.symbol, extract(epoch FROM {shown})::bigint, open, high, low, close, volume,"
+        " real_volume, spread, bars::bigint FROM unnest(%(symbols)s::text[]) AS s (symbol)"
+        " CROSS JOIN resample_bars(s.symbol, 'M5', %(to)s, %(since)s, %(until)s, %(clock)s)"
+        ' ORDER BY s.symbol COLLATE "C", 2',
+        {"symbols": lake_rows.SYMBOLS, "to": to, "clock": clock,
+         "since": datetime(2024, 2, 1, tzinfo=UTC), "until": lake_rows.UNTIL},
+    ).fetchall()  # fmt: skip
+    assert [tuple(row.values()) for row in found.to_pylist()] == expected
 
 
 def test_gaps_tell_the_hole_from_the_weekend(filled: psycopg.Connection, tmp_path: Path) -> None:
@@ -177,21 +179,34 @@ def test_the_lake_on_an_object_store_answers_or_its_error_is_named(
         )
 
 
-def test_the_command_line_writes_what_was_asked(filled: psycopg.Connection, tmp_path: Path) -> None:
+GIVEN = ("--symbol", "EURUSD", "--timeframe", "M5")
+
+
+@pytest.mark.parametrize("engine", ["duckdb", "postgresql"])
+def test_the_command_line_writes_what_was_asked(
+    filled: psycopg.Connection, tmp_path: Path, engine: str
+) -> None:
     out = tmp_path / "h4.parquet"
-    arguments = ("--symbol", "EURUSD", "--timeframe", "M5", "--to", "H4", "--output", out)
-    for engine in ("duckdb", "postgresql"):
-        done = bars.script(
-            filled, lake, "resample", "--engine", engine, "--target", tmp_path,
-            "--until", "2024-04-01", *arguments, user="rubi_readonly",
-        )  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert pq.read_table(out).column("symbol").unique().to_pylist() == ["EURUSD"]
-    assert bars.script(filled, lake, "gaps").returncode == 2  # no target
-    for wrong in (("--to", "M1"), ("--to", "MN1"), ("--timeframe", "H4", "--to", "D1")):
-        done = bars.script(filled, lake, "resample", "--target", tmp_path, *arguments[:4],
-                           *wrong)  # fmt: skip
-        assert (done.returncode, done.stderr.count("\n")) == (1, 1), wrong
+    done = bars.script(
+        filled, lake, "resample", "--engine", engine, "--target", tmp_path,
+        "--until", "2024-04-01", *GIVEN, "--to", "H4", "--output", out, user="rubi_readonly",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert pq.read_table(out).column("symbol").unique().to_pylist() == ["EURUSD"]
+
+
+@pytest.mark.parametrize(
+    "wrong", [("--to", "M1"), ("--to", "MN1"), ("--timeframe", "H4", "--to", "D1")]
+)
+def test_bars_that_can_not_be_made_are_refused(
+    filled: psycopg.Connection, tmp_path: Path, wrong: tuple[str, ...]
+) -> None:
+    done = bars.script(filled, lake, "resample", "--target", tmp_path, *GIVEN, *wrong)
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
+def test_a_lake_without_a_place_is_wrong_usage(filled: psycopg.Connection) -> None:
+    assert bars.script(filled, lake, "gaps").returncode == 2
 
 
 def test_the_hypertable_reads_as_before_when_the_lake_holds_ten_times_as_much(

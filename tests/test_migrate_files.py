@@ -18,17 +18,25 @@ import moving
 from moving import D
 
 
-def test_file_that_is_no_database_is_named(db: psycopg.Connection, tmp_path: Path) -> None:
-    files = {
-        "empty.db": (b"", "the file is empty"),
-        "encrypted.db": (bytes(range(256)) * 64, "no SQLite database, or an encrypted one"),
-        "text.db": (b"id,email\n1,a@b\n", "no SQLite database"),
-    }
-    for name, (data, said) in files.items():
-        (tmp_path / name).write_bytes(data)
-        done = moving.run(db, tmp_path / name)
-        assert done.returncode == 1
-        assert said in done.stderr
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (b"", "the file is empty"),
+        (bytes(range(256)) * 64, "no SQLite database, or an encrypted one"),
+        (b"id,email\n1,a@b\n", "no SQLite database"),
+    ],
+    ids=["empty", "encrypted", "text"],
+)
+def test_file_that_is_no_database_is_named(
+    db: psycopg.Connection, tmp_path: Path, data: bytes, said: str
+) -> None:
+    (tmp_path / "given.db").write_bytes(data)
+    done = moving.run(db, tmp_path / "given.db")
+    assert done.returncode == 1
+    assert said in done.stderr
+
+
+def test_file_that_is_missing_or_of_others_is_named(db: psycopg.Connection, tmp_path: Path) -> None:
     assert "no such file" in moving.run(db, tmp_path / "none.db").stderr
     assert not (tmp_path / "none.db").exists()
     other = moving.build(tmp_path / "other.db", {"things": [{"id": 1}]})

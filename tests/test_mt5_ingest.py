@@ -17,27 +17,32 @@ D = Decimal
 # Nothing is lost
 
 
-def test_every_field_is_stored_as_given(db: psycopg.Connection, account: int) -> None:
-    prices = {"price_open": "open_price", "price_current": "current_price"}
-    for what, table, row, renamed in (
+@pytest.mark.parametrize(
+    ("what", "table", "row", "renamed"),
+    [
         ("deals", "trading_deals", deal(ticket=1, comment="x", external_id="y"),
          {"order": "order_ticket"}),
         ("orders", "mt5_orders", order(ticket=1, sl=1.05, tp=1.2, comment="x"), {}),
-        ("positions", "trading_positions", position(ticket=1, sl=1.05, tp=1.2), prices),
-    ):  # fmt: skip
-        given = row | {"field_of_a_newer_build": [1, "two"]}
-        assert mt5.ingest(db, what, account, [given]) == (1, 0, 0, 0)
-        stored, raw = db.execute(f"SELECT to_jsonb(t), t.raw FROM {table} AS t").fetchone()
-        assert raw == given
-        told = {name: stored[renamed.get(name, name)] for name in row}
-        if what == "positions":  # the base names sides in words and tickets in text
-            told |= {"type": {"BUY": 0}[told["type"]], "ticket": int(told["ticket"])}
-        assert told == row
-        assert mt5.ingest(db, what, account, [given]) == (0, 0, 1, 0)
-        changed = given | {"comment": "other"}
-        # a repeat of the old and a changed one in one array: each element is counted once
-        assert mt5.ingest(db, what, account, [given, changed]) == (0, 1, 1, 0)
-        assert db.execute(f"SELECT comment FROM {table}").fetchone() == ("other",)
+        ("positions", "trading_positions", position(ticket=1, sl=1.05, tp=1.2),
+         {"price_open": "open_price", "price_current": "current_price"}),
+    ],
+)  # fmt: skip
+def test_every_field_is_stored_as_given(
+    db: psycopg.Connection, account: int, what: str, table: str, row: dict, renamed: dict[str, str]
+) -> None:
+    given = row | {"field_of_a_newer_build": [1, "two"]}
+    assert mt5.ingest(db, what, account, [given]) == (1, 0, 0, 0)
+    stored, raw = db.execute(f"SELECT to_jsonb(t), t.raw FROM {table} AS t").fetchone()
+    assert raw == given
+    told = {name: stored[renamed.get(name, name)] for name in row}
+    if what == "positions":  # the base names sides in words and tickets in text
+        told |= {"type": {"BUY": 0}[told["type"]], "ticket": int(told["ticket"])}
+    assert told == row
+    assert mt5.ingest(db, what, account, [given]) == (0, 0, 1, 0)
+    changed = given | {"comment": "other"}
+    # a repeat of the old and a changed one in one array: each element is counted once
+    assert mt5.ingest(db, what, account, [given, changed]) == (0, 1, 1, 0)
+    assert db.execute(f"SELECT comment FROM {table}").fetchone() == ("other",)
 
 
 def test_account_state_keeps_28_fields_and_opens_one_session(

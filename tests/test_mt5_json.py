@@ -101,10 +101,10 @@ def test_a_whole_dump_has_each_kind(tmp_path: Path) -> None:
     }  # fmt: skip
 
 
-def test_lines_of_elements_and_of_tuples_are_read(tmp_path: Path) -> None:
-    for rows in (DEALS, [in_order("deals", row) for row in DEALS]):
-        text = "\n".join(json.dumps(row) for row in rows)
-        assert read_json(write(tmp_path / "f.jsonl", text), None) == [("deals", DEALS)]
+@pytest.mark.parametrize("rows", [DEALS, [in_order("deals", row) for row in DEALS]])
+def test_lines_of_elements_and_of_tuples_are_read(tmp_path: Path, rows: list) -> None:
+    text = "\n".join(json.dumps(row) for row in rows)
+    assert read_json(write(tmp_path / "f.jsonl", text), None) == [("deals", DEALS)]
 
 
 @pytest.mark.parametrize(
@@ -151,8 +151,12 @@ def test_what_is_no_answer_of_the_package_is_refused_by_its_form(
         read_json(write(tmp_path / "f.json", document), None)
 
 
-def test_kinds_are_told_by_fields_that_one_call_alone_has() -> None:
-    for kind, row in (("deals", DEALS[0]), ("orders", mt5.order()), ("symbols", mt5.symbol()),
-                      ("positions", mt5.position()), ("account", mt5.account())):  # fmt: skip
-        assert kind_of(row) == kind
-    assert kind_of({"ticket": 1}) is None
+@pytest.mark.parametrize(
+    ("kind", "row"),
+    [
+        ("deals", DEALS[0]), ("orders", mt5.order()), ("symbols", mt5.symbol()),
+        ("positions", mt5.position()), ("account", mt5.account()), (None, {"ticket": 1}),
+    ],
+)  # fmt: skip
+def test_kinds_are_told_by_fields_that_one_call_alone_has(kind: str | None, row: dict) -> None:
+    assert kind_of(row) == kind

@@ -91,25 +91,28 @@ def test_filled_orders_have_deals(db: psycopg.Connection, user: int) -> None:
     # gaps in ticket numbers mean nothing: 2, 3 and 4 are another account's
 
 
-def test_trips_and_orders_agree_with_deals(db: psycopg.Connection, user: int) -> None:
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "UPDATE trading_orders SET profit = 6",
+        "DELETE FROM trading_orders",
+        "UPDATE mt5_trips SET profit = 6",
+        "DELETE FROM mt5_trips",
+    ],
+)
+def test_trips_and_orders_agree_with_deals(db: psycopg.Connection, user: int, spoil: str) -> None:
     account = mt5.open_account(db, user, balance=5.0, equity=5.0)
     mt5.ingest(db, "deals", account, [
         deal("2026-01-05 10:00", ticket=1, position_id=900),
         deal("2026-01-05 11:00", ticket=2, position_id=900, type=SELL, entry=OUT, profit=5.0),
     ])  # fmt: skip
     assert mt5.violations(db) == {}
-    for spoil in (
-        "UPDATE trading_orders SET profit = 6",
-        "DELETE FROM trading_orders",
-        "UPDATE mt5_trips SET profit = 6",
-        "DELETE FROM mt5_trips",
-    ):
-        with db.transaction(force_rollback=True):
-            db.execute(spoil)
-            assert mt5.violations(db)["trips"] >= 1
-            db.execute("SELECT rebuild_mt5_trips(%s)", [account])
-            assert mt5.violations(db) == {}
-            assert db.execute("SELECT count(*) FROM trading_orders").fetchone() == (1,)
+    with db.transaction(force_rollback=True):
+        db.execute(spoil)
+        assert mt5.violations(db)["trips"] >= 1
+        db.execute("SELECT rebuild_mt5_trips(%s)", [account])
+        assert mt5.violations(db) == {}
+        assert db.execute("SELECT count(*) FROM trading_orders").fetchone() == (1,)
 
 
 # Notifications

@@ -15,16 +15,15 @@ from mt5 import deal, opened, order, position, rejects, symbol
 # Bad input
 
 
-def test_what_is_no_array_is_refused(db: psycopg.Connection, account: int) -> None:
+@pytest.mark.parametrize("what", ["deals", "orders", "positions", "symbols"])
+@pytest.mark.parametrize("wrong", ["NULL", "null", "{}", '{"ticket": 1}', '"[]"', "5"])
+def test_what_is_no_array_is_refused(
+    db: psycopg.Connection, account: int, what: str, wrong: str
+) -> None:
     mt5.ingest(db, "positions", account, [position(ticket=1)])
-    for what in ("deals", "orders", "positions", "symbols"):
-        for wrong in (None, {}, {"ticket": 1}, "[]", 5):
-            with pytest.raises(psycopg.Error) as error:
-                mt5.ingest(db, what, account, wrong)
-            assert error.value.sqlstate == "RB050"
-        with pytest.raises(psycopg.Error) as error:
-            db.execute(f"SELECT ingest_mt5_{what}(%s, NULL)", [account])
-        assert error.value.sqlstate == "RB050"
+    with pytest.raises(psycopg.Error) as error:
+        db.execute(f"SELECT ingest_mt5_{what}(%s, nullif(%s, 'NULL')::jsonb)", [account, wrong])
+    assert error.value.sqlstate == "RB050"
     assert opened(db) == [(1, "1")]  # null is an error of the terminal, not an empty account
 
 
@@ -91,38 +90,56 @@ def test_other_bad_elements_are_rejected_too(db: psycopg.Connection, account: in
     assert rejects(db) == [(what, reason) for what, _, reason in cases]
 
 
-def test_soundness_agrees_with_the_faults(db: psycopg.Connection) -> None:
-    for element, _ in BAD_DEALS:
-        sound = "SELECT internal.are_mt5_rows_sound('deals', %s)"
-        assert db.execute(sound, [Jsonb([element])]).fetchone() == (False,)
-    for good in (
-        [], [deal()], [mt5.money(5.0)], [deal(fee=-0.1, magic=-5) | {"extra": None}],
-    ):  # fmt: skip
-        assert db.execute(sound, [Jsonb(good)]).fetchone() == (True,)
+@pytest.mark.parametrize(
+    ("elements", "is_sound"),
+    [
+        *(([element], False) for element, _ in BAD_DEALS),
+        *((good, True) for good in (
+            [], [deal()], [mt5.money(5.0)], [deal(fee=-0.1, magic=-5) | {"extra": None}],
+        )),
+    ],
+)  # fmt: skip
+def test_soundness_agrees_with_the_faults(
+    db: psycopg.Connection, elements: list, is_sound: bool
+) -> None:
+    sound = "SELECT internal.are_mt5_rows_sound('deals', %s)"
+    assert db.execute(sound, [Jsonb(elements)]).fetchone() == (is_sound,)
 
 
-def test_a_bad_account_is_refused(db: psycopg.Connection, user: int) -> None:
-    for bad in (
+@pytest.mark.parametrize(
+    "bad",
+    [
         None, [], "x", {}, mt5.account(login="7001"), mt5.account(balance="NaN"),
         {k: v for k, v in mt5.account().items() if k != "equity"},
-    ):  # fmt: skip
-        with pytest.raises(psycopg.Error) as error:
-            db.execute("SELECT ingest_mt5_account(%s, %s)", [user, Jsonb(bad)])
-        assert error.value.sqlstate == "RB055"
+    ],
+)  # fmt: skip
+def test_a_bad_account_is_refused(db: psycopg.Connection, user: int, bad: Any) -> None:
+    with pytest.raises(psycopg.Error) as error:
+        db.execute("SELECT ingest_mt5_account(%s, %s)", [user, Jsonb(bad)])
+    assert error.value.sqlstate == "RB055"
+
+
+def test_an_account_of_nobody_is_refused(db: psycopg.Connection) -> None:
     with pytest.raises(psycopg.errors.ForeignKeyViolation):
         mt5.open_account(db, 999_999)
     assert db.execute("SELECT count(*) FROM mt5_accounts").fetchone() == (0,)
 
 
+@pytest.mark.parametrize("is_there", [True, False])
 def test_foreign_and_missing_accounts_are_refused(
+    db: psycopg.Connection, account: int, is_there: bool
+) -> None:
+    db.execute("SELECT set_config('app.user_id', %s, FALSE)", [str(rows.user(db))])
+    with pytest.raises(psycopg.Error) as error:
+        mt5.ingest(db, "deals", account if is_there else 999_999, [])
+    assert error.value.sqlstate == "RB051"
+
+
+def test_account_is_opened_for_the_own_user_alone(
     db: psycopg.Connection, user: int, account: int
 ) -> None:
     other = rows.user(db)
-    for wrong in (account, 999_999):
-        db.execute("SELECT set_config('app.user_id', %s, FALSE)", [str(other)])
-        with pytest.raises(psycopg.Error) as error:
-            mt5.ingest(db, "deals", wrong, [])
-        assert error.value.sqlstate == "RB051"
+    db.execute("SELECT set_config('app.user_id', %s, FALSE)", [str(other)])
     with pytest.raises(psycopg.Error) as error:
         mt5.open_account(db, user)
     assert error.value.sqlstate == "RB051"
@@ -132,20 +149,26 @@ def test_foreign_and_missing_accounts_are_refused(
     assert mt5.ingest(db, "deals", account, []) == (0, 0, 0, 0)
 
 
-def test_a_picture_from_the_future_and_an_unknown_source_are_refused(
-    db: psycopg.Connection, user: int, account: int
+@pytest.mark.parametrize("what", ["positions", "symbols"])
+def test_a_picture_from_the_future_is_refused(
+    db: psycopg.Connection, account: int, what: str
 ) -> None:
-    for what in ("positions", "symbols"):
-        with pytest.raises(psycopg.Error) as error:
-            mt5.ingest(db, what, account, [], "2999-01-01")
-        assert error.value.sqlstate == "RB053"
+    with pytest.raises(psycopg.Error) as error:
+        mt5.ingest(db, what, account, [], "2999-01-01")
+    assert error.value.sqlstate == "RB053"
+
+
+def test_an_account_of_the_future_is_refused(db: psycopg.Connection, user: int) -> None:
     with pytest.raises(psycopg.Error) as error:
         mt5.open_account(db, user, taken_at="2999-01-01")
     assert error.value.sqlstate == "RB053"
-    for what in ("deals", "orders"):
-        with pytest.raises(psycopg.Error) as error:
-            mt5.ingest(db, what, account, [], "rumour")
-        assert error.value.sqlstate == "RB054"
+
+
+@pytest.mark.parametrize("what", ["deals", "orders"])
+def test_an_unknown_source_is_refused(db: psycopg.Connection, account: int, what: str) -> None:
+    with pytest.raises(psycopg.Error) as error:
+        mt5.ingest(db, what, account, [], "rumour")
+    assert error.value.sqlstate == "RB054"
 
 
 @pytest.mark.slow

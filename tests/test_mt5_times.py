@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import psycopg
+import pytest
 
 import mt5
 from mt5 import OUT, SELL, deal, order, position
@@ -16,31 +17,59 @@ def utc(db: psycopg.Connection, server: str, clock: str) -> tuple[str, bool]:
     ).fetchone()
 
 
-def test_server_clocks_are_right_across_both_changes(db: psycopg.Connection) -> None:
+@pytest.fixture
+def clocks(db: psycopg.Connection) -> psycopg.Connection:
+    """Servers by Athens, a fixed offset, and one that was moved; the others go by New York."""
     db.execute(
         "INSERT INTO mt5_server_clocks (server, valid_from, clock) VALUES"
         " ('Athens', '-infinity', 'Europe/Athens'), ('Fixed', '-infinity', 'UTC+3'),"
         " ('Moved', '-infinity', 'UTC+2'), ('Moved', '2026-06-01', 'UTC+3')"
     )
-    # New York changes on 8 March and 1 November 2026, Europe on 29 March and 25 October
-    for clock, new_york, athens in (
-        ("2026-03-06 12:00", "10:00", "10:00"),
-        ("2026-03-10 12:00", "09:00", "10:00"),  # between the two changes
-        ("2026-03-30 12:00", "09:00", "09:00"),
-        ("2026-10-26 12:00", "09:00", "10:00"),  # between them again
-        ("2026-11-02 12:00", "10:00", "10:00"),
-    ):
-        day = clock[:10]
-        assert utc(db, "Unlisted", clock) == (f"{day} {new_york}:00+00", False)
-        assert utc(db, "Athens", clock) == (f"{day} {athens}:00+00", False)
-        assert utc(db, "Fixed", clock) == (f"{day} 09:00:00+00", False)
-    # the repeated hours: 8:00 to 9:00 on the New York clock's server, 3:00 to 4:00 in Athens
-    assert utc(db, "Unlisted", "2026-11-01 08:30") == ("2026-11-01 06:30:00+00", True)
-    assert utc(db, "Unlisted", "2026-11-01 09:30") == ("2026-11-01 07:30:00+00", False)
-    assert utc(db, "Athens", "2026-10-25 03:30") == ("2026-10-25 01:30:00+00", True)
-    # a rule begins at its moment on the server's clock
-    assert utc(db, "Moved", "2026-05-31 23:59:59.999")[0] == "2026-05-31 21:59:59.999+00"
-    assert utc(db, "Moved", "2026-06-01 00:00")[0] == "2026-05-31 21:00:00+00"
+    return db
+
+
+# New York changes on 8 March and 1 November 2026, Europe on 29 March and 25 October
+@pytest.mark.parametrize(
+    ("server", "clock", "expected"),
+    [
+        ("Unlisted", "2026-03-06 12:00", "10:00:00"),
+        ("Athens", "2026-03-06 12:00", "10:00:00"),
+        ("Unlisted", "2026-03-10 12:00", "09:00:00"),  # between the two changes
+        ("Athens", "2026-03-10 12:00", "10:00:00"),
+        ("Unlisted", "2026-03-30 12:00", "09:00:00"),
+        ("Athens", "2026-03-30 12:00", "09:00:00"),
+        ("Unlisted", "2026-10-26 12:00", "09:00:00"),  # between them again
+        ("Athens", "2026-10-26 12:00", "10:00:00"),
+        ("Unlisted", "2026-11-02 12:00", "10:00:00"),
+        ("Athens", "2026-11-02 12:00", "10:00:00"),
+        ("Fixed", "2026-03-06 12:00", "09:00:00"),
+        ("Fixed", "2026-03-30 12:00", "09:00:00"),
+        # a rule begins at its moment on the server's clock
+        ("Moved", "2026-05-31 23:59:59.999", "21:59:59.999"),
+        ("Moved", "2026-06-01 00:00", "21:00:00"),
+    ],
+)
+def test_server_clocks_are_right_across_both_changes(
+    clocks: psycopg.Connection, server: str, clock: str, expected: str
+) -> None:
+    moment, is_ambiguous = utc(clocks, server, clock)
+    day = "2026-05-31" if server == "Moved" else clock[:10]
+    assert (moment, is_ambiguous) == (f"{day} {expected}+00", False)
+
+
+@pytest.mark.parametrize(
+    ("server", "clock", "expected"),
+    [
+        # the repeated hours: 8:00 to 9:00 on the New York clock's server, 3:00 to 4:00 in Athens
+        ("Unlisted", "2026-11-01 08:30", ("2026-11-01 06:30:00+00", True)),
+        ("Unlisted", "2026-11-01 09:30", ("2026-11-01 07:30:00+00", False)),
+        ("Athens", "2026-10-25 03:30", ("2026-10-25 01:30:00+00", True)),
+    ],
+)
+def test_repeated_hours_are_read_as_the_second_and_marked(
+    clocks: psycopg.Connection, server: str, clock: str, expected: tuple[str, bool]
+) -> None:
+    assert utc(clocks, server, clock) == expected
 
 
 def test_times_are_derived_again_when_the_rule_is_corrected(

@@ -80,13 +80,15 @@ def test_every_query_works_as_rubi_monitor(server: Address, shared_database: str
             assert [column.name for column in columns] == named, name
 
 
-def test_promtool_accepts_the_rules_and_their_tests() -> None:
-    for arguments in (["check", "rules", "alerts.yaml"], ["test", "rules", "alerts_test.yaml"]):
-        done = subprocess.run(
-            [*tools.command("promtool"), *arguments],
-            cwd=FOLDER, capture_output=True, text=True,
-        )  # fmt: skip
-        assert done.returncode == 0, done.stdout + done.stderr
+@pytest.mark.parametrize(
+    "arguments", [["check", "rules", "alerts.yaml"], ["test", "rules", "alerts_test.yaml"]]
+)
+def test_promtool_accepts_the_rules_and_their_tests(arguments: list) -> None:
+    done = subprocess.run(
+        [*tools.command("promtool"), *arguments],
+        cwd=FOLDER, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_dashboard_has_panels_that_do_not_overlap() -> None:

@@ -266,16 +266,24 @@ def test_money_of_two_currencies_has_no_sum(app: psycopg.Connection) -> None:
     ]  # fmt: skip
 
 
-def test_arguments_without_sense_are_refused(app: psycopg.Connection) -> None:
-    for arguments, state in (
+@pytest.mark.parametrize(
+    ("arguments", "state"),
+    [
         ((PERIOD[0], PERIOD[0]), "RB070"),
         (("-infinity", PERIOD[1]), "RB070"),
         ((PERIOD[0], "infinity"), "RB070"),
         ((*PERIOD, "NaN"), "RB071"),
         ((*PERIOD, None, 0), "RB071"),
         ((*PERIOD, None, 365, -1), "RB071"),
-    ):
-        with pytest.raises(psycopg.Error) as error:
-            calculate(app, 1, None, *arguments)
-        assert error.value.sqlstate == state, arguments
+    ],
+)
+def test_arguments_without_sense_are_refused(
+    app: psycopg.Connection, arguments: tuple, state: str
+) -> None:
+    with pytest.raises(psycopg.Error) as error:
+        calculate(app, 1, None, *arguments)
+    assert error.value.sqlstate == state
+
+
+def test_arguments_at_the_edge_of_sense_are_taken(app: psycopg.Connection) -> None:
     calculate(app, 1, None, *PERIOD, -1, 366, Decimal("-0.9"))

@@ -28,21 +28,20 @@ VIEWS = (
 Connect = Callable[..., psycopg.Connection]
 
 
+@pytest.mark.parametrize("view", VIEWS)
 def test_every_view_runs_as_its_reader_and_says_what_it_holds(
-    db: psycopg.Connection, connect_as: Connect
+    db: psycopg.Connection, connect_as: Connect, view: str
 ) -> None:
-    reader = connect_as("rubi_readonly")
-    for view in VIEWS:
-        reader.execute(f"SELECT * FROM {view}")
-        options, uncommented = db.execute(
-            "SELECT c.reloptions, (SELECT count(*) FROM pg_attribute AS a WHERE a.attrelid = c.oid"
-            " AND a.attnum > 0 AND col_description(c.oid, a.attnum) IS NULL)"
-            " FROM pg_class AS c WHERE c.oid = %s::regclass AND obj_description(c.oid) IS NOT NULL",
-            [view],
-        ).fetchone()
-        if view != "snapshots_by_account":  # the barrier over the hypertable
-            assert [option.lower() for option in options] == ["security_invoker=true"], view
-        assert uncommented == 0, view
+    connect_as("rubi_readonly").execute(f"SELECT * FROM {view}")
+    options, uncommented = db.execute(
+        "SELECT c.reloptions, (SELECT count(*) FROM pg_attribute AS a WHERE a.attrelid = c.oid"
+        " AND a.attnum > 0 AND col_description(c.oid, a.attnum) IS NULL)"
+        " FROM pg_class AS c WHERE c.oid = %s::regclass AND obj_description(c.oid) IS NOT NULL",
+        [view],
+    ).fetchone()
+    if view != "snapshots_by_account":  # the barrier over the hypertable
+        assert [option.lower() for option in options] == ["security_invoker=true"]
+    assert uncommented == 0
 
 
 @pytest.mark.parametrize(
@@ -103,22 +102,26 @@ def month_of_trades(app: psycopg.Connection) -> tuple[int, int, int]:
     return user, strategy, euro
 
 
+@pytest.mark.parametrize("view", RESULTS)
 def test_results_by_each_key_add_up_to_the_closed_trades_of_each_currency(
-    app: psycopg.Connection, connect_as: Connect
+    app: psycopg.Connection, connect_as: Connect, view: str
 ) -> None:
     user, *_ = month_of_trades(app)
     rows.order(app, user)
-    reader = connect_as("rubi_readonly")
-    expected = [("EUR", 10, 4), ("USD", 10, 4), (None, 10, 4)]
-    for view in RESULTS:
-        found = reader.execute(
-            "SELECT currency, sum(trades), sum(winning_trades), sum(net_profit) AS net"
-            f" FROM {view} GROUP BY 1 ORDER BY 1"
-        ).fetchall()
-        assert [row[:3] for row in found] == expected, view
-        assert sum(row[3] for row in found) == -15, view
-    monthly = reader.execute("SELECT DISTINCT month FROM monthly_results").fetchall()
-    assert monthly == [(date(2026, 1, 1),)]
+    found = connect_as("rubi_readonly").execute(
+        "SELECT currency, sum(trades), sum(winning_trades), sum(net_profit) AS net"
+        f" FROM {view} GROUP BY 1 ORDER BY 1"
+    ).fetchall()  # fmt: skip
+    assert [row[:3] for row in found] == [("EUR", 10, 4), ("USD", 10, 4), (None, 10, 4)]
+    assert sum(row[3] for row in found) == -15
+
+
+def test_results_by_month_are_of_the_month_of_closing(
+    app: psycopg.Connection, connect_as: Connect
+) -> None:
+    month_of_trades(app)
+    monthly = connect_as("rubi_readonly").execute("SELECT DISTINCT month FROM monthly_results")
+    assert monthly.fetchall() == [(date(2026, 1, 1),)]
 
 
 @pytest.mark.parametrize("key", ["month", "symbol", "hour", "weekday"])
@@ -273,18 +276,36 @@ def test_risk_is_measured_from_the_high_the_day_and_the_margin_levels(
     assert reader.execute(risk).fetchone()[-2:] == (400, 650)
 
 
-def test_the_server_day_begins_when_new_york_stops_trading(app: psycopg.Connection) -> None:
-    for at, start in (
+@pytest.mark.parametrize(
+    ("at", "start"),
+    [
         ("2026-01-07 21:59+00", datetime(2026, 1, 6, 22, tzinfo=UTC)),
         ("2026-01-07 22:00+00", datetime(2026, 1, 7, 22, tzinfo=UTC)),
         # New York has changed its clocks, Europe not yet
         ("2026-03-10 21:30+00", datetime(2026, 3, 10, 21, tzinfo=UTC)),
-    ):
-        found = app.execute("SELECT find_server_day_start(1, %s)", [at]).fetchone()[0]
-        assert found == start, at
+    ],
+)
+def test_the_server_day_begins_when_new_york_stops_trading(
+    app: psycopg.Connection, at: str, start: datetime
+) -> None:
+    found = app.execute("SELECT find_server_day_start(1, %s)", [at]).fetchone()[0]
+    assert found == start, at
 
 
-def test_the_server_day_follows_the_rules_of_the_server_s_clock(app: psycopg.Connection) -> None:
+@pytest.mark.parametrize(
+    ("at", "start"),
+    [
+        # UTC + 3 until the clock showed February, Athens (UTC + 2, from March 29 on + 3) since
+        ("2026-01-07 20:59+00", datetime(2026, 1, 6, 21, tzinfo=UTC)),
+        ("2026-01-07 21:00+00", datetime(2026, 1, 7, 21, tzinfo=UTC)),
+        ("2026-02-10 21:59+00", datetime(2026, 2, 9, 22, tzinfo=UTC)),
+        ("2026-02-10 22:00+00", datetime(2026, 2, 10, 22, tzinfo=UTC)),
+        ("2026-04-10 21:00+00", datetime(2026, 4, 10, 21, tzinfo=UTC)),
+    ],
+)
+def test_the_server_day_follows_the_rules_of_the_server_s_clock(
+    app: psycopg.Connection, at: str, start: datetime
+) -> None:
     number, _ = account(app, rows.user(app))
     server = app.execute("SELECT server FROM mt5_accounts WHERE id = %s", [number]).fetchone()[0]
     app.execute(
@@ -292,16 +313,8 @@ def test_the_server_day_follows_the_rules_of_the_server_s_clock(app: psycopg.Con
         " (%s, '-infinity', 'UTC+3'), (%s, '2026-02-01', 'Europe/Athens')",
         [server, server],
     )
-    for at, start in (
-        # UTC + 3 until the clock showed February, Athens (UTC + 2, from March 29 on + 3) since
-        ("2026-01-07 20:59+00", datetime(2026, 1, 6, 21, tzinfo=UTC)),
-        ("2026-01-07 21:00+00", datetime(2026, 1, 7, 21, tzinfo=UTC)),
-        ("2026-02-10 21:59+00", datetime(2026, 2, 9, 22, tzinfo=UTC)),
-        ("2026-02-10 22:00+00", datetime(2026, 2, 10, 22, tzinfo=UTC)),
-        ("2026-04-10 21:00+00", datetime(2026, 4, 10, 21, tzinfo=UTC)),
-    ):
-        found = app.execute("SELECT find_server_day_start(%s, %s)", [number, at]).fetchone()[0]
-        assert found == start, at
+    found = app.execute("SELECT find_server_day_start(%s, %s)", [number, at]).fetchone()[0]
+    assert found == start, at
 
 
 def test_margin_levels_come_with_the_account_and_stay_when_it_does_not_tell(

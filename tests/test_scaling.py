@@ -175,24 +175,26 @@ def test_views_tell_how_far_a_replica_is_behind(
         )  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("attrs", "on_replica"), [("read-write", False), ("prefer-standby", True), ("standby", True)]
+)
 def test_libpq_routes_reads_to_the_replica_and_writes_to_the_primary(
-    pair: tuple[scratch.Server, scratch.Server],
+    pair: tuple[scratch.Server, scratch.Server], attrs: str, on_replica: bool
 ) -> None:
     primary, second = pair
     hosts = f"{second.folder},{primary.folder}"
     write = "UPDATE users SET is_active = is_active"
-    for attrs, on_replica in (("read-write", False), ("prefer-standby", True), ("standby", True)):
-        dsn = psycopg.conninfo.make_conninfo(
-            host=hosts, user="rubi_app", dbname="ours", target_session_attrs=attrs
-        )
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            found = connection.execute("SELECT pg_is_in_recovery()").fetchone()[0]
-            assert found is on_replica, attrs
-            if on_replica:
-                with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-                    connection.execute(write)
-            else:
+    dsn = psycopg.conninfo.make_conninfo(
+        host=hosts, user="rubi_app", dbname="ours", target_session_attrs=attrs
+    )
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        found = connection.execute("SELECT pg_is_in_recovery()").fetchone()[0]
+        assert found is on_replica, attrs
+        if on_replica:
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
                 connection.execute(write)
+        else:
+            connection.execute(write)
 
 
 @contextmanager

@@ -100,18 +100,24 @@ def test_resampled_bar_out_of_range_is_refused(
         )
 
 
+@pytest.mark.parametrize(
+    "call",
+    [
+        "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
+        " VALUES ('X', 'M1', '2099-01-01', 1, 1, 1, 1)",
+        "INSERT INTO market_ticks (symbol, timestamp, bid) VALUES ('X', '2099-01-01', 1)",
+    ],
+)
+def test_saying_that_chunks_are_made_opens_no_range(app: psycopg.Connection, call: str) -> None:
+    app.execute("SET rubi.makes_chunks = 'on'")
+    with pytest.raises(errors.CheckViolation):
+        app.execute(call)
+
+
 @pytest.mark.parametrize("table", ["market_data", "market_ticks"])
 def test_nobody_but_the_owner_makes_chunks_ahead(
     app: psycopg.Connection, db: psycopg.Connection, table: str
 ) -> None:
-    app.execute("SET rubi.makes_chunks = 'on'")
-    for call in (
-        "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
-        " VALUES ('X', 'M1', '2099-01-01', 1, 1, 1, 1)",
-        "INSERT INTO market_ticks (symbol, timestamp, bid) VALUES ('X', '2099-01-01', 1)",
-    ):
-        with pytest.raises(errors.CheckViolation):
-            app.execute(call)
     with pytest.raises(errors.InsufficientPrivilege):
         app.execute("SELECT internal.make_chunk(%s, '2099-01-01')", [table])
     db.execute("SELECT internal.make_chunk(%s, '2099-01-01')", [table])

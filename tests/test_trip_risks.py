@@ -83,26 +83,30 @@ def test_a_trade_without_an_opening_stop_is_left_out_by_name(
     assert trader.group("trades", "left_out", "left_out_by") == [(1, 1, {reason: 1})]
 
 
-def test_a_trade_that_several_orders_opened_is_left_out(trader: Trader) -> None:
+@pytest.mark.parametrize(
+    ("first", "second", "reason"), [(11, 11, None), (21, 22, "several_orders")]
+)
+def test_a_trade_that_several_orders_opened_is_left_out(
+    trader: Trader, first: int, second: int, reason: str | None
+) -> None:
     """Parts of one order are one opening."""
     trader.told(**STOCK)
-    for first, second, reason in ((11, 11, None), (21, 22, "several_orders")):
-        mt5.ingest(trader.db, "orders", trader.account, [
-            mt5.order(f"{DAY} 12:00", ticket=ticket, sl=90.0, symbol="ACME")
-            for ticket in {first, second}
-        ])  # fmt: skip
-        mt5.ingest(trader.db, "deals", trader.account, [
-            mt5.deal(f"{DAY} 12:00", order=first, position_id=first, price=100.0, symbol="ACME"),
-            mt5.deal(f"{DAY} 12:01", order=second, position_id=first, price=102.0, symbol="ACME"),
-        ])  # fmt: skip
-        found = trader.risk(first, "risk", "reason")
-        assert found == ((22, "open") if reason is None else (None, reason))
-        mt5.ingest(trader.db, "deals", trader.account, [
-            mt5.deal(f"{DAY} 13:00", position_id=first, type=SELL, entry=OUT, volume=2.0,
-                     price=110.0, profit=18.0, symbol="ACME"),
-        ])  # fmt: skip
-        found = trader.risk(first, "risk", "reason")
-        assert found == ((22, None) if reason is None else (None, reason))
+    mt5.ingest(trader.db, "orders", trader.account, [
+        mt5.order(f"{DAY} 12:00", ticket=ticket, sl=90.0, symbol="ACME")
+        for ticket in {first, second}
+    ])  # fmt: skip
+    mt5.ingest(trader.db, "deals", trader.account, [
+        mt5.deal(f"{DAY} 12:00", order=first, position_id=first, price=100.0, symbol="ACME"),
+        mt5.deal(f"{DAY} 12:01", order=second, position_id=first, price=102.0, symbol="ACME"),
+    ])  # fmt: skip
+    found = trader.risk(first, "risk", "reason")
+    assert found == ((22, "open") if reason is None else (None, reason))
+    mt5.ingest(trader.db, "deals", trader.account, [
+        mt5.deal(f"{DAY} 13:00", position_id=first, type=SELL, entry=OUT, volume=2.0,
+                 price=110.0, profit=18.0, symbol="ACME"),
+    ])  # fmt: skip
+    found = trader.risk(first, "risk", "reason")
+    assert found == ((22, None) if reason is None else (None, reason))
 
 
 def test_an_open_or_broken_trip_has_no_r(trader: Trader) -> None:
@@ -143,7 +147,21 @@ def test_a_stop_that_is_set_later_is_the_first_seen_on_the_position(trader: Trad
     assert trader.risk(1, "stop", "stop_source", "stop_seen_at") == (98, "order", None)
 
 
-def test_a_price_in_another_currency_is_worth_what_was_told_before(trader: Trader) -> None:
+@pytest.mark.parametrize(
+    ("at", "expected"),
+    [
+        ("2026-01-05 09:59:59", (None, None, None, "no_tick_value")),  # 07:59:59 UTC
+        ("2026-01-05 10:00:00", (450, "tick_value", timedelta(0), None)),
+        ("2026-01-05 11:00:00", (450, "tick_value", timedelta(0), None)),
+        ("2026-01-05 12:30:00", (450, "tick_value", timedelta(hours=1.5), None)),
+        ("2026-01-05 13:00:00", (400, "tick_value", timedelta(0), None)),
+        ("2026-01-06 13:00:00", (400, "tick_value", timedelta(days=1), None)),
+        ("2026-01-06 13:00:01", (None, None, None, "no_tick_value")),
+    ],
+)
+def test_a_price_in_another_currency_is_worth_what_was_told_before(
+    trader: Trader, at: str, expected: tuple
+) -> None:
     """A tick of 0.001 yen on 100,000 pounds is 100 yen: 0.9 and later 0.8 dollars."""
 
     def position(at: str) -> int:
@@ -153,16 +171,7 @@ def test_a_price_in_another_currency_is_worth_what_was_told_before(trader: Trade
     trader.told("2026-01-05 09:00+00", **CROSS, trade_tick_value=0.7, trade_tick_value_loss=0.9)
     trader.told("2026-01-05 11:00+00", **CROSS, trade_tick_value=0.7, trade_tick_value_loss=0.8)
     columns = ("risk", "risk_source", "tick_value_age", "reason", "reason_of_prices", "r_of_prices")
-    for at, expected in (
-        ("2026-01-05 09:59:59", (None, None, None, "no_tick_value")),  # 07:59:59 UTC
-        ("2026-01-05 10:00:00", (450, "tick_value", timedelta(0), None)),
-        ("2026-01-05 11:00:00", (450, "tick_value", timedelta(0), None)),
-        ("2026-01-05 12:30:00", (450, "tick_value", timedelta(hours=1.5), None)),
-        ("2026-01-05 13:00:00", (400, "tick_value", timedelta(0), None)),
-        ("2026-01-06 13:00:00", (400, "tick_value", timedelta(days=1), None)),
-        ("2026-01-06 13:00:01", (None, None, None, "no_tick_value")),
-    ):
-        assert trader.risk(position(at), *columns) == (*expected, None, 2), at
+    assert trader.risk(position(at), *columns) == (*expected, None, 2), at
 
 
 def test_tick_values_are_kept_as_they_change(trader: Trader) -> None:
