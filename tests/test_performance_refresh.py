@@ -1,4 +1,4 @@
-"""refresh_performance_metrics: what is stored, replaced and refused, whoever writes meanwhile."""
+"""refresh_performance_metrics: what is stored, replaced and refused, also while others write."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Counters of strategies follow their orders exactly, whoever writes in parallel."""
+"""Counters of strategies follow their orders exactly, also under many writers."""
 
 from __future__ import annotations
 
