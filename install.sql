@@ -317,6 +317,7 @@ SET lock_timeout = '5s';
 \set file views/3871_replicas.sql \ir deploy/apply.psql
 \set file views/3872_server_health.sql \ir deploy/apply.psql
 \set file views/3880_monitoring_data.sql \ir deploy/apply.psql
+\set file views/3881_data_health.sql \ir deploy/apply.psql
 \set file views/3890_monitoring_health.sql \ir deploy/apply.psql
 \set file views/3891_installation.sql \ir deploy/apply.psql
 

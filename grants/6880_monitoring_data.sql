@@ -3,7 +3,8 @@
 CALL deploy.become_owner();
 
 GRANT SELECT ON
-monitoring.backups, monitoring.hypertables, monitoring.ingest_lag, monitoring.latest_proofs
+monitoring.backups, monitoring.data_health, monitoring.hypertables, monitoring.ingest_lag,
+monitoring.latest_proofs
 TO rubi_monitor, rubi_backup;
 
 GRANT EXECUTE ON FUNCTION monitoring.read_ingest() TO rubi_monitor, rubi_backup;
