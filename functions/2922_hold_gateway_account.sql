@@ -64,7 +64,7 @@ END
 $$;
 COMMENT ON FUNCTION public.hold_gateway_account(bigint, text, text) IS
 'Holds a user''s account, by server and login, for the gateway of this session, until the session
-ends or release_gateway_account is called as often. NULL: it is held; else the process id of the
+ends or release_gateway_account is called as often. NULL: held; else the process id of the
 session that has it, see pg_stat_activity. Raises RB058 behind a pool of transactions that sets
 rubi.pooled.';
 REVOKE ALL ON FUNCTION public.hold_gateway_account(bigint, text, text) FROM public;

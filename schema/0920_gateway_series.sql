@@ -20,7 +20,7 @@ COMMENT ON TABLE public.gateway_series IS
 'Series of bars and ticks that the gateway of an account reads from its terminal. Insert a row to
 have one read.';
 COMMENT ON COLUMN public.gateway_series.account_id IS 'Trading account whose terminal has it.';
-COMMENT ON COLUMN public.gateway_series.is_active IS 'FALSE: it is read no longer.';
+COMMENT ON COLUMN public.gateway_series.is_active IS 'FALSE: no longer read.';
 COMMENT ON COLUMN public.gateway_series.since IS
 'From when on it is read, UTC; a terminal has as many bars as its option "Max bars in chart" says.';
 COMMENT ON COLUMN public.gateway_series.symbol IS 'Symbol as the broker spells it.';

@@ -22,7 +22,7 @@ VALUES
 ),
 (
     'long_transactions', 600, 3600, 'above', 's',
-    'oldest open transaction: it keeps dead rows and locks',
+    'oldest open transaction, which keeps dead rows and locks',
     'read monitoring.long_transactions; cut the work into smaller transactions'
 ),
 (
@@ -226,7 +226,7 @@ VALUES
 ),
 (
     'prepared_transactions', 300, 3600, 'above', 's',
-    'oldest prepared transaction: it keeps locks and dead rows, over a restart too',
+    'oldest prepared transaction, which keeps locks and dead rows, over a restart too',
     'COMMIT PREPARED or ROLLBACK PREPARED each in pg_prepared_xacts'
 ),
 (

@@ -82,7 +82,7 @@ def test_without_a_backup_nothing_is_done(base: psycopg.Connection, tmp_path: Pa
 def test_backup_that_fails_changes_nothing(
     base: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """It is connected to as --dsn says, and nobody else could read what it wrote."""
+    """pg_dump connects as --dsn says, and nobody else could read what the backup holds."""
     for name in ("pg_dump", "pg_restore"):
         (tmp_path / name).write_text(
             "#!/bin/sh\n"
@@ -160,7 +160,7 @@ def test_killed_while_bars_move_it_goes_on(
         if process.returncode == 0:
             break
         assert process.returncode == -signal.SIGKILL, err
-    assert seen > 0  # it was killed at least once
+    assert seen > 0  # killed at least once
     check_adopted(server, base, before, fresh_install)
 
 

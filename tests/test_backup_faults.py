@@ -175,7 +175,7 @@ def test_upload_cut_off(
     assert_whole(s3.folder / bucket / "database" / earlier.name)
     new = backing.newest(earlier.parent)
     assert new != earlier
-    assert_whole(new)  # it is there, but here only
+    assert_whole(new)  # whole, but here only
     assert places.Place(s3.folder / bucket / "database").names() == [earlier.name]
     well, message = source.execute(
         "SELECT succeeded, message FROM monitoring.backup_runs ORDER BY id DESC LIMIT 1"
@@ -263,7 +263,7 @@ def test_versions_differing(earlier: Path, restored: Run, tmp_path: Path, kind: 
 def test_two_backups_at_once(
     source: psycopg.Connection, server: Address, earlier: Path, back_up: Run, tmp_path: Path
 ) -> None:
-    """The first waits for a lock on a table, so it is at work for sure."""
+    """The first waits for a lock on a table, and so is at work for sure."""
     with psycopg.connect(server.dsn(source.info.dbname)) as blocker:
         blocker.execute("LOCK TABLE users IN ACCESS EXCLUSIVE MODE")
         first = backing.start(

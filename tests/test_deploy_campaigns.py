@@ -45,7 +45,7 @@ def test_killed_runner_is_followed_by_one_that_completes(
             deploying.run(server, name, "apply", "--files", str(folder))
             assert deploying.left(server, name) == expected
     if times > 50:
-        assert len(reached) > 5  # it was killed at many places
+        assert len(reached) > 5  # killed at many places
 
 
 @pytest.fixture

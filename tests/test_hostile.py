@@ -1,8 +1,8 @@
 """Attempts of a hostile hand with each role: a table of doors, and who may go through.
 
-Each statement is tried by every role, its own limits taken off first. Who is not named is refused
-by a missing right; who is named gets through, and docs/guides/security.md says why. Row security,
-where tenants supply values, has attempts of its own in test_tenant.py.
+Each statement is tried by every role, its own limits taken off first. A role that is not named is
+refused by a missing right; a named one gets through, and docs/guides/security.md says why. Row
+security, where tenants supply values, has attempts of its own in test_tenant.py.
 """
 
 from __future__ import annotations

@@ -81,7 +81,7 @@ def test_file_is_read_while_an_application_writes_and_is_not_changed(
         assert (path.read_bytes(), (tmp_path / "a.db-wal").read_bytes()) == before
         application.rollback()
     expected = moving.truth()
-    expected["market_data"][0]["volume"] = 555  # it stands in the log only
+    expected["market_data"][0]["volume"] = 555  # stands in the log only
     moving.same(db, expected)
 
 

@@ -39,7 +39,7 @@ def test_known_columns_alone_take_defaults_for_the_rest(
     done = moving.run(db, moving.build(tmp_path / "a.db", rows))
     assert done.returncode == 0, done
     found = moving.stored(db, "trading_signals", ["id", "status", "timeframe", "executed_at"])
-    # when it was executed is not known: it was received by then
+    # the time of execution is not known: the signal was received by then
     assert found == [
         {"id": 1, "status": "EXECUTED", "timeframe": "H1", "executed_at": at("2025-03-11 00:00")},
         {"id": 2, "status": "PENDING", "timeframe": "H1", "executed_at": None},

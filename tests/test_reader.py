@@ -37,6 +37,29 @@ QUESTIONS = {
     "How do I prove a backup?": (["docs/guides/backups.md"], "restore_drill.sh"),
     "What do I do when the disk is full?": (["docs/guides/runbook.md"], "## Full disk"),
     "How is the Sharpe ratio computed?": (["docs/reference/performance.md"], "Sharpe"),
+    "What happened at three in the night?": (
+        ["docs/guides/runbook.md", "monitoring.md"],
+        "## What happened at three",
+    ),
+    "When do old ticks and events leave, and where to?": (
+        ["docs/guides/lifecycle.md"],
+        "## Ticks, events, audit",
+    ),
+    "How do I forbid trading after a daily loss?": (
+        ["docs/start.md", "guides/risk-rules.md"],
+        "daily_loss",
+    ),
+    "How far do I trust a win rate?": (
+        ["docs/start.md", "guides/ratios.md"],
+        "## What is behind an interval",
+    ),
+    "How do I note why I made a trade?": (["docs/start.md", "guides/journal.md"], "note"),
+    "May the gateway's role read a hash?": (["docs/reference/rights.md"], "rubi_ingest"),
+    "What does RB051 mean?": (["docs/reference/errors.md"], "RB051"),
+    "What did the account hold last Tuesday?": (
+        ["docs/guides/analysts.md"],
+        "## What was there at a moment",
+    ),
     "How many bars fit my server?": (["docs/measured/capacity.md"], "market_data"),
     "What does the column market_data.real_volume hold?": (
         ["docs/schema/README.md", "market_data.md"],

@@ -83,7 +83,7 @@ def test_signal_of_a_long_transaction_is_not_lost(desk: Desk, connect_as: Connec
 
 
 def test_many_signals_of_a_long_transaction_are_not_lost(desk: Desk, connect_as: Connect) -> None:
-    """More than a mark lists: it goes back before them."""
+    """More than a mark lists: the mark goes back before them."""
     slow = connect_as("rubi_app")
     late = set()
     with slow.transaction():
@@ -237,7 +237,7 @@ def test_account_that_a_signal_names_stays(desk: Desk) -> None:
 def test_workers_at_the_same_time_have_numbers_of_their_own(
     desk: Desk, connect_as: Connect
 ) -> None:
-    """The first is 1: it takes the oldest. A lane is its own world."""
+    """The first claimer is 1 and takes the oldest. A lane is its own world."""
     number = "SELECT internal.count_claimers(%s)"
     others = [connect_as("rubi_admin", autocommit=False) for _ in range(6)]
     found = [one.execute(number, [-desk.user]).fetchone()[0] for one in others]

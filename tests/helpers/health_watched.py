@@ -1,6 +1,6 @@
 """A database whose checks of monitoring.health are watched, and the list of their causes.
 
-A cause is a generator: it does something, then yields the status that the check must show.
+A cause is a generator that does something, then yields the status that the check must show.
 """
 
 from __future__ import annotations
