@@ -8,27 +8,17 @@ this machine) and Spark (the lake, on many).
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from rubi.cli import console, errors, new_app, run, step
+from rubi.cli import console, errors, moment, new_app, run, step
 from rubi.connecting import Dsn
 
 app = new_app(__doc__)
 Question = Literal["coverage", "gaps", "resample", "returns"]
 Engine = Literal["postgresql", "duckdb", "spark"]
-
-
-def moment(text: str) -> datetime:
-    """A day or moment in UTC."""
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text} is no day such as 2024-01-31") from error
-    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 @app.command()
@@ -62,7 +52,7 @@ def query(
     from rubi.lake.files import files_of
     from rubi.lake.questions import parameters
 
-    begin, end = moment(since), moment(until)
+    begin, end = moment(since, "--from"), moment(until, "--until")
     with connect(dsn) as connection:
         symbols = symbol or [
             row[0]

@@ -6,28 +6,15 @@ png and pdf need the extra `pictures` and a Chromium (scripts/chromium.py gets o
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from rubi.cli import Failure, console, new_app, run
+from rubi.cli import Failure, console, moment, new_app, run
 from rubi.connecting import Dsn
 from rubi.reporting.writing import Format, as_picture, make_page
-
-
-def moment(text: str | None, option: str) -> datetime | None:
-    """A day or a UTC time given on the command line."""
-    if text is None:
-        return None
-    try:
-        value = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"{text} is no date: 2026-01-31", param_hint=option) from error
-    return value.replace(tzinfo=value.tzinfo or UTC)
-
 
 app = new_app(__doc__)
 
@@ -58,7 +45,8 @@ def write(
         rate = Decimal(risk_free)
     except InvalidOperation as error:
         raise typer.BadParameter(f"{risk_free} is no number", param_hint="--risk-free") from error
-    start, end = moment(from_, "--from"), moment(to, "--to")
+    start = moment(from_, "--from") if from_ else None
+    end = moment(to, "--to") if to else None
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise Failure(f"{out} can't be written: give a file in a folder that exists")
     page = make_page(

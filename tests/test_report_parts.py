@@ -123,7 +123,7 @@ def test_command_writes_page_picture_and_pdf(
         (["--user", "trader", "--account", "0"], 1, "no account 0 of that user"),
         (["--user", "trader", "--symbol", "XX"], 1, "no trade of XX"),
         (["--user", "trader", "--from", "2026-02-01", "--to", "2026-01-01"], 1, "is no period"),
-        (["--user", "trader", "--from", "yesterday"], 2, "yesterday is no date"),
+        (["--user", "trader", "--from", "yesterday"], 2, "yesterday is no day"),
         (["--user", "trader", "--risk-free", "much"], 2, "much is no number"),
         (["--user", "trader", "--out", "/nowhere/r.html"], 1, "a folder that exists"),
         (["--user", "trader", "--format", "png"], 1, "with .venv/bin/python scripts/chromium.py"),

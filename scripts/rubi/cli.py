@@ -6,6 +6,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from time import monotonic
 
 import typer
@@ -61,6 +62,16 @@ def new_app(help_text: str) -> typer.Typer:
         pretty_exceptions_enable=False,
         rich_markup_mode=None,
     )
+
+
+def moment(text: str, option: str) -> datetime:
+    """A day, or a time, of UTC unless the text says otherwise. Wrong usage is another text."""
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError as error:
+        said = f"{text} is no day or time: 2026-01-31, 2026-01-31T03:00"
+        raise typer.BadParameter(said, param_hint=option) from error
+    return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def database_errors() -> tuple[type[Exception], ...]:

@@ -8,7 +8,7 @@ import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, Any, NamedTuple
 
@@ -20,7 +20,7 @@ from psycopg.conninfo import make_conninfo
 from rubi.backups import measuring, places
 from rubi.backups import roles as restore_roles
 from rubi.backups.places import Place
-from rubi.cli import Failure, console, step
+from rubi.cli import Failure, console, moment, step
 from rubi.deploying import open_rights
 from rubi.servers import pgtools
 
@@ -39,18 +39,6 @@ class Fetched(NamedTuple):
     roles: Path
 
 
-def moment(text: str) -> datetime | None:
-    """A date, meaning its end, or a time; UTC unless it says otherwise."""
-    if not text:
-        return None
-    try:
-        found = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"--at {text}: give 2026-11-20 or 2026-11-20T03:00") from error
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
-    return found + timedelta(days=1, microseconds=-1) if len(text) == 10 else found
-
-
 def find(source: str, at: str, database: str = "") -> tuple[Place, str]:
     """Place and name of the backup that is meant; without a name the place is a backup."""
     if source.endswith((".dump", ".dump.age")):
@@ -58,7 +46,9 @@ def find(source: str, at: str, database: str = "") -> tuple[Place, str]:
     place = Place(source)
     if place.itself:
         return place, ""
-    limit = moment(at)
+    limit = moment(at, "--at") if at else None
+    if len(at) == 10:  # a day, to its end
+        limit += timedelta(days=1, microseconds=-1)
     names = place.names(database)
     if len({places.NAME.fullmatch(name)[1] for name in names}) > 1:
         raise Failure(f"{place} has backups of several databases: name one with --database")
