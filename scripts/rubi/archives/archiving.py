@@ -13,27 +13,10 @@ from psycopg.rows import namedtuple_row
 from rubi.archives import rows
 from rubi.bars.archive import Store, connect
 from rubi.cli import Failure, console, errors
+from rubi.queries import queries
 
 NAME = "rubi archive"
-# what is noted of a time: is a file equal to its rows, and which number has the next one
-NOTED = """
-    SELECT
-        coalesce(
-            sum(row_count) FILTER (WHERE dropped_at IS NULL) = %s
-            AND sum(row_hash) FILTER (WHERE dropped_at IS NULL) = %s
-            AND bool_and(range_end = %s) FILTER (WHERE dropped_at IS NULL),
-            FALSE
-        ),
-        coalesce(max(number) + bool_and(dropped_at IS NOT NULL)::integer, 1)
-    FROM monitoring.archives
-    WHERE relation = %s AND part = %s AND range_start = %s
-"""
-MEASURE = """
-    SELECT m.row_count, m.row_hash
-    FROM monitoring.lifecycle AS l
-    CROSS JOIN LATERAL internal.measure_rows(%s::regclass, l, %s, %s, %s) AS m
-    WHERE l.relation = %s
-"""
+SQL = queries(__file__)
 
 
 class Policy(NamedTuple):
@@ -82,9 +65,9 @@ def policies(connection: psycopg.Connection, relation: str | None = None) -> lis
 
 def measured(connection: psycopg.Connection, table: str, policy: Policy, piece: NamedTuple):
     """Count and hash that the database finds for a file's rows in a table."""
-    return connection.execute(
-        MEASURE, [table, piece.range_start, piece.range_end, piece.part, policy.relation]
-    ).fetchall()
+    values = {"table": table, "relation": policy.relation, "part": piece.part}
+    values |= {"range_start": piece.range_start, "range_end": piece.range_end}
+    return connection.execute(SQL.MEASURE, values).fetchall()
 
 
 def write_piece(
@@ -101,15 +84,9 @@ def write_piece(
     if measured(connection, "pg_temp.archived_rows", policy, piece) != expected:
         raise Failure(f"{location}: the rows read back differ from the table's")
     connection.execute(
-        "INSERT INTO monitoring.archives AS a (relation, part, range_start, range_end, number,"
-        " location, sha256, row_count, row_hash) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT (relation, part, range_start, number) DO UPDATE SET"
-        " range_end = excluded.range_end, location = excluded.location, sha256 = excluded.sha256,"
-        " row_count = excluded.row_count, row_hash = excluded.row_hash, archived_at = now()"
-        " WHERE a.dropped_at IS NULL",
-        [policy.relation, piece.part, piece.range_start, piece.range_end, piece.number, location,
-         sha256, piece.row_count, piece.row_hash],
-    )  # fmt: skip
+        SQL.NOTE,
+        {"relation": policy.relation, "location": location, "sha256": sha256, **piece._asdict()},
+    )
 
 
 def write_one(
@@ -125,7 +102,11 @@ def write_one(
         if not now:
             return None
         key = [policy.relation, due.part, due.range_start]
-        ((is_noted, number),) = connection.execute(NOTED, [*now[0], due.range_end, *key]).fetchall()
+        ((is_noted, number),) = connection.execute(
+            SQL.NOTED,
+            {"relation": policy.relation, **due._asdict(),
+             "row_count": now[0][0], "row_hash": now[0][1]},
+        ).fetchall()  # fmt: skip
         if is_noted:
             return None
         piece = due._replace(row_count=now[0][0], row_hash=now[0][1], number=number)

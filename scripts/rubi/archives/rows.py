@@ -14,31 +14,22 @@ import pyarrow.csv as pacsv
 from psycopg import sql
 
 from rubi.cli import Failure, one_line
+from rubi.queries import queries
 
 TYPES = {
     "bigint": pa.int64(), "integer": pa.int32(), "smallint": pa.int16(), "boolean": pa.bool_(),
     "timestamp with time zone": pa.timestamp("us", tz="UTC"), "date": pa.date32(),
 }  # fmt: skip
-# the type behind a domain, with its precision
-COLUMNS = """
-SELECT a.attname, format_type(b.type, NULL),
-    (nullif(b.modifier, -1) - 4) >> 16, (nullif(b.modifier, -1) - 4) & 2047
-FROM pg_attribute AS a
-INNER JOIN pg_type AS t ON t.oid = a.atttypid
-CROSS JOIN LATERAL (
-    SELECT coalesce(nullif(t.typbasetype, 0), t.oid) AS type,
-        CASE WHEN t.typbasetype <> 0 THEN t.typtypmod ELSE a.atttypmod END AS modifier
-) AS b
-WHERE a.attrelid = %s::regclass AND a.attnum > 0 AND NOT a.attisdropped
-ORDER BY a.attnum
-"""
+SQL = queries(__file__)
 WITH_ZONE = pa.timestamp("us", tz="UTC")
 
 
 def schema_of(connection: psycopg.Connection, relation: str) -> pa.Schema:
     """The columns of a table as Arrow keeps them."""
     fields = []
-    for name, kind, precision, scale in connection.execute(COLUMNS, [relation]).fetchall():
+    for name, kind, precision, scale in connection.execute(
+        SQL.COLUMNS, {"table": relation}
+    ).fetchall():
         if kind == "numeric" and precision is not None and precision <= 38:
             fields.append(pa.field(name, pa.decimal128(precision, scale)))
         else:

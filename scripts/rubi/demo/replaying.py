@@ -20,6 +20,7 @@ from rubi.demo.desk import EMAIL, Api, Worker
 from rubi.demo.strategy import crossovers, find_stop
 from rubi.gateway.loop import Gateway
 from rubi.gateway.options import Options
+from rubi.queries import queries
 from rubi.terminal import constants as mt5
 from rubi.terminal.standin import Terminal
 
@@ -34,17 +35,7 @@ READ_AFTER = {"H1": 48, "D1": 10, "MN1": 1}
 # the last signals: sent after the bars, by the machine's clock
 LIVE_BUY, LIVE_CLOSE = "live-buy", "live-close"
 NEVER = float("inf")
-IS_COMPLETE = """
-SELECT EXISTS (
-    SELECT
-    FROM trading_signals AS s
-    INNER JOIN signal_claims AS c ON s.id = c.signal_id
-    INNER JOIN mt5_order_sends AS o ON c.id = o.claim_id
-    INNER JOIN trading_deals AS d
-        ON o.account_id = d.account_id AND o.order_ticket = d.order_ticket
-    WHERE s.client_request_id = %s
-)
-"""
+SQL = queries(__file__)
 
 
 def is_complete(connection: psycopg.Connection) -> bool:
@@ -52,7 +43,7 @@ def is_complete(connection: psycopg.Connection) -> bool:
     tables are others, nobody knows: such a one is left alone.
     """
     try:
-        return connection.execute(IS_COMPLETE, [LIVE_CLOSE]).fetchone()[0]
+        return connection.execute(SQL.IS_COMPLETE, {"name": LIVE_CLOSE}).fetchone()[0]
     except psycopg.errors.UndefinedTable:
         return True
 

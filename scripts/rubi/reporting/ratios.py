@@ -7,17 +7,12 @@ from decimal import Decimal
 
 import psycopg
 
+from rubi.queries import queries
 from rubi.reporting.figures import Report
 from rubi.reporting.scope import Row, rows
 from rubi.reporting.wording import REASONS, Writer
 
-QUERY = """
-SELECT c.ratio, c.unit, c.value, c.n, c.counted, c.low, c.high, c.level, c.reason, c.method
-FROM public.calculate_ratios(
-    p_user_id => %(user_id)s, p_strategy_id => %(strategy_id)s, p_period_start => %(start)s,
-    p_period_end => %(end)s, p_risk_free => %(risk_free)s, p_account_id => %(account_id)s
-) AS c
-"""
+SQL = queries(__file__)
 LABELS = {
     "win_rate": "Win rate",
     "average_profit": "Expectancy",
@@ -139,7 +134,7 @@ def known(found: list[Row], write: Writer, is_main: bool) -> list[Ratio]:
 
 def read_ratios(connection: psycopg.Connection, report: Report, risk_free: Decimal) -> None:
     """Add ratios to a report, those with an interval first."""
-    found = rows(connection, QUERY, report.scope.parameters(risk_free=risk_free))
+    found = rows(connection, SQL.RATIOS, report.scope.parameters(risk_free=risk_free))
     order = list(LABELS)
     report.ratios = sorted(
         found, key=lambda row: order.index(row["ratio"]) if row["ratio"] in order else len(order)
