@@ -14,19 +14,10 @@ import shutil
 from time import monotonic
 from typing import Annotated
 
-import psycopg
 import typer
 
 from rubi.cli import console, new_app, run
-from rubi.demo.making import (
-    SHOWN,
-    ended_on_failure,
-    make_ready,
-    running_demo,
-    say_how_to_connect,
-    show,
-)
-from rubi.demo.server import Demo, check_port, wanted_port
+from rubi.demo.server import Demo, check_port, running_demo, wanted_port
 from rubi.servers import embedded, pgtools
 
 app = new_app(__doc__)
@@ -42,13 +33,12 @@ def up(context: typer.Context) -> None:
     demo = Demo()
     if not demo.given and not demo.pid():
         check_port(wanted_port())  # asked before a minute of fetching
-    with demo.only_one(), ended_on_failure(demo):
-        make_ready(demo)
-        with psycopg.connect(demo.dsn()) as connection:
-            connection.execute("SET timezone = 'UTC'")
-            for title, query in SHOWN.items():
-                show(connection, title, query)
-    say_how_to_connect(demo, monotonic() - began)
+    from rubi.demo import making
+
+    with demo.only_one(), making.ended_on_failure(demo):
+        making.make_ready(demo)
+        making.show_all(demo)
+    making.say_how_to_connect(demo, monotonic() - began)
 
 
 Role = Annotated[

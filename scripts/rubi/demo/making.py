@@ -62,6 +62,14 @@ SHOWN = {
 }
 
 
+def show_all(demo: Demo) -> None:
+    """Print what the demo has."""
+    with psycopg.connect(demo.dsn()) as connection:
+        connection.execute("SET timezone = 'UTC'")
+        for title, query in SHOWN.items():
+            show(connection, title, query)
+
+
 def make_ready(demo: Demo) -> None:
     """Server, database, schema, bars, trades, report."""
     if not demo.given:
@@ -120,11 +128,3 @@ def watch(bars_done: Iterator[int], total: int) -> None:
         task = progress.add_task("", total=total)
         for done in bars_done:
             progress.update(task, completed=done)
-
-
-def running_demo() -> Demo:
-    """The demo, which has to be running."""
-    demo = Demo()
-    if not demo.given:
-        demo.running_port()
-    return demo

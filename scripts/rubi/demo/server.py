@@ -304,3 +304,11 @@ class Demo:
         if role != "postgres":
             parts |= {"user": role, "password": self.password(role)}
         return psycopg.conninfo.make_conninfo(**parts)
+
+
+def running_demo() -> Demo:
+    """The demo, which has to be running."""
+    demo = Demo()
+    if not demo.given:
+        demo.running_port()
+    return demo

@@ -20,9 +20,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-
-from rubi.cli import Failure, errors
+from rubi.cli import Failure, database_errors, errors
 
 KEYRING = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 # folders of Perl's modules, in the order of Debian's Perl
@@ -207,7 +205,7 @@ def full_disk_named(folder: Path) -> Iterator[None]:
     """A failure for lack of room names this cause, in place of the program's words."""
     try:
         yield
-    except (Failure, OSError, psycopg.Error) as error:
+    except (Failure, OSError, *database_errors()) as error:
         is_full = getattr(error, "errno", None) == errno.ENOSPC or "No space left" in str(error)
         if not is_full and free_bytes(folder) > FULL:
             raise
