@@ -2,7 +2,8 @@
 
 CALL deploy.become_owner();
 
--- The only object of the results that reads the hypertable: everything else reads this view.
+-- What results read of the hypertable; only look-ups of single snapshots, in
+-- find_account_snapshot(), go to the hypertable themselves.
 -- Replaced in place, because the views over it would have to be dropped first.
 -- Not security_invoker: row security does not reach the chunks of a hypertable, so a tenant has no
 -- right on it. The view runs as its owner and shows a tenant its own user's rows, behind a barrier.
