@@ -22,12 +22,15 @@ for argument in "$@"; do
 done
 [ "${#names[@]}" -gt 0 ] || names=(
     api rules tried market_data performance ingest_mt5 gateway claims events risk migrate trouble
+    year
 )
 . scripts/setup.sh
 rubi_setup embedded,demo,load,references,test
 for name in "${names[@]}"; do
     echo "== $name"
     small=()
+    # the whole of it, which is the default, takes days
+    [ "$name" != year ] || small=(--scale 0.02 --days 30)
     if [ -n "$quick" ]; then
         case "$name" in
             market_data) small=(--bars 100000 --runs 1 --millions '' --output "$quick") ;;

@@ -1,0 +1,255 @@
+"""What benchmarks/year.py measures on its days, each beside the database of day 1 in turn.
+
+All is measured on copies, so that the year's own database keeps its rows alone.
+"""
+
+from __future__ import annotations
+
+import shutil
+import statistics
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+HERE = Path(__file__).resolve().parent
+sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
+
+import loads
+from rubi import capacity
+from rubi.backups import places, restoring, taking
+from rubi.cli import console
+from rubi.reporting.writing import make_page
+from server import Server
+from year_days import DATABASE, Year
+
+FIRST = "first"  # the database as day 1 left it
+# Keys are of an account and day drawn for each call, from all days that there are.
+DRAW = """
+SELECT p.account_id, p.user_id, p.session_id, d.day * 1000000::bigint + k.k * 10 AS ticket,
+    %(begin)s::timestamptz + (d.day - 1) * interval '1 day' AS at, d.day
+FROM generate_series(1, %(calls)s) AS c
+CROSS JOIN LATERAL (SELECT 1 + floor(random() * %(days)s)::integer AS day WHERE c > 0) AS d
+CROSS JOIN LATERAL (SELECT floor(random() * %(trips)s)::integer AS k WHERE c > 0) AS k
+CROSS JOIN LATERAL (
+    SELECT l.* FROM benchmark.platform AS l
+    WHERE l.joined = 1 AND c > 0 AND l.left_on IS NULL ORDER BY random() LIMIT 1
+) AS p
+"""
+READS = {
+    "order by number": "SELECT * FROM trading_orders WHERE mt5_order_id = %(ticket)s::text",
+    "deals of a position": (
+        "SELECT * FROM trading_deals WHERE account_id = %(account_id)s"
+        " AND position_id = %(ticket)s::bigint"
+    ),
+    "last 50 trips of an account": (
+        "SELECT * FROM mt5_trips WHERE account_id = %(account_id)s ORDER BY closed_at DESC LIMIT 50"
+    ),
+    "open orders of a user": (
+        "SELECT * FROM trading_orders WHERE user_id = %(user_id)s AND closed_at IS NULL"
+        " ORDER BY opened_at DESC LIMIT 20"
+    ),
+    "pending signals of a user": (
+        "SELECT * FROM trading_signals WHERE user_id = %(user_id)s AND status = 'PENDING'"
+        " ORDER BY received_at DESC LIMIT 20"
+    ),
+    "last snapshot of a session": (
+        "SELECT * FROM account_snapshots WHERE session_id = %(session_id)s::uuid"
+        " ORDER BY timestamp DESC LIMIT 1"
+    ),
+    "snapshot of a session at a moment": (
+        "SELECT * FROM account_snapshots WHERE session_id = %(session_id)s::uuid"
+        " AND timestamp <= %(at)s::timestamptz + interval '12 hours'"
+        " AND timestamp > %(at)s::timestamptz - interval '2 days' ORDER BY timestamp DESC LIMIT 1"
+    ),
+    "500 bars of a symbol": (
+        "SELECT * FROM market_data WHERE symbol = 'Y1' AND timeframe = 'M1'"
+        " AND timestamp >= %(at)s::timestamptz"
+        " AND timestamp < %(at)s::timestamptz + interval '500 minutes' ORDER BY timestamp"
+    ),
+    "an hour of ticks, of the last day": (
+        "SELECT * FROM market_ticks WHERE symbol = 'Y1' AND timestamp >= %(last)s::timestamptz"
+        " AND timestamp < %(last)s::timestamptz + interval '1 hour' ORDER BY timestamp"
+    ),
+    "last 50 events of an account": (
+        "SELECT * FROM mt5_events WHERE account_id = %(account_id)s AND kind = 'deal'"
+        " AND seen_at >= %(last)s::timestamptz ORDER BY seen_at DESC LIMIT 50"
+    ),
+}
+SIZES = """
+SELECT t.name, sum(pg_total_relation_size(r.oid))::bigint
+FROM unnest(%s::text[]) AS t (name)
+CROSS JOIN LATERAL (
+    SELECT to_regclass(t.name)::oid AS oid
+    UNION ALL
+    SELECT i.inhrelid FROM pg_inherits AS i WHERE i.inhparent = to_regclass(t.name)
+) AS r
+GROUP BY t.name
+"""
+# Tables whose growth scripts/capacity.py names; a claim's row is counted with the order_send's.
+COUNTED = {
+    "market_ticks": ("public.market_ticks",),
+    "market_data": ("public.market_data",),
+    "account_snapshots": ("public.account_snapshots",),
+    "trading_signals": ("public.trading_signals",),
+    "trading_orders": ("public.trading_orders",),
+    "mt5_events": ("public.mt5_events",),
+    "signal_claims": ("public.signal_claims", "public.mt5_order_sends"),
+}
+
+
+def sizes(year: Year) -> dict[str, int]:
+    """Bytes of every table of ours, with its chunks, indexes and long values."""
+    with year.superuser() as connection:
+        names = [
+            name for (name,) in connection.execute(
+                "SELECT relation FROM monitoring.lifecycle ORDER BY 1"
+            )
+        ]  # fmt: skip
+        return dict(connection.execute(SIZES, [names]).fetchall())
+
+
+def predicted(year: Year, day: int) -> dict[str, float]:
+    """Bytes that scripts/capacity.py told on day 1."""
+    return capacity.table_bytes_after(year.size.planned(), day)
+
+
+def copy(server: Server, name: str, template: str) -> None:
+    """A database as it is, with the chunks of the days that the mix writes to."""
+    with server.connect() as connection:
+        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
+
+
+def run_mix(server: Server, database: str, seconds: int, rate: int) -> tuple[list[float], float]:
+    """Milliseconds of each request of the API's mix at a rate, and the server's processor time a
+    request, µs."""
+    folder = Path(tempfile.mkdtemp(prefix="rubi-year-"))
+    try:
+        figures = loads.pgbench(
+            server, database, 4, "-T", str(seconds), "-R", str(rate), "-l",
+            f"--log-prefix={folder}/log", *loads.mix_scripts(),
+        )  # fmt: skip
+        taken = []
+        for path in folder.iterdir():
+            for line in path.read_text().splitlines():
+                fields = line.split()
+                # without the wait for its turn, which the machine's other work makes
+                taken.append((int(fields[2]) - int(fields[6])) / 1000)
+        return taken, figures.cpu
+    finally:
+        shutil.rmtree(folder)
+
+
+def quantiles(values: list[float]) -> dict[str, float]:
+    """Median and 99th percentile."""
+    return {
+        "p50": statistics.median(values),
+        "p99": statistics.quantiles(values, n=100)[98] if len(values) > 1 else values[0],
+    }
+
+
+def mix(server: Server, rounds: int, seconds: int, rate: int) -> dict[str, Any]:
+    """The API's mix on day 1's database and today's, in turn."""
+    found: dict[str, list[float]] = {FIRST: [], "now": []}
+    cpu: dict[str, list[float]] = {FIRST: [], "now": []}
+    for name in found:
+        with server.connect(f"mix_{name}") as connection:
+            connection.execute("CALL monitoring.make_chunks_ahead()")
+        run_mix(server, f"mix_{name}", 1, rate)
+    for name in loads.in_turn(tuple(found), rounds):
+        taken, used = run_mix(server, f"mix_{name}", seconds, rate)
+        found[name] += taken
+        cpu[name].append(used)
+    return {name: quantiles(found[name]) | {"cpu": statistics.median(cpu[name])} for name in found}
+
+
+def reads(year: Year, day: int, calls: int) -> dict[str, dict[str, Any]]:
+    """Milliseconds of reads by key on both databases, in turn, each with keys of its own days."""
+    begin, *_ = year.position()
+    taken: dict[str, dict[str, list[float]]] = {name: {FIRST: [], "now": []} for name in READS}
+    with (
+        year.server.connect(f"mix_{FIRST}") as first,
+        year.server.connect("mix_now") as now,
+    ):
+        connections = {FIRST: (first, 1), "now": (now, day)}
+        keys = {}
+        for which, (connection, days) in connections.items():
+            connection.prepare_threshold = 0
+            values = {"begin": begin, "days": days, "trips": year.size.trips, "calls": calls}
+            rows = connection.execute(DRAW, values)
+            names = [column.name for column in rows.description]
+            keys[which] = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
+            (last,) = connection.execute(
+                "SELECT max(timestamp) - interval '2 hours' FROM market_ticks"
+            ).fetchone()
+            for key in keys[which]:
+                key["last"] = last
+        for name, query in READS.items():
+            for number in range(calls):
+                for which, (connection, _) in connections.items():
+                    began = perf_counter()
+                    connection.execute(query, keys[which][number]).fetchall()
+                    if number >= 10:  # the plans of a session are made once
+                        taken[name][which].append((perf_counter() - began) * 1000)
+    return {name: {w: quantiles(v) for w, v in both.items()} for name, both in taken.items()}
+
+
+def report(year: Year) -> float:
+    """Seconds of a user's report page over all that there is of an account."""
+    with year.superuser() as connection:
+        (user,) = connection.execute(
+            "SELECT user_id FROM benchmark.platform WHERE left_on IS NULL ORDER BY n LIMIT 1"
+        ).fetchone()
+    began = perf_counter()
+    make_page(year.server.dsn(DATABASE, "rubi_readonly"), str(user))
+    return perf_counter() - began
+
+
+def backup(year: Year) -> dict[str, float]:
+    """Seconds of a verified backup, and of a restore that is compared with it; bytes of it."""
+    folder = Path(tempfile.mkdtemp(prefix="rubi-year-", dir="/var/tmp"))
+    console.quiet = True
+    try:
+        began = perf_counter()
+        taking.take(folder, "", year.server.dsn(DATABASE), "", [])
+        taken = perf_counter() - began
+        name = places.Place(folder).names()[0]
+        size = sum(path.stat().st_size for path in (folder / name).iterdir())
+        began = perf_counter()
+        with restoring.fetched(str(folder / name), "", "", None) as fetched:
+            restoring.restore_into(fetched, year.server.dsn("restored"))
+        restored = perf_counter() - began
+        return {"backup": taken, "restore": restored, "bytes": size}
+    finally:
+        console.quiet = False
+        shutil.rmtree(folder, ignore_errors=True)
+        with year.server.connect() as connection:
+            connection.execute("DROP DATABASE IF EXISTS restored WITH (FORCE)")
+
+
+def measure(year: Year, day: int, *, rounds: int, seconds: int, rate: int, calls: int) -> dict:
+    """All figures of a day."""
+    server = year.server
+    if day == 1:
+        copy(server, FIRST, DATABASE)
+    copy(server, f"mix_{FIRST}", FIRST)
+    copy(server, "mix_now", DATABASE)
+    try:
+        with year.superuser() as connection:
+            (whole,) = connection.execute("SELECT pg_database_size(current_database())").fetchone()
+        return {
+            "day": day,
+            "bytes": whole,
+            "sizes": sizes(year),
+            "predicted": predicted(year, day),
+            "mix": mix(server, rounds, seconds, rate),
+            "reads": reads(year, day, calls),
+            "report": report(year),
+            "backup": backup(year),
+        }
+    finally:
+        with server.connect() as connection:
+            for name in (f"mix_{FIRST}", "mix_now"):
+                connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
