@@ -195,7 +195,8 @@ class Year:
             connection.execute("SET LOCAL ROLE postgres")
             connection.execute(
                 "UPDATE benchmark.platform SET left_on = %s WHERE n = ("
-                "SELECT min(n) FROM benchmark.platform WHERE left_on IS NULL)", [day + 1]
+                "SELECT n FROM benchmark.platform WHERE left_on IS NULL"
+                " ORDER BY joined DESC, n LIMIT 1)", [day + 1]
             )  # fmt: skip
             (last,) = connection.execute("SELECT max(n) FROM benchmark.platform").fetchone()
             self.join(connection, at, day + 1, last + 1, last + 1)
