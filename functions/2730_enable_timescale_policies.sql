@@ -25,12 +25,7 @@ SELECT cron.schedule(name, schedule, command), or cron.schedule_in_database(name
 database).';
 REVOKE ALL ON FUNCTION public.market_schedules() FROM public;
 
-CREATE OR REPLACE FUNCTION internal.set_timescale_policy(
-    p_procedure text,
-    p_table text,
-    p_setting text,
-    p_after interval
-)
+CREATE OR REPLACE FUNCTION internal.set_columnstore_policy(p_table text, p_after interval)
 RETURNS text
 LANGUAGE plpgsql
 VOLATILE
@@ -38,38 +33,60 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_relation regclass := format('public.%I', p_table)::regclass;
     v_job integer;
     v_config jsonb;
     v_before interval;
 BEGIN
-    SELECT j.job_id, j.config, (j.config ->> p_setting)::interval
+    SELECT j.job_id, j.config, (j.config ->> 'compress_after')::interval
     INTO v_job, v_config, v_before
     FROM timescaledb_information.jobs AS j
-    WHERE j.proc_name = p_procedure
+    WHERE j.proc_name = 'policy_compression'
         AND j.hypertable_schema = 'public'
         AND j.hypertable_name = p_table;
-    IF v_job IS NOT NULL AND p_after IS NULL THEN
-        PERFORM public.delete_job(v_job);
-        RETURN format('were dropped after %s', v_before);
-    ELSIF v_job IS NOT NULL AND v_before <> p_after THEN
-        PERFORM public.alter_job(
-            v_job, config => v_config || jsonb_build_object(p_setting, p_after::text)
-        );
-        RETURN format('was %s', v_before);
-    ELSIF v_job IS NOT NULL THEN
+    IF v_job IS NULL THEN
+        PERFORM public.add_compression_policy(format('public.%I', p_table)::regclass, p_after);
+        RETURN 'new';
+    ELSIF v_before = p_after THEN
         RETURN 'as before';
-    ELSIF p_procedure = 'policy_compression' THEN
-        PERFORM public.add_compression_policy(v_relation, p_after);
-    ELSIF p_after IS NOT NULL THEN
-        PERFORM public.add_retention_policy(v_relation, p_after);
     END IF;
-    RETURN 'new';
+    PERFORM public.alter_job(
+        v_job, config => v_config || jsonb_build_object('compress_after', p_after::text)
+    );
+    RETURN format('was %s', v_before);
 END
 $$;
-COMMENT ON FUNCTION internal.set_timescale_policy(text, text, text, interval) IS
-'Makes, changes or, where p_after is NULL, removes a policy of a table; answers the former policy.';
-REVOKE ALL ON FUNCTION internal.set_timescale_policy(text, text, text, interval) FROM public;
+COMMENT ON FUNCTION internal.set_columnstore_policy(text, interval) IS
+'Makes or changes the policy of a table''s columnstore; answers the former one.';
+REVOKE ALL ON FUNCTION internal.set_columnstore_policy(text, interval) FROM public;
+
+-- TimescaleDB's retention drops rows that lie in no archive, and asks no legal_hold.
+CREATE OR REPLACE FUNCTION internal.remove_tick_retention()
+RETURNS text
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_job record;
+    v_said text := '';
+BEGIN
+    FOR v_job IN
+        SELECT j.job_id, j.config ->> 'drop_after' AS drop_after
+        FROM timescaledb_information.jobs AS j
+        WHERE j.proc_name = 'policy_retention'
+            AND j.hypertable_schema = 'public'
+            AND j.hypertable_name = 'market_ticks'
+    LOOP
+        PERFORM public.delete_job(v_job.job_id);
+        v_said := format(' (a policy dropped them after %s, without a copy)', v_job.drop_after);
+    END LOOP;
+    RETURN v_said;
+END
+$$;
+COMMENT ON FUNCTION internal.remove_tick_retention() IS
+'Removes TimescaleDB''s own retention of ticks; answers what it was, or nothing.';
+REVOKE ALL ON FUNCTION internal.remove_tick_retention() FROM public;
 
 -- A licensed policy can't follow the clock of each series, so the aggregate serves H1 in UTC.
 -- Statements are run as text where the Apache edition does not know them.
@@ -130,8 +147,7 @@ COMMENT ON FUNCTION internal.make_market_data_h1() IS
 REVOKE ALL ON FUNCTION internal.make_market_data_h1() FROM public;
 
 CREATE OR REPLACE FUNCTION public.enable_timescale_policies(
-    p_compress_after interval DEFAULT '60 days',
-    p_keep_ticks interval DEFAULT NULL
+    p_compress_after interval DEFAULT '60 days'
 )
 RETURNS TABLE (feature text, done boolean, note text)
 LANGUAGE plpgsql
@@ -147,7 +163,7 @@ BEGIN
     IF monitoring.timescaledb_edition() <> 'timescale' THEN
         RETURN QUERY VALUES
         ('columnstore', FALSE, 'skipped, Apache edition: call cluster_closed_chunks() regularly'),
-        ('retention', FALSE, 'skipped, Apache edition: call drop_expired_bars() regularly'),
+        ('retention', FALSE, 'skipped, Apache edition: ticks leave by follow_lifecycle()'),
         ('aggregates', FALSE, 'skipped, Apache edition: call refresh_resampled_bars() regularly');
         RETURN;
     END IF;
@@ -184,26 +200,16 @@ BEGIN
         -- 2.11 hands rights on to the tables behind the columnstore only by a second GRANT; without
         -- these rights no dump can lock the tables
         EXECUTE format('GRANT SELECT ON public.%I TO rubi_backup', v_table);
-        v_said := internal.set_timescale_policy(
-            'policy_compression', v_table, 'compress_after', p_compress_after
-        );
+        v_said := internal.set_columnstore_policy(v_table, p_compress_after);
     END LOOP;
     RETURN QUERY VALUES (
         'columnstore', TRUE, format('chunks older than %s (%s)', p_compress_after, v_said)
     );
-    v_said := internal.set_timescale_policy(
-        'policy_retention', 'market_ticks', 'drop_after', p_keep_ticks
-    );
     RETURN QUERY SELECT
         'retention',
-        p_keep_ticks IS NOT NULL,
-        CASE
-            WHEN p_keep_ticks IS NOT NULL THEN format(
-                'ticks older than %s (%s); bars: CALL drop_expired_bars()', p_keep_ticks, v_said
-            )
-            WHEN v_said = 'new' THEN 'ticks are kept: give p_keep_ticks'
-            ELSE format('ticks are kept (%s)', v_said)
-        END;
+        TRUE,
+        'ticks leave as monitoring.lifecycle says, archived, by follow_lifecycle()'
+        || internal.remove_tick_retention();
     v_said := internal.make_market_data_h1();
     RETURN QUERY VALUES (
         'aggregates', TRUE, format('market_data_h1: H1 bars of all M1 series, UTC (%s)', v_said)
@@ -220,10 +226,10 @@ BEGIN
     ON CONFLICT (job_id) DO NOTHING;
 END
 $$;
-COMMENT ON FUNCTION public.enable_timescale_policies(interval, interval) IS
-'With the Timescale licence: columnstore for bars and ticks older than p_compress_after, retention
-of ticks where p_keep_ticks is given, and the continuous aggregate market_data_h1. Answers the
-changes; another call sets the values of its arguments, and without p_keep_ticks ticks are kept
-again. On the Apache edition the function changes nothing and names the substitutes. To be called by
-the owner.';
-REVOKE ALL ON FUNCTION public.enable_timescale_policies(interval, interval) FROM public;
+COMMENT ON FUNCTION public.enable_timescale_policies(interval) IS
+'With the Timescale licence: columnstore for bars and ticks older than p_compress_after, and the
+continuous aggregate market_data_h1. Answers the changes; another call sets the value of its
+argument. Retention stays that of monitoring.lifecycle: a policy of TimescaleDB that drops ticks is
+removed, as it asks for no archive and no legal_hold. On the Apache edition the function changes
+nothing and names the substitutes. To be called by the owner.';
+REVOKE ALL ON FUNCTION public.enable_timescale_policies(interval) FROM public;

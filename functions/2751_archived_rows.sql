@@ -82,7 +82,7 @@ AS $$
 DECLARE
     v_relation regclass := to_regclass((p_policy).relation);
     v_until timestamptz := date_trunc(
-        (p_policy).archive_by, now() - (p_policy).keep_full, 'UTC'
+        coalesce((p_policy).archive_by, 'day'), now() - (p_policy).keep_full, 'UTC'
     );
     v_range record;
     v_has_rows boolean;

@@ -2,6 +2,45 @@
 
 CALL deploy.become_owner();
 
+CREATE OR REPLACE FUNCTION internal.count_step(
+    p_policy monitoring.lifecycle,
+    p_step text,
+    p_since timestamptz,
+    p_until timestamptz
+)
+RETURNS bigint
+LANGUAGE plpgsql
+STABLE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+SET timezone = 'UTC'
+AS $$
+DECLARE
+    v_rows bigint;
+BEGIN
+    IF p_step = 'compact' THEN
+        RETURN 0;
+    ELSIF p_step LIKE 'thin to the %' THEN
+        RETURN (
+            SELECT count(*)
+            FROM internal.find_spare_snapshots(
+                split_part(p_step, ' ', 4), p_since, p_until
+            )
+        );
+    END IF;
+    EXECUTE format(
+        'SELECT count(*) FROM %s AS r WHERE r.%2$I >= $1 AND r.%2$I < $2',
+        (p_policy).relation::regclass, (p_policy).time_column
+    ) INTO v_rows USING p_since, p_until;
+    RETURN v_rows;
+END
+$$;
+COMMENT ON FUNCTION
+internal.count_step(monitoring.lifecycle, text, timestamptz, timestamptz) IS
+'Rows that a step would take away, or write to a file.';
+REVOKE ALL ON FUNCTION
+internal.count_step(monitoring.lifecycle, text, timestamptz, timestamptz) FROM public;
+
 CREATE OR REPLACE FUNCTION internal.find_thinning_steps(p_policy monitoring.lifecycle)
 RETURNS TABLE (
     step text,
@@ -86,43 +125,78 @@ AS $$
         FROM internal.find_expired_ranges(p_policy) AS e
     ),
     noted AS MATERIALIZED (
-        SELECT DISTINCT a.range_start, a.range_end
+        SELECT
+            a.range_start,
+            a.range_end,
+            sum(a.row_count) AS row_count,
+            max(a.archived_at) AS archived_at
         FROM monitoring.archives AS a
         WHERE a.relation = (p_policy).relation AND a.dropped_at IS NULL
+        GROUP BY a.range_start, a.range_end
+    ),
+    -- of a chunk what lies in it; of a plain table all that there is
+    known AS MATERIALIZED (
+        SELECT
+            e.chunk,
+            e.range_start,
+            e.range_end,
+            max(n.range_end) AS noted_until,
+            -- A hold keeps rows for years, and some may come late for a time that is archived.
+            -- They are counted under a hold alone: elsewhere the drop is the next to look.
+            CASE
+                WHEN (p_policy).legal_hold AND count(n.range_start) > 0
+                    AND sum(n.row_count) <> internal.count_step(
+                        p_policy, 'archive', e.range_start,
+                        CASE WHEN e.chunk IS NULL THEN max(n.range_end) ELSE e.range_end END
+                    )
+                    THEN max(n.archived_at)
+            END AS late_since
+        FROM expired AS e
+        LEFT JOIN noted AS n
+            ON n.range_end <= e.range_end
+                AND (n.range_start >= e.range_start OR e.chunk IS NULL)
+        GROUP BY e.chunk, e.range_start, e.range_end
     )
     -- a chunk that is archived in part is looked at, and kept
     SELECT
-        CASE WHEN bool_or(n.range_start IS NOT NULL) THEN 'drop' ELSE 'archive' END,
-        e.range_start,
-        e.range_end,
-        e.range_end + (p_policy).keep_full,
-        e.chunk
-    FROM expired AS e
-    LEFT JOIN noted AS n ON n.range_start >= e.range_start AND n.range_end <= e.range_end
-    WHERE e.chunk IS NOT NULL
-    GROUP BY e.chunk, e.range_start, e.range_end
+        CASE WHEN k.noted_until IS NULL OR k.late_since IS NOT NULL THEN 'archive' ELSE 'drop' END,
+        k.range_start,
+        k.range_end,
+        coalesce(k.late_since, k.range_end + (p_policy).keep_full),
+        k.chunk
+    FROM known AS k
+    WHERE k.chunk IS NOT NULL
     UNION ALL
     SELECT 'drop', n.range_start, n.range_end, n.range_end + (p_policy).keep_full, NULL
-    FROM expired AS e
-    INNER JOIN noted AS n ON n.range_end <= e.range_end
-    WHERE e.chunk IS NULL
+    FROM known AS k
+    INNER JOIN noted AS n ON n.range_end <= k.range_end
+    WHERE k.chunk IS NULL
+    UNION ALL
+    SELECT 'archive', k.range_start, k.noted_until, k.late_since, NULL
+    FROM known AS k
+    WHERE k.chunk IS NULL AND k.late_since IS NOT NULL
     UNION ALL
     SELECT
-        'archive', greatest(e.range_start, m.range_end), e.range_end,
-        greatest(e.range_start, m.range_end, e.range_end - interval '1 month')
+        'archive', greatest(k.range_start, k.noted_until), k.range_end,
+        greatest(k.range_start, k.noted_until, k.range_end - interval '1 month')
         + (p_policy).keep_full,
         NULL
-    FROM expired AS e
-    CROSS JOIN (SELECT max(n.range_end) AS range_end FROM noted AS n) AS m
-    WHERE e.chunk IS NULL AND coalesce(m.range_end < e.range_end, TRUE)
+    FROM known AS k
+    WHERE k.chunk IS NULL AND coalesce(k.noted_until < k.range_end, TRUE)
 $$;
 COMMENT ON FUNCTION internal.find_archived_steps(monitoring.lifecycle) IS
-'Chunks and units that are old enough to leave: archive where no file of theirs is noted yet, drop
-where one is.';
+'Chunks and units that are old enough to leave: archive where no file of theirs is noted yet, or
+where a hold keeps rows that lie in none, drop where one is.';
 REVOKE ALL ON FUNCTION internal.find_archived_steps(monitoring.lifecycle) FROM public;
 
 CREATE OR REPLACE FUNCTION internal.find_deleting_steps(p_policy monitoring.lifecycle)
-RETURNS TABLE (step text, range_start timestamptz, range_end timestamptz, due_since timestamptz)
+RETURNS TABLE (
+    step text,
+    range_start timestamptz,
+    range_end timestamptz,
+    due_since timestamptz,
+    chunk regclass
+)
 LANGUAGE plpgsql
 STABLE
 PARALLEL UNSAFE
@@ -132,17 +206,29 @@ AS $$
 DECLARE
     v_first timestamptz;
 BEGIN
+    IF EXISTS (
+        SELECT FROM timescaledb_information.hypertables AS h
+        WHERE format('%I.%I', h.hypertable_schema, h.hypertable_name)::regclass
+            = to_regclass((p_policy).relation)
+    ) THEN
+        RETURN QUERY SELECT
+            'delete', e.range_start, e.range_end, e.range_end + (p_policy).keep_full, e.chunk
+        FROM internal.find_expired_ranges(p_policy) AS e;
+        RETURN;
+    END IF;
     EXECUTE format(
         'SELECT min(r.%I) FROM %s AS r', (p_policy).time_column, (p_policy).relation::regclass
     ) INTO v_first;
     IF v_first < now() - (p_policy).keep_full THEN
         RETURN QUERY SELECT
-            'delete', v_first, now() - (p_policy).keep_full, v_first + (p_policy).keep_full;
+            'delete', v_first, now() - (p_policy).keep_full, v_first + (p_policy).keep_full,
+            NULL::regclass;
     END IF;
 END
 $$;
 COMMENT ON FUNCTION internal.find_deleting_steps(monitoring.lifecycle) IS
-'The rows of a small table that are old enough to be deleted, as one range.';
+'The rows of a small table that are old enough to be deleted, as one range; of a hypertable its
+chunks.';
 REVOKE ALL ON FUNCTION internal.find_deleting_steps(monitoring.lifecycle) FROM public;
 
 -- A policy whose table is not there (it was taken away by hand) has no step.
@@ -179,7 +265,7 @@ AS $$
         FROM internal.find_archived_steps(l) AS a
         WHERE l.way = 'archived' AND (a.step = 'archive' OR NOT l.legal_hold)
         UNION ALL
-        SELECT d.step, d.range_start, d.range_end, d.due_since, NULL
+        SELECT d.step, d.range_start, d.range_end, d.due_since, d.chunk
         FROM internal.find_deleting_steps(l) AS d
         WHERE l.way = 'deleted' AND NOT l.legal_hold
     ) AS s
@@ -190,45 +276,6 @@ COMMENT ON FUNCTION monitoring.lifecycle_steps() IS
 'What is due by monitoring.lifecycle, the longest overdue first: thin, compact, drop and delete,
 which follow_lifecycle() does, and archive, which scripts/archive.py write does.';
 REVOKE ALL ON FUNCTION monitoring.lifecycle_steps() FROM public;
-
-CREATE OR REPLACE FUNCTION internal.count_step(
-    p_policy monitoring.lifecycle,
-    p_step text,
-    p_since timestamptz,
-    p_until timestamptz
-)
-RETURNS bigint
-LANGUAGE plpgsql
-STABLE
-PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-SET timezone = 'UTC'
-AS $$
-DECLARE
-    v_rows bigint;
-BEGIN
-    IF p_step = 'compact' THEN
-        RETURN 0;
-    ELSIF p_step LIKE 'thin to the %' THEN
-        RETURN (
-            SELECT count(*)
-            FROM internal.find_spare_snapshots(
-                split_part(p_step, ' ', 4), p_since, p_until
-            )
-        );
-    END IF;
-    EXECUTE format(
-        'SELECT count(*) FROM %s AS r WHERE r.%2$I >= $1 AND r.%2$I < $2',
-        (p_policy).relation::regclass, (p_policy).time_column
-    ) INTO v_rows USING p_since, p_until;
-    RETURN v_rows;
-END
-$$;
-COMMENT ON FUNCTION
-internal.count_step(monitoring.lifecycle, text, timestamptz, timestamptz) IS
-'Rows that a step would take away, or write to a file.';
-REVOKE ALL ON FUNCTION
-internal.count_step(monitoring.lifecycle, text, timestamptz, timestamptz) FROM public;
 
 -- The size of a chunk to be dropped is known; that of rows is their share of the table, as VACUUM
 -- and ANALYZE last counted the table's rows.

@@ -18,7 +18,8 @@ DECLARE
     v_gone bigint;
 BEGIN
     EXECUTE format(
-        'DELETE FROM %1$s AS r WHERE r.ctid = ANY (ARRAY('
+        -- the age once more: a row may have changed since, and another table have its ctid
+        'DELETE FROM %1$s AS r WHERE r.%2$I < $1 AND r.ctid = ANY (ARRAY('
         'SELECT o.ctid FROM %1$s AS o WHERE o.%2$I < $1 LIMIT $2))',
         (p_policy).relation::regclass, (p_policy).time_column
     ) USING p_until, p_most;
@@ -30,6 +31,34 @@ COMMENT ON FUNCTION internal.delete_old_rows(monitoring.lifecycle, timestamptz, 
 'Deletes rows of a small table that are older than a moment, p_most of them; answers how many.';
 REVOKE ALL ON FUNCTION
 internal.delete_old_rows(monitoring.lifecycle, timestamptz, integer) FROM public;
+
+CREATE OR REPLACE FUNCTION internal.drop_old_chunk(
+    p_policy monitoring.lifecycle,
+    p_since timestamptz,
+    p_until timestamptz
+)
+RETURNS bigint
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_gone bigint := internal.count_step(p_policy, 'delete', p_since, p_until);
+BEGIN
+    PERFORM public.drop_chunks(
+        (p_policy).relation::regclass, older_than => p_until, newer_than => p_since
+    );
+    INSERT INTO monitoring.dropped_ranges (relation, range_start, range_end, reason)
+    VALUES ((p_policy).relation, p_since, p_until, 'deleted');
+    RETURN v_gone;
+END
+$$;
+COMMENT ON FUNCTION
+internal.drop_old_chunk(monitoring.lifecycle, timestamptz, timestamptz) IS
+'Drops a chunk of a hypertable whose rows go without a copy, and notes it; answers their number.';
+REVOKE ALL ON FUNCTION
+internal.drop_old_chunk(monitoring.lifecycle, timestamptz, timestamptz) FROM public;
 
 CREATE OR REPLACE FUNCTION internal.take_lifecycle_step(
     p_relation text,
@@ -84,7 +113,11 @@ BEGIN
                 v_gone := internal.drop_archived_chunk(v_policy, p_chunk, p_since, p_until);
             END IF;
         WHEN 'delete' THEN
-            v_gone := internal.delete_old_rows(v_policy, p_until, 10000);
+            IF p_chunk IS NULL THEN
+                v_gone := internal.delete_old_rows(v_policy, p_until, 10000);
+            ELSE
+                v_gone := internal.drop_old_chunk(v_policy, p_since, p_until);
+            END IF;
     END CASE;
     RETURN v_gone;
 END
@@ -113,6 +146,7 @@ DECLARE
     v_rows bigint := 0;
     v_left integer := 0;
     v_before integer;
+    v_failed text;
 BEGIN
     SET LOCAL search_path = pg_catalog, pg_temp;
     -- thinning makes chunks due to be written again: once more, until nothing is done
@@ -133,7 +167,8 @@ BEGIN
                         v_step.chunk
                     );
                     v_rows := v_rows + v_gone;
-                    EXIT WHEN v_step.step <> 'delete' OR v_gone < 10000;
+                    EXIT WHEN v_gone < 10000 OR v_step.step <> 'delete'
+                        OR v_step.chunk IS NOT NULL;
                 END LOOP;
                 v_steps := v_steps + 1;
             EXCEPTION
@@ -147,6 +182,10 @@ BEGIN
                 WHEN OTHERS THEN
                     -- one table's trouble is not that of all others
                     v_left := v_left + 1;
+                    v_failed := coalesce(v_failed, format(
+                        '%s: %s of %s failed: %s (%s)',
+                        v_step.relation, v_step.step, v_step.range_start, SQLERRM, SQLSTATE
+                    ));
                     RAISE WARNING '%: % of % failed: % (%)',
                         v_step.relation, v_step.step, v_step.range_start, SQLERRM, SQLSTATE;
             END;
@@ -157,6 +196,13 @@ BEGIN
     END LOOP;
     RAISE NOTICE '% steps done, % rows gone, % steps left for the next call',
         v_steps, v_rows, v_left;
+    -- at the end, when all else is done and committed: a scheduler sees errors, and no warning
+    IF v_failed IS NOT NULL THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB078',
+            MESSAGE = v_failed,
+            HINT = 'All other steps were done. Mend the cause; the next call tries again.';
+    END IF;
 END
 $$;
 COMMENT ON PROCEDURE public.follow_lifecycle (interval, boolean) IS
@@ -164,5 +210,6 @@ COMMENT ON PROCEDURE public.follow_lifecycle (interval, boolean) IS
 at most; plan_lifecycle() is the dry run. Commits after each step, so call it outside a transaction,
 as the owner, each night. A lock that is not granted within 2 seconds leaves its step to the next
 call. What is archived goes only with p_files_verified, which says that the caller has just read the
-files, and only where the note of a file equals it.';
+files, and only where the note of a file equals it. Raises RB078 at the end when a step failed for
+another reason than a lock or rows that lie in no file.';
 REVOKE ALL ON PROCEDURE public.follow_lifecycle(interval, boolean) FROM public;

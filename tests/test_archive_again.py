@@ -156,3 +156,18 @@ def test_policy_that_changed_since_steps_were_listed_keeps_the_rows(
     for step in steps:
         db.execute("SELECT internal.take_lifecycle_step(%s, %s, %s, %s, %s)", step)
     assert told(db) == before
+
+
+@pytest.mark.parametrize("table", LATE)
+def test_late_row_of_an_archived_time_under_hold_is_a_step(
+    db: psycopg.Connection, tmp_path: Path, table: str
+) -> None:
+    steps = "SELECT relation, step FROM monitoring.lifecycle_steps() WHERE relation = %s"
+    fill(db)
+    db.execute("UPDATE monitoring.lifecycle SET legal_hold = TRUE")
+    run(db, "write", tmp_path)
+    assert db.execute(steps, [table]).fetchall() == []
+    db.execute(LATE[table])
+    assert db.execute(steps, [table]).fetchall() == [(table, "archive")]
+    run(db, "write", tmp_path)
+    assert db.execute(steps, [table]).fetchall() == []

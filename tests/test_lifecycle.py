@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import subprocess
+from collections.abc import Callable
+
 import psycopg
 import pytest
 from psycopg import errors
@@ -308,7 +311,10 @@ def test_rule_that_begins_within_a_stretch_finds_its_own_fall_in_thinned_history
     assert left < len(equity)
 
 
-def test_trouble_of_one_table_is_not_that_of_all_others(db: psycopg.Connection) -> None:
+def test_trouble_of_one_table_is_told_when_all_others_are_done(
+    db: psycopg.Connection, psql: Callable[..., subprocess.CompletedProcess[str]]
+) -> None:
+    """Schedulers see what ends with an error: psql's exit code, pg_cron's failed run."""
     _, sessions = account(db)
     walk(db, sessions, days=2)
     user = rows.user(db)
@@ -318,6 +324,15 @@ def test_trouble_of_one_table_is_not_that_of_all_others(db: psycopg.Connection) 
     )
     db.execute("UPDATE users SET created_at = '2020-01-01 00:00+00'")
     (count,) = db.execute("SELECT count(*) FROM account_snapshots").fetchone()
-    db.execute("CALL follow_lifecycle()")  # users are named by their accounts: 23503
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        db.execute("CALL follow_lifecycle()")  # users are named by their accounts: 23503
+    assert caught.value.sqlstate == "RB078"
+    assert "public.users" in str(caught.value) and "23503" in str(caught.value)
     assert db.execute("SELECT count(*) FROM account_snapshots").fetchone()[0] < count
     assert db.execute("SELECT FROM users WHERE id = %s", [user]).rowcount == 1
+    assert psql(db.info.dbname, "-c", "CALL public.follow_lifecycle()").returncode != 0
+    db.execute(
+        "UPDATE monitoring.lifecycle SET way = 'kept', time_column = NULL, keep_full = NULL"
+        " WHERE relation = 'public.users'"
+    )
+    assert psql(db.info.dbname, "-c", "CALL public.follow_lifecycle()").returncode == 0

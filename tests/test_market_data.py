@@ -335,7 +335,7 @@ def test_analysts_read_but_do_not_write(
 
 
 def test_policies_say_what_is_skipped(db: psycopg.Connection) -> None:
-    call = "SELECT feature, done, note FROM enable_timescale_policies(p_keep_ticks => '1 year')"
+    call = "SELECT feature, done, note FROM enable_timescale_policies()"
     features = ("columnstore", "retention", "aggregates")
     said = db.execute(call).fetchall()
     assert [(feature, done) for feature, done, _ in said] == [(name, False) for name in features]

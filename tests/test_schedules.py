@@ -180,6 +180,28 @@ def test_readings_are_taken_by_timer_and_by_cron() -> None:
     assert timers()["rubi-readings.service"] == calendar(line[: line.index(" rubi-monitor")])
 
 
+def test_archive_is_written_then_dropped_by_timer_and_by_cron() -> None:
+    script = "/opt/rubi/.venv/bin/python /opt/rubi/scripts/archive.py"
+    unit = (SCHEDULES / "rubi-archive.service").read_text()
+    assert re.findall(rf"^ExecStart={script} (\w+) \$\{{RUBI_ARCHIVE\}}$", unit, re.MULTILINE) == [
+        "write", "drop",
+    ]  # fmt: skip
+    (line,) = [x for x in (SCHEDULES / "crontab").read_text().splitlines() if script in x]
+    assert re.search(
+        rf'{script} write "\$RUBI_ARCHIVE" \S+ && {script} drop "\$RUBI_ARCHIVE"', line
+    )
+    assert timers()["rubi-archive.service"] == calendar(line[: line.index(" rubi-jobs")])
+
+
+def test_every_timer_is_enabled_by_the_manual() -> None:
+    guides = "".join(
+        (conftest.ROOT / f"docs/guides/{name}.md").read_text()
+        for name in ("operations", "backups", "self-hosted-backups", "scaleway")
+    )
+    for path in SCHEDULES.glob("*.timer"):
+        assert path.name in guides, path.name
+
+
 def test_samples_are_taken_by_service_by_cron_and_by_pg_cron_alike() -> None:
     command = "/opt/rubi/.venv/bin/python /opt/rubi/scripts/health.py sample --every "
     unit = (SCHEDULES / "rubi-samples.service").read_text()

@@ -44,7 +44,7 @@ def test_the_aggregate_has_the_bars_that_resampling_makes(
     db: psycopg.Connection, admin: psycopg.Connection
 ) -> None:
     bars.make(db, "2024-01-02 00:00+00", "2024-01-03 00:00+00")
-    said = enable(admin, "60 days", "1 year")
+    said = enable(admin, "60 days")
     assert [(feature, done) for feature, (done, _) in said.items()] == [(f, True) for f in FEATURES]
     columns = "timestamp, open, high, low, close, volume, real_volume, spread, bars"
     served = db.execute(f"SELECT {columns} FROM market_data_h1 ORDER BY 1").fetchall()
@@ -58,7 +58,7 @@ def test_the_aggregate_has_the_bars_that_resampling_makes(
 def test_the_aggregate_and_the_jobs_belong_to_the_owner_of_the_tables(
     db: psycopg.Connection, admin: psycopg.Connection
 ) -> None:
-    enable(admin, "60 days", "1 year")
+    enable(admin, "60 days")
     assert db.execute(
         "SELECT DISTINCT owner::text FROM timescaledb_information.jobs WHERE job_id >= 1000"
         " UNION SELECT view_owner::text FROM timescaledb_information.continuous_aggregates"
@@ -79,38 +79,38 @@ def test_the_aggregate_is_read_and_not_written(
     ).fetchone() == (False,)
 
 
-@pytest.mark.parametrize(
-    ("first", "second", "compress_after", "drop_after", "said"),
-    [
-        (["60 days"], ["60 days"], "60 days", None, {"columnstore": "as before"}),
-        (["60 days"], ["30 days"], "30 days", None, {"columnstore": "was 60 days"}),
-        (["60 days"], ["60 days", "1 year"], "60 days", "1 year", {"retention": "new"}),
-        (
-            ["60 days", "1 year"], ["60 days", "2 years"], "60 days", "2 years",
-            {"retention": "was 1 year"},
-        ),
-        (["60 days", "1 year"], [], "60 days", None, {"retention": "dropped after 1 year"}),
-    ],
-    ids=["same", "compress_after", "keep_ticks", "other keep_ticks", "no keep_ticks"],
-)  # fmt: skip
+@pytest.mark.parametrize(("second", "said"), [("60 days", "as before"), ("30 days", "was 60 days")])
 def test_called_again_it_sets_what_it_is_told_and_says_so(
-    admin: psycopg.Connection, first: list[str], second: list[str], compress_after: str,
-    drop_after: str | None, said: dict[str, str],
-) -> None:  # fmt: skip
-    enable(admin, *first)
+    admin: psycopg.Connection, second: str, said: str
+) -> None:
+    enable(admin, "60 days")
     ids = {job[1:3]: job[0] for job in admin.execute(JOBS)}
-    notes = enable(admin, *second)
-    wanted = [("policy_compression", table, compress_after) for table in
-              ("market_data", "market_ticks")]  # fmt: skip
+    notes = enable(admin, second)
+    wanted = [("policy_compression", table, second) for table in ("market_data", "market_ticks")]
     wanted += [("policy_refresh_continuous_aggregate", "market_data_h1", None)]
-    wanted += [("policy_retention", "market_ticks", drop_after)] if drop_after else []
     found = admin.execute(JOBS).fetchall()
     assert [job[1:] for job in found] == wanted
     assert all(ids.get(job[1:3], job[0]) == job[0] for job in found)  # changed, not made again
-    assert [name for name, note in said.items() if note not in notes[name][1]] == []
+    assert said in notes["columnstore"][1]
     assert admin.execute("SELECT job_id FROM monitoring.policy_runs ORDER BY 1").fetchall() == [
         (job[0],) for job in sorted(found)
     ]
+
+
+def test_retention_without_a_copy_is_told_and_removed(
+    db: psycopg.Connection, admin: psycopg.Connection, connect_as: Connect
+) -> None:
+    check = "SELECT status, detail FROM monitoring.health WHERE name = 'lifecycle'"
+    monitor = connect_as("rubi_monitor")
+    admin.execute("SELECT add_retention_policy('market_ticks', interval '1 year')")
+    db.execute("UPDATE monitoring.lifecycle SET began_at = now() - interval '20 days'")
+    status, detail = monitor.execute(check).fetchone()
+    assert status == "critical"
+    assert "public.market_ticks" in detail and "remove_retention_policy" in detail
+    done, note = enable(admin)["retention"]
+    assert done and "after 1 year" in note
+    assert "policy_retention" not in [job[1] for job in admin.execute(JOBS)]
+    assert monitor.execute(check).fetchone()[0] == "ok"
 
 
 def test_chunks_with_columnstore_are_not_clustered(
@@ -137,16 +137,16 @@ def test_policies_are_no_drift_and_their_loss_is(
         deploying.run(server, name, "apply")
         connection.execute("ALTER ROLE rubi_owner LOGIN")
         try:
-            connection.execute("SELECT FROM enable_timescale_policies('30 days', '1 year')")
+            connection.execute("SELECT FROM enable_timescale_policies('30 days')")
             drift = ("drift", "--scratch", empty_database())
             assert "no drift" in deploying.run(server, name, *drift).stdout
             connection.execute("DROP MATERIALIZED VIEW market_data_h1")
-            connection.execute("SELECT remove_retention_policy('market_ticks')")
+            connection.execute("SELECT remove_compression_policy('market_ticks')")
             said = deploying.run(server, name, *drift, code=4).stdout
         finally:
             connection.execute("ALTER ROLE rubi_owner NOLOGIN")
     assert "view public.market_data_h1: made by the files, but not here" in said
-    assert "job _timescaledb_functions.policy_retention" not in said  # given no p_keep_ticks
+    assert "job _timescaledb_functions.policy_compression" in said
 
 
 def test_the_checklist_of_an_installation_holds(

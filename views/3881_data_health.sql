@@ -56,7 +56,23 @@ SELECT
         ))[1],
         'nothing is due'
     ) AS detail
-FROM monitoring.lifecycle_steps() AS s
+FROM (
+    SELECT
+        e.relation,
+        e.step,
+        e.due_since
+    FROM monitoring.lifecycle_steps() AS e
+    UNION ALL
+    -- made by hand, with the Timescale licence
+    SELECT
+        l.relation,
+        'remove_retention_policy(), as it asks for no copy and no hold' AS step,
+        l.began_at AS due_since
+    FROM monitoring.lifecycle AS l
+    INNER JOIN timescaledb_information.jobs AS j
+        ON l.relation = format('%s.%s', j.hypertable_schema, j.hypertable_name)
+    WHERE j.proc_name = 'policy_retention'
+) AS s
 UNION ALL
 -- the disk itself can't be seen in SQL: database_size states its size
 SELECT

@@ -116,9 +116,9 @@ SELECT * FROM migration.leave_orphans(
     'sqlite:rubi_studio.db', 'trading_signals', 'user_id', 'users', 'user_id_fkey'
 );
 
--- example: internal.set_timescale_policy
-SELECT feature, note FROM public.enable_timescale_policies('30 days', '1 year');
-
+-- example: internal.set_columnstore_policy
+SELECT internal.set_columnstore_policy('market_ticks', '60 days')
+WHERE monitoring.has_columnstore('market_ticks');
 -- example: internal.make_market_data_h1
 SELECT feature, note FROM public.enable_timescale_policies();
 
@@ -256,6 +256,12 @@ SELECT internal.drop_archived_chunk(l, s.chunk, s.range_start, s.range_end)
 FROM monitoring.lifecycle AS l
 INNER JOIN monitoring.lifecycle_steps() AS s ON l.relation = s.relation
 WHERE s.step = 'drop' AND s.chunk IS NOT NULL;
+-- example: internal.drop_old_chunk
+SELECT internal.drop_old_chunk(l, s.range_start, s.range_end)
+FROM monitoring.lifecycle AS l
+INNER JOIN monitoring.lifecycle_steps() AS s ON s.relation = l.relation AND s.step = 'delete'
+WHERE s.chunk IS NOT NULL;
+
 -- example: monitoring.counters_between
 SELECT monitoring.counters_between('{"calls": 10, "ms": 4.5}', '{"calls": 12, "ms": 5}');
 -- example: monitoring.incident

@@ -238,22 +238,20 @@ def rename_roles(connection: psycopg.Connection) -> None:
             console.print(f"  role {role} is somebody else's: its settings are not compared")
 
 
-# The arguments of enable_timescale_policies() in a database where it was called.
+# The argument of enable_timescale_policies() in a database where it was called.
 POLICIES = """
-SELECT
-    min(j.config ->> 'compress_after') FILTER (WHERE j.hypertable_name = 'market_data') AS after,
-    min(j.config ->> 'drop_after') FILTER (WHERE j.proc_name = 'policy_retention') AS keep
+SELECT min(j.config ->> 'compress_after') AS after
 FROM timescaledb_information.jobs AS j
-WHERE j.hypertable_schema = 'public' AND j.hypertable_name IN ('market_data', 'market_ticks')
+WHERE j.hypertable_schema = 'public' AND j.hypertable_name = 'market_data'
 """
 
 
 def enable_policies(connection: psycopg.Connection, inside: psycopg.Connection) -> None:
     """Call enable_timescale_policies() in the scratch transaction as it was called here, if so."""
-    there = "SELECT to_regprocedure('public.enable_timescale_policies(interval, interval)')"
+    there = "SELECT to_regprocedure('public.enable_timescale_policies(interval)')"
     if any(one.execute(there).fetchone()[0] is None for one in (connection, inside)):
         return
-    compress_after, keep_ticks = connection.execute(POLICIES).fetchone()
+    (compress_after,) = connection.execute(POLICIES).fetchone()
     if compress_after is None:
         return
     # policies log in as the owner of their tables, a right that the administrator gives
@@ -263,10 +261,7 @@ def enable_policies(connection: psycopg.Connection, inside: psycopg.Connection) 
     ).fetchone()
     if not may_log_in:
         inside.execute(sql.SQL("ALTER ROLE {} LOGIN").format(sql.Identifier(owner)))
-    inside.execute(
-        "SELECT FROM public.enable_timescale_policies(%s::interval, %s::interval)",
-        [compress_after, keep_ticks],
-    )
+    inside.execute("SELECT FROM public.enable_timescale_policies(%s::interval)", [compress_after])
 
 
 def expected(connection: psycopg.Connection, files: Iterable[File], name: str = "") -> Catalog:
