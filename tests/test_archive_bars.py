@@ -1,58 +1,29 @@
-"""Retention, archives and exports: nothing is dropped that is not proved to lie elsewhere."""
+"""Retention and archives: nothing is dropped that is not proved to lie elsewhere."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import duckdb
 import psycopg
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
-import archive_bars
-import backing
 import bars
-import export_bars
+import old_bars
 import servers
-from rubi import ROOT
+from old_bars import ALL, archive, damage
 from rubi.waiting import until
-
-ALL = (
-    "SELECT symbol, timeframe, timestamp, open, high, low, close, volume, real_volume, spread"
-    " FROM market_data ORDER BY symbol, timeframe, timestamp"
-)
 
 
 @pytest.fixture(params=["by row", pytest.param("by column", marks=servers.LICENSED)])
 def old(db: psycopg.Connection, request: pytest.FixtureRequest) -> psycopg.Connection:
-    """Three months of hours that expire, of two series, and a third that is kept."""
-    bars.make(db, "2024-01-15", "2024-04-20", "4 hours", "EURUSD", "H4")
-    bars.make(db, "2024-02-01", "2024-04-01", "4 hours", "Vol 75 (1s)/x", "H4")
-    bars.make(db, "2024-03-05", "2024-03-06", "4 hours", "KEPT", "H4")
-    db.execute(
-        "INSERT INTO market_retention VALUES ('*', 'H4', '1 year'), ('KEPT', 'H4', '100 years')"
-    )
+    """Bars that expire, stored by row and by column."""
+    old_bars.fill(db)
     if request.param == "by column":
         request.getfixturevalue("by_column")()
     return db
-
-
-def archive(connection: psycopg.Connection, *arguments: object, user: str = "rubi_admin"):
-    return bars.script(connection, archive_bars, *arguments, user=user)
-
-
-def damage(folder: Path, month: str = "2024-02") -> bytes:
-    """Change one byte in the middle of a file; answers what the file was."""
-    path = folder / f"symbol=EURUSD/timeframe=H4/month={month}/bars.parquet"
-    before = path.read_bytes()
-    middle = len(before) // 2
-    path.write_bytes(before[:middle] + bytes([before[middle] ^ 1]) + before[middle + 1 :])
-    return before
 
 
 def test_archived_dropped_and_restored_bars_are_equal_row_for_row(
@@ -254,70 +225,6 @@ def test_archive_can_be_named_by_uri(old: psycopg.Connection, tmp_path: Path) ->
     assert archive(old, "write", "nowhere://x").returncode == 1
 
 
-def test_export_is_exact_in_all_formats(old: psycopg.Connection, tmp_path: Path) -> None:
-    span = ("--from", "2024-02-01", "--to", "2024-03-01")
-    for name in ("x.parquet", "x.csv", "x.arrow"):
-        done = bars.script(
-            old, export_bars, tmp_path / name, "--symbol", "Vol 75 (1s)/x", "--symbol", "EURUSD",
-            "--timeframe", "H4", *span,
-        )  # fmt: skip
-        assert (done.returncode, "bars written" in done.stderr) == (0, True)
-    parquet = pq.read_table(tmp_path / "x.parquet")
-    with pa.ipc.open_stream(tmp_path / "x.arrow") as stream:
-        assert stream.read_all().equals(parquet)
-    expected = old.execute(
-        ALL.replace("ORDER BY symbol", "WHERE symbol <> 'KEPT' AND timestamp >= '2024-02-01'"
-                    " AND timestamp < '2024-03-01' ORDER BY symbol DESC")
-    ).fetchall()  # fmt: skip
-    assert [tuple(row.values()) for row in parquet.to_pylist()] == expected
-    lines = (tmp_path / "x.csv").read_text().splitlines()
-    assert len(lines) == len(expected) + 1 and str(expected[0][3]) in lines[1]
-
-
-def test_files_are_in_utc_whatever_the_environment_says(
-    old: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    arguments = ("--symbol", "EURUSD", "--timeframe", "H4", "--from", "2024-02-01")
-    exports, archives = [], []
-    for zone, style in (("UTC", "ISO"), ("Asia/Kolkata", "German")):
-        monkeypatch.setenv("PGTZ", zone)
-        monkeypatch.setenv("PGDATESTYLE", style)
-        target = tmp_path / style
-        old.execute("DELETE FROM market_archives")
-        assert archive(old, "write", target, *arguments[:4]).returncode == 0
-        assert bars.script(old, export_bars, target / "x.parquet", *arguments).returncode == 0
-        exports.append(pq.read_table(target / "x.parquet"))
-        archives.append(
-            [pq.read_table(path)["timestamp"].to_pylist() for path in sorted(target.rglob("*=*/*"))
-             if path.is_file()]
-        )  # fmt: skip
-    assert exports[0].num_rows and exports[0].equals(exports[1])
-    assert archives[0] and archives[0] == archives[1]
-
-
-def test_export_to_a_closed_output_says_so() -> None:
-    done = subprocess.run(
-        ["bash", "-c", 'exec "$@" >&-', "-", sys.executable, ROOT / "scripts/export_bars.py", "-",
-         "--format", "csv", "--symbol", "EURUSD", "--timeframe", "H4"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
-    assert (done.returncode, done.stderr) == (1, "error: standard output is closed\n")
-
-
-def test_export_of_nothing_fails_and_leaves_no_file(
-    old: psycopg.Connection, tmp_path: Path
-) -> None:
-    for name, *arguments in (
-        ("x.csv", "--symbol", "NONE", "--timeframe", "H4"),
-        ("x.csv", "--symbol", "EURUSD", "--timeframe", "H4", "--from", "2030-01-01"),
-    ):
-        assert bars.script(old, export_bars, tmp_path / name, *arguments).returncode == 1
-    bad = bars.script(old, export_bars, tmp_path / "x.xyz", "--symbol", "A", "--timeframe", "H4")
-    assert bad.returncode == 2
-    assert list(tmp_path.iterdir()) == []
-
-
 @pytest.mark.parametrize("old", ["by row"], indirect=True)
 def test_closed_chunks_are_clustered_once_and_keep_their_rows(old: psycopg.Connection) -> None:
     before = old.execute(ALL).fetchall()
@@ -330,48 +237,6 @@ def test_closed_chunks_are_clustered_once_and_keep_their_rows(old: psycopg.Conne
     chunks = old.execute("SELECT count(*) FROM show_chunks('market_data')").fetchone()[0]
     assert old.execute(clustered).fetchone()[0] == chunks - (1 if open_chunk else 0)
     assert [row for row in old.execute(ALL) if row[1] == "H4"] == before
-
-
-def on_s3(s3: backing.S3, monkeypatch: pytest.MonkeyPatch) -> tuple[str, Path]:
-    """A new bucket as archive_bars.py is told of it, and where its server keeps it."""
-    for name, value in s3.env.items():
-        monkeypatch.setenv(name, value)
-    bucket = s3.bucket()
-    uri = f"s3://{bucket}/bars?region=x&scheme=http&endpoint_override=127.0.0.1:{s3.port}"
-    return uri, s3.folder / bucket / "bars"
-
-
-def test_bars_archived_to_an_object_store_are_restored_equal(
-    old: psycopg.Connection, s3: backing.S3, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target, folder = on_s3(s3, monkeypatch)
-    before = old.execute(ALL).fetchall()
-    done = archive(old, "write", target, user="rubi_app")
-    assert (done.returncode, done.stderr) == (0, "")
-    names = {path.name for path in folder.rglob("*") if path.is_file()}
-    assert names == {"bars.parquet"}
-    done = archive(old, "drop", target)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert {row[0] for row in old.execute(ALL)} == {"KEPT"}
-    for symbol in ("EURUSD", "Vol 75 (1s)/x"):
-        done = archive(
-            old, "restore", target, "--symbol", symbol, "--timeframe", "H4", user="rubi_app"
-        )
-        assert (done.returncode, done.stderr) == (0, "")
-    assert old.execute(ALL).fetchall() == before
-
-
-def test_damaged_object_stops_the_drop(
-    old: psycopg.Connection, s3: backing.S3, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    target, folder = on_s3(s3, monkeypatch)
-    assert archive(old, "write", target).returncode == 0
-    before = old.execute(ALL).fetchall()
-    damage(folder)
-    done = archive(old, "drop", target)
-    assert done.returncode == 1
-    assert "month=2024-02/bars.parquet" in done.stderr and "nothing was dropped" in done.stderr
-    assert old.execute(ALL).fetchall() == before
 
 
 def test_late_bars_do_not_replace_the_archive_of_a_dropped_month(

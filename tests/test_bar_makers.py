@@ -2,60 +2,17 @@
 
 from __future__ import annotations
 
-import gzip
-import random
-import zipfile
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
 
 import psycopg
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 
 import bars
 import load_bars
 from bar_makers import MAKERS, Bar, Maker
-from rubi.bars import files
-from rubi.bars.layouts import Options
-from rubi.bars.shapes import recognise
-from rubi.bars.times import Times, Votes
-from rubi.bars.values import RawForm, Reader
-
-
-def generated(maker: Maker, count: int = 40, seed: int = 1) -> list[Bar]:
-    """Bars a step apart with a hole, negative prices and prices of 8 decimals among them."""
-    chance = random.Random(seed)
-    made, at = [], maker.since
-    for n in range(count):
-        places = chance.choice((2, 5, 8))
-        prices = sorted(round(Decimal(chance.uniform(1, 9)), places) for _ in range(4))
-        if n % 9 == 8:
-            prices = [price - 10 for price in prices]
-        middle = prices[1:3]
-        chance.shuffle(middle)
-        volume = Decimal(chance.randrange(10**9))
-        if maker.parts:
-            volume += Decimal(chance.randrange(10**8)).scaleb(-8)
-        made.append(
-            Bar(at, middle[0], prices[3], prices[0], middle[1], volume, chance.randrange(500))
-        )
-        at += maker.step * (3 if n == 5 else 1)
-    return made
-
-
-def write(folder: Path, maker: Maker, lines: list[str]) -> Path:
-    path = folder / maker.name
-    path.write_text("\n".join(lines) + "\n", newline="")
-    return path
-
-
-def stored(market: psycopg.Connection) -> list[tuple]:
-    return market.execute(
-        "SELECT timestamp, open, high, low, close, volume, real_volume FROM market_data"
-        " ORDER BY timestamp"
-    ).fetchall()
+from made_bars import generated, stored, write
 
 
 def expected(maker: Maker, made: list[Bar]) -> list[tuple]:
@@ -243,152 +200,3 @@ def test_ticks_of_each_maker_are_loaded(
     done = bars.script(market, load_bars, tmp_path / name, *options)
     assert (done.returncode, done.stderr) == (0, "")
     assert market.execute("SELECT timestamp, bid, ask FROM market_ticks").fetchall() == [held]
-
-
-def test_members_of_a_zip_are_loaded_and_their_rejects_stay_apart(
-    market: psycopg.Connection, tmp_path: Path
-) -> None:
-    path = tmp_path / "bars.zip"
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        for folder in ("a", "b"):
-            archive.writestr(f"{folder}/EURUSD_M1.csv", bars.HEADER + bars.LINES[0] + folder)
-        archive.writestr("readme.txt", "no bars")
-    done = bars.script(market, load_bars, path, "--clock", "UTC")
-    assert (done.returncode, len(stored(market))) == (1, 1)
-    assert "bars.zip/a/EURUSD_M1.csv" in done.stdout and "bars.zip/b/EURUSD_M1.csv" in done.stdout
-    assert len(list(tmp_path.glob("bars.zip.*.rejected.tsv"))) == 2
-
-
-def bomb(path: Path) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("A_M1.csv", bars.HEADER.encode() + b"0" * (3 << 20))
-
-
-def gzip_bomb(path: Path) -> None:
-    path.write_bytes(gzip.compress(bars.HEADER.encode() + b"0\n" * (2 << 20), 1))
-
-
-def nested(path: Path) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("A_M1.csv", b"PK\3\4" + b"x" * 99)
-
-
-def cut(path: Path) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
-        archive.writestr("A_M1.csv", bars.HEADER + "".join(bars.LINES))
-    path.write_bytes(path.read_bytes()[:-30])
-
-
-def workbook(path: Path) -> None:
-    with zipfile.ZipFile(path, "w") as archive:
-        archive.writestr("xl/workbook.xml", "<workbook/>")
-
-
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [(bomb, "unpack it first"), (gzip_bomb, "unpack it first"), (nested, "zip within a zip"),
-     (cut, "damaged"), (workbook, "save it as CSV")],
-    ids=["bomb", "gzip bomb", "nested", "cut", "workbook"],
-)  # fmt: skip
-def test_archive_that_holds_no_bars_is_refused(
-    market: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, make, said: str
-) -> None:
-    monkeypatch.setattr(files, "MOST_UNPACKED", 1 << 20)  # instead of 16 GB
-    path = tmp_path / "A_M1.zip"
-    make(path)
-    done = bars.script(market, load_bars, path, "--clock", "UTC")
-    assert (done.returncode, said in done.stderr, stored(market)) == (1, True, []), done
-
-
-@pytest.mark.parametrize(
-    ("name", "series"),
-    [
-        ("DAT_ASCII_EURUSD_M1_201202.csv", ("EURUSD", "M1")),
-        ("HISTDATA_COM_ASCII_EURUSD_T201202.zip", ("EURUSD", "TICK")),
-        ("EURUSD_Candlestick_4_Hour_BID_01.01.2017-31.12.2017.csv", ("EURUSD", "H4")),
-        ("EURUSD_Candlestick_1_D_ASK_01.01.2017-31.12.2017.csv", ("EURUSD", "D1")),
-        ("BTCUSDT-1h-2024-01.zip", ("BTCUSDT", "H1")),
-        ("BTCUSDT-1mo-2024-01.zip", ("BTCUSDT", "MN1")),
-        ("Binance_BTCUSDT_d.csv", ("BTCUSDT", "D1")),
-        ("OANDA_EURUSD, 240.csv", ("EURUSD", "H4")),
-        ("NASDAQ_AAPL, 1D_0a1b2.csv", ("AAPL", "D1")),
-        ("^spx_w.csv", ("^spx", "W1")),
-        ("US30.csv", (None, None)),
-        ("EURUSD240.csv", ("EURUSD", "H4")),
-        ("EURUSD10080.csv", ("EURUSD", "W1")),
-        ("EURUSD-90m-2024-01.csv", ("EURUSD", None)),
-    ],
-)
-def test_names_of_makers_tell_symbol_and_timeframe(name: str, series: tuple) -> None:
-    assert files.guess(name) == series
-
-
-@given(
-    moment=st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)).map(
-        lambda m: m.replace(microsecond=m.microsecond // 1000 * 1000)
-    ),
-    form=st.sampled_from(
-        [
-            ("ymd", "%Y.%m.%d %H:%M:%S.%f"), ("ymd", "%Y%m%d %H%M%S"), ("ymd", "%Y-%m-%dT%H:%M"),
-            ("dmy", "%d.%m.%Y %H:%M:%S.%f"), ("mdy", "%m/%d/%Y %I:%M:%S %p"), ("dmy", "%d/%m/%Y"),
-            ("ymd", "%b %d, %Y"), ("ymd", "%Y%m%d"),
-        ]
-    ),
-)  # fmt: skip
-def test_time_is_read_as_it_was_written(moment: datetime, form: tuple[str, str]) -> None:
-    order, text = form
-    assert Times(order).read(moment.strftime(text)) == datetime.strptime(
-        moment.strftime(text), text
-    )
-
-
-@given(st.lists(st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)), min_size=1))
-def test_order_of_day_and_month_is_never_taken_wrongly(moments: list[datetime]) -> None:
-    for order, form in (("dmy", "%d/%m/%Y"), ("mdy", "%m/%d/%Y")):
-        votes = Votes()
-        for number, moment in enumerate(moments):
-            votes.add(number, moment.strftime(form))
-        try:
-            found = votes.order()[0]
-        except ValueError:
-            assert all(moment.day <= 12 for moment in moments)
-        else:
-            assert found == order
-
-
-@given(seed=st.integers(0, 10**6), form=st.sampled_from(sorted(MAKERS)))
-def test_reader_gives_back_what_a_maker_wrote(seed: int, form: str) -> None:
-    maker = MAKERS[form]
-    made = generated(maker, 6, seed)
-    options = dict(zip(maker.options[::2], maker.options[1::2], strict=False))
-    columns = options.get("--columns")
-    lines = [line.rstrip("\r") for line in maker.lines(made)]
-    layout = recognise(
-        lines,
-        Options(
-            columns.split(",") if columns else None,
-            ticker=options.get("--ticker"),
-            volume=options.get("--volume"),
-            decimal_comma="--decimal-comma" in maker.options,
-        ),
-    )
-    layout.order = layout.order or ("mdy" if form.startswith("month") else "dmy")
-    assert layout.skip == maker.head
-    body = "\n".join(lines[layout.skip :]).encode() + b"\n"
-    read = [row for _, row in Reader(layout).rows(body, 1)]
-    if form.startswith("crypto"):
-        read.reverse()
-    assert [tuple(row[name] for name in ("open", "high", "low", "close")) for row in read] == [
-        bar.prices for bar in made
-    ]
-    if maker.volume:
-        assert [row.get(maker.volume) for row in read] == [bar.volume for bar in made]
-
-
-@given(st.text(alphabet="0123456789.:,;- \t\n", max_size=80))
-def test_block_that_copy_takes_holds_only_lines_that_are_read(text: str) -> None:
-    layout = recognise([bars.HEADER.strip(), bars.LINES[0].strip()], Options())
-    block = text.encode() + b"\n"
-    if RawForm(layout).take(block) is not None:
-        starts = [line.split("\t")[0] for line in text.split("\n") if line]
-        assert all(len(start) in (8, 10) for start in starts)

@@ -1,0 +1,114 @@
+"""Names, times and values of files of bars are read as they were written."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import bars
+from bar_makers import MAKERS
+from made_bars import generated
+from rubi.bars import files
+from rubi.bars.layouts import Options
+from rubi.bars.shapes import recognise
+from rubi.bars.times import Times, Votes
+from rubi.bars.values import RawForm, Reader
+
+
+@pytest.mark.parametrize(
+    ("name", "series"),
+    [
+        ("DAT_ASCII_EURUSD_M1_201202.csv", ("EURUSD", "M1")),
+        ("HISTDATA_COM_ASCII_EURUSD_T201202.zip", ("EURUSD", "TICK")),
+        ("EURUSD_Candlestick_4_Hour_BID_01.01.2017-31.12.2017.csv", ("EURUSD", "H4")),
+        ("EURUSD_Candlestick_1_D_ASK_01.01.2017-31.12.2017.csv", ("EURUSD", "D1")),
+        ("BTCUSDT-1h-2024-01.zip", ("BTCUSDT", "H1")),
+        ("BTCUSDT-1mo-2024-01.zip", ("BTCUSDT", "MN1")),
+        ("Binance_BTCUSDT_d.csv", ("BTCUSDT", "D1")),
+        ("OANDA_EURUSD, 240.csv", ("EURUSD", "H4")),
+        ("NASDAQ_AAPL, 1D_0a1b2.csv", ("AAPL", "D1")),
+        ("^spx_w.csv", ("^spx", "W1")),
+        ("US30.csv", (None, None)),
+        ("EURUSD240.csv", ("EURUSD", "H4")),
+        ("EURUSD10080.csv", ("EURUSD", "W1")),
+        ("EURUSD-90m-2024-01.csv", ("EURUSD", None)),
+    ],
+)
+def test_names_of_makers_tell_symbol_and_timeframe(name: str, series: tuple) -> None:
+    assert files.guess(name) == series
+
+
+@given(
+    moment=st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)).map(
+        lambda m: m.replace(microsecond=m.microsecond // 1000 * 1000)
+    ),
+    form=st.sampled_from(
+        [
+            ("ymd", "%Y.%m.%d %H:%M:%S.%f"), ("ymd", "%Y%m%d %H%M%S"), ("ymd", "%Y-%m-%dT%H:%M"),
+            ("dmy", "%d.%m.%Y %H:%M:%S.%f"), ("mdy", "%m/%d/%Y %I:%M:%S %p"), ("dmy", "%d/%m/%Y"),
+            ("ymd", "%b %d, %Y"), ("ymd", "%Y%m%d"),
+        ]
+    ),
+)  # fmt: skip
+def test_time_is_read_as_it_was_written(moment: datetime, form: tuple[str, str]) -> None:
+    order, text = form
+    assert Times(order).read(moment.strftime(text)) == datetime.strptime(
+        moment.strftime(text), text
+    )
+
+
+@pytest.mark.parametrize(("order", "form"), [("dmy", "%d/%m/%Y"), ("mdy", "%m/%d/%Y")])
+@given(moments=st.lists(st.datetimes(datetime(1970, 1, 1), datetime(2100, 1, 1)), min_size=1))
+def test_order_of_day_and_month_is_never_taken_wrongly(
+    moments: list[datetime], order: str, form: str
+) -> None:
+    votes = Votes()
+    for number, moment in enumerate(moments):
+        votes.add(number, moment.strftime(form))
+    try:
+        found = votes.order()[0]
+    except ValueError:
+        assert all(moment.day <= 12 for moment in moments)
+    else:
+        assert found == order
+
+
+@given(seed=st.integers(0, 10**6), form=st.sampled_from(sorted(MAKERS)))
+def test_reader_gives_back_what_a_maker_wrote(seed: int, form: str) -> None:
+    maker = MAKERS[form]
+    made = generated(maker, 6, seed)
+    options = dict(zip(maker.options[::2], maker.options[1::2], strict=False))
+    columns = options.get("--columns")
+    lines = [line.rstrip("\r") for line in maker.lines(made)]
+    layout = recognise(
+        lines,
+        Options(
+            columns.split(",") if columns else None,
+            ticker=options.get("--ticker"),
+            volume=options.get("--volume"),
+            decimal_comma="--decimal-comma" in maker.options,
+        ),
+    )
+    layout.order = layout.order or ("mdy" if form.startswith("month") else "dmy")
+    assert layout.skip == maker.head
+    body = "\n".join(lines[layout.skip :]).encode() + b"\n"
+    read = [row for _, row in Reader(layout).rows(body, 1)]
+    if form.startswith("crypto"):
+        read.reverse()
+    assert [tuple(row[name] for name in ("open", "high", "low", "close")) for row in read] == [
+        bar.prices for bar in made
+    ]
+    if maker.volume:
+        assert [row.get(maker.volume) for row in read] == [bar.volume for bar in made]
+
+
+@given(st.text(alphabet="0123456789.:,;- \t\n", max_size=80))
+def test_block_that_copy_takes_holds_only_lines_that_are_read(text: str) -> None:
+    layout = recognise([bars.HEADER.strip(), bars.LINES[0].strip()], Options())
+    block = text.encode() + b"\n"
+    if RawForm(layout).take(block) is not None:
+        starts = [line.split("\t")[0] for line in text.split("\n") if line]
+        assert all(len(start) in (8, 10) for start in starts)
