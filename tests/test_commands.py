@@ -81,6 +81,11 @@ def test_command_is_short(path: Path) -> None:
     assert len(path.read_text(encoding="utf-8").splitlines()) <= most
 
 
+@pytest.mark.parametrize("path", sorted((ROOT / "tests").rglob("*.py")), ids=lambda path: path.stem)
+def test_file_of_tests_has_one_topic(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 360
+
+
 @pytest.mark.parametrize("path", [*COMMANDS, *MODULES], ids=called)
 def test_module_and_its_functions_can_be_read_in_one_sitting(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
