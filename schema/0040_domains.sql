@@ -54,6 +54,9 @@ REVOKE ALL ON FUNCTION public.timeframe_divides(text, text) FROM public;
 DO $$
 DECLARE
     c_untrimmed CONSTANT text := '^$|^[ \u00a0]|[ \u00a0]$|[\u0001-\u001f\u007f-\u009f]';
+    -- the same the other way round: from one end to the other in a third of the time
+    c_trimmed CONSTANT text := '^[^\u0001-\u0020\u007f-\u00a0]'
+        '([^\u0001-\u001f\u007f-\u009f]*[^\u0001-\u0020\u007f-\u00a0])?$';
 BEGIN
     EXECUTE format(
         'CREATE OR REPLACE FUNCTION public.is_timeframe(p_name text) RETURNS boolean'
@@ -71,8 +74,8 @@ BEGIN
     );
     EXECUTE format(
         'CREATE OR REPLACE FUNCTION public.is_trimmed(p_text text) RETURNS boolean'
-        ' LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN p_text COLLATE "C" !~ %L',
-        c_untrimmed
+        ' LANGUAGE sql IMMUTABLE PARALLEL SAFE RETURN p_text COLLATE "C" ~ %L',
+        c_trimmed
     );
     EXECUTE format(
         'CREATE OR REPLACE FUNCTION public.has_untrimmed(p_texts jsonb) RETURNS boolean'
@@ -118,6 +121,8 @@ FROM public;
 -- measured as a dump writes it, because pg_column_size of a value out of another table is that of
 -- its compressed form. Times have a bound, so that no query counts the days of an eternity; 48
 -- hours, because server clocks run ahead of UTC.
+-- Symbols and timeframes are compared by their bytes: a national locale's rules would cost every
+-- search in the keys of bars and ticks several times as much, and no reader sorts by them.
 -- NaN is above every number, and the sign of NaN is NaN. NULL passes: NOT NULL says otherwise.
 DO $$
 BEGIN
@@ -182,12 +187,12 @@ BEGIN
         CONSTRAINT position_limit_positive_check CHECK (VALUE > 0);
     END IF;
     IF to_regtype('public.symbol_name') IS NULL THEN
-        CREATE DOMAIN public.symbol_name AS text
+        CREATE DOMAIN public.symbol_name AS text COLLATE "C"
         CONSTRAINT symbol_trimmed_check CHECK (public.is_trimmed(VALUE))
         CONSTRAINT symbol_length_check CHECK (octet_length(VALUE) <= 800);
     END IF;
     IF to_regtype('public.deal_symbol') IS NULL THEN
-        CREATE DOMAIN public.deal_symbol AS text
+        CREATE DOMAIN public.deal_symbol AS text COLLATE "C"
         CONSTRAINT deal_symbol_trimmed_check CHECK (VALUE = '' OR public.is_trimmed(VALUE))
         CONSTRAINT deal_symbol_length_check CHECK (octet_length(VALUE) <= 800);
     END IF;
@@ -201,7 +206,7 @@ BEGIN
         CONSTRAINT symbol_list_size_check CHECK (octet_length(VALUE::text) <= 262144);
     END IF;
     IF to_regtype('public.timeframe') IS NULL THEN
-        CREATE DOMAIN public.timeframe AS text
+        CREATE DOMAIN public.timeframe AS text COLLATE "C"
         CONSTRAINT timeframe_known_check CHECK (public.is_timeframe(VALUE));
     END IF;
     IF to_regtype('public.timeframe_list') IS NULL THEN

@@ -24,8 +24,8 @@ CREATE TABLE IF NOT EXISTS public.market_data (
     low numeric(20, 8) NOT NULL,
     close numeric(20, 8) NOT NULL,
     real_volume numeric(28, 8),
-    symbol text NOT NULL,
-    timeframe text NOT NULL,
+    symbol text COLLATE "C" NOT NULL,
+    timeframe text COLLATE "C" NOT NULL,
     CONSTRAINT market_data_pkey PRIMARY KEY (symbol, timeframe, timestamp),
     CONSTRAINT market_data_symbol_trimmed_check CHECK (
         symbol::public.symbol_name IS NOT NULL

@@ -6,7 +6,7 @@ CALL deploy.become_owner();
 -- loaders wait for each other's row.
 CREATE TABLE IF NOT EXISTS public.market_series (
     symbol public.symbol_name NOT NULL,
-    timeframe text NOT NULL,
+    timeframe text COLLATE "C" NOT NULL,
     source public.server_name,
     clock public.server_clock DEFAULT 'UTC' NOT NULL,
     bars bigint DEFAULT 0 NOT NULL,

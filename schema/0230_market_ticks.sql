@@ -9,7 +9,7 @@ CREATE TABLE IF NOT EXISTS public.market_ticks (
     volume bigint DEFAULT 0 NOT NULL,
     flags integer DEFAULT 0 NOT NULL,
     seq smallint DEFAULT 0 NOT NULL,
-    symbol text NOT NULL,
+    symbol text COLLATE "C" NOT NULL,
     bid numeric(20, 8),
     ask numeric(20, 8),
     last numeric(20, 8),

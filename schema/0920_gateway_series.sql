@@ -7,7 +7,7 @@ CREATE TABLE IF NOT EXISTS public.gateway_series (
     is_active boolean DEFAULT TRUE NOT NULL,
     since public.event_time DEFAULT now() - interval '30 days' NOT NULL,
     symbol public.symbol_name NOT NULL,
-    timeframe text NOT NULL,
+    timeframe text COLLATE "C" NOT NULL,
     stored_as public.symbol_name,
     CONSTRAINT gateway_series_pkey PRIMARY KEY (account_id, symbol, timeframe),
     CONSTRAINT gateway_series_account_id_fkey FOREIGN KEY (account_id)
