@@ -1,0 +1,206 @@
+"""COPY into market_data is counted at its end, in the pages that it filled: exact, in any order
+with other writers, and whatever the text of the statement is."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import psycopg
+import pytest
+
+import rows
+
+COLUMNS = "(symbol, timeframe, timestamp, open, high, low, close)"
+COPY = f"COPY market_data {COLUMNS} FROM STDIN"
+START = datetime(2024, 1, 2, tzinfo=UTC)
+Connect = Callable[..., psycopg.Connection]
+
+
+@pytest.fixture
+def db(market: psycopg.Connection) -> psycopg.Connection:
+    """The shared clone, whose market data are emptied after each test."""
+    return market
+
+
+def copy(
+    connection: psycopg.Connection,
+    count: int,
+    symbols: str = "ABC",
+    since: datetime = START,
+    text: str = COPY,
+) -> None:
+    """Bars of these symbols in turn, a minute apart."""
+    with connection.cursor().copy(text) as lines:
+        for number in range(count):
+            at = since + timedelta(minutes=number // len(symbols))
+            lines.write_row((symbols[number % len(symbols)], "M1", at, 1, 2, 1, 1))
+
+
+def counted(db: psycopg.Connection) -> list[tuple]:
+    return db.execute(
+        "SELECT symbol, timeframe, bars FROM market_data_coverage WHERE bars <> 0 ORDER BY 1, 2"
+    ).fetchall()
+
+
+def truth(db: psycopg.Connection) -> list[tuple]:
+    return db.execute(
+        "SELECT symbol, timeframe, count(*) FROM market_data GROUP BY 1, 2 ORDER BY 1, 2"
+    ).fetchall()
+
+
+def logged(db: psycopg.Connection) -> int:
+    return db.execute("SELECT count(*) FROM internal.bar_changes").fetchone()[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "by_row"),
+    [
+        (COPY, False),
+        (f'copy\n public."market_data"{COLUMNS} FROM STDIN ;\n', False),
+        (COPY + " WITH (DELIMITER E'\\t')", False),
+        # not surely a COPY and no more
+        (f"COPY market_data {COLUMNS} FROM STDIN (NULL ';')", True),
+        (f"/* the API's */ COPY market_data {COLUMNS} FROM STDIN", True),
+    ],
+)
+def test_copy_is_counted_however_it_is_written(
+    db: psycopg.Connection, text: str, by_row: bool
+) -> None:
+    copy(db, 300, text=text)
+    assert counted(db) == truth(db) != []
+    assert logged(db) == (300 if by_row else 3)
+    first, last = db.execute(
+        "SELECT min(first_timestamp), max(last_timestamp) FROM internal.bar_changes"
+    ).fetchone()
+    assert (first, last) == (START, START + timedelta(minutes=99))
+
+
+def test_copies_in_one_transaction_are_told_apart(db: psycopg.Connection) -> None:
+    with db.transaction():
+        copy(db, 300)
+        rows.bar(db)
+        with db.transaction():
+            copy(db, 200, since=START + timedelta(days=1))
+        copy(db, 100, since=START + timedelta(days=40))  # another chunk
+        copy(db, 100, since=START + timedelta(days=2))
+        db.execute("DELETE FROM market_data WHERE symbol = 'B'")
+        db.execute("UPDATE market_data SET volume = 1 WHERE symbol = 'C'")
+        with db.transaction(force_rollback=True):
+            copy(db, 60, since=START + timedelta(days=3))
+            db.execute("DELETE FROM market_data WHERE symbol = 'A'")
+        copy(db, 30, symbols="ABCD", since=START + timedelta(days=4))
+    assert counted(db) == truth(db)
+    assert len(truth(db)) == 5
+
+
+def test_rows_in_freed_pages_are_found(db: psycopg.Connection) -> None:
+    copy(db, 20_000)
+    db.execute("DELETE FROM market_data WHERE timestamp < %s", [START + timedelta(days=3)])
+    db.execute("VACUUM market_data")  # new rows go to the front of the table
+    copy(db, 900, symbols="AXYZ")
+    at_front = db.execute(
+        "SELECT count(*) FROM market_data WHERE symbol = 'X' AND ctid < '(20,0)'"
+    ).fetchone()
+    assert at_front != (0,)
+    assert counted(db) == truth(db)
+
+
+def test_a_copy_that_fails_leaves_the_log_as_it_was(db: psycopg.Connection) -> None:
+    copy(db, 30)
+    with pytest.raises(psycopg.errors.UniqueViolation):
+        copy(db, 30)
+    with db.transaction():
+        with pytest.raises(psycopg.errors.CheckViolation), db.transaction():
+            copy(db, 30, since=datetime(1960, 1, 1, tzinfo=UTC))
+        rows.bar(db)
+    rows.bar(db, timeframe="M5")
+    assert counted(db) == truth(db)
+    assert logged(db) == 5
+
+
+def test_bars_merged_within_another_copy_are_counted(db: psycopg.Connection) -> None:
+    """The text says COPY, the rows come from an upsert."""
+    copy(db, 30)
+    db.execute("""
+    CREATE FUNCTION pg_temp.upsert() RETURNS bigint LANGUAGE sql AS $$
+        WITH merged AS (
+            INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)
+            SELECT symbol, timeframe, timestamp + interval '5 minutes', 1, 1, 1, 1
+            FROM market_data
+            ON CONFLICT (symbol, timeframe, timestamp) DO UPDATE SET volume = 7
+            RETURNING 1
+        ) SELECT count(*) FROM merged
+    $$
+    """)
+    with db.cursor().copy("COPY (SELECT pg_temp.upsert() AS market_data) TO STDOUT") as out:
+        b"".join(out)
+    assert counted(db) == truth(db)
+    assert sum(bars for *_, bars in truth(db)) == 45
+
+
+def test_copies_are_counted_without_the_server_counters(db: psycopg.Connection) -> None:
+    with db.transaction():
+        db.execute("SET LOCAL track_counts = off")
+        copy(db, 30)
+    assert counted(db) == truth(db)
+    assert logged(db) == 30
+
+
+def test_two_who_copy_are_counted_apart(db: psycopg.Connection) -> None:
+    copy(db, 1)  # who makes a chunk has others wait
+    with psycopg.connect(db.info.dsn) as other:
+        other.execute("SET lock_timeout = '60s'")
+        db.execute("SET lock_timeout = '60s'")
+        copy(other, 6000, symbols="BE")
+        copy(db, 6000, symbols="CD")
+        copy(other, 6000, symbols="BA", since=START + timedelta(days=5))
+        assert counted(db) == truth(db)
+        other.commit()
+    assert counted(db) == truth(db)
+    assert [symbol for symbol, *_ in truth(db)] == list("ABCDE")
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_any_order_of_writers_is_counted(db: psycopg.Connection, seed: int) -> None:
+    chance = random.Random(seed)
+    since = START
+
+    def write() -> None:
+        nonlocal since
+        what = chance.choice(("copy", "copy", "insert", "upsert", "delete", "update", "savepoint"))
+        since += timedelta(days=chance.choice((0, 1, 20)), hours=3)
+        if what == "copy":
+            copy(db, chance.randint(1, 150), symbols=chance.choice(("A", "ABC", "CAD")),
+                 since=since)  # fmt: skip
+        elif what == "insert":
+            rows.bar(db, symbol=chance.choice("AB"), timestamp=since + timedelta(seconds=1))
+        elif what == "upsert":
+            db.execute(
+                f"INSERT INTO market_data {COLUMNS} SELECT symbol, timeframe, timestamp"
+                " + n * interval '7 hours', 1, 1, 1, 1 FROM market_data CROSS JOIN"
+                " generate_series(0, 1) AS n WHERE symbol = 'A'"
+                " ON CONFLICT (symbol, timeframe, timestamp) DO NOTHING"
+            )
+        elif what == "savepoint":
+            with db.transaction(force_rollback=chance.random() < 0.5):
+                write()
+                write()
+        else:
+            db.execute(
+                "DELETE FROM market_data WHERE date_part('minute', timestamp) = %s"
+                if what == "delete"
+                else "UPDATE market_data SET volume = volume + 1"
+                " WHERE date_part('minute', timestamp) <> %s",
+                [chance.randint(0, 5)],
+            )
+        since += timedelta(hours=2)
+
+    for _ in range(6):
+        with db.transaction():
+            for _ in range(4):
+                write()
+        if chance.random() < 0.3:
+            db.execute("SELECT fold_bar_changes()")
+        assert counted(db) == truth(db)
