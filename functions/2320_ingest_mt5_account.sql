@@ -92,6 +92,46 @@ COMMENT ON FUNCTION internal.check_mt5_account(bigint, jsonb) IS
 app.user_id, RB024 when the user is closed.';
 REVOKE ALL ON FUNCTION internal.check_mt5_account(bigint, jsonb) FROM public;
 
+CREATE OR REPLACE FUNCTION internal.read_mt5_accounts(p_states jsonb[])
+RETURNS TABLE (
+    n bigint,
+    account_number text,
+    server text,
+    broker text,
+    currency text,
+    margin_mode integer,
+    trade_mode integer,
+    leverage integer,
+    margin_so_mode integer,
+    margin_so_call numeric,
+    margin_so_so numeric
+)
+LANGUAGE plpgsql -- its plan is kept
+IMMUTABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN QUERY
+    SELECT
+        g.n,
+        r.login,
+        coalesce(nullif(btrim(r.server), ''), btrim(r.company)),
+        coalesce(nullif(btrim(r.company), ''), nullif(btrim(r.server), ''), btrim(r.company)),
+        coalesce(nullif(btrim(r.currency), ''), 'USD'),
+        r.margin_mode, r.trade_mode, r.leverage, r.margin_so_mode, r.margin_so_call, r.margin_so_so
+    FROM unnest(p_states) WITH ORDINALITY AS g (state, n)
+    CROSS JOIN LATERAL jsonb_to_record(g.state) AS r (
+        login text, trade_mode integer, leverage integer, margin_mode integer, server text,
+        currency text, company text, margin_so_mode integer, margin_so_call numeric,
+        margin_so_so numeric
+    );
+END
+$$;
+COMMENT ON FUNCTION internal.read_mt5_accounts(jsonb[]) IS
+'What answers of account_info say about the accounts themselves, as mt5_accounts keeps it.';
+REVOKE ALL ON FUNCTION internal.read_mt5_accounts(jsonb[]) FROM public;
+
 CREATE OR REPLACE FUNCTION internal.store_mt5_account(p_user_id bigint, p_state jsonb)
 RETURNS public.mt5_accounts
 LANGUAGE plpgsql
@@ -101,25 +141,18 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_given record;
-    v_server text;
     v_account public.mt5_accounts;
 BEGIN
-    SELECT * INTO v_given
-    FROM jsonb_to_record(p_state) AS r (
-        login text, trade_mode integer, leverage integer, margin_mode integer, server text,
-        currency text, company text, margin_so_mode integer, margin_so_call numeric,
-        margin_so_so numeric
-    );
-    v_server := coalesce(nullif(btrim(v_given.server), ''), btrim(v_given.company));
+    SELECT r.* INTO v_given
+    FROM internal.read_mt5_accounts(ARRAY[p_state]) AS r;
     INSERT INTO public.mt5_accounts AS a (
         user_id, server, account_number, broker, currency, margin_mode, trade_mode, leverage,
         margin_so_mode, margin_so_call, margin_so_so
     )
     VALUES (
-        p_user_id, v_server, v_given.login, coalesce(nullif(btrim(v_given.company), ''), v_server),
-        coalesce(nullif(btrim(v_given.currency), ''), 'USD'), v_given.margin_mode,
-        v_given.trade_mode, v_given.leverage, v_given.margin_so_mode, v_given.margin_so_call,
-        v_given.margin_so_so
+        p_user_id, v_given.server, v_given.account_number, v_given.broker, v_given.currency,
+        v_given.margin_mode, v_given.trade_mode, v_given.leverage, v_given.margin_so_mode,
+        v_given.margin_so_call, v_given.margin_so_so
     )
     ON CONFLICT ON CONSTRAINT mt5_accounts_user_id_server_account_number_key DO UPDATE
     SET
@@ -144,8 +177,8 @@ BEGIN
     SELECT a.* INTO v_account
     FROM public.mt5_accounts AS a
     WHERE a.user_id = p_user_id
-        AND a.server = v_server
-        AND a.account_number = v_given.login;
+        AND a.server = v_given.server
+        AND a.account_number = v_given.account_number;
     RETURN internal.lock_open_mt5_account(v_account.id);
 END
 $$;
@@ -153,18 +186,20 @@ COMMENT ON FUNCTION internal.store_mt5_account(bigint, jsonb) IS
 'The account of the user that the object describes, found or made, and locked.';
 REVOKE ALL ON FUNCTION internal.store_mt5_account(bigint, jsonb) FROM public;
 
-CREATE OR REPLACE FUNCTION internal.store_mt5_account_state(
-    p_account_id bigint,
-    p_state jsonb,
-    p_taken_at timestamptz
+CREATE OR REPLACE FUNCTION internal.store_mt5_account_states(
+    p_account_ids bigint[],
+    p_states jsonb[],
+    p_taken_at timestamptz[]
 )
-RETURNS boolean
+RETURNS SETOF bigint
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+#variable_conflict use_column
 BEGIN
+    RETURN QUERY
     INSERT INTO public.mt5_account_states AS s (
         account_id, login, trade_mode, leverage, limit_orders, margin_so_mode, trade_allowed,
         trade_expert, margin_mode, currency_digits, fifo_close, balance, credit, profit, equity,
@@ -173,13 +208,14 @@ BEGIN
         company, raw, taken_at
     )
     SELECT
-        p_account_id, r.login, r.trade_mode, r.leverage, r.limit_orders, r.margin_so_mode,
+        g.account_id, r.login, r.trade_mode, r.leverage, r.limit_orders, r.margin_so_mode,
         r.trade_allowed, r.trade_expert, r.margin_mode, coalesce(r.currency_digits, 2),
         r.fifo_close, r.balance, r.credit, r.profit, r.equity, r.margin, r.margin_free,
         r.margin_level, r.margin_so_call, r.margin_so_so, r.margin_initial, r.margin_maintenance,
         r.assets, r.liabilities, r.commission_blocked, r.name, r.server, r.currency, r.company,
-        p_state, p_taken_at
-    FROM jsonb_to_record(p_state) AS r (
+        g.state, g.taken_at
+    FROM unnest(p_account_ids, p_states, p_taken_at) AS g (account_id, state, taken_at)
+    CROSS JOIN LATERAL jsonb_to_record(g.state) AS r (
         login bigint, trade_mode integer, leverage bigint, limit_orders bigint,
         margin_so_mode integer, trade_allowed boolean, trade_expert boolean, margin_mode integer,
         currency_digits integer, fifo_close boolean, balance numeric, credit numeric,
@@ -206,13 +242,76 @@ BEGIN
             excluded.assets, excluded.liabilities, excluded.commission_blocked, excluded.name,
             excluded.server, excluded.currency, excluded.company, excluded.raw, excluded.taken_at
         )
-    WHERE s.taken_at IS NULL OR s.taken_at <= excluded.taken_at;
-    RETURN FOUND;
+    WHERE s.taken_at IS NULL OR s.taken_at <= excluded.taken_at
+    RETURNING s.account_id;
 END
 $$;
-COMMENT ON FUNCTION internal.store_mt5_account_state(bigint, jsonb, timestamptz) IS
-'Stores an account''s state; FALSE when the stored one is newer.';
-REVOKE ALL ON FUNCTION internal.store_mt5_account_state(bigint, jsonb, timestamptz) FROM public;
+COMMENT ON FUNCTION internal.store_mt5_account_states(bigint[], jsonb[], timestamptz[]) IS
+'Stores the states of accounts, each once; answers the accounts whose stored state was not newer.';
+REVOKE ALL ON FUNCTION
+internal.store_mt5_account_states(bigint[], jsonb[], timestamptz[]) FROM public;
+
+-- The snapshots go before the heartbeats: the first snapshot of a week makes a chunk, which locks
+-- mt5_sessions, and two transactions that have updated a session already would deadlock.
+CREATE OR REPLACE FUNCTION internal.take_mt5_snapshots(
+    p_account_ids bigint[],
+    p_session_ids uuid[],
+    p_states jsonb[],
+    p_taken_at timestamptz[]
+)
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_newer bigint[];
+BEGIN
+    SELECT array_agg(n.account_id) INTO v_newer
+    FROM internal.store_mt5_account_states(p_account_ids, p_states, p_taken_at) AS n (account_id);
+    INSERT INTO public.account_snapshots (
+        session_id, timestamp, balance, equity, margin, margin_free, margin_level, profit
+    )
+    SELECT
+        g.session_id, g.taken_at, r.balance, r.equity, coalesce(r.margin, 0),
+        coalesce(r.margin_free, 0), coalesce(r.margin_level, 0), coalesce(r.profit, 0)
+    FROM unnest(p_session_ids, p_states, p_taken_at) AS g (session_id, state, taken_at)
+    CROSS JOIN LATERAL jsonb_to_record(g.state) AS r (
+        balance numeric, equity numeric, margin numeric, margin_free numeric, margin_level numeric,
+        profit numeric
+    )
+    ON CONFLICT (session_id, timestamp) DO NOTHING;
+    UPDATE public.mt5_sessions AS s
+    SET
+        balance = r.balance,
+        equity = r.equity,
+        margin = r.margin,
+        margin_free = r.margin_free,
+        currency = a.currency,
+        last_ping = greatest(s.last_ping, g.taken_at)
+    FROM unnest(p_account_ids, p_session_ids, p_states, p_taken_at)
+        AS g (account_id, session_id, state, taken_at)
+    INNER JOIN public.mt5_accounts AS a ON g.account_id = a.id
+    CROSS JOIN LATERAL (
+        SELECT
+            t.balance,
+            t.equity,
+            coalesce(t.margin, 0) AS margin,
+            coalesce(t.margin_free, 0) AS margin_free
+        FROM jsonb_to_record(g.state) AS t (
+            balance numeric, equity numeric, margin numeric, margin_free numeric
+        )
+    ) AS r
+    WHERE s.session_id = g.session_id AND g.account_id = ANY (v_newer);
+    PERFORM internal.judge_snapshots(p_account_ids);
+END
+$$;
+COMMENT ON FUNCTION internal.take_mt5_snapshots(bigint[], uuid[], jsonb[], timestamptz[]) IS
+'Stores the states of accounts, each once: appends a snapshot to the session of each, refreshes the
+session unless the stored state is newer, and asks the risk rules.';
+REVOKE ALL ON FUNCTION
+internal.take_mt5_snapshots(bigint[], uuid[], jsonb[], timestamptz[]) FROM public;
 
 CREATE OR REPLACE FUNCTION public.ingest_mt5_account(
     p_user_id bigint,
@@ -228,50 +327,14 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_account public.mt5_accounts;
-    v_given record;
-    v_session_id uuid;
-    v_is_newer boolean;
 BEGIN
     PERFORM internal.check_mt5_taken_at(p_taken_at);
     PERFORM internal.check_mt5_account(p_user_id, p_account);
     v_account := internal.store_mt5_account(p_user_id, p_account);
-    v_is_newer := internal.store_mt5_account_state(v_account.id, p_account, p_taken_at);
-    SELECT
-        r.balance,
-        r.equity,
-        coalesce(r.margin, 0) AS margin,
-        coalesce(r.margin_free, 0) AS margin_free,
-        coalesce(r.margin_level, 0) AS margin_level,
-        coalesce(r.profit, 0) AS profit
-    INTO v_given
-    FROM jsonb_to_record(p_account) AS r (
-        balance numeric, equity numeric, margin numeric, margin_free numeric, margin_level numeric,
-        profit numeric
+    PERFORM internal.take_mt5_snapshots(
+        ARRAY[v_account.id], ARRAY[internal.open_mt5_session(v_account, p_taken_at)],
+        ARRAY[p_account], ARRAY[p_taken_at]
     );
-
-    -- The snapshot goes before the heartbeat: the first snapshot of a week makes a chunk, which
-    -- locks mt5_sessions, and two transactions that have updated a session already would deadlock.
-    v_session_id := internal.open_mt5_session(v_account, p_taken_at);
-    INSERT INTO public.account_snapshots (
-        session_id, timestamp, balance, equity, margin, margin_free, margin_level, profit
-    )
-    VALUES (
-        v_session_id, p_taken_at, v_given.balance, v_given.equity, v_given.margin,
-        v_given.margin_free, v_given.margin_level, v_given.profit
-    )
-    ON CONFLICT (session_id, timestamp) DO NOTHING;
-    IF v_is_newer THEN
-        UPDATE public.mt5_sessions AS s
-        SET
-            balance = v_given.balance,
-            equity = v_given.equity,
-            margin = v_given.margin,
-            margin_free = v_given.margin_free,
-            currency = v_account.currency,
-            last_ping = greatest(s.last_ping, p_taken_at)
-        WHERE s.session_id = v_session_id;
-    END IF;
-    PERFORM internal.judge_snapshots(ARRAY[v_account.id]);
     RETURN v_account.id;
 END
 $$;

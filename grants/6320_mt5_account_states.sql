@@ -22,5 +22,6 @@ CALL deploy.set_tenant_policies(
 
 GRANT EXECUTE ON FUNCTION
 public.ingest_mt5_account(bigint, jsonb, timestamptz),
+public.ingest_mt5_accounts(bigint[], jsonb[], timestamptz[]),
 public.ingest_mt5_positions(bigint, jsonb, timestamptz)
 TO rubi_app, rubi_ingest;

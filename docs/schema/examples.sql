@@ -28,6 +28,10 @@ SELECT ingest_mt5_account(
     "margin_initial": 0, "margin_maintenance": 0, "assets": 0, "liabilities": 0,
     "commission_blocked": 0, "fifo_close": false}', '2026-01-05 12:00+00'
 );
+-- example: ingest_mt5_accounts
+SELECT n, code, reason FROM ingest_mt5_accounts(
+    '{1}', ARRAY['{"login": 7001}'::jsonb], ARRAY['2026-01-05 12:00+00'::timestamptz]
+);
 -- example: claim_signals
 SELECT claim_id, signal_id, symbol, signal_type, volume
 FROM claim_signals(1, 'worker 1', 10, '30 seconds');
