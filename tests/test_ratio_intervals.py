@@ -121,16 +121,17 @@ def test_a_reshuffle_keeps_every_trade(rolled_back: psycopg.Connection) -> None:
     assert len(drawn) > 100
 
 
-def test_quantiles_of_drawdowns_are_of_the_simulated_ones(rolled_back: psycopg.Connection) -> None:
+@pytest.mark.parametrize("percent", [50, 95, 99])
+@pytest.mark.parametrize("way", ["resampled", "reshuffled"])
+def test_quantiles_of_drawdowns_are_of_the_simulated_ones(
+    rolled_back: psycopg.Connection, way: str, percent: int
+) -> None:
     values = list(nets(22, 100))
     found = by_name(rolled_back, "list_drawdown_ratios", values, 6)
-    for way in ("resampled", "reshuffled"):
-        falls = np.array(rolled_back.execute(
-            "SELECT simulate_drawdowns(%s, 1000, 6, %s)", [values, way == "reshuffled"]
-        ).fetchall())[:, 0]  # fmt: skip
-        for percent in (50, 95, 99):
-            value = found[f"drawdown_{way}_{percent}"]["value"]
-            assert close(value, np.percentile(falls, percent))
+    falls = np.array(rolled_back.execute(
+        "SELECT simulate_drawdowns(%s, 1000, 6, %s)", [values, way == "reshuffled"]
+    ).fetchall())[:, 0]  # fmt: skip
+    assert close(found[f"drawdown_{way}_{percent}"]["value"], np.percentile(falls, percent))
 
 
 @pytest.mark.parametrize(
