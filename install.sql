@@ -55,6 +55,7 @@ SET lock_timeout = '5s';
 \set file schema/0371_mt5_event_eras.sql \ir deploy/apply.psql
 \set file schema/0380_mt5_trips.sql \ir deploy/apply.psql
 \set file schema/0381_proved_positions.sql \ir deploy/apply.psql
+\set file schema/0382_mt5_first_stops.sql \ir deploy/apply.psql
 \set file schema/0390_mt5_rejects.sql \ir deploy/apply.psql
 \set file schema/0391_mt5_missed.sql \ir deploy/apply.psql
 
@@ -176,6 +177,7 @@ SET lock_timeout = '5s';
 \set file functions/2374_states_as_of.sql \ir deploy/apply.psql
 \set file functions/2381_refresh_mt5_trips.sql \ir deploy/apply.psql
 \set file functions/2382_refresh_trading_orders.sql \ir deploy/apply.psql
+\set file functions/2383_keep_first_stop.sql \ir deploy/apply.psql
 \set file functions/2384_prove_trips.sql \ir deploy/apply.psql
 \set file functions/2390_mt5_checks.sql \ir deploy/apply.psql
 \set file functions/2391_lock_mt5_accounts.sql \ir deploy/apply.psql
@@ -206,7 +208,6 @@ SET lock_timeout = '5s';
 \set file functions/2523_evaluate_risk.sql \ir deploy/apply.psql
 \set file functions/2524_apply_risk_template.sql \ir deploy/apply.psql
 \set file functions/2525_keep_ended_rules.sql \ir deploy/apply.psql
-\set file functions/2530_find_first_stop.sql \ir deploy/apply.psql
 \set file functions/2531_group_r.sql \ir deploy/apply.psql
 \set file functions/2540_seeded_draws.sql \ir deploy/apply.psql
 \set file functions/2541_normal_distribution.sql \ir deploy/apply.psql

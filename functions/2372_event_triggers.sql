@@ -16,7 +16,16 @@ DECLARE
     v_old jsonb := CASE WHEN TG_OP <> 'INSERT' THEN internal.told_of_position(OLD) END;
     v_new jsonb := CASE WHEN TG_OP <> 'DELETE' THEN internal.told_of_position(NEW) END;
     v_taken_at timestamptz := internal.picture_taken_at();
+    v_is_same boolean := (OLD.account_id, OLD.identifier, OLD.type)
+        = (NEW.account_id, NEW.identifier, NEW.type);
+    -- those that were not there before; 0 is none
+    v_stop numeric := CASE WHEN v_is_same AND OLD.sl <> 0 THEN NULL ELSE nullif(NEW.sl, 0) END;
+    v_target numeric := CASE WHEN v_is_same AND OLD.tp <> 0 THEN NULL ELSE nullif(NEW.tp, 0) END;
 BEGIN
+    -- of a row that MT5 knows
+    IF NEW.identifier IS NOT NULL AND (v_stop IS NOT NULL OR v_target IS NOT NULL) THEN
+        PERFORM internal.keep_first_stop(NEW, v_taken_at, v_stop, v_target);
+    END IF;
     IF (OLD.account_id, OLD.identifier) = (NEW.account_id, NEW.identifier) THEN
         PERFORM internal.note_event(
             NEW.account_id, 'position', 'changed', NEW.identifier, v_old, v_new, v_taken_at
@@ -33,7 +42,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.note_position() IS
-'Trigger: writes the event of a position that appears, changes or leaves.';
+'Trigger: writes the event of a position that appears, changes or leaves; keeps its first stop.';
 REVOKE ALL ON FUNCTION internal.note_position() FROM public;
 
 CREATE OR REPLACE FUNCTION internal.note_account_state()

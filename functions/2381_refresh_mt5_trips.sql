@@ -86,6 +86,12 @@ BEGIN
     INTO v_positions, v_legs, v_orders
     FROM untraded AS n;
 
+    -- before their orders, which a trip that is left would have made again
+    IF v_positions IS NOT NULL THEN
+        DELETE FROM public.mt5_trips AS t
+        USING unnest(v_positions, v_legs) AS g (position_id, leg)
+        WHERE t.account_id = p_account_id AND t.position_id = g.position_id AND t.leg = g.leg;
+    END IF;
     -- A trade that MT5 took back: our order goes; an order of the API, also one that the API took
     -- over, has not traded then.
     IF v_orders IS NOT NULL THEN
@@ -97,11 +103,6 @@ BEGIN
         UPDATE public.mt5_trips AS t
         SET trading_order_id = NULL
         WHERE t.trading_order_id = ANY (v_orders);
-    END IF;
-    IF v_positions IS NOT NULL THEN
-        DELETE FROM public.mt5_trips AS t
-        USING unnest(v_positions, v_legs) AS g (position_id, leg)
-        WHERE t.account_id = p_account_id AND t.position_id = g.position_id AND t.leg = g.leg;
     END IF;
 END
 $body$
@@ -128,6 +129,7 @@ DECLARE
     v_tickets bigint[];
 BEGIN
     v_account := internal.lock_mt5_account(p_account_id);
+    PERFORM internal.find_first_stops_in_events(p_account_id);
     -- Stored twice by a transaction that could not see the other's row (REPEATABLE READ), or long
     -- ago: the order of the API takes the place of ours when its account is named.
     UPDATE public.trading_orders AS o
@@ -165,6 +167,6 @@ END
 $$;
 COMMENT ON FUNCTION public.rebuild_mt5_trips(bigint) IS
 'Makes all trips and balance operations of an account again, after a correction of
-mt5_magic_strategies or mt5_deal_types, and makes one row of an order stored twice; answers the
-number of positions. Raises RB051.';
+mt5_magic_strategies or mt5_deal_types, makes one row of an order stored twice, and adds first stops
+that stored events alone tell; answers the number of positions. Raises RB051.';
 REVOKE ALL ON FUNCTION public.rebuild_mt5_trips(bigint) FROM public;

@@ -8,6 +8,5 @@ GRANT SELECT ON public.trip_risks TO rubi_app, rubi_tenant, rubi_readonly, rubi_
 GRANT SELECT ON public.trip_excursions TO rubi_app, rubi_readonly, rubi_backup;
 
 GRANT EXECUTE ON FUNCTION
-public.find_first_stop(bigint, bigint, timestamptz, timestamptz),
 public.group_r(bigint, timestamptz, timestamptz, boolean, bigint, bigint)
 TO rubi_app, rubi_tenant, rubi_readonly, rubi_backup;

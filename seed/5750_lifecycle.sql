@@ -101,6 +101,7 @@ VALUES
 ('public.mt5_codes', 'bounded', 'a row a code of MT5'),
 ('public.mt5_deal_types', 'bounded', 'a row a type of MT5'),
 ('public.mt5_explanations', 'kept', 'money: why a balance is not the sum of the deals'),
+('public.mt5_first_stops', 'kept', 'what trades risked is measured by them'),
 ('public.mt5_magic_strategies', 'bounded', 'a row a magic number'),
 ('public.mt5_orders', 'kept', 'money: the broker''s own orders, which trips and proofs read'),
 ('public.mt5_reports', 'kept', 'a row a report that a person loaded'),

@@ -26,8 +26,9 @@ def has_rights(connection: psycopg.Connection, role: str, table: str, rights: st
 
 # made from other rows, or the deployment's
 MADE = {
-    "balance_operations", "mt5_codes", "mt5_deal_types", "mt5_events", "mt5_tick_values",
-    "mt5_trips", "risk_breaches", "risk_states", "risk_templates", "signal_claims",
+    "balance_operations", "mt5_codes", "mt5_deal_types", "mt5_events", "mt5_first_stops",
+    "mt5_tick_values", "mt5_trips", "risk_breaches", "risk_states", "risk_templates",
+    "signal_claims",
 }  # fmt: skip
 WRITTEN_BY_API = {
     "public.account_snapshots": "INSERT UPDATE DELETE",

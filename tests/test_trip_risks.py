@@ -125,28 +125,6 @@ def test_an_open_or_broken_trip_has_no_r(trader: Trader) -> None:
     assert trader.risk(position, "reason") == (None,)
 
 
-def test_a_stop_that_is_set_later_is_the_first_seen_on_the_position(trader: Trader) -> None:
-    """The order had none; later moves of the stop change nothing."""
-    trader.told(**STOCK)
-    at = datetime.now(UTC) - timedelta(hours=1)
-    opened = (at + timedelta(hours=2)).strftime("%Y-%m-%d %H:%M:%S")  # the server's clock
-    closed = (at + timedelta(hours=2, minutes=30)).strftime("%Y-%m-%d %H:%M:%S")
-    for minute, stop, target in ((1, 0, 0), (2, 95, 0), (3, 99, 130)):
-        mt5.ingest(trader.db, "positions", trader.account, [
-            mt5.position(opened, ticket=1, sl=stop, tp=target, price_open=100.0, symbol="ACME")
-        ], at + timedelta(minutes=minute))  # fmt: skip
-    position = trader.trade((100, 110), 0, at=opened, until=closed, profit=10)
-    assert position == 1
-    assert trader.risk(
-        1, "stop", "stop_source", "stop_seen_at", "target", "risk", "r", "planned_r"
-    ) == (95, "position", at + timedelta(minutes=2), 130, 5, 2, 6)
-    # what an order said itself counts more
-    mt5.ingest(trader.db, "orders", trader.account, [
-        mt5.order(opened, ticket=1, sl=98.0, symbol="ACME")
-    ])  # fmt: skip
-    assert trader.risk(1, "stop", "stop_source", "stop_seen_at") == (98, "order", None)
-
-
 @pytest.mark.parametrize(
     ("at", "expected"),
     [
@@ -244,7 +222,9 @@ def test_random_trades_equal_a_plain_restatement(trader: Trader) -> None:
     for _ in range(60):
         symbol, side = source.choice(list(worth)), source.choice((BUY, SELL))
         first, last = D(source.randint(9000, 11000)) / 100, D(source.randint(9000, 11000)) / 100
-        stop = source.choice((None, D(0), first + D(source.randint(-900, 900)) / 100))
+        # so many with a stop that two have an R for certain
+        stops = [first + D(source.randint(-900, 900)) / 100 for _ in range(6)]
+        stop = source.choice((None, D(0), *stops))
         volume, net = D(source.randint(1, 500)) / 100, D(source.randint(-5000, 9000)) / 100
         position = trader.trade(
             (float(first), float(last)), None if stop is None else float(stop), side=side,
@@ -276,7 +256,7 @@ def test_random_trades_equal_a_plain_restatement(trader: Trader) -> None:
 
 
 def test_tenant_reads_what_its_own_trades_risked(trader: Trader, connect_as: Connect) -> None:
-    """Stops of positions too, which are events of a hypertable."""
+    """Stops of positions too."""
     trader.told(**STOCK)
     now = datetime.now(UTC)
     opened = (now + timedelta(hours=2)).strftime("%Y-%m-%d %H:%M:%S")
@@ -296,10 +276,9 @@ def test_tenant_reads_what_its_own_trades_risked(trader: Trader, connect_as: Con
             assert tenant.execute(
                 "SELECT trades FROM group_r(%s) WHERE grouped_by = 'all'", [trader.user]
             ).fetchone() == (len(seen),)
-            assert tenant.execute(
-                "SELECT stop FROM find_first_stop(%s, 1, '-infinity', 'infinity')",
-                [trader.account],
-            ).fetchone() == (95 if seen else None,)
+            assert tenant.execute("SELECT stop FROM mt5_first_stops").fetchall() == [
+                (95,) for _ in seen
+            ]
 
 
 def test_a_report_goes_through_without_a_guess(

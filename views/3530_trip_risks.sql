@@ -67,11 +67,25 @@ WITH told AS (
     FROM public.mt5_trips AS t
     INNER JOIN public.mt5_accounts AS a ON t.account_id = a.id
     LEFT JOIN public.mt5_orders AS o ON t.account_id = o.account_id AND t.open_order = o.ticket
-    LEFT JOIN LATERAL public.find_first_stop(
-        CASE WHEN coalesce(o.sl, 0) = 0 THEN t.account_id END,
-        t.position_id,
-        CASE t.leg WHEN 1 THEN t.opened_at - interval '1 day' ELSE t.opened_at END,
-        coalesce(t.closed_at, 'infinity')
+    -- a trade whose order tells the stop costs no look-up
+    LEFT JOIN LATERAL (
+        SELECT
+            (array_agg(k.stop ORDER BY k.taken_at) FILTER (WHERE k.stop IS NOT NULL))[1] AS stop,
+            (array_agg(k.target ORDER BY k.taken_at) FILTER (WHERE k.target IS NOT NULL))[1]
+                AS target,
+            min(k.taken_at) FILTER (WHERE k.stop IS NOT NULL) AS stop_seen_at
+        FROM public.mt5_first_stops AS k
+        WHERE
+            coalesce(o.sl, 0) = 0
+            AND k.account_id = t.account_id
+            AND k.position_id = t.position_id
+            AND k.side = t.side
+            AND k.taken_at >= CASE t.leg
+                -- The clocks of terminal and broker differ. An earlier leg of the same side ended
+                -- before the leg between.
+                WHEN 1 THEN t.opened_at - interval '1 day' ELSE t.opened_at - interval '1 minute'
+            END
+            AND k.taken_at <= coalesce(t.closed_at, 'infinity')
     ) AS f ON TRUE
     LEFT JOIN LATERAL (
         SELECT k.*
