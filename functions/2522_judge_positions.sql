@@ -91,6 +91,7 @@ AS $$
 DECLARE
     v_rule public.risk_rules;
     v_counted bigint;
+    v_locked bigint;
     v_account_id bigint;
     v_positions bigint;
     v_lots numeric;
@@ -114,15 +115,19 @@ BEGIN
         WHERE r.kind IN ('maximum_lots', 'maximum_positions', 'no_weekend')
             AND p_at >= r.valid_from
             AND p_at < r.valid_to
-        ORDER BY r.id
+        ORDER BY r.strategy_id ASC NULLS FIRST, r.id ASC
     LOOP
         IF v_rule.strategy_id IS NOT NULL THEN
             -- Two accounts of a strategy that come together would each count their own positions
             -- only: the second waits until the first has committed, and the statement below sees
-            -- both. By id, after the account, which each caller has locked: no deadlock, and other
-            -- accounts and strategies do not wait.
-            IF v_rule.kind <> 'no_weekend' THEN
-                PERFORM FROM public.risk_rules AS r WHERE r.id = v_rule.id FOR NO KEY UPDATE;
+            -- both. By strategy, after the account, which each caller has locked: no deadlock, and
+            -- other accounts and strategies do not wait. An advisory lock, because a row is locked
+            -- by who changes it too: an open transaction of a user would hold up the accounts.
+            IF v_rule.kind <> 'no_weekend' AND v_rule.strategy_id IS DISTINCT FROM v_locked THEN
+                PERFORM pg_advisory_xact_lock(
+                    hashtextextended('judge_positions ' || v_rule.strategy_id, 0)
+                );
+                v_locked := v_rule.strategy_id;
             END IF;
             SELECT min(p.account_id), count(*), sum(p.volume)
             INTO v_account_id, v_positions, v_lots

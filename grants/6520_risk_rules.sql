@@ -33,11 +33,11 @@ CALL deploy.set_tenant_policies('public.risk_states', 'user_id');
 
 REVOKE INSERT, UPDATE, DELETE ON
 public.risk_days, public.risk_of_stops, public.risk_positions, public.risk_state,
-public.strategy_positions
+public.strategy_accounts, public.strategy_positions
 FROM rubi_app;
 GRANT SELECT ON
 public.risk_days, public.risk_of_stops, public.risk_positions, public.risk_state,
-public.strategy_positions
+public.strategy_accounts, public.strategy_positions
 TO rubi_app, rubi_tenant, rubi_readonly, rubi_backup;
 GRANT EXECUTE ON FUNCTION
 public.find_risk_basis(public.risk_rules, numeric, numeric),

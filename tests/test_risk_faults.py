@@ -88,6 +88,43 @@ def test_two_accounts_of_a_strategy_that_come_together_see_each_other(
     assert pair.told("first_value") == [(2,)]
 
 
+def test_an_open_transaction_on_a_rule_of_a_strategy_holds_up_no_account(
+    desk: Desk, connect_as: Connect
+) -> None:
+    """And what is judged meanwhile is told, by the rule as it stood."""
+    pair = Pair(desk, "maximum_lots", 1, "lots")
+    gateway = connect_as("rubi_ingest")
+    gateway.execute("SET lock_timeout = '1ms'")
+    with desk.connection.transaction():
+        desk.connection.execute("UPDATE risk_rules SET name = 'new' WHERE id = %s", [pair.rule])
+        pair.show(0, 2, NOON, gateway)
+    assert pair.told("first_value") == [(2,)]
+
+
+@pytest.mark.parametrize("rules", [1, 3])
+def test_many_pictures_of_a_strategy_in_two_accounts_are_one_exact_breach(
+    desk: Desk, connect_as: Connect, rules: int
+) -> None:
+    """Each account's session shows more and more; nobody waits for ever, and the worst of the day
+    is the sum of both."""
+    pair = Pair(desk, "maximum_lots", 1, "lots")
+    for _ in range(rules - 1):
+        desk.rule("maximum_positions", 1, "positions", account_id=None,
+                  strategy_id=pair.strategy)  # fmt: skip
+    most = 8
+
+    gateways = [connect_as("rubi_ingest") for _ in pair.accounts]
+
+    def show_all(index: int) -> None:
+        for number in range(1, most + 1):
+            pair.show(index, number, NOON + timedelta(seconds=number), gateways[index])
+
+    with ThreadPoolExecutor(2) as threads:
+        for done in [threads.submit(show_all, index) for index in (0, 1)]:
+            done.result(DEADLINE)
+    assert pair.told("worst_value") == [(2 * most,)]
+
+
 def test_accounts_without_the_strategy_do_not_wait(desk: Desk, connect_as: Connect) -> None:
     pair = Pair(desk, "maximum_lots", 1, "lots")
     desk.login = 1003
@@ -148,14 +185,45 @@ def test_an_account_that_fell_silent_may_not_trade(
 
 
 def test_a_silent_account_of_a_strategy_makes_its_rule_stale(desk: Desk) -> None:
-    """While a position of it may still be open there, and not longer."""
+    """With stored positions or without, because the strategy may have opened some there since; no
+    longer when its number has come to stand for another strategy and nothing of it is open, or
+    when the account is closed."""
     pair = Pair(desk, "maximum_positions", 5, "positions", max_age=timedelta(minutes=5))
-    pair.show(0, 1, NOON)
-    desk.heartbeat(NOW, 100000)
-    reasons = ["maximum_positions: maximum_positions", "stale_heartbeat"]
-    assert may(desk, pair.strategy) == (False, reasons)
-    assert may(desk) == (True, [])
-    pair.show(0, 0, NOW)
+    now = datetime.now(UTC)
+    desk.heartbeat(now, 100000)
+    stale = (False, ["maximum_positions: maximum_positions", "stale_heartbeat"])
+    for positions in (1, 0):
+        pair.show(0, positions, NOON + timedelta(hours=2 - positions))
+        assert may(desk, pair.strategy) == stale
+        assert may(desk) == (True, [])
+    silent, fine = pair.accounts[0], (True, [])
+    desk.connection.execute("UPDATE mt5_accounts SET closed_at = now() WHERE id = %s", [silent])
+    assert may(desk, pair.strategy) == fine
+    desk.connection.execute("UPDATE mt5_accounts SET closed_at = NULL WHERE id = %s", [silent])
+    assert may(desk, pair.strategy) == stale
+    pair.show(0, 1, NOON + timedelta(hours=3))
+    desk.connection.execute(
+        "INSERT INTO mt5_magic_strategies (account_id, user_id, magic, valid_from)"
+        " VALUES (%s, %s, 77, %s)",
+        [silent, desk.user, now - timedelta(minutes=1)],
+    )
+    assert may(desk, pair.strategy) == stale
+    pair.show(0, 0, NOON + timedelta(hours=4))
+    assert may(desk, pair.strategy) == fine
+
+
+def test_an_account_of_a_strategy_that_was_never_heard_of_makes_its_rule_stale(desk: Desk) -> None:
+    pair = Pair(desk, "maximum_positions", 5, "positions", max_age=timedelta(minutes=5))
+    desk.connection.execute("UPDATE mt5_sessions SET last_ping = %s", [datetime.now(UTC)])
+    assert may(desk, pair.strategy) == (True, [])
+    for table in ("account_snapshots", "mt5_sessions"):
+        desk.connection.execute(
+            f"DELETE FROM {table} WHERE session_id IN"
+            " (SELECT session_id FROM mt5_sessions WHERE account_id = %s)",
+            [pair.accounts[0]],
+        )
+    assert may(desk, pair.strategy)[0] is False
+    desk.connection.execute("DELETE FROM mt5_magic_strategies")
     assert may(desk, pair.strategy) == (True, [])
 
 

@@ -34,6 +34,34 @@ COMMENT ON COLUMN public.strategy_positions.ticket IS 'Position ticket.';
 COMMENT ON COLUMN public.strategy_positions.symbol IS 'Symbol as the broker spells it.';
 COMMENT ON COLUMN public.strategy_positions.volume IS 'Volume, lots.';
 
+CREATE OR REPLACE VIEW public.strategy_accounts
+WITH (security_invoker = TRUE) AS
+SELECT
+    m.strategy_id,
+    m.account_id
+FROM public.mt5_magic_strategies AS m
+INNER JOIN public.mt5_accounts AS a ON m.account_id = a.id AND a.closed_at IS NULL
+WHERE
+    m.strategy_id IS NOT NULL
+    AND m.valid_from <= now()
+    AND NOT EXISTS (
+        SELECT FROM public.mt5_magic_strategies AS n
+        WHERE
+            n.account_id = m.account_id
+            AND n.magic = m.magic
+            AND n.valid_from > m.valid_from
+            AND n.valid_from <= now()
+    )
+UNION
+SELECT
+    p.strategy_id,
+    p.account_id
+FROM public.strategy_positions AS p;
+COMMENT ON VIEW public.strategy_accounts IS
+'Open accounts in which a magic number stands for a strategy now, and those with positions of it.';
+COMMENT ON COLUMN public.strategy_accounts.strategy_id IS 'Strategy.';
+COMMENT ON COLUMN public.strategy_accounts.account_id IS 'Trading account.';
+
 CREATE OR REPLACE VIEW public.risk_positions
 WITH (security_invoker = TRUE) AS
 SELECT

@@ -87,9 +87,8 @@ WITH measured AS (
         r.amount,
         NULL AS worst_room,
         NULL AS worst_at,
-        -- of a strategy the account that was heard of longest ago counts
         CASE
-            WHEN r.account_id IS NULL THEN coalesce(p.as_of, now())
+            WHEN r.account_id IS NULL THEN h.as_of
             ELSE (
                 SELECT max(m.last_ping)
                 FROM public.mt5_sessions AS m
@@ -101,17 +100,27 @@ WITH measured AS (
         LATERAL (
             SELECT
                 count(*) AS positions,
-                coalesce(sum(p.volume), 0) AS volume,
-                min(
-                    (
-                        SELECT max(m.last_ping)
-                        FROM public.mt5_sessions AS m
-                        WHERE m.account_id = p.account_id
-                    )
-                ) AS as_of
+                coalesce(sum(p.volume), 0) AS volume
             FROM public.risk_positions AS p
             WHERE p.rule_id = r.id
         ) AS p
+    -- Of a strategy the account that was heard of longest ago counts, with positions or not: a
+    -- silent one may have opened some. An account that was never heard of makes it NULL.
+    CROSS JOIN
+        LATERAL (
+            SELECT
+                CASE
+                    WHEN count(*) = count(a.last_ping) THEN coalesce(min(a.last_ping), now())
+                END AS as_of
+            FROM public.strategy_accounts AS c
+            CROSS JOIN
+                LATERAL (
+                    SELECT max(m.last_ping) AS last_ping
+                    FROM public.mt5_sessions AS m
+                    WHERE m.account_id = c.account_id
+                ) AS a
+            WHERE c.strategy_id = r.strategy_id
+        ) AS h
     WHERE r.kind IN ('maximum_lots', 'maximum_positions', 'no_weekend')
     UNION ALL
     SELECT
@@ -265,6 +274,7 @@ COMMENT ON COLUMN public.risk_state.forbids_trading IS
 'Whether another position is forbidden: the rule is broken, at its limit, unknown or stale.';
 COMMENT ON COLUMN public.risk_state.as_of IS
 'Moment of the value, UTC: the latest heartbeat of the account; of a strategy''s rule that of the
-account with positions under it that was heard of longest ago; now for rules on days.';
+account of strategy_accounts that was heard of longest ago, NULL where one never was; now for rules
+on days.';
 COMMENT ON COLUMN public.risk_state.is_stale IS
 'Whether as_of is older than the rule''s max_age, unknown, or more than a minute ahead.';
