@@ -161,12 +161,17 @@ BEGIN
             )
             SELECT
                 t.signal_id, p_account_id, p_lane, v_now,
-                least(v_now + p_lease, (
-                    SELECT s.valid_until FROM public.trading_signals AS s WHERE s.id = t.signal_id
-                )),
-                t.attempt, p_worker
+                least(v_now + p_lease, s.valid_until), t.attempt, p_worker
             FROM unnest(v_signals, v_attempts) WITH ORDINALITY AS t (signal_id, attempt, place)
-            WHERE (
+            CROSS JOIN LATERAL (
+                SELECT x.valid_until
+                FROM public.trading_signals AS x
+                WHERE x.id = t.signal_id
+                OFFSET 0
+            ) AS s
+            -- its time may have been cut short between the look and the lock
+            WHERE coalesce(s.valid_until > v_now, TRUE)
+            AND (
                 t.attempt = 1
                 OR (
                     SELECT c.outcome
@@ -176,15 +181,9 @@ BEGIN
                         AND c.attempt = t.attempt - 1
                 ) IN ('RELEASED', 'LAPSED')
             )
-            AND (
-                p_lane > 0
-                OR (
-                    SELECT TRUE
-                    FROM public.signal_intents AS i
-                    WHERE i.signal_id = t.signal_id
-                    LIMIT 1
-                ) IS NULL
-            )
+            AND (p_lane > 0 OR (
+                SELECT TRUE FROM public.signal_intents AS i WHERE i.signal_id = t.signal_id LIMIT 1
+            ) IS NULL)
             ORDER BY t.place
             ON CONFLICT ON CONSTRAINT signal_claims_signal_id_lane_attempt_key DO NOTHING
             RETURNING id, signal_id, attempt, lease_until
@@ -228,12 +227,15 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT coalesce(array_agg(s.id), '{}')
     FROM (
-        SELECT 0 AS id, NULL::bigint AS strategy_id
+        SELECT 0 AS id
         UNION ALL
-        SELECT t.id, t.id FROM public.trading_strategies AS t WHERE t.user_id = (p_account).user_id
+        SELECT t.id
+        FROM public.trading_strategies AS t
+        WHERE t.user_id = (p_account).user_id
+            AND NOT EXISTS (SELECT FROM public.list_strategy_reasons(t.id))
     ) AS s
-    CROSS JOIN LATERAL public.may_trade((p_account).id, s.strategy_id) AS m
-    WHERE m.allowed
+    -- what forbids the account forbids each of its strategies
+    WHERE (SELECT m.allowed FROM public.may_trade((p_account).id) AS m)
 $$;
 COMMENT ON FUNCTION internal.allowed_strategies(public.mt5_accounts) IS
 'Strategies of the account''s user that may open a position in it now; 0 for no strategy.';

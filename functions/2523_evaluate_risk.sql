@@ -46,6 +46,40 @@ REVOKE ALL ON FUNCTION public.evaluate_risk(bigint) FROM public;
 -- risk_state is made later; pg_dump does the same.
 SET check_function_bodies = off;
 
+-- Runs as its caller, as may_trade does, which asks it too: claims ask once for the account, and
+-- for each strategy what is left.
+CREATE OR REPLACE FUNCTION public.list_strategy_reasons(p_strategy_id bigint)
+RETURNS SETOF text
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+    SELECT 'inactive_strategy'
+    FROM public.trading_strategies AS s
+    WHERE s.id = p_strategy_id AND NOT s.is_active
+    UNION ALL
+    -- one more position would be one too many
+    SELECT 'max_positions of the strategy'
+    FROM public.trading_strategies AS s
+    WHERE s.id = p_strategy_id
+        AND s.max_positions <= (
+            SELECT count(*)
+            FROM public.strategy_positions AS p
+            WHERE p.strategy_id = p_strategy_id
+        )
+    UNION ALL
+    SELECT r.reason
+    FROM public.risk_state AS s
+    CROSS JOIN LATERAL (
+        VALUES (s.kind || ': ' || s.name), (CASE WHEN s.is_stale THEN 'stale_heartbeat' END)
+    ) AS r (reason)
+    WHERE s.strategy_id = p_strategy_id AND s.forbids_trading AND r.reason IS NOT NULL
+$$;
+COMMENT ON FUNCTION public.list_strategy_reasons(bigint) IS
+'Reasons against another position of a strategy in whatever account, as may_trade has them.';
+REVOKE ALL ON FUNCTION public.list_strategy_reasons(bigint) FROM public;
+
 -- Runs as its caller: a tenant asks of its own accounts, and hears unknown_account of others.
 CREATE OR REPLACE FUNCTION public.may_trade(
     p_account_id bigint,
@@ -83,30 +117,15 @@ AS $$
                 WHERE s.id = p_strategy_id AND a.id = p_account_id
             )
         UNION ALL
-        SELECT 'inactive_strategy'
-        FROM public.trading_strategies AS s
-        WHERE s.id = p_strategy_id AND NOT s.is_active
+        SELECT r.reason
+        FROM public.list_strategy_reasons(p_strategy_id) AS r (reason)
         UNION ALL
-        -- one more position would be one too many
-        SELECT 'max_positions of the strategy'
-        FROM public.trading_strategies AS s
-        WHERE s.id = p_strategy_id
-            AND s.max_positions <= (
-                SELECT count(*)
-                FROM public.strategy_positions AS p
-                WHERE p.strategy_id = p_strategy_id
-            )
-        UNION ALL
-        SELECT s.kind || ': ' || s.name
+        SELECT r.reason
         FROM public.risk_state AS s
-        WHERE (s.account_id = p_account_id OR s.strategy_id = p_strategy_id)
-            AND s.forbids_trading
-        UNION ALL
-        SELECT 'stale_heartbeat'
-        FROM public.risk_state AS s
-        WHERE (s.account_id = p_account_id OR s.strategy_id = p_strategy_id)
-            AND s.forbids_trading
-            AND s.is_stale
+        CROSS JOIN LATERAL (
+            VALUES (s.kind || ': ' || s.name), (CASE WHEN s.is_stale THEN 'stale_heartbeat' END)
+        ) AS r (reason)
+        WHERE s.account_id = p_account_id AND s.forbids_trading AND r.reason IS NOT NULL
     ) AS w
 $$;
 COMMENT ON FUNCTION public.may_trade(bigint, bigint) IS

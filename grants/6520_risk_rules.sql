@@ -44,6 +44,7 @@ public.find_risk_basis(public.risk_rules, numeric, numeric),
 public.find_risk_level(public.risk_rules, numeric, numeric),
 public.find_risk_limit(public.risk_rules, numeric),
 public.is_risk_weekend(public.risk_rules, timestamptz),
+public.list_strategy_reasons(bigint),
 public.may_trade(bigint, bigint)
 TO rubi_app, rubi_tenant, rubi_readonly, rubi_backup;
 GRANT EXECUTE ON FUNCTION

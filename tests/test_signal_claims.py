@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
@@ -10,6 +11,7 @@ import pytest
 import mt5
 import rows
 from desk import Connect, Desk, assert_refused
+from interleaving import DEADLINE, waits
 from rubi.waiting import until
 
 
@@ -269,3 +271,30 @@ def test_worker_beside_many_others_leaves_no_signal_behind(desk: Desk, connect_a
     while more := desk.claim(limit=9):
         found += [signal for _, signal in more]
     assert sorted(found) == sorted(signals)
+
+
+def test_signal_that_is_cut_short_between_look_and_lock_is_not_claimed(
+    desk: Desk, db: psycopg.Connection, connect_as: Connect
+) -> None:
+    """A worker that is stopped after it has looked: of two signals the one that is still valid is
+    claimed."""
+    signals = [desk.signal(valid_until="2100-01-01") for _ in range(2)]
+    db.execute("ALTER FUNCTION internal.waiting_entries RENAME TO looked_up_entries")
+    db.execute(
+        "CREATE FUNCTION internal.waiting_entries(bigint, internal.signal_marks, timestamptz,"
+        " integer) RETURNS TABLE (ready_at timestamptz, id bigint, signal_id bigint,"
+        " attempt integer, locker xid, is_open boolean) LANGUAGE sql VOLATILE AS"
+        " 'SELECT * FROM internal.looked_up_entries($1, $2, $3, $4)"
+        " WHERE is_open AND pg_advisory_xact_lock_shared(1) IS NOT NULL'"
+    )
+    worker = connect_as("rubi_ingest")
+    claim = "SELECT signal_id FROM claim_signals(%s, 'worker', 9)"
+    with ThreadPoolExecutor(1) as thread:
+        with db.transaction():
+            db.execute("SELECT pg_advisory_xact_lock(1)")
+            claimed = thread.submit(lambda: worker.execute(claim, [desk.accounts[0]]).fetchall())
+            waits(db, worker)
+            db.execute(
+                "UPDATE trading_signals SET valid_until = '2026-01-01' WHERE id = %s", signals[:1]
+            )
+        assert claimed.result(DEADLINE) == [(signals[1],)]

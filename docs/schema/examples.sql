@@ -148,8 +148,6 @@ SELECT * FROM orders_as_of(1, now() - interval '1 hour');
 SELECT apply_risk_template(1, 'two-step challenge', 10000, '2026-01-05 00:00+00');
 -- example: internal.tell_positions
 SELECT internal.tell_positions(r, 1, now(), 'breach', 9) FROM risk_rules AS r LIMIT 1;
--- example: find_first_stop
-SELECT * FROM find_first_stop(1, 500001, '2026-01-05 00:00+00', 'infinity');
 -- example: group_r
 SELECT symbol, trades, left_out_by, expectancy_r, sqn FROM group_r(1) WHERE grouped_by = 'symbol';
 -- example: name_market_session
@@ -168,6 +166,8 @@ FROM risk_rules AS r
 INNER JOIN risk_states AS s ON r.id = s.rule_id;
 -- example: is_risk_weekend
 SELECT r.name FROM risk_rules AS r WHERE r.kind = 'no_weekend' AND is_risk_weekend(r, now());
+-- example: list_strategy_reasons
+SELECT list_strategy_reasons(1);
 -- example: may_trade
 SELECT allowed, reasons FROM may_trade(1);
 -- example: draw_number
