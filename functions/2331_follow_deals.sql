@@ -110,3 +110,45 @@ $$;
 COMMENT ON FUNCTION internal.follow_changed_deals() IS
 'Trigger: has trips, their orders and balance operations follow deals that change.';
 REVOKE ALL ON FUNCTION internal.follow_changed_deals() FROM public;
+
+-- An order that the API deletes leaves its trip behind, without a row in trading_orders until the
+-- next deal. The foreign key has emptied the trip's column, and locked the trip, before. Not the
+-- account, which locks come from: the gateway may have it and wait for this order.
+CREATE OR REPLACE FUNCTION internal.follow_deleted_orders()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- orders made from deals are the owner's to write
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_trips record;
+BEGIN
+    FOR v_trips IN
+        SELECT t.account_id, array_agg(DISTINCT t.position_id) AS positions
+        FROM changed_rows AS c
+        CROSS JOIN LATERAL (
+            SELECT t.account_id, t.position_id
+            FROM public.mt5_trips AS t
+            WHERE t.account_id = c.account_id
+                -- any text, from an order that has no trip
+                AND t.position_id = CASE
+                    WHEN c.mt5_position_id ~ '^[0-9]{1,18}$' THEN c.mt5_position_id::bigint
+                END
+                AND t.trading_order_id IS NULL
+                AND t.side IS NOT NULL
+            OFFSET 0
+        ) AS t
+        GROUP BY t.account_id
+        ORDER BY t.account_id
+    LOOP
+        PERFORM internal.lock_mt5_trips(v_trips.account_id, v_trips.positions);
+        PERFORM internal.refresh_trading_orders(v_trips.account_id, v_trips.positions);
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION internal.follow_deleted_orders() IS
+'Trigger: has the trips of deleted orders make a row of their own.';
+REVOKE ALL ON FUNCTION internal.follow_deleted_orders() FROM public;

@@ -221,6 +221,25 @@ def test_an_order_stays_the_apis_when_its_signal_is_deleted(
     assert orders(db, "signal_id", "made_by") == [(None, "api")]
 
 
+@pytest.mark.parametrize("made_by", ["api", "deals"])
+def test_an_order_with_deals_that_is_deleted_is_made_of_them_again(
+    db: psycopg.Connection, user: int, account: int, connect_as: Connect, made_by: str
+) -> None:
+    """Others are gone: of several in one statement, and of one without a position's number."""
+    if made_by == "api":
+        rows.order(db, user, mt5_order_id="900", account_id=account)
+    mt5.ingest(db, "deals", account, [deal(ticket=1, order=900, position_id=900)])
+    rows.order(db, user, mt5_order_id="7", mt5_position_id="7 of mine", account_id=account)
+    before = orders(db, "id", "made_by")
+    assert len(before) == 2
+    assert before[0][1] == made_by
+    connect_as("rubi_app").execute("DELETE FROM trading_orders")
+    after = orders(db, "id", "made_by", "mt5_order_id", "mt5_position_id")
+    assert [row[1:] for row in after] == [("deals", "900", "900")]
+    assert after[0][0] not in [number for number, _ in before]
+    assert mt5.violations(db) == {}
+
+
 @pytest.mark.parametrize(
     ("change", "constraint"),
     [
@@ -252,7 +271,6 @@ def test_an_order_has_one_owner(
         ("UPDATE mt5_trips SET side = 'SELL'", "trip is not what its deals say"),
         ("UPDATE mt5_trips SET leg = 2", "trip has no deals"),
         ("UPDATE trading_orders SET open_price = 3", "order is not what its trip says"),
-        ("DELETE FROM trading_orders", "order is not what its trip says"),
         ("UPDATE mt5_trips SET trading_order_id = NULL", "order made from deals has no trip"),
         ("UPDATE balance_operations SET amount = 1", "balance operation is not what its deal says"),
         ("DELETE FROM balance_operations", "balance operation is not what its deal says"),

@@ -95,7 +95,6 @@ def test_filled_orders_have_deals(db: psycopg.Connection, user: int) -> None:
     "spoil",
     [
         "UPDATE trading_orders SET profit = 6",
-        "DELETE FROM trading_orders",
         "UPDATE mt5_trips SET profit = 6",
         "DELETE FROM mt5_trips",
     ],

@@ -96,6 +96,11 @@ FOR EACH ROW
 WHEN (OLD.strategy_id IS NOT NULL AND OLD.closed_at IS NOT NULL)
 EXECUTE FUNCTION internal.change_counters();
 
+CREATE OR REPLACE TRIGGER trading_orders_65_deleted
+AFTER DELETE ON public.trading_orders
+REFERENCING OLD TABLE AS changed_rows
+FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_deleted_orders();
+
 CREATE OR REPLACE TRIGGER trading_orders_70_audit
 AFTER INSERT OR DELETE ON public.trading_orders
 FOR EACH ROW EXECUTE FUNCTION audit.note_change();
