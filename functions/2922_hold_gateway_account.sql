@@ -32,9 +32,19 @@ SECURITY DEFINER -- the gateway's role may take no advisory lock
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    c_most CONSTANT integer := 1000; -- far below what all sessions together may lock
     v_key bigint := internal.gateway_lock(p_user_id, p_server, p_login);
     v_pid integer;
 BEGIN
+    IF p_user_id::text <> nullif(current_setting('app.user_id', TRUE), '') THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'RB051',
+            MESSAGE = format(
+                'app.user_id is %s, the account is one of user %s',
+                current_setting('app.user_id'), p_user_id
+            ),
+            HINT = 'Hold accounts of the user that app.user_id names, or leave it empty.';
+    END IF;
     -- Behind a pool of transactions the lock would stay with a session that serves strangers.
     IF current_setting('rubi.pooled', TRUE) = 'on' THEN
         RAISE EXCEPTION USING
@@ -45,6 +55,17 @@ BEGIN
     -- the holder may end between the two looks
     FOR v_try IN 1..100 LOOP
         IF pg_try_advisory_lock(v_key) THEN
+            IF (
+                SELECT count(*) > c_most
+                FROM pg_locks AS l
+                WHERE l.pid = pg_backend_pid() AND l.locktype = 'advisory'
+            ) THEN
+                PERFORM pg_advisory_unlock(v_key);
+                RAISE EXCEPTION USING
+                    ERRCODE = 'RB076',
+                    MESSAGE = format('a session holds at most %s accounts', c_most),
+                    HINT = 'Let go of accounts that are not read, or begin another session.';
+            END IF;
             RETURN NULL;
         END IF;
         SELECT l.pid INTO v_pid
@@ -65,8 +86,8 @@ $$;
 COMMENT ON FUNCTION public.hold_gateway_account(bigint, text, text) IS
 'Holds a user''s account, by server and login, for the gateway of this session, until the session
 ends or release_gateway_account is called as often. NULL: held; else the process id of the
-session that has it, see pg_stat_activity. Raises RB058 behind a pool of transactions that sets
-rubi.pooled.';
+session that has it, see pg_stat_activity. Raises RB051 when app.user_id is set to another user,
+RB058 behind a pool of transactions that sets rubi.pooled, RB076 when the session holds 1000.';
 REVOKE ALL ON FUNCTION public.hold_gateway_account(bigint, text, text) FROM public;
 
 CREATE OR REPLACE FUNCTION public.release_gateway_account(

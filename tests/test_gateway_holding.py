@@ -190,6 +190,50 @@ def test_own_session_that_the_network_left_behind_is_ended(
     left.close()
 
 
+def test_session_that_cannot_begin_is_closed(
+    gate: Gate, database: Callable[..., Database], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not by the garbage collector, while the error is still looked at."""
+    one = database()
+    one.hold(str(gate.user), "S", "1", "lane")
+    end(gate, one.holder.connection)
+    monkeypatch.setattr(holding, "END", "SELECT 1 / 0 WHERE %s IS NOT NULL AND %s IS NOT NULL")
+    sessions = "SELECT FROM pg_stat_activity WHERE application_name = 'rubi gateway holder'"
+    with pytest.raises(psycopg.Error) as said:
+        one.holder.hold((gate.user, "S", "1"), "lane")
+    assert said.value.sqlstate == "22012"
+    until("no session is left", lambda: gate.db.execute(sessions).rowcount == 0)
+
+
+HOLD = "SELECT hold_gateway_account(%s, 'S', %s)"
+
+
+def test_session_holds_so_many_accounts(gate: Gate, connect_as: Callable) -> None:
+    gateway = connect_as("rubi_ingest")
+    many = "SELECT count(hold_gateway_account(%s, 'S', n::text)) FROM generate_series(1, 1000) AS n"
+    gateway.execute(many, [gate.user])
+    with pytest.raises(psycopg.DatabaseError) as refused:
+        gateway.execute(HOLD, [gate.user, "1001"])
+    assert refused.value.sqlstate == "RB076"
+    assert gateway.execute(HOLD, [gate.user, "7"]).fetchone() == (None,)
+    assert connect_as("rubi_ingest").execute(HOLD, [gate.user, "1001"]).fetchone() == (None,)
+    gateway.execute("SELECT release_gateway_account(%s, 'S', '9')", [gate.user])
+    assert gateway.execute(HOLD, [gate.user, "1002"]).fetchone() == (None,)
+
+
+def test_account_of_another_user_is_not_held_for_the_user_of_a_session(
+    gate: Gate, connect_as: Callable
+) -> None:
+    gateway = connect_as("rubi_ingest")
+    gateway.execute("SELECT set_config('app.user_id', %s, FALSE)", [str(gate.user)])
+    with pytest.raises(psycopg.DatabaseError) as refused:
+        gateway.execute(HOLD, [rows.user(gate.db), "1"])
+    assert refused.value.sqlstate == "RB051"
+    assert gateway.execute(HOLD, [gate.user, "1"]).fetchone() == (None,)
+    gateway.execute("SELECT set_config('app.user_id', '', FALSE)")
+    assert gateway.execute(HOLD, [rows.user(gate.db), "1"]).fetchone() == (None,)
+
+
 def test_hold_without_the_database_is_away(gate: Gate, database: Callable[..., Database]) -> None:
     one = database()
     one.hold(str(gate.user), "S", "1", "lane")

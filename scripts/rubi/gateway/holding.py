@@ -71,14 +71,17 @@ class Holder:
         connection = psycopg.connect(
             self.dsn, autocommit=True, application_name="rubi gateway holder", **ALIVE
         )
-        *_, pooled, pid, began = connection.execute(BEGIN).fetchone()
-        # a pool tells its clients a number of its own
-        is_other = connection.info.backend_pid != pid
-        if pooled == "on" or (is_other and pooled != "off"):
+        try:
+            *_, pooled, pid, began = connection.execute(BEGIN).fetchone()
+            # a pool tells its clients a number of its own
+            is_other = connection.info.backend_pid != pid
+            if pooled == "on" or (is_other and pooled != "off"):
+                raise Held(POOLED)
+            if self.session:
+                connection.execute(END, self.session)
+        except BaseException:
             connection.close()
-            raise Held(POOLED)
-        if self.session:
-            connection.execute(END, self.session)
+            raise
         self.session = pid, began
         self.connection = connection
         self.beat = time.monotonic()
