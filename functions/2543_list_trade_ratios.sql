@@ -159,6 +159,7 @@ AS $$
             min(t.net) = max(t.net) AS flat,
             CASE WHEN count(*) < 10 THEN 'too_few' END AS reason
         FROM unnest(p_nets) AS t (net)
+        WHERE t.net IS NOT NULL
     ),
 
     ends AS MATERIALIZED (
@@ -171,7 +172,8 @@ AS $$
             ) WITHIN GROUP (ORDER BY b.average_profit) AS mean
         FROM sample AS s
         CROSS JOIN LATERAL public.bootstrap_trades(
-            p_nets, CASE WHEN s.reason IS NULL THEN s.replicates ELSE 0 END, p_seed
+            array_remove(p_nets, NULL), CASE WHEN s.reason IS NULL THEN s.replicates ELSE 0 END,
+            p_seed
         ) AS b
     )
 
@@ -217,10 +219,12 @@ AS $$
     FROM public.measure_runs(p_nets) AS m
     UNION ALL
     SELECT
-        d.ratio, 'money', d.value, cardinality(p_nets), NULL, NULL, d.level, d.reason, d.method
-    FROM public.list_drawdown_ratios(p_nets, p_seed) AS d
+        d.ratio, 'money', d.value, s.n, NULL, NULL, d.level, d.reason, d.method
+    FROM sample AS s
+    CROSS JOIN public.list_drawdown_ratios(array_remove(p_nets, NULL), p_seed) AS d
 $$;
 COMMENT ON FUNCTION public.list_trade_ratios(double precision[], numeric, bigint) IS
-'Ratios of trades by their net results in order (account currency), rows as in calculate_ratios.';
+'Ratios of trades by their net results in order (account currency), rows as in calculate_ratios. A
+trade whose result is not known (NULL) is left out.';
 REVOKE ALL ON FUNCTION
 public.list_trade_ratios(double precision[], numeric, bigint) FROM public;

@@ -19,7 +19,7 @@ SET search_path = pg_catalog, pg_temp
 AS $$
     WITH center AS MATERIALIZED (
         SELECT
-            count(*)::integer AS n,
+            count(v.value)::integer AS n,
             count(*) FILTER (WHERE v.value <> 0)::integer AS active,
             avg(v.value) AS mean,
             CASE WHEN min(v.value) < max(v.value) THEN stddev_samp(v.value) END AS deviation
@@ -246,8 +246,8 @@ AS $$
         SELECT s.daily, s.low, s.high, s.method
         FROM moments AS m
         CROSS JOIN LATERAL public.measure_sharpe(
-            CASE WHEN coalesce(m.few, m.flat) IS NULL THEN p_returns END, p_periods_per_year,
-            p_daily_risk_free, p_level, p_seed
+            CASE WHEN coalesce(m.few, m.flat) IS NULL THEN array_remove(p_returns, NULL) END,
+            p_periods_per_year, p_daily_risk_free, p_level, p_seed
         ) AS s
     ),
 
@@ -286,8 +286,11 @@ AS $$
             ),
             (
                 'ulcer_index', 'percent',
-                CASE WHEN m.few IS NULL THEN public.measure_ulcer(p_returns) END, NULL, NULL, NULL,
-                m.few, 'falls below the high'
+                CASE
+                    WHEN m.few IS NULL
+                    THEN public.measure_ulcer(array_remove(p_returns, NULL))
+                END,
+                NULL, NULL, NULL, m.few, 'falls below the high'
             )
         ) AS r (ratio, unit, value, low, high, level, reason, method)
         UNION ALL
@@ -295,7 +298,7 @@ AS $$
             t.ratio, 'percent', t.value, NULL, NULL, t.level,
             coalesce(m.few, CASE WHEN m.n < t.least_days THEN 'too_few' END), 'historical', m.n
         FROM moments AS m
-        CROSS JOIN public.list_tail_ratios(p_returns) AS t
+        CROSS JOIN public.list_tail_ratios(array_remove(p_returns, NULL)) AS t
     )
 
     SELECT
@@ -307,7 +310,8 @@ COMMENT ON FUNCTION public.list_return_ratios(
     double precision[], double precision, double precision, double precision, numeric, bigint
 ) IS
 'Ratios of daily returns (shares of the balance, above -1), rows as in calculate_ratios.
-p_daily_risk_free is the return of a day without risk, p_benchmark an annual Sharpe ratio.';
+A day whose return is not known (NULL) is left out. p_daily_risk_free is the return of a day without
+risk, p_benchmark an annual Sharpe ratio.';
 REVOKE ALL ON FUNCTION public.list_return_ratios(
     double precision[], double precision, double precision, double precision, numeric, bigint
 ) FROM public;

@@ -246,6 +246,16 @@ def test_equal_values_have_no_interval_and_no_sharpe_ratio(rolled_back: psycopg.
     assert days["ulcer_index"]["value"] == 0
 
 
+@pytest.mark.parametrize("function", ["list_return_ratios", "list_trade_ratios"])
+def test_what_is_not_known_is_left_out(rolled_back: psycopg.Connection, function: str) -> None:
+    values = list(returns(6, 400))
+    known = by_name(rolled_back, function, values)
+    assert any(row["value"] is not None for row in known.values())
+    for place in (0, 200, 400):
+        found = by_name(rolled_back, function, [*values[:place], None, *values[place:]])
+        assert found == known
+
+
 def test_losses_that_leave_nearly_nothing_are_no_error(rolled_back: psycopg.Connection) -> None:
     found = by_name(rolled_back, "list_return_ratios", [-1 + 1e-17, -0.9999999] * 100)
     assert found["ulcer_index"]["value"] == pytest.approx(100)
