@@ -22,6 +22,7 @@ BEGIN
         SELECT c.table_name, c.row_id
         FROM audit.changes AS c
         WHERE c.action = 'DELETE'
+            AND c.old_values ? 'user_id'
             AND c.table_name IN ('journal_entries', 'journal_tags', 'journal_questions')
             AND c.old_values ->> 'user_id' = p_user_id::text
     )

@@ -79,18 +79,34 @@ BEGIN
     SELECT array_agg(s.id) INTO v_strategies
     FROM public.trading_strategies AS s
     WHERE s.user_id = p_user.id;
+    -- By the rows that are there, and by those that left a trace with the user's id: no walk over
+    -- the whole trail. Of a row that was given to another user, only the trace that says so.
+    WITH lost AS MATERIALIZED (
+        SELECT c.id, c.table_name, c.row_id, c.action
+        FROM audit.changes AS c
+        WHERE c.old_values ? 'user_id'
+            AND c.old_values ->> 'user_id' = v_user_id
+            AND c.table_name IN ('mt5_accounts', 'trading_strategies')
+    ),
+    traces AS MATERIALIZED (
+        SELECT c.id
+        FROM (
+            SELECT 'users' AS table_name, p_user.id AS row_id
+            UNION ALL
+            SELECT 'mt5_accounts', a.id FROM unnest(p_accounts) AS a (id)
+            UNION ALL
+            SELECT 'trading_strategies', s.id FROM unnest(v_strategies) AS s (id)
+            UNION ALL
+            SELECT l.table_name, l.row_id FROM lost AS l WHERE l.action = 'DELETE'
+        ) AS o
+        INNER JOIN audit.changes AS c ON o.row_id = c.row_id AND o.table_name = c.table_name
+        UNION
+        SELECT l.id FROM lost AS l
+    )
     UPDATE audit.changes AS c
     SET old_values = c.old_values - c_personal, new_values = c.new_values - c_personal
-    WHERE (c.old_values ?| c_personal OR c.new_values ?| c_personal)
-        AND (
-            (c.table_name = 'users' AND c.row_id = p_user.id)
-            OR (c.table_name = 'mt5_accounts' AND c.row_id = ANY (p_accounts))
-            OR (c.table_name = 'trading_strategies' AND c.row_id = ANY (v_strategies))
-            OR (
-                c.table_name IN ('mt5_accounts', 'trading_strategies')
-                AND c.old_values ->> 'user_id' = v_user_id
-            )
-        );
+    FROM traces AS t
+    WHERE c.id = t.id AND (c.old_values ?| c_personal OR c.new_values ?| c_personal);
 END
 $$;
 COMMENT ON FUNCTION internal.forget_user(public.users, bigint[]) IS

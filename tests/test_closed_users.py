@@ -69,6 +69,7 @@ def lived(db: psycopg.Connection) -> dict[str, Any]:
     rows.strategy(db, user, name="Jane's best", description="of Jane")
     db.execute("UPDATE trading_strategies SET name = 'Jane''s very best'")
     gone = rows.strategy(db, user, name="Jane's worst")
+    db.execute("UPDATE trading_strategies SET name = 'Jane''s lost' WHERE id = %s", [gone])
     db.execute("DELETE FROM trading_strategies WHERE id = %s", [gone])
     rows.signal(db, user, status="REJECTED", status_message="Jane said no")
     rows.order(db, user)
@@ -158,6 +159,39 @@ def test_nothing_names_a_closed_user(db: psycopg.Connection, app: psycopg.Connec
     assert named(db) == list(PERSONAL)
     app.execute("SELECT close_user(%s)", [names["user"]])
     assert named(db) == []
+
+
+def test_closing_a_user_reads_the_users_part_of_the_trail(
+    db: psycopg.Connection, app: psycopg.Connection
+) -> None:
+    """By indexes, however long the trail; of a strategy that another user was given, the new
+    owner's names stay."""
+    user = lived(db)["user"]
+    heir = rows.user(db)
+    given = rows.strategy(db, user, name="Jane's heritage")
+    db.execute("UPDATE trading_strategies SET user_id = %s WHERE id = %s", [heir, given])
+    for name in ("one", "two"):
+        db.execute("UPDATE trading_strategies SET name = %s WHERE id = %s", [name, given])
+    db.execute(
+        "INSERT INTO audit.changes (table_name, row_id, action, old_values, new_values)"
+        " SELECT 'trading_orders', n, 'UPDATE', '{\"profit\": 1}', '{\"profit\": 2}'"
+        " FROM generate_series(1, 20000) AS n"
+    )
+    db.execute("ANALYZE audit.changes")
+    read = (
+        "SELECT seq_tup_read FROM pg_stat_xact_user_tables WHERE relid = 'audit.changes'::regclass"
+    )
+    with app.transaction():
+        before = app.execute(read).fetchone()[0]
+        app.execute("SELECT close_user(%s)", [user])
+        assert app.execute(read).fetchone()[0] == before
+    names = db.execute(
+        "SELECT old_values ->> 'name', new_values ->> 'name' FROM audit.changes"
+        " WHERE table_name = 'trading_strategies' AND row_id = %s AND action = 'UPDATE'"
+        " ORDER BY id",
+        [given],
+    ).fetchall()
+    assert names[-1] == ("one", "two")
 
 
 @pytest.mark.parametrize("what", CLOSED_WRITES)

@@ -17,6 +17,8 @@ from conftest import Address
 USED_BY = {
     "audit.idx_changes_changed_at": "SELECT FROM audit.changes"
     " WHERE changed_at >= '2026-02-01' AND changed_at < '2026-02-02'",
+    "audit.idx_changes_owner": "SELECT FROM audit.changes"
+    " WHERE old_values ? 'user_id' AND old_values ->> 'user_id' = '77'",
     "audit.idx_changes_row": "SELECT FROM audit.changes"
     " WHERE table_name = 'users' AND row_id = '77'",
     "migration.idx_rejects_key": "SELECT FROM migration.rejects"
