@@ -148,6 +148,9 @@ SELECT * FROM orders_as_of(1, now() - interval '1 hour');
 SELECT apply_risk_template(1, 'two-step challenge', 10000, '2026-01-05 00:00+00');
 -- example: internal.tell_positions
 SELECT internal.tell_positions(r, 1, now(), 'breach', 9) FROM risk_rules AS r LIMIT 1;
+-- example: internal.keep_first_stop
+SELECT internal.keep_first_stop(p, now(), 1.09, NULL) FROM trading_positions AS p
+WHERE p.identifier IS NOT NULL LIMIT 1;
 -- example: group_r
 SELECT symbol, trades, left_out_by, expectancy_r, sqn FROM group_r(1) WHERE grouped_by = 'symbol';
 -- example: name_market_session
