@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
@@ -14,11 +15,16 @@ import psycopg
 import typer
 
 ROOT = Path(__file__).resolve().parent.parent
-sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests"), str(ROOT / "tests/helpers")]
+sys.path[:0] = [
+    str(ROOT / "scripts"), str(ROOT / "tests"), str(ROOT / "tests/helpers"),
+    str(ROOT / "benchmarks"),
+]  # fmt: skip
 
 import conftest
+import year_rows
 from rubi.cli import console, new_app, run
 from rubi.servers import embedded
+from year_days import join
 
 app = new_app(__doc__)
 SYMBOL = "'SYM' || lpad((n %% %(series)s)::text, 4, '0')"
@@ -47,30 +53,6 @@ FILLS = {
         " 1.09,"
         " 1.12, 0.1, jsonb_build_object('rsi', n %% 100, 'atr', 0.0012),"
         f" {TIME} * interval '1 hour', {TIME} * interval '1 hour', gen_random_uuid()::text"
-    ),
-    "trading_orders": (
-        "INSERT INTO trading_orders (user_id, strategy_id, mt5_order_id, symbol, order_type,"
-        " volume, open_price, close_price, stop_loss, take_profit, profit, opened_at, closed_at)"
-        " SELECT 1001 + n %% %(series)s, 1001 + n %% %(series)s, (900000 + n)::text,"
-        " 'SYM' || n %% 20, 'BUY', 0.1, 1.1, 1.11, 1.09, 1.12, n %% 100 - 50,"
-        f" {TIME} * interval '1 hour', {TIME} * interval '1 hour' + interval '30 minutes'"
-    ),
-    # a trade's life: an order and a deal that are new, a stop that is moved, a position closed
-    "mt5_events": (
-        "INSERT INTO mt5_events (account_id, id, seen_at, taken_at, era, kind, what, old_values,"
-        f" new_values) SELECT 1001 + n %% %(series)s, 9000000 + n, {TIME} * interval '10 minutes',"
-        f" {TIME} * interval '10 minutes', 1,"
-        " (ARRAY['order', 'deal', 'position', 'position'])[1 + n / %(series)s %% 4],"
-        " (ARRAY['new', 'new', 'changed', 'closed'])[1 + n / %(series)s %% 4],"
-        " CASE n / %(series)s %% 4 WHEN 2 THEN '{\"sl\": 1.09}' WHEN 3 THEN jsonb_build_object("
-        "'ticket', n::text, 'symbol', 'SYM1', 'type', 'BUY', 'volume', 0.1, 'open_price', 1.1,"
-        " 'sl', 1.09, 'tp', 1.12, 'time_msc', 1767000000000 + n, 'magic', 7, 'reason', 3,"
-        " 'comment', '', 'external_id', '') END,"
-        " CASE n / %(series)s %% 4 WHEN 2 THEN '{\"sl\": 1.095}' WHEN 0 THEN jsonb_build_object("
-        "'time_done_msc', 1767000000000 + n, 'state', 4, 'position_id', 9000000 + n, 'type', 0,"
-        " 'volume_current', 0, 'symbol', 'SYM1') WHEN 1 THEN jsonb_build_object('order_ticket',"
-        " 9000000 + n, 'position_id', 9000000 + n, 'time_msc', 1767000000000 + n, 'type', 0,"
-        " 'entry', 0, 'volume', 0.1, 'price', 1.1, 'symbol', 'SYM1') END"
     ),
 }
 HYPERTABLES = ("market_ticks", "market_data", "account_snapshots", "mt5_events")
@@ -122,6 +104,59 @@ def fill(
     written = int(wal(connection) - began)
     table_after, index_after = sizes(connection, table)
     return table_after - table_before, index_after - index_before, written
+
+
+# Doors of an hour of trading, and the tables whose rows they make; the last has the WAL of what
+# follows from deals: trips, orders that are closed, the audit of these.
+TRADES = {
+    "signals": (), "claims": (), "API's orders": ("trading_orders",),
+    "positions": ("mt5_events",), "MT5's orders": ("mt5_orders",),
+    "deals": ("trading_deals", "mt5_trips", "audit.changes"), "closed positions": (),
+}  # fmt: skip
+
+
+def trade(
+    connection: psycopg.Connection, trips: int, accounts: int
+) -> dict[str, tuple[int, float, float, float]]:
+    """Positions from signal to close, through the doors of API and gateway, and a night's results;
+    rows of each table, and bytes a row of table, indexes and WAL."""
+    connection.execute(year_rows.SCHEMA)
+    connection.execute("INSERT INTO mt5_server_clocks (server, clock) VALUES ('Year-Live', 'UTC')")
+    begin = datetime(2026, 1, 5, tzinfo=UTC)
+    with connection.transaction():
+        join(connection, begin, 1, 1, accounts)
+    tables = [*sum(TRADES.values(), ()), "performance_metrics"]
+    before = {table: (*sizes(connection, table), rows_of(connection, table)) for table in tables}
+    written = dict.fromkeys(tables, 0)
+    for hour in range(24):
+        values = {"at": begin + timedelta(hours=hour), "day": 1, "hour": hour, "trips": trips}
+        for door in year_rows.HOUR:
+            if door.name in TRADES:
+                began = wal(connection)
+                with connection.transaction():
+                    connection.execute(f"SET LOCAL ROLE {door.role}")
+                    connection.execute(door.query, values)
+                for table in TRADES[door.name][:1]:
+                    written[table] += int(wal(connection) - began)
+        # as autovacuum does, so that what an order was before it closed is used again
+        connection.execute("VACUUM trading_orders, trading_signals, mt5_orders, trading_deals")
+    began = wal(connection)
+    connection.execute(
+        "SELECT refresh_performance_metrics(%s, %s)", [begin, begin + timedelta(days=1)]
+    )
+    written["performance_metrics"] = int(wal(connection) - began)
+    found = {}
+    for table, (table_bytes, index_bytes, rows) in before.items():
+        now = sizes(connection, table)
+        count = rows_of(connection, table) - rows
+        grown = (now[0] - table_bytes, now[1] - index_bytes, written[table])
+        found[table] = (count, *(value / count for value in grown))
+    return found
+
+
+def rows_of(connection: psycopg.Connection, table: str) -> int:
+    """Number of rows."""
+    return connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0]  # noqa: S608
 
 
 def update_positions(connection: psycopg.Connection, rows: int, accounts: int) -> int:
@@ -204,6 +239,9 @@ def measure(
                 shown = ", ".join(f"{value / rows:.0f}" for value in found)
                 console.print(f'    "{table}": Cost({shown}),', markup=False)
                 console.file.flush()
+            for table, (_, *found) in trade(connection, min(rows, 10_000), series).items():
+                shown = ", ".join(f"{value:.0f}" for value in found)
+                console.print(f'    "{table}": Cost({shown}),', markup=False)
             written = update_positions(connection, 5000, series)
             console.print(f'    "position updates": Cost(0, 0, {written / 5000:.0f}),')
 

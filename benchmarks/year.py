@@ -39,11 +39,11 @@ app = new_app(__doc__)
 app.info.no_args_is_help = False
 
 
-def go_through(year: Year, days: int, proofs: int, effort: dict[str, int]) -> list[dict]:
-    """The whole year with its checkpoints; those measured by an earlier run are taken from it."""
+def go_through(year: Year, last: int, proofs: int, effort: dict[str, int]) -> list[dict]:
+    """The year to its last day with its checkpoints; what an earlier run measured is taken over."""
     kept = year.server.folder / "measured.json"
     measured = json.loads(kept.read_text()) if kept.exists() else []
-    wanted = sorted({day for day in (*CHECKPOINTS, days) if day <= days})
+    wanted = sorted({day for day in (*CHECKPOINTS, last) if day <= last})
     for day in wanted:
         if day in {found["day"] for found in measured}:
             continue
@@ -59,6 +59,7 @@ def main(
     quick: Annotated[bool, typer.Option(help="Three days of two accounts: does it run?")] = False,
     scale: Annotated[float, typer.Option(min=0.001, max=10, help="1: 200 accounts")] = 1,
     days: Annotated[int, typer.Option(min=1, max=3650)] = 365,
+    until: Annotated[int | None, typer.Option(min=1, help="Report after this day")] = None,
     proofs: Annotated[int, typer.Option(min=1, help="Prove each so many days")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Of the mix on each database")] = 5,
     seconds: Annotated[int, typer.Option(min=1, help="Length of a round")] = 10,
@@ -86,16 +87,19 @@ def main(
         with year.superuser() as connection:
             facts = pages.facts(connection)
         result = {
-            "facts": facts, "scale": scale, "days": days, "proofs": proofs, "effort": effort,
+            "facts": facts, "scale": scale, "days": days, "until": min(until or days, days),
+            "proofs": proofs, "effort": effort,
             "platform": {
                 name: getattr(size, name)
                 for name in ("accounts", "symbols", "tick_symbols", "ticks", "trips")
             },
-            "measured": go_through(year, days, proofs, effort),
+            "measured": go_through(year, min(until or days, days), proofs, effort),
             "each": year.days(),
             "base": json.loads((server.folder / "base.json").read_text()),
             "archive": sum(f.stat().st_size for f in year.archive.rglob("*") if f.is_file()),
         }  # fmt: skip
+        for found in result["measured"]:
+            found["predicted"] = year_measures.predicted(year, found["day"])
     pages.write(output, "year", report(result), result)
 
 

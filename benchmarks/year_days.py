@@ -76,7 +76,21 @@ class Size:
         return Platform(
             accounts=self.accounts, symbols=self.symbols, ticks=round(ticks / self.symbols),
             signals=trips, orders=trips, events=6 * trips,
+            # a night's results are also those of the mix's 51 users and 200 strategies
+            results=2 + 251 / self.accounts,
         )  # fmt: skip
+
+
+def join(connection: psycopg.Connection, at: datetime, day: int, first: int, last: int) -> None:
+    """Users come, their terminals log in."""
+    values = {"first": first, "last": last, "day": day, "at": at}
+    for role, query in (
+        (API, year_rows.JOIN_API), ("postgres", year_rows.JOIN_PLATFORM),
+        (GATEWAY, year_rows.LOG_IN), ("postgres", year_rows.KNOW_ACCOUNTS),
+        (GATEWAY, year_rows.DEPOSIT), ("postgres", "SELECT"),
+    ):  # fmt: skip
+        connection.execute(f"SET LOCAL ROLE {role}")
+        connection.execute(query, values)
 
 
 class Year:
@@ -121,23 +135,10 @@ class Year:
                 " SELECT format('Y%%s', s), 'H1', 'M1' FROM generate_series(1, %s) AS s",
                 [self.size.symbols],
             )
-            self.join(connection, begin, 1, 1, self.size.accounts)
+            join(connection, begin, 1, 1, self.size.accounts)
             connection.execute("INSERT INTO benchmark.progress VALUES (%s, 1, 0)", [begin])
         with self.superuser() as connection:
             connection.execute("VACUUM ANALYZE")
-
-    def join(
-        self, connection: psycopg.Connection, at: datetime, day: int, first: int, last: int
-    ) -> None:
-        """Users come, their terminals log in."""
-        values = {"first": first, "last": last, "day": day, "at": at}
-        for role, query in (
-            (API, year_rows.JOIN_API), ("postgres", year_rows.JOIN_PLATFORM),
-            (GATEWAY, year_rows.LOG_IN), ("postgres", year_rows.KNOW_ACCOUNTS),
-            (GATEWAY, year_rows.DEPOSIT), ("postgres", "SELECT"),
-        ):  # fmt: skip
-            connection.execute(f"SET LOCAL ROLE {role}")
-            connection.execute(query, values)
 
     def position(self) -> tuple[datetime, int, int]:
         """The first morning, and day and hour that are to come."""
@@ -199,7 +200,7 @@ class Year:
                 " ORDER BY joined DESC, n LIMIT 1)", [day + 1]
             )  # fmt: skip
             (last,) = connection.execute("SELECT max(n) FROM benchmark.platform").fetchone()
-            self.join(connection, at, day + 1, last + 1, last + 1)
+            join(connection, at, day + 1, last + 1, last + 1)
             connection.execute(f"SET LOCAL ROLE {API}")
             connection.execute(year_rows.LEAVE, {"day": day + 1})
         connection.execute("SET LOCAL ROLE postgres")

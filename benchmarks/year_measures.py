@@ -44,7 +44,8 @@ READS = {
         " AND position_id = %(ticket)s::bigint"
     ),
     "last 50 trips of an account": (
-        "SELECT * FROM mt5_trips WHERE account_id = %(account_id)s ORDER BY closed_at DESC LIMIT 50"
+        "SELECT * FROM mt5_trips WHERE account_id = %(account_id)s AND closed_at IS NOT NULL"
+        " ORDER BY closed_at DESC LIMIT 50"
     ),
     "open orders of a user": (
         "SELECT * FROM trading_orders WHERE user_id = %(user_id)s AND closed_at IS NULL"
@@ -87,7 +88,7 @@ CROSS JOIN LATERAL (
 ) AS r
 GROUP BY t.name
 """
-# Tables whose growth scripts/capacity.py names; a claim's row is counted with the order_send's.
+# Tables whose growth scripts/capacity.py names; what it counts with another's row stands beside it.
 COUNTED = {
     "market_ticks": ("public.market_ticks",),
     "market_data": ("public.market_data",),
@@ -96,6 +97,11 @@ COUNTED = {
     "trading_orders": ("public.trading_orders",),
     "mt5_events": ("public.mt5_events",),
     "signal_claims": ("public.signal_claims", "public.mt5_order_sends"),
+    "mt5_orders": ("public.mt5_orders",),
+    "trading_deals": ("public.trading_deals",),
+    "mt5_trips": ("public.mt5_trips", "internal.proved_positions"),
+    "audit.changes": ("audit.changes",),
+    "performance_metrics": ("public.performance_metrics",),
 }
 
 
@@ -243,7 +249,6 @@ def measure(year: Year, day: int, *, rounds: int, seconds: int, rate: int, calls
             "day": day,
             "bytes": whole,
             "sizes": sizes(year),
-            "predicted": predicted(year, day),
             "mix": mix(server, rounds, seconds, rate),
             "reads": reads(year, day, calls),
             "report": report(year),

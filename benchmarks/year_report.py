@@ -104,11 +104,11 @@ def nights_of(result: dict[str, Any]) -> Lines:
 
 
 def sizes_of(result: dict[str, Any]) -> Lines:
-    """Bytes by table against the prediction of day 1; without the rows of the mix."""
+    """Bytes by table against what is told before the year; without the rows of the mix."""
     measured = result["measured"]
     base = result["base"]
     lines = heading(
-        "Size by table against what scripts/capacity.py told on day 1; wanted: within 10 %",
+        "Size by table against what scripts/capacity.py tells before the year; wanted: within 10 %",
         "table", "MiB told for the last day", "MiB", *(f"day {found['day']}: to what was told"
                                                       for found in measured),
     )  # fmt: skip
@@ -154,7 +154,8 @@ def report(result: dict[str, Any]) -> str:
         [
             "# A platform's year",
             "",
-            f"Made by `benchmarks/year.py --scale {result['scale']:g} --days {result['days']}`: "
+            f"Made by `benchmarks/year.py --scale {result['scale']:g} --days {result['days']}"
+            f" --until {result['until']}`: "
             f"{size['accounts']} accounts and strategies with a snapshot each minute, M1 bars of "
             f"{size['symbols']} symbols, {size['tick_symbols'] * size['ticks'] * 24:,} ticks a "
             f"day of {size['tick_symbols']}, {size['trips']} positions a day of a signal, a "

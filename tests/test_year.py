@@ -112,7 +112,7 @@ def test_page_shows_every_table_and_day(year: Year) -> None:
     doors, night = {"bars": [60.0, 0.1, 0.1]}, {"archive": 1.0}
     page = year_report.report(
         {
-            "facts": {}, "scale": 0.001, "days": 40, "proofs": 1, "archive": 0,
+            "facts": {}, "scale": 0.001, "days": 40, "until": 1, "proofs": 1, "archive": 0,
             "effort": {"rounds": 1, "seconds": 1, "rate": 1},
             "platform": {"accounts": 2, "symbols": 1, "tick_symbols": 1, "ticks": 1, "trips": 1},
             "measured": [figures], "each": [{"day": 1, "doors": doors, "night": night}],

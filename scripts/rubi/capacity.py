@@ -19,22 +19,33 @@ class Cost(NamedTuple):
     """Without full-page images."""
 
 
-# benchmarks/row_sizes.py prints these lines. A claim's has its row of mt5_order_sends with it; the
-# queue of signals is emptied each minute, so that of it only the WAL counts.
+# benchmarks/row_sizes.py prints these lines; bytes of orders and of what follows from them are as
+# autovacuum left them in benchmarks/year.py. A claim's has its row of mt5_order_sends with it, a
+# trip's that of internal.proved_positions, a deal's WAL that of trips and audit; the queue of
+# signals is emptied each minute, so that of it only the WAL counts.
 COSTS = {
     "market_ticks": Cost(92, 68, 231),
     "market_data": Cost(101, 68, 260),
     "account_snapshots": Cost(110, 80, 334),
     "trading_signals": Cost(216, 352, 1649),
-    "trading_orders": Cost(178, 321, 1457),
-    "mt5_events": Cost(291, 126, 547),
+    "trading_orders": Cost(198, 452, 1457),
+    "mt5_orders": Cost(912, 80, 1616),
+    "trading_deals": Cost(587, 150, 2927),
+    "mt5_trips": Cost(455, 232, 0),
+    "audit.changes": Cost(239, 72, 0),
+    "performance_metrics": Cost(880, 140, 2248),
+    "mt5_events": Cost(346, 142, 547),
     "signal_claims": Cost(985, 461, 5331),
     "position updates": Cost(0, 0, 242),
 }
 # Rows of these go to hypertables: days a chunk.
 CHUNKS = {"market_ticks": 7, "market_data": 30, "account_snapshots": 7, "mt5_events": 7}
 # Rows that are old enough by monitoring.lifecycle leave by whole chunks, or months: days.
-UNITS = {"market_ticks": 7, "market_data": 30, "mt5_events": 31}
+UNITS = {"market_ticks": 7, "market_data": 30, "mt5_events": 31, "audit.changes": 31}
+# Chunks that cluster_closed_chunks() has written in the order of their key have dense indexes.
+CLUSTERED = {"market_ticks": Cost(85, 37, 0), "market_data": Cost(108, 29, 0)}
+# A chunk is clustered when it has been closed for a week, by a job of each week: days, on average.
+UNTIL_CLUSTERED = 7 + 3.5
 # Thinned snapshots lie in chunks that are written again, without gaps and with full pages.
 THINNED = {"hour": Cost(102, 53, 0), "day": Cost(106, 76, 0)}
 
@@ -77,6 +88,8 @@ class Platform:
     connections: int = 200
     write_mib: float = 60
     """MiB of WAL a second that disk and replica take."""
+    results: float = 2
+    """Rows of performance_metrics an account and night: of its user and of its strategy."""
 
 
 class Limit(NamedTuple):
@@ -93,6 +106,11 @@ def rows_a_day(platform: Platform) -> dict[str, float]:
         "account_snapshots": platform.accounts * DAY / platform.snapshot_seconds,
         "trading_signals": platform.accounts * platform.signals,
         "trading_orders": platform.accounts * platform.orders,
+        "mt5_orders": platform.accounts * platform.orders * 2,
+        "trading_deals": platform.accounts * platform.orders * 2,
+        "mt5_trips": platform.accounts * platform.orders,
+        "audit.changes": platform.accounts * platform.orders * 2,
+        "performance_metrics": platform.accounts * platform.results,
         "mt5_events": platform.accounts * platform.events,
         "signal_claims": platform.accounts * platform.signals,
         "position updates": platform.accounts * platform.positions * DAY / platform.update_seconds,
@@ -133,6 +151,7 @@ def rows_after(platform: Platform, days: int) -> dict[str, float]:
         "market_ticks": platform.keep_ticks,
         "market_data": platform.keep_bars,
         "mt5_events": platform.keep_events,
+        "audit.changes": platform.keep_events,
     }
     left = {
         # half a unit more than the retention stays: at most a whole one
@@ -148,11 +167,22 @@ def table_bytes_after(platform: Platform, days: int) -> dict[str, float]:
         name: rows * (COSTS[name].table + COSTS[name].indexes)
         for name, rows in rows_after(platform, days).items()
     }
+    for name, dense in CLUSTERED.items():
+        a_day = rows_a_day(platform)[name]
+        closed = rows_after(platform, days)[name] - a_day * (CHUNKS[name] / 2 + UNTIL_CLUSTERED)
+        loose = COSTS[name]
+        sizes[name] -= max(closed, 0) * (loose.table + loose.indexes - dense.table - dense.indexes)
     costs = THINNED | {"full": COSTS["account_snapshots"]}
+    left = snapshots_after(platform, days)
     sizes["account_snapshots"] = sum(
-        rows * (costs[level].table + costs[level].indexes)
-        for level, rows in snapshots_after(platform, days).items()
+        rows * (costs[level].table + costs[level].indexes) for level, rows in left.items()
     )
+    if left["hour"]:
+        # a chunk is written again when its last day is thinned: half a chunk waits
+        waiting = (
+            platform.accounts * DAY / platform.snapshot_seconds * CHUNKS["account_snapshots"] / 2
+        )
+        sizes["account_snapshots"] += waiting * (costs["full"].table + costs["full"].indexes)
     return sizes
 
 
