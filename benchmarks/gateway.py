@@ -24,7 +24,7 @@ import typer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests"), str(ROOT / "tests/helpers")]
 
-import conftest
+import ephemeral
 import mt5
 import pages
 import rows
@@ -220,15 +220,15 @@ def measure(
 ) -> None:
     """Start a server, deploy, measure, stop, write."""
     binaries = embedded.binaries(pg)
-    with conftest.Server(
+    with ephemeral.Server(
         initdb=str(binaries / "initdb"),
         postgres=str(binaries / "postgres"),
         initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
         boot_timeout=60,
     ) as server:
         dsn = f"host=127.0.0.1 port={server.settings['port']} user=postgres dbname=test"
-        conftest.prepare_database(dsn, owner=None)
-        conftest.deploy_all(dsn)
+        ephemeral.prepare_database(dsn, owner=None)
+        ephemeral.deploy_all(dsn)
         with psycopg.connect(dsn, autocommit=True) as connection:
             result: dict[str, Any] = {"facts": pages.facts(connection), "latencies": []}
             result["samples"] = samples

@@ -33,7 +33,7 @@ import typer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests"), str(ROOT / "tests/helpers")]
 
-import conftest
+import ephemeral
 import pages
 from rubi.cli import console, new_app, run
 from rubi.servers import embedded
@@ -318,7 +318,7 @@ FROM (
 """
 
 
-def growth(address: conftest.Address, millions: list[int]) -> None:
+def growth(address: ephemeral.Address, millions: list[int]) -> None:
     """The same reads, in turn, in copies of a table taken as it grew by older years."""
     newest = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     have = 0
@@ -359,7 +359,7 @@ def growth(address: conftest.Address, millions: list[int]) -> None:
             f"{max(times) / min(times):.2f}", "" if "statement" in name else "1.5")  # fmt: skip
 
 
-def connect(address: conftest.Address, database: str) -> psycopg.Connection:
+def connect(address: ephemeral.Address, database: str) -> psycopg.Connection:
     """A connection that commits each statement."""
     connection = psycopg.connect(address.dsn(database), autocommit=True)
     connection.execute("SET client_min_messages = error")
@@ -375,27 +375,27 @@ def measure(
     output: Annotated[Path, typer.Option(help="folder for the figures")] = pages.RESULTS,
 ) -> None:
     """Measure, print, write. Needs about 8 GB below the temporary folder for 30 million bars."""
-    conftest.SETTINGS.update(
+    ephemeral.SETTINGS.update(
         shared_buffers="512MB", max_wal_size="4GB", maintenance_work_mem="256MB",
         random_page_cost="1.1", max_parallel_workers_per_gather="2", fsync="on",
     )  # fmt: skip
     binaries = embedded.binaries(pg)
-    with conftest.Server(
+    with ephemeral.Server(
         initdb=str(binaries / "initdb"),
         postgres=str(binaries / "postgres"),
         initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
         boot_timeout=60,
     ) as running:
-        address = conftest.Address(
+        address = ephemeral.Address(
             "127.0.0.1", running.settings["port"], "postgres", None, binaries
         )
-        conftest.make_administrator(address)
+        ephemeral.make_administrator(address)
         subprocess.run(
             [binaries / "createdb", "-h", address.host, "-p", str(address.port), "-U", "postgres",
              "bench"], check=True, capture_output=True,
         )  # fmt: skip
-        conftest.prepare_database(address.dsn("bench"))
-        conftest.deploy_all(address.dsn("bench", "rubi_admin"))
+        ephemeral.prepare_database(address.dsn("bench"))
+        ephemeral.deploy_all(address.dsn("bench", "rubi_admin"))
         with connect(address, "bench") as connection:
             result = {"facts": pages.facts(connection), "bars": bars, "runs": runs}
             compare(connection, bars, runs)

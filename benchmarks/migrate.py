@@ -30,7 +30,7 @@ import typer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests"), str(ROOT / "tests/helpers")]
 
-import conftest
+import ephemeral
 import pages
 import server as servers
 import tools
@@ -163,8 +163,8 @@ def compare(
                     with server.connect() as connection:
                         connection.execute(f"CREATE DATABASE {name}")
                     if who != "its_own":
-                        conftest.prepare_database(server.dsn(name), None)
-                        conftest.deploy_all(server.dsn(name))
+                        ephemeral.prepare_database(server.dsn(name), None)
+                        ephemeral.deploy_all(server.dsn(name))
                     target = f"postgresql://postgres@unix:{server.folder}:5432/{name}"
                     command = {
                         "ours": [sys.executable, str(ROOT / "scripts/migrate_sqlite.py"),

@@ -20,7 +20,7 @@ sys.path[:0] = [
     str(ROOT / "benchmarks"),
 ]  # fmt: skip
 
-import conftest
+import ephemeral
 import year_rows
 from rubi.cli import console, new_app, run
 from rubi.servers import embedded
@@ -211,22 +211,22 @@ def measure(
 ) -> None:
     """Fill each table and print what a row took."""
     binaries = embedded.binaries(pg)
-    with conftest.Server(
+    with ephemeral.Server(
         initdb=str(binaries / "initdb"),
         postgres=str(binaries / "postgres"),
         initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
         boot_timeout=60,
     ) as running:
-        address = conftest.Address(
+        address = ephemeral.Address(
             "127.0.0.1", running.settings["port"], "postgres", None, binaries
         )
-        conftest.make_administrator(address)
+        ephemeral.make_administrator(address)
         subprocess.run(
             [binaries / "createdb", "-h", address.host, "-p", str(address.port), "-U", "postgres",
              "capacity"], check=True, capture_output=True,
         )  # fmt: skip
-        conftest.prepare_database(address.dsn("capacity"))
-        conftest.deploy_all(address.dsn("capacity", "rubi_admin"))
+        ephemeral.prepare_database(address.dsn("capacity"))
+        ephemeral.deploy_all(address.dsn("capacity", "rubi_admin"))
         with psycopg.connect(address.dsn("capacity"), autocommit=True) as connection:
             connection.execute("SET client_min_messages = error")
             psycopg.ClientCursor(connection).execute(ACCOUNTS, {"n": series - 1})

@@ -18,6 +18,7 @@ import pytest
 from psycopg.conninfo import conninfo_to_dict
 
 import conftest
+import ephemeral
 import rows
 from rubi.deploying import open_rights
 from rubi.servers import clusters, embedded
@@ -67,7 +68,7 @@ def trading(request: pytest.FixtureRequest) -> Iterator[clusters.Cluster]:
         with cluster.connect() as connection:
             connection.execute(f"CREATE DATABASE {DATABASE}")
         conftest.prepare_database(cluster.dsn(DATABASE))
-        conftest.deploy_all(cluster.dsn(DATABASE, "rubi_admin"))
+        ephemeral.deploy_all(cluster.dsn(DATABASE, "rubi_admin"))
         with cluster.connect(DATABASE) as connection:
             open_rights.close(connection)
         yield cluster

@@ -12,6 +12,7 @@ import pytest
 
 import bars
 import conftest
+import ephemeral
 import rows
 from conftest import Address
 
@@ -27,7 +28,7 @@ def national(server: Address) -> Iterator[psycopg.Connection]:
         postgres.execute(f"CREATE DATABASE {name} TEMPLATE template0 {LOCALE}")
         try:
             conftest.prepare_database(server.dsn(name))
-            conftest.deploy_all(server.dsn(name, "rubi_admin"))
+            ephemeral.deploy_all(server.dsn(name, "rubi_admin"))
             with psycopg.connect(server.dsn(name), autocommit=True) as connection:
                 bars.make(connection, "2024-01-02", "2024-01-05")
                 bars.make(connection, "2024-01-02", "2024-01-03", symbol="eurusd")

@@ -16,6 +16,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 import bars
 import conftest
+import ephemeral
 import servers
 import tools
 from rubi.deploying import open_rights
@@ -62,7 +63,7 @@ def scheduled(request: pytest.FixtureRequest) -> Iterator[clusters.Cluster]:
         with cluster.connect() as connection:
             connection.execute(f"CREATE DATABASE {DATABASE}")
         conftest.prepare_database(cluster.dsn(DATABASE))
-        conftest.deploy_all(cluster.dsn(DATABASE, "rubi_admin"))
+        ephemeral.deploy_all(cluster.dsn(DATABASE, "rubi_admin"))
         with cluster.connect(DATABASE) as connection:
             open_rights.close(connection)
             connection.execute("CREATE EXTENSION pg_cron")
