@@ -55,6 +55,22 @@ FILLS = {
         f" {TIME} * interval '1 hour', {TIME} * interval '1 hour', gen_random_uuid()::text"
     ),
 }
+ACCOUNT = (
+    "(SELECT a.id FROM mt5_accounts AS a WHERE a.account_number = (70000 + n %% %(series)s)::text)"
+)
+FILLS |= {
+    "mt5_tick_values": (
+        "INSERT INTO mt5_tick_values (account_id, symbol, taken_at, seen_at, currency_profit,"
+        " trade_calc_mode, trade_contract_size, trade_tick_size, trade_tick_value,"
+        f" trade_tick_value_profit, trade_tick_value_loss) SELECT {ACCOUNT}, 'SYM' || n %% 5,"
+        f" {TIME} * interval '12 minutes', {TIME} * interval '12 minutes', 'JPY', 0, 100000, 0.001,"
+        " 0.64 + n %% 997 * 0.00001, 0.64 + n %% 997 * 0.00001, 0.64 + n %% 997 * 0.00001"
+    ),
+    "mt5_first_stops": (
+        "INSERT INTO mt5_first_stops (account_id, position_id, taken_at, side, stop, target)"
+        f" SELECT {ACCOUNT}, 9000000 + n, {TIME} * interval '1 hour', 'BUY', 1.09, 1.12"
+    ),
+}
 HYPERTABLES = ("market_ticks", "market_data", "account_snapshots", "mt5_events")
 ACCOUNTS = (
     "INSERT INTO users (id, email, username, hashed_password)"
@@ -170,6 +186,38 @@ def update_positions(connection: psycopg.Connection, rows: int, accounts: int) -
     return int(wal(connection) - began)
 
 
+def write_journal(connection: psycopg.Connection, rows: int) -> tuple[float, float, float]:
+    """Entries of 200 letters with a tag each; as fill()."""
+    connection.execute(
+        "INSERT INTO journal_tags (user_id, kind, name)"
+        " SELECT DISTINCT user_id, 'setup', 'breakout' FROM mt5_accounts"
+    )
+    tables = ("journal_entries", "journal_entry_tags")
+    before = [sizes(connection, table) for table in tables]
+    began = wal(connection)
+    accounts = connection.execute("SELECT id, user_id FROM mt5_accounts ORDER BY id").fetchall()
+    for number in range(rows):
+        account, user = accounts[number % len(accounts)]
+        connection.execute(
+            "WITH entry AS (INSERT INTO journal_entries (user_id, account_id, order_ticket, note)"
+            " VALUES (%s, %s, %s, repeat('waited for it. ', 13)) RETURNING id, user_id)"
+            " INSERT INTO journal_entry_tags (user_id, entry_id, tag_id)"
+            " SELECT e.user_id, e.id, t.id FROM entry AS e JOIN journal_tags AS t USING (user_id)",
+            [user, account, 9000000 + number],
+        )
+    return written_since(connection, tables, before, began)
+
+
+def written_since(
+    connection: psycopg.Connection, tables: tuple[str, ...], before: list, began: int
+) -> tuple[float, float, float]:
+    """Bytes of some tables, of their indexes and of WAL since then."""
+    written = int(wal(connection) - began)
+    after = [sizes(connection, table) for table in tables]
+    table, indexes = (sum(a[n] - b[n] for a, b in zip(after, before, strict=True)) for n in (0, 1))
+    return table, indexes, written
+
+
 REQUEST = (
     '{"action": 1, "symbol": "SYM1", "volume": 0.1, "type": 0, "price": 1.1, "sl": 1.09,'
     ' "tp": 1.12, "deviation": 20, "magic": 7, "type_filling": 1}'
@@ -197,10 +245,11 @@ def carry_out_signals(connection: psycopg.Connection, rows: int) -> tuple[float,
             {"account": account, "request": REQUEST, "result": RESULT},
         )
     connection.execute("CALL expire_signals()")
-    written = int(wal(connection) - began)
-    after = [sizes(connection, table) for table in tables]
-    table, indexes = (sum(a[n] - b[n] for a, b in zip(after, before, strict=True)) for n in (0, 1))
-    return table, indexes, written
+    return written_since(connection, tables, before, began)
+
+
+# what is done row by row, by the calls that do it in life
+ACTED = {"signal_claims": carry_out_signals, "journal_entries": write_journal}
 
 
 @app.command()
@@ -230,10 +279,10 @@ def measure(
         with psycopg.connect(address.dsn("capacity"), autocommit=True) as connection:
             connection.execute("SET client_min_messages = error")
             psycopg.ClientCursor(connection).execute(ACCOUNTS, {"n": series - 1})
-            for table in [*FILLS, "signal_claims"]:
-                if table == "signal_claims":
+            for table in [*FILLS, *ACTED]:
+                if table in ACTED:
                     rows = min(rows, 10_000)
-                    found = carry_out_signals(connection, rows)
+                    found = ACTED[table](connection, rows)
                 else:
                     found = fill(connection, table, rows, series)
                 shown = ", ".join(f"{value / rows:.0f}" for value in found)

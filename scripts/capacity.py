@@ -39,6 +39,8 @@ def plan(
     signals: Annotated[float, typer.Option(min=0, help="an account and day")] = 20,
     orders: Annotated[float, typer.Option(min=0, help="an account and day")] = 10,
     events: Annotated[float, typer.Option(min=0, help="of mt5_events, an account and day")] = 100,
+    rates: Annotated[float, typer.Option(min=0, help="symbols an account with a rate between")] = 5,
+    notes: Annotated[float, typer.Option(min=0, help="of the journal, an account and day")] = 2,
     positions: Annotated[float, typer.Option(min=0, help="open, an account")] = 3,
     update_seconds: Annotated[float, typer.Option(min=0.01, help="between two prices")] = 1,
     keep_ticks: Annotated[int, typer.Option(min=0, help="days; 0 for ever")] = 90,
@@ -57,9 +59,9 @@ def plan(
 ) -> None:
     """Rows, bytes and WAL a day, and the limits, the first one to be hit at the top."""
     platform = Platform(
-        accounts, symbols, ticks, snapshot_seconds, signals, orders, events, positions,
-        update_seconds, keep_ticks, keep_bars, keep_events, keep_snapshots, keep_hourly, api, pool,
-        memory, disk, connections, write_mib,
+        accounts, symbols, ticks, snapshot_seconds, signals, orders, events, rates, notes,
+        positions, update_seconds, keep_ticks, keep_bars, keep_events, keep_snapshots, keep_hourly,
+        api, pool, memory, disk, connections, write_mib,
     )  # fmt: skip
     rows, sizes, hit = rows_a_day(platform), bytes_a_day(platform), limits(platform, days)
     if as_json:

@@ -22,7 +22,7 @@ class Cost(NamedTuple):
 # benchmarks/row_sizes.py prints these lines; bytes of orders and of what follows from them are as
 # autovacuum left them in benchmarks/year.py. A claim's has its row of mt5_order_sends with it, a
 # trip's that of internal.proved_positions, a deal's WAL that of trips and audit; the queue of
-# signals is emptied each minute, so that of it only the WAL counts.
+# signals is emptied each minute, so that of it only the WAL counts; a journal's entry has its tag.
 COSTS = {
     "market_ticks": Cost(92, 68, 231),
     "market_data": Cost(101, 68, 260),
@@ -35,7 +35,10 @@ COSTS = {
     "audit.changes": Cost(239, 72, 0),
     "performance_metrics": Cost(880, 140, 2248),
     "mt5_events": Cost(346, 142, 547),
+    "mt5_tick_values": Cost(112, 68, 250),
+    "mt5_first_stops": Cost(77, 68, 227),
     "signal_claims": Cost(985, 461, 5331),
+    "journal_entries": Cost(359, 196, 1864),
     "position updates": Cost(0, 0, 242),
 }
 # Rows of these go to hypertables: days a chunk.
@@ -65,6 +68,10 @@ class Platform:
     """An account and day."""
     events: float = 100
     """An account and day: what appears, changes or leaves, never a price."""
+    rates: float = 5
+    """Symbols an account trades whose tick value moves with a rate: a row an hour."""
+    notes: float = 2
+    """Entries of the journal, an account and day."""
     positions: float = 3
     """Open positions an account."""
     update_seconds: float = 1
@@ -112,7 +119,10 @@ def rows_a_day(platform: Platform) -> dict[str, float]:
         "audit.changes": platform.accounts * platform.orders * 2,
         "performance_metrics": platform.accounts * platform.results,
         "mt5_events": platform.accounts * platform.events,
+        "mt5_tick_values": platform.accounts * platform.rates * 24,
+        "mt5_first_stops": platform.accounts * platform.orders,
         "signal_claims": platform.accounts * platform.signals,
+        "journal_entries": platform.accounts * platform.notes,
         "position updates": platform.accounts * platform.positions * DAY / platform.update_seconds,
     }
 
