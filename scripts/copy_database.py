@@ -1,9 +1,10 @@
 """Copies every row into another database that has the same schema, without superuser.
 
-For a managed service, where pg_restore of hypertables is refused: deploy the files there, restore
-the backup on a server of your own, then copy. Both sides must have run the same files. All is one
-transaction: the target is equal to the source afterwards, or as it was.
-Docs: docs/guides/backups.md.
+For a managed service, where pg_restore of hypertables is refused. Both sides must have run the
+same files. Without an option, for a source that nobody writes to (a restored backup): all is one
+transaction, the target is equal to the source afterwards, or as it was. With --ahead and --finish,
+for another version of the server: the API writes on meanwhile, and is stopped for the last rows.
+Docs: docs/guides/backups.md, docs/guides/upgrades.md.
 """
 
 from __future__ import annotations
@@ -14,8 +15,9 @@ import psycopg
 import typer
 
 from rubi.backups import measuring
-from rubi.backups.copying import HISTORY, OPTIONS, fill, ordered
+from rubi.backups.copying import HISTORY, OPTIONS, check_history, fill, ordered
 from rubi.cli import Failure, console, new_app, run, step
+from rubi.upgrading import closing, passes
 
 app = new_app(__doc__)
 app.info.no_args_is_help = False
@@ -24,9 +26,39 @@ app.info.no_args_is_help = False
 @app.command()
 def copy(
     source: Annotated[str, typer.Option("--from", help="connection string of what is copied")],
-    target: Annotated[str, typer.Option("--to", help="of the deployed database, as who deployed")],
+    target: Annotated[
+        str, typer.Option("--to", help="of the deployed database, as who deployed")
+    ] = "",
+    ahead: Annotated[
+        bool,
+        typer.Option("--ahead", help="copy what changed since the last time; any number of times"),
+    ] = False,
+    finish: Annotated[
+        bool, typer.Option("--finish", help="hold writes, copy what is left, close the source")
+    ] = False,
+    limit: Annotated[
+        float, typer.Option(min=1, help="--finish gives up after so many seconds of held writes")
+    ] = 60,
+    reopen: Annotated[
+        bool, typer.Option("--reopen", help="let the source of --finish take writes again")
+    ] = False,
 ) -> None:
     """Replace the rows of the target by those of the source, and compare."""
+    if ahead + finish + reopen > 1 or bool(target) == reopen:
+        raise Failure(
+            "give --to, which --reopen has not, and at most one of --ahead, --finish, --reopen", 2
+        )
+    if reopen:
+        take_back(source)
+    elif ahead or finish:
+        with passes.connected(source, target) as (old, new):
+            finish_copy(old, new, limit) if finish else copy_ahead(old, new)
+    else:
+        copy_whole(source, target)
+
+
+def copy_whole(source: str, target: str) -> None:
+    """All in one transaction."""
     with (
         psycopg.connect(source, options=OPTIONS, application_name="rubi copy") as old,
         psycopg.connect(target, options=OPTIONS, application_name="rubi copy") as new,
@@ -36,10 +68,7 @@ def copy(
             expected = measuring.measure(old)
             notes.append(f"{len(expected['tables'])} tables")
         new.execute("CALL deploy.become_owner()")
-        ours = dict(new.execute(measuring.SQL.HISTORY).fetchall())
-        if ours != expected["history"]:
-            differs = sorted({*ours.items()} ^ {*expected["history"].items()})
-            raise Failure(f"the target ran other files ({differs[0][0]}): deploy the same first")
+        check_history(expected["history"], dict(new.execute(measuring.SQL.HISTORY).fetchall()))
         tables = ordered(new)
         with step("rows copied"):
             fill(old, new, tables)
@@ -55,6 +84,30 @@ def copy(
         new.commit()
     rows = sum(table["rows"] for table in expected["tables"].values())
     console.print(f"{len(tables)} tables, {rows:,} rows are equal now")
+
+
+def copy_ahead(old: psycopg.Connection, new: psycopg.Connection) -> None:
+    """One pass."""
+    with step("copied ahead") as notes:
+        notes.append(f"{passes.ahead(old, new):,} rows")
+
+
+def finish_copy(old: psycopg.Connection, new: psycopg.Connection, limit: float) -> None:
+    """The last pass, or what an earlier one has left to do."""
+    if not closing.is_closed(old):
+        stood = passes.finish(old, new, limit)
+        console.print(
+            f"writes were held for {stood:.1f} s; the source refuses them now, let the API write"
+            " into the target"
+        )
+    passes.settle_down(new)
+
+
+def take_back(source: str) -> None:
+    """Let a source be used again."""
+    with psycopg.connect(source, options=OPTIONS, autocommit=True) as old:
+        old.execute("CALL deploy.become_owner()")
+        console.print(f"{closing.reopen(old)} tables take writes again")
 
 
 if __name__ == "__main__":

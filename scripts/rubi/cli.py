@@ -109,8 +109,11 @@ def run(app: typer.Typer) -> None:
 
 
 @contextmanager
-def step(text: str) -> Iterator[list[str]]:
-    """Show a step while it runs, then its time and the text that the block appends."""
+def step(text: str, silent: bool = False) -> Iterator[list[str]]:
+    """Show a step while it runs, then its time and the text that the block appends.
+
+    silent: no line for a step whose block appended nothing.
+    """
     notes: list[str] = []
     began = monotonic()
     unicode = console.encoding.startswith("utf")
@@ -119,6 +122,8 @@ def step(text: str) -> Iterator[list[str]]:
             yield notes
     else:
         yield notes
+    if silent and not notes:
+        return
     said = f" · {', '.join(notes)}" if notes else ""
     console.print(
         f"[green]{'✓' if unicode else 'ok'}[/] {text}{said} [dim]{monotonic() - began:.1f} s[/]",

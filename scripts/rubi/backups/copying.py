@@ -16,6 +16,13 @@ HISTORY = "deploy.history"  # each database has its own
 OPTIONS = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c timezone=UTC"
 
 
+def check_history(theirs: dict[str, str], ours: dict[str, str]) -> None:
+    """Raises Failure where source and target did not run the same files."""
+    if ours != theirs:
+        differs = sorted({*ours.items()} ^ {*theirs.items()})
+        raise Failure(f"the target ran other files ({differs[0][0]}): deploy the same first")
+
+
 def ordered(connection: psycopg.Connection) -> list[tuple[int, sql.Identifier]]:
     """Tables in the order of their foreign keys, what triggers write behind all others."""
     found = [
@@ -51,19 +58,32 @@ def fill(
         )
         if oid not in hypertables:
             new.execute(sql.SQL("DELETE FROM {}").format(table))
-        with (
-            old.cursor() as reader,
-            new.cursor() as writer,
-            reader.copy(
-                sql.SQL("COPY (SELECT {} FROM {}) TO STDOUT").format(columns, table)
-            ) as rows,
-            writer.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(table, columns)) as into,
-        ):
-            for block in rows:
-                into.write(block)
+        stream(old, new, sql.SQL("SELECT {} FROM {}").format(columns, table), table, columns)
     for table in plain:
         new.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(table))
-    oids = [oid for oid, _ in tables]
+    follow_sequences(old, new, [oid for oid, _ in tables])
+
+
+def stream(
+    old: psycopg.Connection,
+    new: psycopg.Connection,
+    query: sql.Composable,
+    into: sql.Composable,
+    columns: sql.Composable,
+) -> None:
+    """Copy what a query of one database answers into the columns of a table of the other."""
+    with (
+        old.cursor() as reader,
+        new.cursor() as writer,
+        reader.copy(sql.SQL("COPY ({}) TO STDOUT").format(query)) as rows,
+        writer.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(into, columns)) as written,
+    ):
+        for block in rows:
+            written.write(block)
+
+
+def follow_sequences(old: psycopg.Connection, new: psycopg.Connection, oids: list[int]) -> None:
+    """Set the sequences of columns as the other database has them; oids: tables of new."""
     for sequence, *_ in new.execute(measuring.SQL.SEQUENCES, {"tables": oids}).fetchall():
         last = old.execute("SELECT pg_sequence_last_value(%s::regclass)", [sequence]).fetchone()[0]
         if last is not None:

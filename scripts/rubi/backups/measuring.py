@@ -65,7 +65,12 @@ def measure(connection: psycopg.Connection) -> dict[str, Any]:
             "provider": provider, "locale": locale, "rights": rights, "settings": settings,
         },
         "tables": {
-            f"{schema}.{name}": checksum(connection, schema, name) for _, schema, name in tables
+            f"{schema}.{name}": checksum(
+                connection,
+                sql.SQL("rubi_row"),
+                sql.SQL("{} AS rubi_row").format(sql.Identifier(schema, name)),
+            )
+            for _, schema, name in tables
         },
         "chunks": dict(connection.execute(SQL.CHUNKS).fetchall()) if timescaledb else {},
         "history": dict(connection.execute(SQL.HISTORY).fetchall()) if history else {},
@@ -84,16 +89,20 @@ def one(connection: psycopg.Connection, query: str) -> tuple:
     return connection.execute(query).fetchone()
 
 
-def checksum(connection: psycopg.Connection, schema: str, name: str) -> dict[str, Any]:
-    """Number of rows and the sum of their hashes, which is the same in any order."""
+def checksum(
+    connection: psycopg.Connection, row: sql.Composable, rows: sql.Composable
+) -> dict[str, Any]:
+    """Number of rows and the sum of their hashes, which is the same in any order.
+
+    row: what is hashed of each; rows: what stands behind FROM.
+    """
     # of a hypertable whose chunks are all empty TimescaleDB 2.17 makes no row
-    rows, total = connection.execute(
+    count, total = connection.execute(
         sql.SQL(
-            'SELECT count(*), coalesce(sum(hashtextextended(rubi_row::text COLLATE "C", 0)), 0)'
-            " FROM {} AS rubi_row"
-        ).format(sql.Identifier(schema, name))
+            'SELECT count(*), coalesce(sum(hashtextextended({}::text COLLATE "C", 0)), 0) FROM {}'
+        ).format(row, rows)
     ).fetchone() or (0, 0)
-    return {"rows": rows, "checksum": str(total)}
+    return {"rows": count, "checksum": str(total)}
 
 
 def sequences_behind(connection: psycopg.Connection) -> list[str]:

@@ -1,0 +1,1 @@
+"""Moving into a server of another version: ahead of the stop, and what is left in it."""

@@ -1,0 +1,268 @@
+"""Tables in parts: a plain table is one, a hypertable has one for each of its chunks."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from rubi.backups import copying, measuring
+from rubi.cli import Failure
+from rubi.queries import queries
+
+SQL = queries(__file__)
+# a database with rows here is somebody's
+IN_USE = tuple(
+    sql.Identifier("public", name) for name in ("mt5_accounts", "trading_orders", "market_data")
+)
+
+
+class Table(NamedTuple):
+    """A table of the source."""
+
+    oid: int
+    schema: str
+    name: str
+    columns: tuple[str, ...]
+    key: tuple[str, ...]
+    time: str = ""
+    """The column by which a hypertable is cut into chunks."""
+    parents: tuple[int, ...] = ()
+    """Tables to which a hypertable refers."""
+    is_parent: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def relation(self) -> sql.Identifier:
+        """The table in a statement."""
+        return sql.Identifier(self.schema, self.name)
+
+    def listed(self, names: tuple[str, ...] = (), prefix: str = "") -> sql.Composed:
+        """Columns, all of them unless named, with commas between."""
+        places = [[prefix, name] if prefix else [name] for name in names or self.columns]
+        return sql.SQL(", ").join(sql.Identifier(*place) for place in places)
+
+    def in_range(self, since: str, until: str) -> sql.Composed:
+        """The condition that a row of the table t is of a range of time."""
+        at = sql.Identifier("t", self.time)
+        bounds = (sql.SQL("{}::timestamptz").format(bound) for bound in (since, until))
+        return sql.SQL("{0} >= {1} AND {0} < {2}").format(at, *bounds)
+
+
+class Part(NamedTuple):
+    """Rows of a table, of a hypertable those of a chunk's range of time."""
+
+    table: Table
+    since: str = ""
+    until: str = ""
+    chunk: int | None = None
+    is_packed: bool = False
+    """In columnstore, where neither counters nor transactions tell what changed."""
+
+    def __str__(self) -> str:
+        return f"{self.table} from {self.since}" if self.chunk else str(self.table)
+
+    @property
+    def place(self) -> tuple[str, str]:
+        """By what it is noted."""
+        return str(self.table), self.since
+
+    @property
+    def rows(self) -> sql.Composed:
+        """What stands behind FROM, as t, with the condition that its rows meet."""
+        only = self.table.in_range(self.since, self.until) if self.chunk else sql.SQL("TRUE")
+        return sql.SQL("{} AS t WHERE {}").format(self.table.relation, only)
+
+
+class Note(NamedTuple):
+    """What the target knows of a part that it has."""
+
+    relation: str
+    since: str
+    until: str
+    row_count: int
+    checksum: str
+    xact_id: int
+    counters: list[int] | None
+    statistics: str
+
+
+class Marks(NamedTuple):
+    """By what the source's statistics tell that a chunk has not changed. Read before rows are."""
+
+    statistics: str
+    counters: dict[int, list[int]]
+
+    def unchanged(self, part: Part, note: Note) -> bool:
+        """Whether no row of a chunk was written since it was noted."""
+        return (
+            not part.is_packed
+            and note.statistics == self.statistics
+            and note.counters is not None  # a plain table has none
+            and note.counters == self.counters.get(part.chunk)
+        )
+
+
+def tables(old: psycopg.Connection) -> list[Table]:
+    """All tables of the source, parents first."""
+    found = [oid for oid, _ in copying.ordered(old)]
+    names = {oid: (schema, name) for oid, schema, name in old.execute(measuring.SQL.TABLES)}
+    keys = dict(old.execute(SQL.KEYS, {"tables": found}).fetchall())
+    times = dict(old.execute(SQL.TIMES).fetchall())
+    parents = old.execute(SQL.PARENTS, {"hypertables": list(times)}).fetchall()
+    return [
+        Table(
+            oid,
+            *names[oid],
+            tuple(name for (name,) in old.execute(copying.SQL.COLUMNS, {"table": oid})),
+            tuple(keys.get(oid, ())),
+            times.get(oid, ""),
+            tuple(parent for child, parent in parents if child == oid),
+            any(parent == oid for _, parent in parents),
+        )
+        for oid in found
+    ]
+
+
+def of_tables(old: psycopg.Connection, found: list[Table]) -> dict[int, list[Part]]:
+    """The parts of each table."""
+    by_oid = {table.oid: table for table in found}
+    parts: dict[int, list[Part]] = {t.oid: [] if t.time else [Part(t)] for t in found}
+    for oid, *facts in old.execute(SQL.CHUNKS).fetchall():
+        if oid in by_oid:
+            parts[oid].append(Part(by_oid[oid], *facts))
+    return parts
+
+
+def marks(old: psycopg.Connection, parts: dict[int, list[Part]]) -> Marks:
+    """The counters of all chunks. Read them before the rows: what is committed between the two is
+    then found again, not lost."""
+    chunks = [part.chunk for several in parts.values() for part in several if part.chunk]
+    old.execute("SELECT pg_stat_clear_snapshot()")
+    (statistics,) = old.execute(SQL.STATISTICS).fetchone()
+    return Marks(statistics, dict(old.execute(SQL.COUNTERS, {"tables": chunks}).fetchall()))
+
+
+def notes(new: psycopg.Connection) -> dict[tuple[str, str], Note]:
+    """What the target has."""
+    return {(row[0], row[1]): Note(*row) for row in new.execute(SQL.NOTED).fetchall()}
+
+
+def note(new: psycopg.Connection, part: Part, found: dict, xact_id: int, read: Marks) -> Note:
+    """Note a part that the target has now; found: its rows and checksum."""
+    noted = Note(
+        *part.place, part.until, found["rows"], found["checksum"], xact_id,
+        read.counters.get(part.chunk), read.statistics,
+    )  # fmt: skip
+    new.execute(SQL.NOTE, noted._asdict())
+    return noted
+
+
+def forget(new: psycopg.Connection, table: Table, noted: Note) -> None:
+    """Remove a part that the source no longer has: its chunk was dropped or cut."""
+    new.execute(
+        sql.SQL("DELETE FROM {} AS t WHERE {}").format(
+            table.relation, table.in_range(noted.since, noted.until)
+        )
+    )
+    new.execute(
+        "DELETE FROM deploy.copied_parts WHERE relation = %s AND since = %s",
+        [noted.relation, noted.since],
+    )
+
+
+def is_begun(new: psycopg.Connection) -> bool:
+    """Whether a copy has begun that is not finished."""
+    return new.execute("SELECT to_regclass('deploy.copied_from') IS NOT NULL").fetchone()[0]
+
+
+def begin(old: psycopg.Connection, new: psycopg.Connection, found: list[Table]) -> None:
+    """Empty the target and make it ready for rows in any order, unless that was done. Raises
+    Failure when the target holds rows of another source."""
+    (source,) = old.execute(SQL.SOURCE).fetchone()
+    if is_begun(new):
+        begun = new.execute("SELECT source, finished_at IS NULL FROM deploy.copied_from").fetchone()
+        if begun[0] != source:
+            raise Failure(
+                "the target holds a copy of another database: make a new database, or DROP TABLE"
+                " deploy.copied_from, deploy.copied_parts, deploy.copied_keys and deploy it again"
+            )
+        if not begun[1]:  # finished, but the source could not be closed
+            loosen(new, found)
+            new.execute("UPDATE deploy.copied_from SET finished_at = NULL")
+        return
+    for table in IN_USE:
+        if new.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(table)).rowcount:
+            raise Failure(
+                f"the target has rows in {table.as_string()}: name a database that was just"
+                " deployed; are --from and --to the wrong way round?"
+            )
+    new.execute(SQL.NOTES)
+    new.execute("INSERT INTO deploy.copied_from (source) VALUES (%s)", [source])
+    loosen(new, found)
+    new.execute(
+        sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(table.relation for table in found))
+    )
+
+
+def oids(new: psycopg.Connection, found: list[Table]) -> list[int]:
+    """What tables of the source are in the target."""
+    return [
+        new.execute("SELECT %s::regclass::oid", [table.relation.as_string()]).fetchone()[0]
+        for table in found
+    ]
+
+
+def loosen(new: psycopg.Connection, found: list[Table]) -> None:
+    """Take triggers and foreign keys of plain tables away; a hypertable keeps its own."""
+    plain = [table for table in found if not table.time]
+    for table in plain:
+        new.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(table.relation))
+    keys = new.execute(SQL.FOREIGN_KEYS, {"tables": oids(new, plain)}).fetchall()
+    for relation, name, definition in keys:
+        new.execute(
+            "INSERT INTO deploy.copied_keys VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
+            [relation, name, definition.removesuffix(" NOT VALID")],
+        )
+        new.execute(
+            sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(
+                sql.SQL(relation), sql.Identifier(name)
+            )
+        )
+
+
+def tighten(new: psycopg.Connection, found: list[Table]) -> None:
+    """Give triggers and foreign keys back. The keys bind each write from now on; validate() looks
+    at the rows that are there."""
+    for relation, name, definition in new.execute(
+        "SELECT relation, name, definition FROM deploy.copied_keys ORDER BY 1, 2"
+    ).fetchall():
+        new.execute(
+            sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {} NOT VALID").format(
+                sql.SQL(relation), sql.Identifier(name), sql.SQL(definition)
+            )
+        )
+    for table in found:
+        if not table.time:
+            new.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(table.relation))
+
+
+def validate(new: psycopg.Connection) -> int:
+    """Validate the foreign keys, which stops nobody's writes; how many."""
+    found = new.execute(SQL.NOT_VALID).fetchall()
+    for relation, name in found:
+        new.execute(
+            sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(
+                sql.SQL(relation), sql.Identifier(name)
+            )
+        )
+    return len(found)
+
+
+def measured(connection: psycopg.Connection, part: Part) -> dict:
+    """Rows and checksum of a part, by its columns' names: their order may differ."""
+    row = sql.SQL("ROW({})").format(part.table.listed(prefix="t"))
+    return measuring.checksum(connection, row, part.rows)

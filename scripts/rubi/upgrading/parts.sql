@@ -1,0 +1,111 @@
+-- parts.sql: tables of the source in parts, and what the target notes of each.
+
+-- SOURCE: which database it is, whatever its address
+SELECT concat_ws(' ', c.system_identifier, d.oid, d.datname)
+FROM pg_control_system() AS c
+CROSS JOIN pg_database AS d
+WHERE d.datname = current_database();
+
+-- STATISTICS: while this stays, no counter went back; a crash resets those of the archiver, too
+SELECT
+    concat_ws(
+        ' ', pg_postmaster_start_time(), a.stats_reset, d.stats_reset,
+        CASE WHEN current_setting('track_counts') <> 'on' THEN clock_timestamp() END
+    )
+FROM pg_stat_archiver AS a
+CROSS JOIN pg_stat_database AS d
+WHERE d.datname = current_database();
+
+-- KEYS: columns of primary keys
+SELECT i.indrelid, array_agg(a.attname::text ORDER BY array_position(i.indkey, a.attnum))
+FROM pg_index AS i
+INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND a.attnum = ANY (i.indkey)
+WHERE i.indisprimary AND i.indrelid = ANY (%(tables)s::oid[])
+GROUP BY i.indrelid;
+
+-- TIMES: hypertables, and the column by which each is cut into chunks
+SELECT format('%I.%I', d.hypertable_schema, d.hypertable_name)::regclass::oid, d.column_name::text
+FROM timescaledb_information.dimensions AS d
+WHERE d.dimension_number = 1;
+
+-- CHUNKS: ranges of the hypertables, the oldest first
+SELECT
+    format('%I.%I', c.hypertable_schema, c.hypertable_name)::regclass::oid,
+    c.range_start::text,
+    c.range_end::text,
+    to_regclass(format('%I.%I', c.chunk_schema, c.chunk_name))::oid,
+    coalesce(c.is_compressed, FALSE)
+FROM timescaledb_information.chunks AS c
+WHERE to_regclass(format('%I.%I', c.chunk_schema, c.chunk_name)) IS NOT NULL
+ORDER BY c.range_start;
+
+-- COUNTERS: rows written into each chunk since its statistics began
+SELECT
+    t.oid,
+    ARRAY[
+        pg_stat_get_tuples_inserted(t.oid),
+        pg_stat_get_tuples_updated(t.oid),
+        pg_stat_get_tuples_deleted(t.oid)
+    ]
+FROM unnest(%(tables)s::oid[]) AS t (oid);
+
+-- NOTES: tables of the target while rows are moved into it
+CREATE TABLE deploy.copied_parts (
+    relation text,
+    since text,
+    until text NOT NULL,
+    row_count bigint NOT NULL,
+    checksum text NOT NULL,
+    xact_id bigint NOT NULL,
+    counters bigint[],
+    statistics text NOT NULL,
+    PRIMARY KEY (relation, since)
+);
+CREATE TABLE deploy.copied_keys (
+    relation text,
+    name text,
+    definition text NOT NULL,
+    PRIMARY KEY (relation, name)
+);
+CREATE TABLE deploy.copied_from (
+    source text PRIMARY KEY,
+    finished_at timestamptz
+);
+
+-- NOTED: parts that were copied
+SELECT relation, since, until, row_count, checksum, xact_id, counters, statistics
+FROM deploy.copied_parts;
+
+-- NOTE: a part is as the source had it when xact_id was its oldest running transaction
+INSERT INTO deploy.copied_parts AS p (
+    relation, since, until, row_count, checksum, xact_id, counters, statistics
+)
+VALUES (
+    %(relation)s, %(since)s, %(until)s, %(row_count)s, %(checksum)s, %(xact_id)s, %(counters)s,
+    %(statistics)s
+)
+ON CONFLICT (relation, since) DO UPDATE
+SET (until, row_count, checksum, xact_id, counters, statistics) = (
+    excluded.until, excluded.row_count, excluded.checksum, excluded.xact_id, excluded.counters,
+    excluded.statistics
+);
+
+-- FOREIGN_KEYS: those of plain tables, which lie in the way of rows in any order
+SELECT c.conrelid::regclass::text, c.conname::text, pg_get_constraintdef(c.oid)
+FROM pg_constraint AS c
+WHERE c.contype = 'f' AND c.conparentid = 0 AND c.conrelid = ANY (%(tables)s::oid[]);
+
+-- PARENTS: plain tables to which hypertables refer, with these
+SELECT DISTINCT c.conrelid, c.confrelid
+FROM pg_constraint AS c
+WHERE
+    c.contype = 'f'
+    AND c.conrelid = ANY (%(hypertables)s::oid[])
+    AND c.confrelid <> ALL (%(hypertables)s::oid[]);
+
+-- NOT_VALID: foreign keys whose rows have not been looked at
+SELECT c.conrelid::regclass::text, c.conname::text
+FROM pg_constraint AS c
+INNER JOIN deploy.copied_keys AS k
+    ON c.conrelid = k.relation::regclass AND c.conname = k.name
+WHERE c.contype = 'f' AND NOT c.convalidated;
