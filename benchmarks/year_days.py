@@ -78,6 +78,8 @@ class Size:
             signals=trips, orders=trips, events=6 * trips,
             # a night's results are also those of the mix's 51 users and 200 strategies
             results=2 + 251 / self.accounts,
+            # nobody writes a journal, and no terminal asks for terms
+            rates=0, notes=0,
         )  # fmt: skip
 
 
