@@ -6,6 +6,10 @@ CREATE INDEX IF NOT EXISTS idx_metrics_user ON public.performance_metrics (user_
 COMMENT ON INDEX public.idx_metrics_user IS 'Metrics of a user; the foreign key.';
 CREATE INDEX IF NOT EXISTS idx_metrics_strategy ON public.performance_metrics (strategy_id);
 COMMENT ON INDEX public.idx_metrics_strategy IS 'Metrics of a strategy; the foreign key.';
+CREATE INDEX IF NOT EXISTS idx_metrics_account ON public.performance_metrics (account_id)
+WHERE account_id IS NOT NULL;
+COMMENT ON INDEX public.idx_metrics_account IS
+'Metrics of a single account, which are few; the foreign key.';
 CREATE INDEX IF NOT EXISTS idx_metrics_period_start
 ON public.performance_metrics (period_start DESC);
 COMMENT ON INDEX public.idx_metrics_period_start IS 'Latest periods over all users.';

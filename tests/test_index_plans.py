@@ -40,6 +40,7 @@ USED_BY = {
     "idx_journal_entries_account": "SELECT FROM journal_entries WHERE account_id = 7",
     "idx_journal_entry_tags_tag": "SELECT FROM journal_entry_tags WHERE tag_id = 77",
     "idx_journal_questions_strategy": "SELECT FROM journal_questions WHERE strategy_id = 77",
+    "idx_metrics_account": "SELECT FROM performance_metrics WHERE account_id = 7",
     "idx_metrics_period_start": "SELECT FROM performance_metrics"
     " ORDER BY period_start DESC LIMIT 5",
     "idx_metrics_strategy": "SELECT FROM performance_metrics WHERE strategy_id = 77",
@@ -150,3 +151,13 @@ def test_index_serves_its_query(full: psycopg.Connection, index: str) -> None:
     if "DeferredChunkAppend" in plan:  # TimescaleDB 2.31 plans its chunks while it runs
         plan = "\n".join(line for (line,) in full.execute(f"EXPLAIN ANALYZE {USED_BY[index]}"))
     assert index.rpartition(".")[2] in plan, plan
+
+
+def test_table_that_grows_has_an_index_for_each_foreign_key(catalog: psycopg.Connection) -> None:
+    """From a megabyte on health warns, and a deployment would warn for ever."""
+    found = catalog.execute(
+        "SELECT k.constraint_name FROM monitoring.foreign_keys_without_index AS k"
+        " INNER JOIN monitoring.lifecycle AS l"
+        " ON l.relation = k.table_schema || '.' || k.table_name WHERE l.way <> 'bounded'"
+    ).fetchall()
+    assert found == []
