@@ -202,19 +202,6 @@ BEGIN
         EXECUTE format('GRANT SELECT ON public.%I TO rubi_backup', v_table);
         v_said := internal.set_columnstore_policy(v_table, p_compress_after);
     END LOOP;
-    -- as triggers/4200_market_data.sql makes it where there is columnstore
-    IF EXISTS (
-        SELECT FROM pg_trigger AS t
-        WHERE t.tgrelid = 'public.market_data'::regclass
-            AND t.tgname = 'market_data_50_updated'
-            AND t.tgoldtable IS NOT NULL
-    ) THEN
-        DROP TRIGGER market_data_50_inserted ON public.market_data;
-        CREATE TRIGGER market_data_50_inserted
-        AFTER INSERT ON public.market_data
-        REFERENCING NEW TABLE AS new_rows
-        FOR EACH STATEMENT EXECUTE FUNCTION internal.log_bar_changes();
-    END IF;
     RETURN QUERY VALUES (
         'columnstore', TRUE, format('chunks older than %s (%s)', p_compress_after, v_said)
     );
