@@ -36,7 +36,7 @@ PATHS = {
     "users": ["email", "username"],
     "trading_strategies": ["user_id"],
     "mt5_sessions": ["user_id", "session_id", "account_number"],
-    "trading_signals": ["user_id", "strategy_id", "symbol", "status", "signal_time", "received_at",
+    "trading_signals": ["user_id", "strategy_id", "symbol", "signal_time", "received_at",
                         "user_id status signal_time"],
     "trading_orders": ["user_id", "signal_id", "mt5_order_id", "symbol", "opened_at", "closed_at",
                        "user_id symbol opened_at"],
@@ -104,6 +104,7 @@ def test_partial_and_gin_indexes_of_the_base_are_there(catalog: psycopg.Connecti
     assert "WHERE is_active" in found["idx_active_sessions"]
     assert "last_ping" not in found["idx_active_sessions"]
     assert "PENDING" in found["idx_pending_signals"]
+    assert "status <> 'EXECUTED'" in found["idx_signals_status"]
     assert "closed_at IS NULL" in found["idx_open_orders"]
     assert "USING gin (indicators)" in found["idx_signals_indicators_gin"]
     assert "USING gin (symbols)" in found["idx_strategies_symbols_gin"]
