@@ -6,7 +6,6 @@ The commands are those of docs/guides/upgrades.md.
 from __future__ import annotations
 
 import itertools
-import os
 import re
 import signal
 from collections.abc import Iterator
@@ -22,8 +21,7 @@ import running
 import upgraded
 from backing import refused
 from conftest import ROOT, Address
-from rubi.backups import drilling, measuring
-from rubi.deploying import catalog
+from rubi.backups import drilling
 from rubi.upgrading import closing as source_writes
 from rubi.upgrading import following, parts, passes
 from rubi.waiting import until
@@ -57,40 +55,6 @@ def source(sides: tuple[Side, Side]) -> Side:
     return sides[0]
 
 
-def said(done: running.Done) -> str:
-    """The output of a call that went well."""
-    assert (done.returncode, done.stderr) == (0, ""), done
-    return done.stdout
-
-
-def tables(side: Side) -> dict[str, object]:
-    """Rows and checksum of each table but the record of deployed files."""
-    with side.connect() as connection, connection.transaction():
-        found = measuring.measure(connection)["tables"]
-    return {name: values for name, values in found.items() if not name.startswith("deploy.")}
-
-
-def differing(sides: tuple[Side, Side]) -> list[str]:
-    """Tables that are not equal."""
-    old, new = (tables(side) for side in sides)
-    return [name for name in old | new if old.get(name) != new.get(name)]
-
-
-def spelled(side: Side) -> dict[str, str]:
-    """The catalog, without what belongs to the server."""
-    with side.connect() as connection:
-        found = catalog.snapshot(connection)
-    return {str(key): item.definition for key, item in found.items()}
-
-
-def copied_parts(side: Side) -> int:
-    """How many parts the target has noted."""
-    with side.connect() as connection:
-        if not connection.execute("SELECT to_regclass('deploy.copied_parts')").fetchone()[0]:
-            return 0
-        return connection.execute("SELECT count(*) FROM deploy.copied_parts").fetchone()[0]
-
-
 def kill_in_the_middle(sides: tuple[Side, Side], table: str) -> None:
     """Kill a pass when it comes to a table of the target."""
     old, new = sides
@@ -98,7 +62,7 @@ def kill_in_the_middle(sides: tuple[Side, Side], table: str) -> None:
         started = running.start(
             "copy_database", "--from", old.dsn(), "--to", new.dsn(), "--ahead", env={}
         )
-        until("the first parts are noted", lambda: copied_parts(new) or started.poll(), 60)
+        until("the first parts are noted", lambda: upgraded.copied_parts(new) or started.poll(), 60)
         holder.execute(f"LOCK {table} IN ACCESS EXCLUSIVE MODE")
         with new.connect() as asking:
             until(
@@ -139,29 +103,32 @@ def test_page_moves_a_database_that_is_written_to(
         return printed[0]
 
     follow(deploy)
-    fresh = spelled(new)
+    fresh = upgraded.spelled(new)
     with old.connect() as connection:
         user, session = upgraded.history(connection)
-    with Writer(old, user, session).working() as writer, old.connect() as connection:
+    with Writer(old, user, session).working() as writer:
         until("the first write", lambda: writer.acknowledged, 60)
         kill_in_the_middle(sides, "mt5_sessions")
-        kept = copied_parts(new)
+        kept = upgraded.copied_parts(new)
         assert kept > 0
         follow(ahead)
-        connection.execute("UPDATE market_data SET high = 3 WHERE timestamp = '2025-02-03'")
-        connection.execute("DELETE FROM market_data WHERE timestamp = '2025-02-04'")
-        connection.execute(
-            "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
-            " VALUES ('EURUSD', 'H1', '2025-02-04 00:30', 1, 2, 0.5, 1)"
-        )
+        with old.connect() as connection:
+            connection.execute("UPDATE market_data SET high = 3 WHERE timestamp = '2025-02-03'")
+            connection.execute("DELETE FROM market_data WHERE timestamp = '2025-02-04'")
+            connection.execute(
+                "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
+                " VALUES ('EURUSD', 'H1', '2025-02-04 00:30', 1, 2, 0.5, 1)"
+            )
         assert "public.market_data · 2 rows, 1 of" in follow(ahead)
         stopped = follow(finish)
         until("the writer is refused", lambda: writer.refused, 60)
+    older, newer = (upgraded.versions(side) for side in sides)
+    assert older.lacks(newer.postgresql, newer.timescaledb)
     with capsys.disabled():
-        print(f"\n{re.search(r'writes were held for [0-9.]+ s', stopped)[0]}")
+        print(f"\n{older} to {newer}: {re.search(r'writes were held for [0-9.]+ s', stopped)[0]}")
     assert writer.refused == "25006"
-    assert differing(sides) == []
-    assert spelled(new) == fresh
+    assert upgraded.differing(sides) == []
+    assert upgraded.spelled(new) == fresh
     follow(prove)
     with new.connect() as connection:
         drilling.check_proofs(connection)
@@ -208,12 +175,12 @@ def test_change_after_the_copy_is_copied(
     with source.connect() as connection:
         for name in ("first", "second"):
             rows.user(connection, username=name)
-    said(upgraded.copy(*sides, "--ahead"))
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
     with source.connect() as connection:
         for statement in CHANGES[change].split("; "):
             connection.execute(statement)
-    said(upgraded.copy(*sides, "--finish"))
-    assert differing(sides) == []
+    upgraded.said(upgraded.copy(*sides, "--finish"))
+    assert upgraded.differing(sides) == []
 
 
 @pytest.mark.parametrize("rests", [True, False])
@@ -222,7 +189,7 @@ def test_change_that_the_statistics_do_not_show_yet_is_copied(
 ) -> None:
     """A superuser's session tells of its writes when it rests; where none does, all is looked
     at."""
-    said(upgraded.copy(*sides, "--ahead"))
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
     if not rests:
         monkeypatch.setattr(source_writes, "REST", 0)
     with source.connect() as connection:
@@ -231,15 +198,15 @@ def test_change_that_the_statistics_do_not_show_yet_is_copied(
         if not rests:
             connection.execute("BEGIN")
             connection.execute("SELECT 1")
-        looked = "each chunk is looked at" in said(upgraded.copy(*sides, "--finish"))
+        looked = "each chunk is looked at" in upgraded.said(upgraded.copy(*sides, "--finish"))
     assert looked is not rests
-    assert differing(sides) == []
+    assert upgraded.differing(sides) == []
 
 
 def test_pass_without_a_change_copies_nothing(sides: tuple[Side, Side], source: Side) -> None:
-    said(upgraded.copy(*sides, "--ahead"))
-    assert differing(sides) == []
-    assert "copied ahead · 0 rows" in said(upgraded.copy(*sides, "--ahead"))
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
+    assert upgraded.differing(sides) == []
+    assert "copied ahead · 0 rows" in upgraded.said(upgraded.copy(*sides, "--ahead"))
 
 
 @pytest.mark.parametrize("changed", [True, False])
@@ -249,53 +216,43 @@ def test_chunk_in_columnstore_is_read_again(
     """Neither counters nor transactions tell of its rows; here each chunk is taken for one."""
     asked = parts.SQL.CHUNKS.replace("coalesce(c.is_compressed, FALSE)", "TRUE")
     monkeypatch.setattr(parts.SQL, "CHUNKS", asked)
-    said(upgraded.copy(*sides, "--ahead"))
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
     if changed:
         with source.connect() as connection:
             connection.execute("UPDATE market_data SET high = 4 WHERE timestamp = '2025-02-03'")
-    assert ("0 rows copied" in said(upgraded.copy(*sides, "--finish"))) is not changed
-    assert differing(sides) == []
+    assert ("0 rows copied" in upgraded.said(upgraded.copy(*sides, "--finish"))) is not changed
+    assert upgraded.differing(sides) == []
 
 
 def test_transactions_too_far_back_to_compare_mean_all_rows(
     sides: tuple[Side, Side], source: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said(upgraded.copy(*sides, "--ahead"))
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
     with source.connect() as connection:
         connection.execute("UPDATE mt5_sessions SET balance = 7")
         rows.user(connection)
     monkeypatch.setattr(following, "COMPARABLE", -1)
-    said(upgraded.copy(*sides, "--finish"))
-    assert differing(sides) == []
+    upgraded.said(upgraded.copy(*sides, "--finish"))
+    assert upgraded.differing(sides) == []
 
 
 def test_change_before_a_crash_is_copied(sides: tuple[Side, Side], source: Side) -> None:
     """A crash takes the counters back to zero, where they may have been before."""
-    crash(source)
-    said(upgraded.copy(*sides, "--ahead"))
+    upgraded.crash(source)
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
     with source.connect() as connection:
         connection.execute(
             "UPDATE market_ticks SET bid = 3 WHERE timestamp < now() - '10 d'::interval"
         )
-    crash(source)
-    said(upgraded.copy(*sides, "--finish"))
-    assert differing(sides) == []
-
-
-def crash(side: Side) -> None:
-    """Kill a process of the server, which then starts again."""
-    log = side.cluster.folder / "log"
-    before = log.read_text().count("reinitializing")
-    with closing(psycopg.connect(side.dsn("postgres"))) as connection:
-        os.kill(connection.info.backend_pid, signal.SIGKILL)
-        until("the server ends", lambda: log.read_text().count("reinitializing") > before, 60)
-    until("the server answers", side.cluster.answers_or_ended, 60)
+    upgraded.crash(source)
+    upgraded.said(upgraded.copy(*sides, "--finish"))
+    assert upgraded.differing(sides) == []
 
 
 def test_writes_go_on_where_the_last_rows_take_too_long(
     sides: tuple[Side, Side], source: Side
 ) -> None:
-    said(upgraded.copy(*sides, "--ahead"))
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
     with source.connect() as connection:
         rows.user(connection)
     with closing(psycopg.connect(sides[1].dsn("postgres"))) as holder:
@@ -303,44 +260,44 @@ def test_writes_go_on_where_the_last_rows_take_too_long(
         refused(upgraded.copy(*sides, "--finish", "--limit", 1), "not done within 1 s")
     with source.connect() as connection:
         rows.user(connection)
-    said(upgraded.copy(*sides, "--finish"))
-    assert differing(sides) == []
+    upgraded.said(upgraded.copy(*sides, "--finish"))
+    assert upgraded.differing(sides) == []
 
 
 def test_writer_that_does_not_end_is_named(
     sides: tuple[Side, Side], source: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(source_writes, "TRIES_END", 1)
-    said(upgraded.copy(*sides, "--ahead"))
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
     with closing(psycopg.connect(source.dsn("rubi_app"))) as writer:
         rows.user(writer)
         refused(upgraded.copy(*sides, "--finish"), f"rubi_app ({writer.info.backend_pid})")
         writer.commit()
-        ended = said(upgraded.copy(*sides, "--finish"))
+        ended = upgraded.said(upgraded.copy(*sides, "--finish"))
     assert "ended 1 session(s) of rubi_app" in ended
-    assert differing(sides) == []
+    assert upgraded.differing(sides) == []
 
 
 @pytest.mark.parametrize("table", ["users", "account_snapshots", "audit.changes"])
 def test_closed_source_refuses_open_sessions_until_reopened(
     sides: tuple[Side, Side], source: Side, table: str
 ) -> None:
-    said(upgraded.copy(*sides, "--ahead"))
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
     with source.connect() as connection:
         connection.execute(f"DELETE FROM {table} WHERE FALSE")
-        said(upgraded.copy(*sides, "--finish"))
+        upgraded.said(upgraded.copy(*sides, "--finish"))
         for statement in (f"DELETE FROM {table} WHERE FALSE", f"TRUNCATE {table} CASCADE"):
             with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
                 connection.execute(statement)
         refused(upgraded.copy(*sides, "--ahead"), "the source is closed already")
-        said(upgraded.copy(source, None, "--reopen"))
+        upgraded.said(upgraded.copy(source, None, "--reopen"))
         connection.execute(f"DELETE FROM {table} WHERE FALSE")
 
 
 def test_what_is_left_after_the_last_rows_may_be_done_later(
     sides: tuple[Side, Side], source: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    said(upgraded.copy(*sides, "--ahead"))
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
     with monkeypatch.context() as patch:
         patch.setattr(parts, "validate", interrupt)
         assert upgraded.copy(*sides, "--finish").returncode == 130
@@ -348,11 +305,28 @@ def test_what_is_left_after_the_last_rows_may_be_done_later(
         user = rows.user(api)
         with pytest.raises(psycopg.errors.ForeignKeyViolation):
             rows.strategy(api, user + 1)
-    assert "foreign keys validated" in said(upgraded.copy(*sides, "--finish"))
+    assert "foreign keys validated" in upgraded.said(upgraded.copy(*sides, "--finish"))
     with sides[1].connect() as connection:
         assert connection.execute("SELECT FROM users WHERE id = %s", [user]).rowcount == 1
         loose = "SELECT FROM pg_constraint WHERE NOT convalidated"
         assert connection.execute(loose).rowcount == 0
+
+
+def test_target_that_was_finished_before_the_source_was_closed_is_gone_on_with(
+    sides: tuple[Side, Side], source: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source that is lost between the two commits takes writes on; none is lost."""
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
+    with monkeypatch.context() as patch:
+        patch.setattr(source_writes, "close", lambda *_: None)
+        patch.setattr(passes, "settle_down", interrupt)
+        assert upgraded.copy(*sides, "--finish").returncode == 130
+    with source.connect("rubi_app") as api:
+        rows.strategy(api, rows.user(api))
+    upgraded.said(upgraded.copy(*sides, "--finish"))
+    assert upgraded.differing(sides) == []
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), source.connect() as connection:
+        rows.user(connection)
 
 
 def interrupt(*_: object) -> None:
@@ -361,7 +335,7 @@ def interrupt(*_: object) -> None:
 
 
 def test_target_of_another_source_is_refused(sides: tuple[Side, Side], source: Side) -> None:
-    said(upgraded.copy(*sides, "--ahead"))
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
     other = Side(source.cluster, f"{source.database}_other").clone()
     refused(upgraded.copy(other, sides[1], "--ahead"), "a copy of another database")
 

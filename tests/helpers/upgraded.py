@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
+import signal
 import tempfile
 import threading
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import UUID, uuid4
@@ -17,7 +19,11 @@ import pytest
 import rows
 import running
 from ephemeral import copy_rights, deploy_all, make_administrator, prepare_database
+from rubi.backups import measuring
+from rubi.deploying import catalog
 from rubi.servers import clusters, embedded
+from rubi.waiting import until
+from servers import Facts, ask
 
 SMALL = {
     "shared_buffers": "64MB",
@@ -174,3 +180,53 @@ class Writer:
         finally:
             self._done.set()
             thread.join(60)
+
+
+def said(done: running.Done) -> str:
+    """The output of a call that went well."""
+    assert (done.returncode, done.stderr) == (0, ""), done
+    return done.stdout
+
+
+def tables(side: Side) -> dict[str, object]:
+    """Rows and checksum of each table but the record of deployed files."""
+    with side.connect() as connection, connection.transaction():
+        found = measuring.measure(connection)["tables"]
+    return {name: values for name, values in found.items() if not name.startswith("deploy.")}
+
+
+def differing(sides: tuple[Side, Side]) -> list[str]:
+    """Tables that are not equal."""
+    old, new = (tables(side) for side in sides)
+    return [name for name in old | new if old.get(name) != new.get(name)]
+
+
+def spelled(side: Side) -> dict[str, str]:
+    """The catalog, without what belongs to the server."""
+    with side.connect() as connection:
+        found = catalog.snapshot(connection)
+    return {str(key): item.definition for key, item in found.items()}
+
+
+def versions(side: Side) -> Facts:
+    """What a side runs on."""
+    with side.connect() as connection:
+        return ask(connection)
+
+
+def copied_parts(side: Side) -> int:
+    """How many parts the target has noted."""
+    with side.connect() as connection:
+        if not connection.execute("SELECT to_regclass('deploy.copied_parts')").fetchone()[0]:
+            return 0
+        return connection.execute("SELECT count(*) FROM deploy.copied_parts").fetchone()[0]
+
+
+def crash(side: Side) -> None:
+    """Kill a process of the server, which then starts again."""
+    log = side.cluster.folder / "log"
+    before = log.read_text().count("reinitializing")
+    with closing(psycopg.connect(side.dsn("postgres"))) as connection:
+        os.kill(connection.info.backend_pid, signal.SIGKILL)
+        until("the server ends", lambda: log.read_text().count("reinitializing") > before, 60)
+    until("the server answers", side.cluster.answers_or_ended, 60)
