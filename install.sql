@@ -123,6 +123,7 @@ SET lock_timeout = '5s';
 \set file functions/2080_timeframe_length.sql \ir deploy/apply.psql
 
 -- functions: trading
+\set file functions/2100_find_user.sql \ir deploy/apply.psql
 \set file functions/2110_strategy_counters.sql \ir deploy/apply.psql
 \set file functions/2130_session_triggers.sql \ir deploy/apply.psql
 \set file functions/2140_signal_triggers.sql \ir deploy/apply.psql

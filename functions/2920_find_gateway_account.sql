@@ -15,7 +15,7 @@ SECURITY DEFINER -- the gateway's role has no rights on tables
 SET search_path = pg_catalog, pg_temp
 AS $$
     SELECT
-        u.id AS user_id,
+        u.user_id,
         a.id AS account_id,
         (
             SELECT c.clock
@@ -25,14 +25,9 @@ AS $$
             LIMIT 1
         ) AS clock,
         public.mt5_clock_minutes(p_server, now()) AS minutes
-    FROM public.users AS u
+    FROM public.find_user(p_user) AS u
     LEFT JOIN public.mt5_accounts AS a
-        ON a.user_id = u.id AND a.server = p_server AND a.account_number = p_login
-    WHERE u.id::text = p_user
-        OR lower(u.email) = lower(p_user)
-        OR lower(u.username) = lower(p_user)
-    ORDER BY u.id::text = p_user DESC
-    LIMIT 1
+        ON u.user_id = a.user_id AND a.server = p_server AND a.account_number = p_login
 $$;
 COMMENT ON FUNCTION public.find_gateway_account(text, text, text) IS
 'The user of an id, email or username; their account with a login at a server, NULL while there is

@@ -20,3 +20,6 @@ GRANT USAGE, SELECT ON SEQUENCE public.users_id_seq TO rubi_app;
 GRANT SELECT ON SEQUENCE public.users_id_seq TO rubi_backup;
 
 CALL deploy.set_tenant_policies('public.users', 'id');
+
+GRANT EXECUTE ON FUNCTION public.find_user(text)
+TO rubi_app, rubi_tenant, rubi_readonly, rubi_backup;

@@ -40,11 +40,7 @@ def read(path: Path, kind: str | None, words: Words) -> list[Load] | Report:
 
 def user_id(connection: psycopg.Connection, user: str) -> int:
     """A user's id from id, email or username."""
-    row = connection.execute(
-        "SELECT u.id FROM users AS u WHERE u.id::text = %(u)s OR lower(u.email) = lower(%(u)s)"
-        " OR lower(u.username) = lower(%(u)s) ORDER BY (u.id::text = %(u)s) DESC LIMIT 1",
-        {"u": user},
-    ).fetchone()
+    row = connection.execute("SELECT user_id FROM find_user(%s)", [user]).fetchone()
     if not row:
         raise Failure(
             f"there is no user {user}: docs/guides/my-trades.md has the statement that makes one"

@@ -53,13 +53,8 @@ def of_trades(statement: str, trades: str = TRADES) -> str:
 
 
 def find_user(connection: psycopg.Connection, wanted: str) -> tuple[int, str]:
-    """Id and username of a user named by username, e-mail address or id."""
-    found = connection.execute(
-        "SELECT id, username FROM public.users"
-        " WHERE username = %(text)s OR email = %(text)s OR id::text = %(text)s"
-        " ORDER BY username = %(text)s DESC, email = %(text)s DESC LIMIT 1",
-        {"text": wanted},
-    ).fetchone()
+    """Id and username of a user named by id, e-mail address or username."""
+    found = connection.execute("SELECT * FROM public.find_user(%s)", [wanted]).fetchone()
     if not found:
         raise Failure(f"no user {wanted}: give a username, an e-mail address or an id")
     return found
