@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable
+from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -125,6 +126,72 @@ def test_two_who_copy_are_counted_apart(db: psycopg.Connection) -> None:
         other.commit()
     assert counted(db) == truth(db)
     assert [symbol for symbol, *_ in truth(db)] == list("ABCDE")
+
+
+def test_two_serializable_copies_into_one_chunk_both_commit(db: psycopg.Connection) -> None:
+    """The log reads no pages of the chunk, which would be a conflict of both with the other."""
+    copy(db, 1)  # who makes a chunk has others wait
+    with ExitStack() as stack:
+        writers = [stack.enter_context(psycopg.connect(db.info.dsn)) for _ in "DE"]
+        for writer, symbol in zip(writers, "DE", strict=True):
+            writer.isolation_level = psycopg.IsolationLevel.SERIALIZABLE
+            writer.execute("SET LOCAL lock_timeout = '60s'")
+            copy(writer, 300, symbols=symbol)
+        for writer in writers:
+            writer.commit()
+    assert counted(db) == truth(db)
+    assert [symbol for symbol, *_ in truth(db)] == list("ADE")
+
+
+def test_bars_whose_deletion_is_undone_are_not_counted_again(db: psycopg.Connection) -> None:
+    """Such rows have numbers of commands above those of later statements."""
+    copy(db, 1)
+    with db.transaction():
+        for minute in range(1, 13):
+            rows.bar(db, timestamp=START + timedelta(minutes=minute))
+        for _ in range(6):
+            with db.transaction(force_rollback=True):
+                db.execute("DELETE FROM market_data")
+        copy(db, 300, since=START + timedelta(days=1))
+    assert counted(db) == truth(db)
+    assert sum(bars for *_, bars in truth(db)) == 313
+
+
+def test_copy_across_many_chunks_is_counted(db: psycopg.Connection) -> None:
+    """Bars of two symbols, in no order of time, in more chunks than COPY keeps buffers for."""
+    with db.cursor().copy(COPY) as lines:
+        for number in range(1200):
+            at = START - timedelta(days=number * 7 % 1200)
+            lines.write_row(("AB"[number % 2], "M1", at, 1, 2, 1, 1))
+    chunks = db.execute("SELECT count(DISTINCT tableoid) FROM market_data").fetchone()[0]
+    assert chunks > 32
+    assert counted(db) == truth(db) == [("A", "M1", 600), ("B", "M1", 600)]
+
+
+BAR = "echo A,M1,2024-01-02,1,2,1,1"
+
+
+@pytest.mark.parametrize(
+    "around",
+    ["DO $$ BEGIN EXECUTE %s; DELETE FROM market_data; COMMIT; EXECUTE %s; END $$", "%s"],
+    ids=["in a block that commits", "alone"],
+)
+def test_copy_by_the_server_is_counted(db: psycopg.Connection, around: str) -> None:
+    text = f"COPY market_data {COLUMNS} FROM PROGRAM '{BAR}' (FORMAT csv)"
+    db.execute(around.replace("%s", text if around == "%s" else psycopg.sql.quote(text)))
+    assert counted(db) == truth(db) == [("A", "M1", 1)]
+
+
+@pytest.mark.needs(timescaledb="2.18", why="rows are logged one by one before, by this setting")
+def test_no_setting_hides_bars_from_coverage(db: psycopg.Connection) -> None:
+    with psycopg.connect(db.info.dsn, user="rubi_app", autocommit=True) as app:
+        app.execute("SET rubi.bars_logged = 'on'")
+        copy(app, 30)
+        rows.bar(app)
+        app.execute("UPDATE market_data SET volume = 1 WHERE symbol = 'A'")
+        app.execute("DELETE FROM market_data WHERE symbol = 'B'")
+    assert counted(db) == truth(db)
+    assert sum(bars for *_, bars in truth(db)) == 21
 
 
 @pytest.mark.parametrize("seed", range(6))
