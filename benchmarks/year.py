@@ -30,7 +30,7 @@ from rubi.cli import Failure, console, new_app, run, step
 from rubi.servers import embedded
 from server import running
 from year_days import Size, Year
-from year_report import report
+from year_report import report, shown
 
 CHECKPOINTS = (1, 30, 90, 365)
 SETTINGS = {"autovacuum": "on", "max_wal_size": "4GB", "max_locks_per_transaction": "512"}
@@ -98,6 +98,7 @@ def main(
             "base": json.loads((server.folder / "base.json").read_text()),
             "archive": sum(f.stat().st_size for f in year.archive.rglob("*") if f.is_file()),
         }  # fmt: skip
+        result["each"] = shown(result["each"], [found["day"] for found in result["measured"]])
         for found in result["measured"]:
             found["predicted"] = year_measures.predicted(year, found["day"])
     pages.write(output, "year", report(result), result)

@@ -54,6 +54,15 @@ def week(result: dict[str, Any], day: int) -> list[dict]:
     return [each for each in result["each"] if day - 7 < each["day"] <= day]
 
 
+def shown(days: list[dict], measured: list[int]) -> list[dict]:
+    """The days of which the page says something: weeks to the measured ones, and the last 28."""
+    last = days[-1]["day"]
+    return [
+        each for each in days
+        if each["day"] > last - 28 or any(day - 7 < each["day"] <= day for day in measured)
+    ]  # fmt: skip
+
+
 def doors_of(result: dict[str, Any]) -> Lines:
     """Processor time of a row by door, over the week that ends with each day."""
     days = [found["day"] for found in result["measured"]]
@@ -64,12 +73,12 @@ def doors_of(result: dict[str, Any]) -> Lines:
     for name in result["each"][0]["doors"]:
         if not sum(each["doors"][name][0] for each in result["each"]):
             continue
-        shown = []
+        costs = []
         for day in days:
             some = [each["doors"][name] for each in week(result, day)]
-            shown.append(f"{sum(d[2] for d in some) / max(sum(d[0] for d in some), 1) * 1e6:,.0f}")
-        rows = result["each"][-1]["doors"][name][0]
-        lines.append(f"| {name} | {rows:,.0f} | {' | '.join(shown)} |")
+            costs.append(f"{sum(d[2] for d in some) / max(sum(d[0] for d in some), 1) * 1e6:,.0f}")
+        rows = max(each["doors"][name][0] for each in result["each"])
+        lines.append(f"| {name} | {rows:,.0f} | {' | '.join(costs)} |")
     return lines
 
 
@@ -168,6 +177,7 @@ def report(result: dict[str, Any]) -> str:
             f"proof held, asked each {result['proofs']} days.",
             "",
             said(result["facts"]),
+            *(line for note in result.get("notes", ()) for line in ("", note)),
             *mix_of(result),
             *reads_of(result),
             *doors_of(result),
