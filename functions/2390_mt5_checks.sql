@@ -63,11 +63,13 @@ REVOKE ALL ON FUNCTION internal.check_mt5_taken_at(timestamptz) FROM public;
 -- listed are welcome. A test holds each kind equal to its type in internal.mt5_fields.
 CREATE OR REPLACE FUNCTION internal.find_mt5_faults(p_source text, p_rows jsonb)
 RETURNS TABLE (n bigint, reason text)
-LANGUAGE sql
+LANGUAGE plpgsql -- its plan is kept: each account's heartbeat asks
 STABLE
 PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+BEGIN
+    RETURN QUERY
     WITH elements AS MATERIALIZED (
         SELECT
             e.n,
@@ -146,7 +148,8 @@ AS $$
     SELECT f.n, min(f.reason)
     FROM faults AS f
     WHERE f.reason IS NOT NULL
-    GROUP BY f.n
+    GROUP BY f.n;
+END
 $$;
 COMMENT ON FUNCTION internal.find_mt5_faults(text, jsonb) IS
 'Elements of p_rows that can''t be stored: position in the array, from 1, and one reason.';
