@@ -4,23 +4,27 @@ CALL deploy.become_owner();
 
 CREATE OR REPLACE FUNCTION internal.identifiers_of_rejects(p_rows jsonb, p_bad bigint[])
 RETURNS bigint[]
-LANGUAGE sql
+LANGUAGE plpgsql -- its plan is kept
 IMMUTABLE
 PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT coalesce(
-        array_agg(
-            CASE
-                WHEN jsonb_typeof(e.value -> 'identifier') = 'number'
-                    AND e.value ->> 'identifier' ~ '^[1-9][0-9]{0,17}$'
-                    THEN (e.value ->> 'identifier')::bigint
-            END
-        ),
-        '{}'
-    )
-    FROM unnest(p_bad) AS b (n)
-    CROSS JOIN LATERAL (SELECT p_rows -> (b.n - 1)::integer) AS e (value)
+BEGIN
+    RETURN (
+        SELECT coalesce(
+            array_agg(
+                CASE
+                    WHEN jsonb_typeof(e.value -> 'identifier') = 'number'
+                        AND e.value ->> 'identifier' ~ '^[1-9][0-9]{0,17}$'
+                        THEN (e.value ->> 'identifier')::bigint
+                END
+            ),
+            '{}'
+        )
+        FROM unnest(p_bad) AS b (n)
+        CROSS JOIN LATERAL (SELECT p_rows -> (b.n - 1)::integer) AS e (value)
+    );
+END
 $$;
 COMMENT ON FUNCTION internal.identifiers_of_rejects(jsonb, bigint[]) IS
 'Identifiers of the elements at some places of an array, from 1; NULL for each that is unreadable.';
