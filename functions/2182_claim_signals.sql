@@ -41,19 +41,24 @@ REVOKE ALL ON FUNCTION internal.find_open_mt5_account(bigint) FROM public;
 -- oldest, so that none is left behind.
 CREATE OR REPLACE FUNCTION internal.count_claimers(p_lane bigint)
 RETURNS integer
-LANGUAGE sql
+LANGUAGE plpgsql -- its plan is kept
 VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-SELECT n.number
-FROM (
-    -- few tries: each goes through a table of locks that all sessions share
-    SELECT (2 ^ l.level + floor(random() * 2 ^ l.level))::integer AS number
-    FROM generate_series(0, 7) AS l (level)
-) AS n
-WHERE n.number >= 128 OR pg_try_advisory_xact_lock(hashint8extended(p_lane, n.number + 18200))
-LIMIT 1
+BEGIN
+    RETURN (
+        SELECT n.number
+        FROM (
+            -- few tries: each goes through a table of locks that all sessions share
+            SELECT (2 ^ l.level + floor(random() * 2 ^ l.level))::integer AS number
+            FROM generate_series(0, 7) AS l (level)
+        ) AS n
+        WHERE n.number >= 128
+            OR pg_try_advisory_xact_lock(hashint8extended(p_lane, n.number + 18200))
+        LIMIT 1
+    );
+END
 $$;
 COMMENT ON FUNCTION internal.count_claimers(bigint) IS
 'About the number of transactions that claim from a lane now, 1 for the only one: a number that no
