@@ -154,6 +154,9 @@ CHANGES = {
     "a chunk that was dropped": "SELECT drop_chunks('market_data', TIMESTAMPTZ '2025-03-01')",
     "a chunk that was cut": "CALL monitoring.make_snapshot_chunks("
     "now() - interval '30 days', now())",
+    "bars that were loaded again, as many": "TRUNCATE market_data; INSERT INTO market_data"
+    " (symbol, timeframe, timestamp, open, high, low, close) SELECT 'EURUSD', 'H1', t, 1, 3, 0.5, 1"
+    " FROM generate_series(timestamptz '2025-01-01', '2025-06-01', '1 hour') AS t",
     "a new chunk": "INSERT INTO market_ticks (symbol, timestamp, bid)"
     " VALUES ('EURUSD', now() - interval '90 days', 2)",
     "a name that went to another user": "UPDATE users SET username = 'third' WHERE username ="

@@ -39,10 +39,13 @@ FROM timescaledb_information.chunks AS c
 WHERE to_regclass(format('%I.%I', c.chunk_schema, c.chunk_name)) IS NOT NULL
 ORDER BY c.range_start;
 
--- COUNTERS: rows written into each chunk since its statistics began
+-- COUNTERS: rows written into each chunk since its statistics began. A chunk that was dropped and
+-- filled again counts to the same numbers; TRUNCATE counts nothing, and takes another file.
 SELECT
     t.oid,
     ARRAY[
+        t.oid::bigint,
+        pg_relation_filenode(t.oid)::bigint,
         pg_stat_get_tuples_inserted(t.oid),
         pg_stat_get_tuples_updated(t.oid),
         pg_stat_get_tuples_deleted(t.oid)
