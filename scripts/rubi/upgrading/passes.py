@@ -89,6 +89,8 @@ def finish(old: psycopg.Connection, new: psycopg.Connection, limit: float) -> fl
     found = parts.tables(old)
     if not parts.is_begun(new):
         raise Failure("nothing was copied ahead: run this with --ahead first")
+    # a snapshot from before the lock would not see rows that are committed while it is waited for
+    old.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     with old.transaction(), new.transaction():
         parts.begin(old, new, found)
         began = closing.lock(old, found)
