@@ -17,7 +17,7 @@ import typer
 from rubi.backups import measuring
 from rubi.backups.copying import HISTORY, OPTIONS, check_history, fill, ordered
 from rubi.cli import Failure, console, new_app, run, step
-from rubi.upgrading import closing, passes
+from rubi.upgrading import closing, parts, passes
 
 app = new_app(__doc__)
 app.info.no_args_is_help = False
@@ -94,7 +94,9 @@ def copy_ahead(old: psycopg.Connection, new: psycopg.Connection) -> None:
 
 def finish_copy(old: psycopg.Connection, new: psycopg.Connection, limit: float) -> None:
     """The last pass, or what an earlier one has left to do."""
-    if not closing.is_closed(old):
+    if closing.is_closed(old):
+        parts.check_finished(old, new)
+    else:
         stood = passes.finish(old, new, limit)
         console.print(
             f"writes were held for {stood:.1f} s; the source refuses them now, let the API write"

@@ -190,9 +190,11 @@ def begin(old: psycopg.Connection, new: psycopg.Connection, found: list[Table]) 
                 "the target holds a copy of another database: make a new database, or DROP TABLE"
                 " deploy.copied_from, deploy.copied_parts, deploy.copied_keys and deploy it again"
             )
-        if not begun[1]:  # finished, but the source could not be closed
+        if not begun[1]:  # finished, but the source could not be closed, or was opened again
             loosen(new, found)
             new.execute("UPDATE deploy.copied_from SET finished_at = NULL")
+            # meanwhile somebody may have written into the target
+            new.execute("UPDATE deploy.copied_parts SET statistics = ''")
         return
     for table in IN_USE:
         if new.execute(sql.SQL("SELECT FROM {} LIMIT 1").format(table)).rowcount:
@@ -206,6 +208,21 @@ def begin(old: psycopg.Connection, new: psycopg.Connection, found: list[Table]) 
     new.execute(
         sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(table.relation for table in found))
     )
+
+
+def check_finished(old: psycopg.Connection, new: psycopg.Connection) -> None:
+    """Raises Failure where the target holds a copy that did not close this source."""
+    (source,) = old.execute(SQL.SOURCE).fetchone()
+    if (
+        is_begun(new)
+        and not new.execute(
+            "SELECT FROM deploy.copied_from WHERE source = %s AND finished_at IS NOT NULL", [source]
+        ).rowcount
+    ):
+        raise Failure(
+            "the source was closed by a copy into another target, this one lacks rows: write into"
+            " that one, or --reopen the source first"
+        )
 
 
 def oids(new: psycopg.Connection, found: list[Table]) -> list[int]:
