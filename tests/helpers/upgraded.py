@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import shutil
 import signal
@@ -34,6 +35,7 @@ SMALL = {
 }
 ADMIN = "rubi_admin"
 DEPLOYED = "rubi_deployed"
+numbers = itertools.count(1)
 
 
 @dataclass(frozen=True)
@@ -72,7 +74,7 @@ class Side:
 
 
 @contextmanager
-def servers() -> Iterator[tuple[clusters.Cluster, clusters.Cluster]]:
+def two_servers() -> Iterator[tuple[clusters.Cluster, clusters.Cluster]]:
     """PostgreSQL 17 and 18, each with the TimescaleDB that comes with it."""
     with pytest.MonkeyPatch.context() as patch:
         patch.delenv("RUBI_PG_BIN", raising=False)
@@ -230,3 +232,27 @@ def crash(side: Side) -> None:
         os.kill(connection.info.backend_pid, signal.SIGKILL)
         until("the server ends", lambda: log.read_text().count("reinitializing") > before, 60)
     until("the server answers", side.cluster.answers_or_ended, 60)
+
+
+@pytest.fixture(scope="module")
+def servers() -> Iterator[tuple[clusters.Cluster, clusters.Cluster]]:
+    with two_servers() as running_ones:
+        yield running_ones
+
+
+@pytest.fixture
+def sides(servers: tuple[clusters.Cluster, clusters.Cluster]) -> Iterator[tuple[Side, Side]]:
+    """A source and a target, both deployed."""
+    name = f"rubi_{next(numbers)}"
+    old, new = (Side(cluster, name).clone() for cluster in servers)
+    yield old, new
+    old.drop()
+    new.drop()
+
+
+@pytest.fixture
+def source(sides: tuple[Side, Side]) -> Side:
+    """The source with rows."""
+    with sides[0].connect() as connection:
+        history(connection)
+    return sides[0]

@@ -1,0 +1,175 @@
+"""The last rows of a move between two servers: held writes, a closed source, the way back."""
+
+from __future__ import annotations
+
+from contextlib import closing
+
+import psycopg
+import pytest
+
+import rows
+import running
+import upgraded
+from backing import refused
+from rubi.upgrading import closing as source_writes
+from rubi.upgrading import parts, passes
+from upgraded import Side, servers, sides, source
+
+__all__ = ["servers", "sides", "source"]  # fixtures
+
+
+def test_writes_go_on_where_the_last_rows_take_too_long(
+    sides: tuple[Side, Side], source: Side
+) -> None:
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
+    with source.connect() as connection:
+        rows.user(connection)
+    with closing(psycopg.connect(sides[1].dsn("postgres"))) as holder:
+        holder.execute("LOCK users IN SHARE MODE")
+        refused(upgraded.copy(*sides, "--finish", "--limit", 1), "not done within 1 s")
+    with source.connect() as connection:
+        rows.user(connection)
+    upgraded.said(upgraded.copy(*sides, "--finish"))
+    assert upgraded.differing(sides) == []
+
+
+def test_writer_that_does_not_end_is_named(
+    sides: tuple[Side, Side], source: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_writes, "TRIES_END", 1)
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
+    with closing(psycopg.connect(source.dsn("rubi_app"))) as writer:
+        rows.user(writer)
+        refused(upgraded.copy(*sides, "--finish"), f"rubi_app ({writer.info.backend_pid})")
+        writer.commit()
+        ended = upgraded.said(upgraded.copy(*sides, "--finish"))
+    assert "ended 1 session(s) of rubi_app" in ended
+    assert upgraded.differing(sides) == []
+
+
+@pytest.mark.parametrize("table", ["users", "account_snapshots", "audit.changes"])
+def test_closed_source_refuses_open_sessions_until_reopened(
+    sides: tuple[Side, Side], source: Side, table: str
+) -> None:
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
+    with source.connect() as connection:
+        connection.execute(f"DELETE FROM {table} WHERE FALSE")
+        upgraded.said(upgraded.copy(*sides, "--finish"))
+        for statement in (f"DELETE FROM {table} WHERE FALSE", f"TRUNCATE {table} CASCADE"):
+            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                connection.execute(statement)
+        refused(upgraded.copy(*sides, "--ahead"), "the source is closed already")
+        upgraded.said(upgraded.copy(source, None, "--reopen"))
+        connection.execute(f"DELETE FROM {table} WHERE FALSE")
+
+
+def test_what_is_left_after_the_last_rows_may_be_done_later(
+    sides: tuple[Side, Side], source: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "validate", interrupt)
+        assert upgraded.copy(*sides, "--finish").returncode == 130
+    with sides[1].connect("rubi_app") as api:
+        user = rows.user(api)
+        with pytest.raises(psycopg.errors.ForeignKeyViolation):
+            rows.strategy(api, user + 1)
+    assert "foreign keys validated" in upgraded.said(upgraded.copy(*sides, "--finish"))
+    with sides[1].connect() as connection:
+        assert connection.execute("SELECT FROM users WHERE id = %s", [user]).rowcount == 1
+        loose = "SELECT FROM pg_constraint WHERE NOT convalidated"
+        assert connection.execute(loose).rowcount == 0
+
+
+def test_target_that_was_finished_before_the_source_was_closed_is_gone_on_with(
+    sides: tuple[Side, Side], source: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A source that is lost between the two commits takes writes on; none is lost."""
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
+    with monkeypatch.context() as patch:
+        patch.setattr(source_writes, "close", lambda *_: None)
+        patch.setattr(passes, "settle_down", interrupt)
+        assert upgraded.copy(*sides, "--finish").returncode == 130
+    with source.connect("rubi_app") as api:
+        rows.strategy(api, rows.user(api))
+    upgraded.said(upgraded.copy(*sides, "--finish"))
+    assert upgraded.differing(sides) == []
+    with pytest.raises(psycopg.errors.ReadOnlySqlTransaction), source.connect() as connection:
+        rows.user(connection)
+
+
+def test_row_that_the_target_lost_before_the_source_was_reopened_is_copied(
+    sides: tuple[Side, Side], source: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
+    with monkeypatch.context() as patch:
+        patch.setattr(passes, "settle_down", interrupt)
+        assert upgraded.copy(*sides, "--finish").returncode == 130
+    with sides[1].connect() as connection:
+        connection.execute("UPDATE market_ticks SET bid = 2; UPDATE mt5_sessions SET balance = 7")
+    upgraded.said(upgraded.copy(source, None, "--reopen"))
+    upgraded.said(upgraded.copy(*sides, "--finish"))
+    assert upgraded.differing(sides) == []
+
+
+def test_row_that_is_committed_while_writers_are_waited_for_is_copied(
+    sides: tuple[Side, Side], source: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever isolation the role has by default."""
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
+    lock = source_writes.lock
+
+    def write_and_lock(*given: object) -> float:
+        with source.connect("rubi_app") as api:
+            rows.user(api)
+        return lock(*given)
+
+    monkeypatch.setattr(source_writes, "lock", write_and_lock)
+    with source.connect() as connection:
+        setting = "IN DATABASE {} SET default_transaction_isolation = serializable"
+        connection.execute(f"ALTER ROLE rubi_admin {setting.format(source.database)}")
+    upgraded.said(upgraded.copy(*sides, "--finish"))
+    assert upgraded.differing(sides) == []
+
+
+def interrupt(*_: object) -> None:
+    """Ctrl-C."""
+    raise KeyboardInterrupt
+
+
+def test_target_of_another_source_is_refused(sides: tuple[Side, Side], source: Side) -> None:
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
+    other = Side(source.cluster, f"{source.database}_other").clone()
+    refused(upgraded.copy(other, sides[1], "--ahead"), "a copy of another database")
+
+
+def test_target_that_did_not_close_the_source_is_refused(
+    sides: tuple[Side, Side], source: Side
+) -> None:
+    """What is left to do there would be forgotten: it has no foreign keys."""
+    other = Side(sides[1].cluster, f"{sides[1].database}_other").clone()
+    for target in (other, sides[1]):
+        upgraded.said(upgraded.copy(source, target, "--ahead"))
+    upgraded.said(upgraded.copy(*sides, "--finish"))
+    refused(upgraded.copy(source, other, "--finish"), "closed by a copy into another target")
+    assert upgraded.copied_parts(other) > 0
+    upgraded.said(upgraded.copy(*sides, "--finish"))
+
+
+def test_target_in_use_is_refused(sides: tuple[Side, Side], source: Side) -> None:
+    refused(upgraded.copy(*reversed(sides), "--ahead"), "the wrong way round?")
+
+
+def test_two_runs_into_one_target_are_refused(sides: tuple[Side, Side]) -> None:
+    with passes.connected(*(side.dsn() for side in sides)):
+        refused(upgraded.copy(*sides, "--ahead"), "another run copies into this target")
+
+
+def test_last_rows_need_those_ahead(sides: tuple[Side, Side]) -> None:
+    refused(upgraded.copy(*sides, "--finish"), "run this with --ahead first")
+
+
+@pytest.mark.parametrize("given", [("--ahead", "--finish"), ("--reopen",)])
+def test_options_that_contradict_are_wrong_usage(given: tuple[str, ...]) -> None:
+    done = running.run("copy_database", "--from", "x", "--to", "y", *given, env={})
+    assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
