@@ -33,6 +33,26 @@ def test_writes_go_on_where_the_last_rows_take_too_long(
     assert upgraded.differing(sides) == []
 
 
+def test_writes_are_not_held_for_a_tool_that_is_gone(
+    sides: tuple[Side, Side], source: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
+    seen = {}
+
+    def look(old: psycopg.Connection, *_: object) -> None:
+        for name in ("idle_in_transaction_session_timeout", "tcp_keepalives_idle"):
+            query = "SELECT reset_val, setting FROM pg_settings WHERE name = %s"
+            seen[name] = old.execute(query, [name]).fetchone()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(source_writes, "close", look)
+    assert upgraded.copy(*sides, "--finish", "--limit", 30).returncode == 130
+    assert seen["idle_in_transaction_session_timeout"][1] == "40000"
+    assert "10" in seen["tcp_keepalives_idle"]
+    with source.connect("rubi_app") as api:
+        rows.user(api)
+
+
 def test_writer_that_does_not_end_is_named(
     sides: tuple[Side, Side], source: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:

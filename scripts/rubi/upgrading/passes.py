@@ -19,12 +19,15 @@ from rubi.upgrading import closing, parts
 from rubi.upgrading.following import Pair, bring
 from rubi.upgrading.parts import Part, Table
 
+# a server notices within half a minute that this machine is gone, and lets held writes go on
+NOTICED = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4"
+
 
 @contextmanager
 def connected(source: str, target: str) -> Iterator[tuple[psycopg.Connection, psycopg.Connection]]:
     """Both databases as the owner of their tables, in autocommit; nobody else copies into the
     target meanwhile. Raises Failure when they ran other files."""
-    given = {"options": OPTIONS, "application_name": "rubi copy", "autocommit": True}
+    given = {"options": f"{OPTIONS} {NOTICED}", "application_name": "rubi copy", "autocommit": True}
     with psycopg.connect(source, **given) as old, psycopg.connect(target, **given) as new:
         theirs, ours = (dict(c.execute(measuring.SQL.HISTORY).fetchall()) for c in (old, new))
         copying.check_history(theirs, ours)
@@ -92,6 +95,8 @@ def finish(old: psycopg.Connection, new: psycopg.Connection, limit: float) -> fl
     # a snapshot from before the lock would not see rows that are committed while it is waited for
     old.isolation_level = psycopg.IsolationLevel.READ_COMMITTED
     with old.transaction(), new.transaction():
+        # a tool that hangs holds writes no longer than one that works
+        old.execute(f"SET LOCAL idle_in_transaction_session_timeout = '{limit + 10:.0f} s'")
         parts.begin(old, new, found)
         began = closing.lock(old, found)
         with closing.limited(limit, old, new):
