@@ -193,3 +193,21 @@ def test_last_rows_need_those_ahead(sides: tuple[Side, Side]) -> None:
 def test_options_that_contradict_are_wrong_usage(given: tuple[str, ...]) -> None:
     done = running.run("copy_database", "--from", "x", "--to", "y", *given, env={})
     assert (done.returncode, len(done.stderr.splitlines())) == (2, 1)
+
+
+@pytest.mark.parametrize("step", ["--ahead", "--finish"])
+def test_copy_begins_again_where_files_were_deployed_meanwhile(
+    sides: tuple[Side, Side], source: Side, step: str
+) -> None:
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
+    for side in sides:
+        with side.connect() as connection:
+            connection.execute(
+                "INSERT INTO deploy.history"
+                " (path, kind, sha256, body, tool, tool_version, duration_ms)"
+                " SELECT path, kind, sha256, body, tool, tool_version, duration_ms"
+                " FROM deploy.history ORDER BY id DESC LIMIT 1"
+            )
+    refused(upgraded.copy(*sides, step), "files were deployed in the target since")
+    with source.connect("rubi_app") as api:
+        rows.user(api)

@@ -184,11 +184,20 @@ def begin(old: psycopg.Connection, new: psycopg.Connection, found: list[Table]) 
     Failure when the target holds rows of another source."""
     (source,) = old.execute(SQL.SOURCE).fetchone()
     if is_begun(new):
-        begun = new.execute("SELECT source, finished_at IS NULL FROM deploy.copied_from").fetchone()
+        begun = new.execute(
+            "SELECT c.source, c.finished_at IS NULL, c.deployed = max(h.id)"
+            " FROM deploy.copied_from AS c CROSS JOIN deploy.history AS h"
+            " GROUP BY c.source, c.finished_at, c.deployed"
+        ).fetchone()
         if begun[0] != source:
             raise Failure(
                 "the target holds a copy of another database: make a new database, or DROP TABLE"
                 " deploy.copied_from, deploy.copied_parts, deploy.copied_keys and deploy it again"
+            )
+        if not begun[2]:  # triggers may be on again, tables others than those that were copied
+            raise Failure(
+                "files were deployed in the target since its first rows came: make a new database,"
+                " deploy it and begin again"
             )
         if not begun[1]:  # finished, but the source could not be closed, or was opened again
             loosen(new, found)
@@ -203,7 +212,10 @@ def begin(old: psycopg.Connection, new: psycopg.Connection, found: list[Table]) 
                 " deployed; are --from and --to the wrong way round?"
             )
     new.execute(SQL.NOTES)
-    new.execute("INSERT INTO deploy.copied_from (source) VALUES (%s)", [source])
+    new.execute(
+        "INSERT INTO deploy.copied_from (source, deployed) SELECT %s, max(id) FROM deploy.history",
+        [source],
+    )
     loosen(new, found)
     new.execute(
         sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(table.relation for table in found))

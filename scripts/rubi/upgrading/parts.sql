@@ -72,6 +72,7 @@ CREATE TABLE deploy.copied_keys (
 );
 CREATE TABLE deploy.copied_from (
     source text PRIMARY KEY,
+    deployed bigint NOT NULL, -- the last number in deploy.history
     finished_at timestamptz
 );
 
