@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -12,6 +12,7 @@ import pytest
 
 from bases import (
     IMPOSSIBLE,
+    base,
     check_adopted,
     counts,
     make_base,
@@ -19,14 +20,7 @@ from bases import (
 )
 from conftest import Address
 
-
-@pytest.fixture
-def base(server: Address, empty_database: Callable[..., str]) -> Iterator[psycopg.Connection]:
-    """The base system with rows, possible and impossible ones."""
-    name = empty_database()
-    make_base(server, name)
-    with closing(psycopg.connect(server.dsn(name), autocommit=True)) as connection:
-        yield connection
+__all__ = ["base"]  # a fixture
 
 
 def test_adopted_database_equals_a_fresh_install(

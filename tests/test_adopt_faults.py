@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 
@@ -17,23 +17,16 @@ import pytest
 import adopt
 import deploying
 from bases import (
+    base,
     check_adopted,
     counts,
-    make_base,
     run,
 )
 from conftest import Address
 from rubi.moving import adopting, command, sources
 from rubi.servers import pgtools
 
-
-@pytest.fixture
-def base(server: Address, empty_database: Callable[..., str]) -> Iterator[psycopg.Connection]:
-    """The base system with rows, possible and impossible ones."""
-    name = empty_database()
-    make_base(server, name)
-    with closing(psycopg.connect(server.dsn(name), autocommit=True)) as connection:
-        yield connection
+__all__ = ["base"]  # a fixture
 
 
 def test_backup_brings_the_base_back(

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
-from contextlib import closing
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
@@ -16,22 +15,15 @@ from bases import (
     HANGING,
     IMPOSSIBLE,
     POSSIBLE,
+    base,
     counts,
-    make_base,
     run,
 )
 from conftest import Address
 from rows import HASH
 from rubi.moving import sources
 
-
-@pytest.fixture
-def base(server: Address, empty_database: Callable[..., str]) -> Iterator[psycopg.Connection]:
-    """The base system with rows, possible and impossible ones."""
-    name = empty_database()
-    make_base(server, name)
-    with closing(psycopg.connect(server.dsn(name), autocommit=True)) as connection:
-        yield connection
+__all__ = ["base"]  # a fixture
 
 
 def test_plan_writes_nothing(

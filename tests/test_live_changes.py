@@ -174,7 +174,6 @@ def test_column_of_a_hypertable_gets_another_type_while_bars_come(
     with writers(connect_as, load, 1):
         deploy_files(server, db.info.dbname, folder, "020")
     assert differing(db, "market_data", "spread", "spread_new") == 0
-    assert db.execute("SELECT count(*) >= 3000 FROM market_data").fetchone() == (True,)
 
 
 def test_column_becomes_not_null_while_a_gateway_sends(

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import psycopg
+import pytest
 
 import adopt
 import deploying
@@ -152,3 +154,12 @@ def check_adopted(
         "SELECT count(*) FROM timescaledb_information.hypertables"
         " WHERE hypertable_name IN ('market_data', 'account_snapshots')"
     ).fetchone()[0] == 2  # fmt: skip
+
+
+@pytest.fixture
+def base(server: Address, empty_database: Callable[..., str]) -> Iterator[psycopg.Connection]:
+    """The base system with rows, possible and impossible ones."""
+    name = empty_database()
+    make_base(server, name)
+    with closing(psycopg.connect(server.dsn(name), autocommit=True)) as connection:
+        yield connection
