@@ -77,7 +77,9 @@ def producer(server: Server, database: str, user: int) -> Iterator[None]:
                 (waits,) = connection.execute(
                     "SELECT count(*) FROM (SELECT FROM internal.find_signal_mark(-%(user)s) AS m"
                     " JOIN internal.signal_queue AS q ON q.lane = -%(user)s AND q.attempt = 1"
-                    " AND (q.ready_at, q.id) > (m.ready_at, m.entry_id) LIMIT %(most)s) AS t",
+                    " AND (q.ready_at, q.id) > (m.ready_at, m.entry_id)"
+                    # not the chances that come when leases end: one for each claim made so far
+                    " AND q.ready_at <= statement_timestamp() LIMIT %(most)s) AS t",
                     {"user": user, "most": BACKLOG},
                 ).fetchone()
                 if waits < BACKLOG:
