@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from time import monotonic, sleep
 
 import psycopg
@@ -27,12 +28,12 @@ def apply_file(
     """
     end = monotonic() + wait
     pauses = iter(locks.PAUSES)
+    again = False
     while True:
         left = max(0.1, end - monotonic())
-        if watch:
-            watch.begin()
         try:
-            run_and_record(connection, file, lock_timeout, left)
+            with watch.one_try(again) if watch else nullcontext():
+                run_and_record(connection, file, lock_timeout, left)
             return
         except SqlFailure as failure:
             if not locks.is_passing(failure.error):
@@ -44,6 +45,7 @@ def apply_file(
         pause = min(next(pauses, locks.PAUSES[-1]), left)
         console.print(f"  {why}: again in {pause:.1f} s", markup=False, soft_wrap=True)
         sleep(pause)
+        again = True
 
 
 def apply_due(

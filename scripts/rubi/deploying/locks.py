@@ -24,14 +24,16 @@ Wait = Annotated[
 LockTimeout = Annotated[
     float,
     typer.Option(
-        min=0.1, help="Seconds that one try may queue for a lock while others queue behind"
+        min=0.01, help="Seconds that one try may queue for a lock while others queue behind"
     ),
 ]
-# requests that queue behind a try wait so long: below the half second that a client may notice
-LOCK_TIMEOUT = 0.4
+# Requests that queue behind a try wait so long. Who holds the lock is done in milliseconds or keeps
+# it for longer than any client waits: with 0.4 s, thirty changes beside a dump and an open report
+# kept a twentieth of all requests waiting, 375 ms each.
+LOCK_TIMEOUT = 0.02
 KEY = 1381319241  # the same in lock.sql
 RETRIED = {"55P03", "40P01"}  # lock_not_available, deadlock_detected
-PAUSES = (0.2, 0.5, 1, 2, 5)
+PAUSES = (0.1, 0.2, 0.5, 1, 2)
 SESSION = (
     "format('pid %%s (%%s)', a.pid, concat_ws(', ', a.usename, nullif(a.application_name, ''),"
     " a.client_addr, a.state, 'for ' || extract(epoch FROM clock_timestamp() - coalesce("
@@ -70,13 +72,18 @@ def only_runner(connection: psycopg.Connection, wait: float) -> Iterator[None]:
 
 
 class Watch:
-    """Finds the sessions that block a long-running file, over a connection of its own."""
+    """Finds the sessions that block a file, over a connection of its own.
+
+    The first try is watched when it takes long; the ones after it from their beginning, since they
+    may be over in milliseconds.
+    """
 
     def __init__(self, connection: psycopg.Connection) -> None:
         self.pid = connection.info.backend_pid
         self.dsn = make_conninfo(connection.info.dsn, password=connection.info.password)
         self.blockers = ""
         self.since = monotonic()
+        self.again = self.trying = self.seen = False
         self.done = threading.Event()
         self.thread = threading.Thread(target=self.look, daemon=True)
 
@@ -88,14 +95,25 @@ class Watch:
         self.done.set()
         self.thread.join()
 
-    def begin(self) -> None:
-        """A new try starts: no blocker is known yet."""
-        self.blockers, self.since = "", monotonic()
+    @contextmanager
+    def one_try(self, again: bool) -> Iterator[None]:
+        """A try, the first of a file or one after it: then the blocker of the last stays known."""
+        if not again:
+            self.blockers = ""
+        self.since, self.again, self.trying, self.seen = monotonic(), again, True, False
+        try:
+            yield
+            self.again = False
+        except BaseException:
+            self.again = True  # from here on, so that the connection is there for the next try
+            raise
+        finally:
+            self.trying = False
 
     def look(self) -> None:
-        """Ask while a try takes long, until all is done."""
-        while not self.done.wait(0.2):
-            if monotonic() - self.since < 0.2:
+        """Ask while a try takes long or is not the first, until all is done."""
+        while not self.done.wait(0.02):
+            if not self.is_late():
                 continue
             try:
                 with psycopg.connect(
@@ -104,13 +122,18 @@ class Watch:
                     connect_timeout=5,
                     application_name="rubi deploy watch",
                 ) as connection:
-                    while not self.done.wait(0.1):
-                        self.ask(connection)
+                    while self.is_late() and not self.done.wait(0.003):
+                        if self.trying and not self.seen:
+                            self.ask(connection)
             except psycopg.Error:
                 return  # the file's own error is the one to report
 
+    def is_late(self) -> bool:
+        """Whether somebody seems to be in the way."""
+        return self.again or (self.trying and monotonic() - self.since > 0.2)
+
     def ask(self, connection: psycopg.Connection) -> None:
-        """Look once; print the first answer of this try."""
+        """Look once; print the first answer of this file."""
         seen = connection.execute(
             f"SELECT string_agg({SESSION}, '; '), (SELECT coalesce(l.relation::regclass::text,"  # noqa: S608
             " l.locktype) FROM pg_locks AS l WHERE l.pid = %(pid)s AND NOT l.granted LIMIT 1)"
@@ -118,6 +141,7 @@ class Watch:
             {"pid": self.pid},
         ).fetchone()
         if seen and seen[0]:
+            self.seen = True
             first = not self.blockers
             self.blockers = f"waiting for a lock on {seen[1]}, held by {seen[0]}"
             if first:

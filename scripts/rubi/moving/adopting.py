@@ -142,11 +142,13 @@ def locked(connection: psycopg.Connection, wait: float, lock_timeout: float) -> 
     end = monotonic() + wait
     with locks.Watch(connection) as watch:
         for attempt in range(1000):
-            watch.begin()
             connection.execute("BEGIN")
             try:
                 connection.execute(f"SET LOCAL lock_timeout = {int(lock_timeout * 1000)}")
-                connection.execute(sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names))
+                with watch.one_try(again=attempt > 0):
+                    connection.execute(
+                        sql.SQL("LOCK TABLE {} IN ACCESS EXCLUSIVE MODE").format(names)
+                    )
                 break
             except psycopg.Error as error:
                 connection.execute("ROLLBACK")
