@@ -243,12 +243,10 @@ SET lock_timeout = '5s';
 \set file functions/2830_read_policies.sql \ir deploy/apply.psql
 \set file functions/2860_plain_statement.sql \ir deploy/apply.psql
 \set file functions/2861_take_sample.sql \ir deploy/apply.psql
-\set file functions/2862_read_incidents.sql \ir deploy/apply.psql
+\set file functions/2862_read_troubles.sql \ir deploy/apply.psql
 \set file functions/2863_take_counters.sql \ir deploy/apply.psql
-\set file functions/2864_roll_up_samples.sql \ir deploy/apply.psql
-\set file functions/2865_find_incidents.sql \ir deploy/apply.psql
-\set file functions/2866_sum_incidents.sql \ir deploy/apply.psql
-\set file functions/2867_incident.sql \ir deploy/apply.psql
+\set file functions/2864_keep_samples.sql \ir deploy/apply.psql
+\set file functions/2865_incident.sql \ir deploy/apply.psql
 \set file functions/2870_read_statistics.sql \ir deploy/apply.psql
 \set file functions/2871_read_schedules.sql \ir deploy/apply.psql
 \set file functions/2880_read_ingest.sql \ir deploy/apply.psql
@@ -315,7 +313,6 @@ SET lock_timeout = '5s';
 \set file views/3852_monitoring_indexes.sql \ir deploy/apply.psql
 \set file views/3860_monitoring_connections.sql \ir deploy/apply.psql
 \set file views/3861_monitoring_activity.sql \ir deploy/apply.psql
-\set file views/3862_samples.sql \ir deploy/apply.psql
 \set file views/3870_monitoring_server.sql \ir deploy/apply.psql
 \set file views/3871_replicas.sql \ir deploy/apply.psql
 \set file views/3872_server_health.sql \ir deploy/apply.psql

@@ -10,164 +10,25 @@ PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
     -- a counter that fell was reset in between: what it shows has come since
-    WITH counters AS (
-        SELECT
-            a.key,
-            a.value::numeric AS after,
-            coalesce((p_before -> a.key)::numeric, 0) AS before
-        FROM jsonb_each(p_after) AS a
-        WHERE jsonb_typeof(a.value) = 'number'
-    ),
-
-    changes AS (
-        SELECT
-            c.key,
-            trim_scale(round(
-                c.after - CASE WHEN bool_or(c.after < c.before) OVER () THEN 0 ELSE c.before END, 1
-            )) AS change
-        FROM counters AS c
-    )
-
-    SELECT coalesce(jsonb_object_agg(c.key, c.change), '{}')
-    FROM changes AS c
-    WHERE c.change <> 0
+    SELECT coalesce(jsonb_object_agg(d.key, d.rise) FILTER (WHERE d.rise <> 0), '{}')
+    FROM (
+        SELECT c.key, trim_scale(round(
+            c.after - CASE WHEN bool_or(c.after < c.before) OVER () THEN 0 ELSE c.before END, 1
+        )) AS rise
+        FROM (
+            SELECT a.key, a.value::numeric AS after,
+                coalesce((p_before -> a.key)::numeric, 0) AS before
+            FROM jsonb_each(p_after) AS a
+            WHERE jsonb_typeof(a.value) = 'number'
+        ) AS c
+    ) AS d
 $$;
 COMMENT ON FUNCTION monitoring.counters_between(jsonb, jsonb) IS
 'Counters that rose from one reading to the next, and by how much.';
 REVOKE ALL ON FUNCTION monitoring.counters_between(jsonb, jsonb) FROM public;
 
--- Columns come and go between major versions: rows are read as documents. pg_stat_io is there from
--- 16 on, pg_stat_statements only where it is preloaded; texts are read for new statements alone.
-CREATE OR REPLACE FUNCTION monitoring.read_counters(p_kind text)
-RETURNS TABLE (subject text, counters jsonb)
-LANGUAGE plpgsql
-VOLATILE
-PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    v_schema name := (
-        SELECT n.nspname
-        FROM pg_extension AS e
-        INNER JOIN pg_namespace AS n ON e.extnamespace = n.oid
-        WHERE e.extname = 'pg_stat_statements'
-    );
-BEGIN
-    IF p_kind = 'server' THEN
-        RETURN QUERY
-        SELECT '', (to_jsonb(d) - '{datid,numbackends}'::text[]) || to_jsonb(a)
-            || to_jsonb(c) || to_jsonb(w)
-        FROM pg_stat_database AS d, pg_stat_archiver AS a, monitoring.read_checkpoints() AS c,
-            pg_stat_wal AS w
-        WHERE d.datname = current_database();
-    ELSIF p_kind = 'table' THEN
-        RETURN QUERY
-        SELECT
-            format('%s.%s', t.schemaname, t.relname),
-            jsonb_build_object(
-                'seq_scan', t.seq_scan, 'seq_tup_read', t.seq_tup_read, 'idx_scan', t.idx_scan,
-                'n_tup_ins', t.n_tup_ins, 'n_tup_upd', t.n_tup_upd, 'n_tup_del', t.n_tup_del,
-                'n_tup_hot_upd', t.n_tup_hot_upd, 'autovacuum_count', t.autovacuum_count,
-                'autoanalyze_count', t.autoanalyze_count
-            )
-        FROM pg_stat_user_tables AS t
-        WHERE t.seq_tup_read + t.n_tup_ins + t.n_tup_upd + t.n_tup_del >= 1000;
-    ELSIF p_kind = 'io' AND to_regclass('pg_catalog.pg_stat_io') IS NOT NULL THEN
-        RETURN QUERY EXECUTE
-            'SELECT format(''%s, %s, %s'', i.backend_type, i.object, i.context),'
-            ' jsonb_strip_nulls(to_jsonb(i)) - ''op_bytes'' FROM pg_catalog.pg_stat_io AS i';
-    ELSIF p_kind = 'statement' AND v_schema IS NOT NULL THEN
-        RETURN QUERY EXECUTE format(
-            'SELECT s.queryid::text, jsonb_build_object('
-            '''calls'', sum(s.calls), ''ms'', sum(s.total_exec_time), ''rows'', sum(s.rows),'
-            '''blocks_read'', sum(s.shared_blks_read), ''temp_blocks'', sum(s.temp_blks_written),'
-            '''wal_bytes'', sum(s.wal_bytes)) FROM %I.pg_stat_statements(FALSE) AS s'
-            ' WHERE s.dbid = (SELECT d.oid FROM pg_database AS d'
-            ' WHERE d.datname = current_database()) AND s.queryid IS NOT NULL'
-            ' GROUP BY 1 ORDER BY sum(s.total_exec_time) DESC LIMIT 200', v_schema
-        );
-    END IF;
-EXCEPTION
-    WHEN object_not_in_prerequisite_state OR insufficient_privilege THEN
-        RETURN; -- not preloaded, or out of sight: monitoring.blind_spots says so
-END
-$$;
-COMMENT ON FUNCTION monitoring.read_counters(text) IS
-'Counters of a kind, server, table, io or statement, by subject, since their last reset.';
-REVOKE ALL ON FUNCTION monitoring.read_counters(text) FROM public;
-
--- The 50 largest differences of a kind are kept; a kind's first reading has none.
-CREATE OR REPLACE FUNCTION monitoring.take_counters(p_kind text)
-RETURNS integer
-LANGUAGE plpgsql
-VOLATILE
-PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-DECLARE
-    v_now timestamptz := clock_timestamp();
-    v_before timestamptz := (
-        SELECT max(r.taken_at) FROM monitoring.counter_readings AS r WHERE r.kind = p_kind
-    );
-    v_count integer;
-BEGIN
-    WITH readings AS MATERIALIZED (
-        SELECT
-            c.subject,
-            c.counters
-        FROM monitoring.read_counters(p_kind) AS c
-    ),
-
-    differences AS MATERIALIZED (
-        SELECT
-            c.subject,
-            coalesce(r.taken_at, v_before) AS began_at,
-            monitoring.counters_between(r.counters, c.counters) AS counters
-        FROM readings AS c
-        LEFT JOIN monitoring.counter_readings AS r ON r.kind = p_kind AND r.subject = c.subject
-        WHERE v_before IS NOT NULL AND r.counters IS DISTINCT FROM c.counters
-    ),
-
-    largest AS MATERIALIZED (
-        SELECT
-            d.subject,
-            d.began_at,
-            k.figure,
-            d.counters
-        FROM differences AS d
-        CROSS JOIN LATERAL (
-            SELECT sum(e.value::numeric) AS figure
-            FROM jsonb_each(d.counters) AS e
-            WHERE e.key IN (
-                'seq_tup_read', 'n_tup_ins', 'n_tup_upd', 'n_tup_del', 'ms', 'reads', 'writes',
-                'extends'
-            )
-        ) AS k
-        WHERE d.counters <> '{}'
-        ORDER BY k.figure DESC NULLS LAST
-        LIMIT 50
-    ),
-
-    kept AS (
-        INSERT INTO monitoring.counter_readings AS r (kind, subject, taken_at, counters)
-        SELECT p_kind, c.subject, v_now, c.counters
-        FROM readings AS c
-        ON CONFLICT (kind, subject) DO UPDATE
-            SET taken_at = excluded.taken_at, counters = excluded.counters
-    )
-
-    SELECT count(monitoring.write_fact(p_kind, l.subject, l.began_at, v_now, l.figure, l.counters))
-    INTO v_count
-    FROM largest AS l;
-    RETURN v_count;
-END
-$$;
-COMMENT ON FUNCTION monitoring.take_counters(text) IS
-'Stores how much the counters of a kind rose since their last reading, the 50 largest differences;
-answers their number.';
-REVOKE ALL ON FUNCTION monitoring.take_counters(text) FROM public;
-
-CREATE OR REPLACE FUNCTION monitoring.take_statement_texts()
+-- Columns come and go between major versions: rows are read as documents.
+CREATE OR REPLACE FUNCTION monitoring.take_counters(p_hour boolean)
 RETURNS void
 LANGUAGE plpgsql
 VOLATILE
@@ -175,31 +36,89 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_schema name := (
-        SELECT n.nspname
-        FROM pg_extension AS e
-        INNER JOIN pg_namespace AS n ON e.extnamespace = n.oid
-        WHERE e.extname = 'pg_stat_statements'
-    );
+    v_now timestamptz := clock_timestamp();
+    v_io jsonb;
 BEGIN
-    IF NOT EXISTS (
-        SELECT FROM monitoring.facts AS f
-        WHERE f.kind = 'statement' AND NOT EXISTS (
-            SELECT FROM monitoring.sampled_statements AS t
-            WHERE t.statement_id::text = f.subject
-        )
-    ) THEN
-        RETURN;
+    IF p_hour AND to_regclass('pg_catalog.pg_stat_io') IS NOT NULL THEN -- from 16 on
+        EXECUTE 'SELECT jsonb_agg(to_jsonb(i)) FROM pg_catalog.pg_stat_io AS i' INTO v_io;
     END IF;
-    EXECUTE format(
-        'INSERT INTO monitoring.sampled_statements (statement_id, body)'
-        ' SELECT DISTINCT ON (s.queryid) s.queryid, monitoring.plain_statement(s.query)'
-        ' FROM %I.pg_stat_statements AS s INNER JOIN monitoring.facts AS f'
-        ' ON f.kind = ''statement'' AND f.subject = s.queryid::text'
-        ' ON CONFLICT (statement_id) DO NOTHING', v_schema
-    );
+    WITH counters AS MATERIALIZED (
+        SELECT 'server' AS kind, '' AS subject, (to_jsonb(d) - '{datid,numbackends}'::text[])
+            || to_jsonb(a) || to_jsonb(c) || to_jsonb(w) AS counters, '' AS words
+        FROM pg_stat_database AS d, pg_stat_archiver AS a, monitoring.read_checkpoints() AS c,
+            pg_stat_wal AS w
+        WHERE d.datname = current_database()
+        UNION ALL
+        -- the number in a chunk's name rises with each; old versions keep no time of creation
+        SELECT 'chunk', format('%s.%s', i.hypertable_schema, i.hypertable_name), jsonb_build_object(
+            'newest', max(substring(i.chunk_name FROM '_([0-9]+)_chunk$')::bigint)
+        ), ''
+        FROM timescaledb_information.chunks AS i
+        GROUP BY i.hypertable_schema, i.hypertable_name
+        UNION ALL
+        SELECT 'table', format('%s.%s', t.schemaname, t.relname), jsonb_build_object(
+            'seq_scan', t.seq_scan, 'seq_tup_read', t.seq_tup_read, 'idx_scan', t.idx_scan,
+            'n_tup_ins', t.n_tup_ins, 'n_tup_upd', t.n_tup_upd, 'n_tup_del', t.n_tup_del,
+            'n_tup_hot_upd', t.n_tup_hot_upd
+        ), ''
+        FROM pg_stat_user_tables AS t
+        WHERE p_hour AND t.seq_tup_read + t.n_tup_ins + t.n_tup_upd + t.n_tup_del >= 1000
+        UNION ALL
+        (
+            SELECT 'statement', s.statement_id::text, jsonb_build_object(
+                'calls', sum(s.calls), 'ms', sum(s.total_ms), 'rows', sum(s.row_count)
+            ), monitoring.plain_statement(min(s.query))
+            FROM monitoring.read_statements() AS s
+            WHERE p_hour AND s.statement_id IS NOT NULL
+            GROUP BY s.statement_id
+            ORDER BY sum(s.total_ms) DESC
+            LIMIT 200
+        )
+        UNION ALL
+        SELECT 'io', concat_ws(', ', e.i ->> 'backend_type', e.i ->> 'object', e.i ->> 'context'),
+            e.i - 'op_bytes', ''
+        FROM jsonb_array_elements(v_io) AS e (i)
+    ),
+
+    readings AS MATERIALIZED (
+        SELECT c.kind, c.subject, c.words, c.counters, r.counters AS before,
+            -- a kind's first reading has no difference
+            coalesce(r.taken_at, max(r.taken_at) OVER (
+                PARTITION BY CASE c.kind WHEN 'chunk' THEN 'server' ELSE c.kind END
+            )) AS began_at
+        FROM counters AS c
+        LEFT JOIN monitoring.counter_readings AS r ON c.kind = r.kind AND c.subject = r.subject
+    ),
+
+    kept AS (
+        INSERT INTO monitoring.counter_readings AS r (kind, subject, taken_at, counters)
+        SELECT n.kind, n.subject, v_now, n.counters
+        FROM readings AS n
+        ON CONFLICT (kind, subject) DO UPDATE
+            SET taken_at = excluded.taken_at, counters = excluded.counters
+    ),
+
+    changes AS (
+        SELECT n.kind, n.subject, n.began_at, n.words, c.figures,
+            row_number() OVER (PARTITION BY n.kind ORDER BY coalesce(
+                (c.figures ->> 'ms')::numeric,
+                (SELECT sum(e.value::numeric) FROM jsonb_each(c.figures) AS e)
+            ) DESC) AS place
+        FROM readings AS n
+        CROSS JOIN LATERAL monitoring.counters_between(n.before, n.counters) AS c (figures)
+        WHERE n.began_at IS NOT NULL AND c.figures <> '{}'
+            -- the newest chunk was dropped
+            AND (n.before -> 'newest' > n.counters -> 'newest') IS NOT TRUE
+    )
+
+    INSERT INTO monitoring.facts (kind, subject, began_at, seen_at, words, figures)
+    SELECT c.kind, c.subject, c.began_at, v_now, c.words, c.figures
+    FROM changes AS c
+    WHERE c.place <= 50
+    ON CONFLICT (kind, subject, began_at, slot) DO NOTHING;
 END
 $$;
-COMMENT ON FUNCTION monitoring.take_statement_texts() IS
-'Stores the texts of statements whose counters are stored, from pg_stat_statements.';
-REVOKE ALL ON FUNCTION monitoring.take_statement_texts() FROM public;
+COMMENT ON FUNCTION monitoring.take_counters(boolean) IS
+'Stores how much counters rose since their last reading, the 50 largest differences of a kind: of
+the server, of the chunks of each hypertable; with p_hour of tables, statements and I/O, too.';
+REVOKE ALL ON FUNCTION monitoring.take_counters(boolean) FROM public;

@@ -18,6 +18,7 @@ REVOKE ALL ON FUNCTION monitoring.can_see_all() FROM public;
 -- The extension may be missing, or created but not preloaded: then a single row has the reason.
 CREATE OR REPLACE FUNCTION monitoring.read_statements()
 RETURNS TABLE (
+    statement_id bigint,
     calls bigint,
     total_ms double precision,
     mean_ms double precision,
@@ -44,7 +45,8 @@ BEGIN
         RETURN;
     END IF;
     RETURN QUERY EXECUTE format(
-        'SELECT s.calls, s.total_exec_time, s.mean_exec_time, s.max_exec_time, s.rows, s.query
+        'SELECT s.queryid, s.calls, s.total_exec_time, s.mean_exec_time, s.max_exec_time, s.rows,
+            s.query
         FROM %I.pg_stat_statements AS s
         INNER JOIN pg_catalog.pg_database AS d ON s.dbid = d.oid
         WHERE d.datname = current_database()', v_schema

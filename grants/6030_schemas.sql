@@ -33,7 +33,7 @@ $$;
 CALL deploy.become_owner();
 
 GRANT USAGE ON SCHEMA audit TO rubi_app, rubi_monitor, rubi_backup;
-GRANT USAGE ON SCHEMA deploy TO rubi_backup;
+GRANT USAGE ON SCHEMA deploy TO rubi_monitor, rubi_backup;
 GRANT USAGE ON SCHEMA internal TO rubi_app, rubi_backup;
 GRANT USAGE ON SCHEMA migration TO rubi_monitor, rubi_backup;
 GRANT USAGE ON SCHEMA monitoring TO rubi_app, rubi_readonly, rubi_monitor, rubi_backup;

@@ -35,44 +35,15 @@ VALUES
     'a row a hypertable and day that has rows, to notice days that vanish'
 ),
 (
-    'monitoring.facts_0', 'own',
-    'a ring: monitoring.turn_rings() empties it before it is written again'
-),
-(
-    'monitoring.facts_1', 'own',
-    'a ring: monitoring.turn_rings() empties it before it is written again'
-),
-(
-    'monitoring.facts_2', 'own',
-    'a ring: monitoring.turn_rings() empties it before it is written again'
-),
-(
-    'monitoring.facts_3', 'own',
-    'a ring: monitoring.turn_rings() empties it before it is written again'
-),
-(
-    'monitoring.facts_4', 'own',
-    'a ring: monitoring.turn_rings() empties it before it is written again'
-),
-(
-    'monitoring.facts_5', 'own',
+    'monitoring.facts', 'own',
     'a ring: monitoring.turn_rings() empties it before it is written again'
 ),
 ('monitoring.lifecycle', 'bounded', 'a row a table'),
 ('monitoring.performance_failures', 'own', 'the next refresh of the period removes its rows'),
 ('monitoring.policy_runs', 'bounded', 'a row a policy of the Timescale licence'),
 ('monitoring.sampled_causes', 'own', 'turn_rings() removes those that no sample names'),
-('monitoring.sampled_statements', 'own', 'turn_rings() removes those that no sample names'),
 (
-    'monitoring.samples_0', 'own',
-    'a ring: monitoring.turn_rings() empties it before it is written again'
-),
-(
-    'monitoring.samples_1', 'own',
-    'a ring: monitoring.turn_rings() empties it before it is written again'
-),
-(
-    'monitoring.samples_2', 'own',
+    'monitoring.samples', 'own',
     'a ring: monitoring.turn_rings() empties it before it is written again'
 ),
 ('monitoring.thinned_days', 'kept', 'two rows a day'),

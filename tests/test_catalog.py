@@ -136,13 +136,15 @@ def test_every_object_has_a_comment(catalog: psycopg.Connection) -> None:
         f"""
         SELECT c.oid::regclass::text AS name
         FROM pg_class AS c
-        WHERE c.relnamespace::regnamespace::text IN {OURS} AND c.relkind IN ('r', 'v', 'm')
+        WHERE c.relnamespace::regnamespace::text IN {OURS} AND NOT c.relispartition
+            AND c.relkind IN ('r', 'p', 'v', 'm')
             AND obj_description(c.oid, 'pg_class') IS NULL
             AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
         UNION ALL
         SELECT format('%%s.%%s', c.oid::regclass, a.attname)
         FROM pg_class AS c JOIN pg_attribute AS a ON a.attrelid = c.oid
-        WHERE c.relnamespace::regnamespace::text IN {OURS} AND c.relkind IN ('r', 'v', 'm')
+        WHERE c.relnamespace::regnamespace::text IN {OURS} AND NOT c.relispartition
+            AND c.relkind IN ('r', 'p', 'v', 'm')
             AND a.attnum > 0 AND NOT a.attisdropped
             AND col_description(c.oid, a.attnum) IS NULL
             AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')

@@ -19,7 +19,6 @@ from rubi.waiting import until
 KEPT = """
     SELECT count(*) FROM (
         SELECT to_jsonb(f)::text AS t FROM monitoring.facts AS f
-        UNION ALL SELECT to_jsonb(s)::text FROM monitoring.sampled_statements AS s
         UNION ALL SELECT to_jsonb(c)::text FROM monitoring.sampled_causes AS c
         UNION ALL SELECT to_jsonb(r)::text FROM monitoring.counter_readings AS r
     ) AS kept WHERE position(%s IN kept.t) > 0
@@ -56,6 +55,11 @@ def sample(watched: Watched) -> None:
     )
 
 
+def part(found: dict, name: str) -> list[dict]:
+    """The rows of a part of the page."""
+    return [row for row in found["rows"] if row["part"] == name]
+
+
 def look_back(watched: Watched, begin: str) -> tuple[dict, str]:
     """JSON and page of the time since begin."""
     watched.admin.execute("SELECT pg_stat_force_next_flush()")
@@ -86,7 +90,7 @@ def test_incident_is_named(watched: Watched, title: str) -> None:
         watched.run("RESET ROLE", "RESET ALL")
         for warning, critical, name in before:
             watched.set(name, warning, critical)
-    assert kind in found["found"], found["timeline"]
+    assert kind in found["found"], found["rows"]
     assert f" {kind}: " in page
     assert len(page.splitlines()) <= 75
     assert SECRET not in page and SECRET not in str(found)
@@ -100,7 +104,7 @@ def test_quiet_time_has_no_incident(watched: Watched) -> None:
     for _ in range(2):
         sample(watched)
     found, page = look_back(watched, begin)
-    assert set(found["found"]) <= {"samples missing"}, found["timeline"]
+    assert set(found["found"]) <= {"samples missing"}, found["rows"]
     assert "Found: nothing" in page
 
 
@@ -109,13 +113,14 @@ def test_page_says_who_blocked_whom_and_with_what(watched: Watched) -> None:
     for _ in INCIDENTS["lock queue behind ALTER TABLE"][1](watched):
         sample(watched)
     found, page = look_back(watched, begin)
-    (queue,) = [e["what"] for e in found["timeline"] if e["kind"] == "lock queue"]
+    (queue,) = [r["words"] for r in part(found, "time line") if r["name"] == "lock queue"]
     assert "ALTER TABLE public.mt5_symbols ADD COLUMN n integer" in queue
     assert "SELECT FROM public.mt5_symbols WHERE symbol = ?" in queue
     assert "AccessShareLock on public.mt5_symbols" in queue
-    assert found["waiting_for_lock"] == 2
+    (waiting,) = [r for r in part(found, "peaks") if r["name"] == "waiting for a lock"]
+    assert waiting["figures"] == {"sessions": 2}
     assert "Lock:relation" in page
-    assert next(e["event"] for e in found["waits"]) == "Lock:relation"
+    assert part(found, "waits")[0]["name"] == "Lock:relation"
 
 
 def test_one_sampler_at_a_time(watched: Watched) -> None:
@@ -138,16 +143,14 @@ def test_locked_table_leaves_the_sample_and_says_so(watched: Watched) -> None:
     sample(watched)
     found, _ = look_back(watched, begin)
     assert "samples missing" in found["found"]
-    assert found["samples"]["count"] == 1
+    assert part(found, "samples")[0]["figures"]["samples"] == 1
     watched.close_others()
 
 
 def test_samples_of_a_role_outside_pg_monitor_hold_its_own_sessions(watched: Watched) -> None:
     sample(watched)
     with watched.admin.transaction(force_rollback=True):
-        watched.admin.execute("UPDATE monitoring.samples_0 SET taken_at = taken_at - interval '9s'")
-        watched.admin.execute("UPDATE monitoring.samples_1 SET taken_at = taken_at - interval '9s'")
-        watched.admin.execute("UPDATE monitoring.samples_2 SET taken_at = taken_at - interval '9s'")
+        watched.admin.execute("UPDATE monitoring.samples SET taken_at = taken_at - interval '9s'")
         watched.admin.execute("REVOKE pg_monitor FROM rubi_monitor GRANTED BY rubi_admin")
         watched.admin.execute("SET LOCAL SESSION AUTHORIZATION rubi_monitor")
         watched.admin.execute("SET LOCAL transaction_read_only = off")
@@ -183,7 +186,7 @@ def test_statements_are_told_without_pg_stat_statements(watched: Watched) -> Non
         (found,) = watched.admin.execute(
             "SELECT monitoring.incident_json(%s, clock_timestamp())", [begin]
         ).fetchone()
-    texts = [statement["statement"] for statement in found["statements"]]
+    texts = [row["words"] for row in part(found, "statements")]
     assert "SELECT pg_sleep(?), ? AS without_number" in texts
     watched.close_others()
 
@@ -226,40 +229,43 @@ def test_counters_rise_from_reading_to_reading(
 
 
 def test_minutes_and_hours_have_the_seconds_of_their_samples(watched: Watched) -> None:
-    """Three samples of two hours ago, a second apart, two sessions each."""
+    """Three samples of an hour and a half ago, a second apart, two sessions each."""
     watched.run(
-        "INSERT INTO monitoring.sampled_causes (role_name, event, statement_id)"
-        " VALUES ('rubi_app', 'Lock:tuple', 1)"
+        "INSERT INTO monitoring.sampled_causes (id, role_name, event, statement)"
+        " VALUES (4711, 'rubi_app', 'Lock:tuple', '')",
+        "INSERT INTO monitoring.samples (taken_at, gap_ms, sessions, causes, counts, ages_ms)"
+        " SELECT date_trunc('hour', now()) - interval '90 minutes' + n * interval '1 second',"
+        " 1000, 5, '{4711}', '{2}', '{70}' FROM generate_series(1, 3) AS n",
+        "UPDATE monitoring.counter_readings SET taken_at = taken_at - interval '3 hours'"
+        " WHERE kind = 'server'",
+        "SELECT monitoring.keep_samples()",
     )
-    for second in range(1, 4):
-        watched.run(
-            "DO $$ BEGIN EXECUTE format('INSERT INTO monitoring.samples_%s"
-            " SELECT date_trunc(''hour'', now()) - interval ''90 minutes'' + interval"
-            f" ''{second} seconds'', 5, 1, ARRAY[max(id)], ''{{2}}'', ''{{70}}''"
-            " FROM monitoring.sampled_causes', monitoring.ring_slot("
-            "date_trunc('hour', now()) - interval '90 minutes', 1)); END $$"
-        )
-    watched.run("SELECT monitoring.roll_up(now() - interval '3 hours', TRUE)")
-    found = watched.monitor.execute(
-        "SELECT f.kind, f.figure, f.detail FROM monitoring.facts AS f"
-        " WHERE f.kind IN ('minute', 'hour')"
-        " AND f.subject = (SELECT max(id)::text FROM monitoring.sampled_causes)"
-        " ORDER BY f.figure, f.kind"
-    ).fetchall()
-    assert found == [
-        ("hour", 6, {"peak": 2, "age_ms": 70}), ("minute", 6, {"peak": 2, "age_ms": 70})
-    ]  # fmt: skip
+    kept = (
+        "SELECT f.kind, f.figures FROM monitoring.facts AS f"
+        " WHERE f.kind IN ('minute', 'hour') AND f.subject = '4711' ORDER BY f.kind"
+    )
+    figures = {"sessions": 2, "seconds": 6, "age_ms": 70}
+    assert watched.admin.execute(kept).fetchall() == [("hour", figures), ("minute", figures)]
+    # when the samples are gone the page is made of the minutes, and of the hours after these
+    seconds = (
+        "SELECT sum(w.seconds) FROM monitoring.list_waits(now() - interval '4 hours', now()) AS w"
+        " WHERE w.cause = 4711"
+    )
+    for gone in ("samples WHERE causes = '{4711}'", "facts WHERE kind = 'minute'"):
+        assert watched.admin.execute(seconds).fetchone() == (6,)
+        watched.run(f"DELETE FROM monitoring.{gone}")
+    assert watched.admin.execute(seconds).fetchone() == (6,)
 
 
-def test_next_table_of_the_ring_is_emptied_when_nobody_reads_it(watched: Watched) -> None:
+def test_next_part_of_the_ring_is_emptied_when_nobody_reads_it(watched: Watched) -> None:
     (slot,) = watched.admin.execute(
-        "SELECT monitoring.ring_slot(now() + interval '1 day', 1)"
+        "SELECT mod(extract(EPOCH FROM now())::bigint / 86400 + 1, 3)"
     ).fetchone()
     watched.run(
-        f"INSERT INTO monitoring.samples_{slot} SELECT now() - interval '2 days', 1, 1, '{{}}',"
-        " '{}', '{}'"
+        "INSERT INTO monitoring.samples (taken_at, gap_ms, sessions, causes, counts, ages_ms, slot)"
+        f" SELECT now() - interval '2 days', 1, 1, '{{}}', '{{}}', '{{}}', {slot}"
     )
-    rows = f"SELECT count(*) FROM monitoring.samples_{slot}"
+    rows = f"SELECT count(*) FROM monitoring.samples WHERE slot = {slot}"
     dump = watched.another()
     dump.execute(f"BEGIN; SELECT FROM monitoring.samples_{slot}")
     watched.monitor.execute("SELECT monitoring.keep_samples(TRUE)")
@@ -267,6 +273,16 @@ def test_next_table_of_the_ring_is_emptied_when_nobody_reads_it(watched: Watched
     watched.close_others()
     watched.monitor.execute("SELECT monitoring.keep_samples(TRUE)")
     assert watched.admin.execute(rows).fetchone() == (0,)
+
+
+def test_time_line_of_a_chunk_made_and_dropped_names_it_once(watched: Watched) -> None:
+    begin = now(watched)
+    for _ in INCIDENTS["chunk made in the middle"][1](watched):
+        look_back(watched, begin)
+    found, _ = look_back(watched, begin)
+    assert [r["words"] for r in part(found, "time line") if r["name"] == "chunk made"] == [
+        "of public.market_data"
+    ]
 
 
 def environment(watched: Watched) -> dict[str, str]:
@@ -290,7 +306,8 @@ def test_script_takes_samples_and_prints_the_page(
     span = ("2026-01-05 02:55+00", "2026-01-05 03:15+00")
     done = run_script("health.py", "incident", *span, env=environment(watched))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("2026-01-05 02:55:00 to 2026-01-05 03:15:00 UTC, 0 samples")
+    assert done.stdout.startswith("2026-01-05 02:55:00 to 2026-01-05 03:15:00 UTC\nFound: nothing")
+    assert "  taken: 0 samples" in done.stdout
     done = run_script("health.py", "incident", *span, "--json", env=environment(watched))
     assert json.loads(done.stdout)["found"] == []
     done = run_script("health.py", "incident", "at three", "today", env=environment(watched))
@@ -312,26 +329,19 @@ def test_script_goes_on_after_a_sample_that_failed(
     watched.close_others()
 
 
-def test_ring_turns_below_a_million_sampled_causes(db: psycopg.Connection) -> None:
-    """A day of a busy server: a cause of no sample leaves, without a look at each for each."""
+def test_ring_turns_below_many_sampled_causes(db: psycopg.Connection) -> None:
+    """Days of a busy server: a cause that nothing names leaves, without a look at each for each."""
     db.execute(
-        "INSERT INTO monitoring.sampled_causes (role_name, event, statement_id)"
-        " SELECT 'r', 'e' || n, n FROM generate_series(1, 2000) AS n"
+        "INSERT INTO monitoring.sampled_causes (id, role_name, event, statement, seen_on)"
+        " SELECT n, 'r', 'e', '', current_date - n % 2 * 10 FROM generate_series(1, 100000) AS n"
     )
-    for day, count in ((0, 100000), (1, 1)):
-        (slot,) = db.execute(
-            "SELECT monitoring.ring_slot(now() + %s * interval '24 hours', 1)", [day]
-        ).fetchone()
-        db.execute(
-            f"INSERT INTO monitoring.samples_{slot} (taken_at, sessions, took_ms, causes, counts,"
-            " ages_ms) SELECT now() - n * interval '0.5 seconds', 1, 1,"
-            " ARRAY(SELECT b.id + n %% 100 * 10 + k FROM generate_series(0, 9) AS k),"
-            " array_fill(1, ARRAY[10]), array_fill(1, ARRAY[10])"
-            " FROM generate_series(1, %s) AS n CROSS JOIN ("
-            " SELECT min(c.id) AS id FROM monitoring.sampled_causes AS c) AS b",
-            [count],
-        )
-    db.execute("ANALYZE monitoring.sampled_causes")
+    db.execute(
+        "INSERT INTO monitoring.facts (kind, subject, began_at, seen_at)"
+        " SELECT 'minute', n % 1000, now() - n * interval '1 second', now()"
+        " FROM generate_series(1, 100000) AS n"
+    )
+    db.execute("ANALYZE monitoring.sampled_causes, monitoring.facts")
     db.execute("SET statement_timeout = '60s'")
     db.execute("SELECT monitoring.turn_rings()")
-    assert db.execute("SELECT count(*) FROM monitoring.sampled_causes").fetchone() == (1000,)
+    # those of today, and the odd ones that a minute names
+    assert db.execute("SELECT count(*) FROM monitoring.sampled_causes").fetchone() == (50500,)

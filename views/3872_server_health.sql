@@ -130,9 +130,9 @@ SELECT
     'deadlocks' AS name,
     coalesce(
         (
-            SELECT sum((f.detail -> 'deadlocks')::numeric)
+            SELECT sum((f.figures -> 'deadlocks')::numeric)
             FROM monitoring.facts AS f
-            WHERE f.kind = 'server' AND f.seen_at > now() - interval '1 hour'
+            WHERE f.kind = 'server' AND f.subject = '' AND f.began_at > now() - interval '1 hour'
         ), 0
     ) + CASE
         WHEN r.counters IS NULL OR d.deadlocks < (r.counters -> 'deadlocks')::bigint

@@ -95,7 +95,7 @@ def lock_queue(watched: Watched) -> Iterator[None]:
     watched.close_others()
 
 
-@staged("deadlock", "deadlock")
+@staged("deadlock", "deadlocks")
 def two_in_a_deadlock(watched: Watched) -> Iterator[None]:
     deadlock(watched)
     yield
@@ -115,7 +115,7 @@ def checkpoint_storm(watched: Watched) -> Iterator[None]:
     yield
 
 
-@staged("archiver fails", "archiver failing")
+@staged("archiver fails", "archiver failures")
 def archiver_fails(watched: Watched) -> Iterator[None]:
     failed = "SELECT failed_count FROM pg_stat_archiver"
     (before,) = watched.admin.execute(failed).fetchone()
@@ -276,14 +276,6 @@ def sequential_scans(watched: Watched) -> Iterator[None]:
     watched.run("DROP TABLE public.test")
 
 
-@staged("prepared transaction left", "prepared transaction")
-def prepared(watched: Watched) -> Iterator[None]:
-    watched.run("BEGIN", "SELECT pg_current_xact_id()", "PREPARE TRANSACTION 'left'")
-    watched.admin.execute("SELECT pg_sleep(0.2)")
-    yield
-    watched.run("ROLLBACK PREPARED 'left'")
-
-
 def by_health(check: str) -> Incident:
     """The cause of a check of health, at its first level."""
 
@@ -302,9 +294,10 @@ def by_health(check: str) -> Incident:
 for _title, _kind, _check in (
     ("ingest lag", "ingest lag", "market_lag"),
     ("snapshots stay away", "ingest lag", "snapshot_lag"),
-    ("terminal away", "terminal away", "ping_lag"),
-    ("replication slot left behind", "slot left behind", "replication_slots"),
-    ("failed policy job", "failed job", "failed_jobs"),
-    ("failed job of pg_cron", "failed job", "failed_schedules"),
+    ("terminal away", "ping lag", "ping_lag"),
+    ("replication slot left behind", "replication slots", "replication_slots"),
+    ("failed policy job", "failed jobs", "failed_jobs"),
+    ("failed job of pg_cron", "failed schedules", "failed_schedules"),
+    ("prepared transaction left", "prepared transactions", "prepared_transactions"),
 ):
     INCIDENTS[_title] = _kind, by_health(_check)

@@ -2,7 +2,7 @@
 
 -- RELATIONS: tables and views
 SELECT c.oid::bigint, n.nspname AS schema, c.relname AS name,
-    CASE WHEN c.relkind = 'r' THEN 'table' ELSE 'view' END AS kind,
+    CASE WHEN c.relkind IN ('r', 'p') THEN 'table' ELSE 'view' END AS kind,
     obj_description(c.oid, 'pg_class') AS comment,
     c.relrowsecurity AS row_security,
     coalesce(c.reloptions::text LIKE '%%security_invoker=true%%', FALSE) AS as_invoker,
@@ -12,7 +12,7 @@ SELECT c.oid::bigint, n.nspname AS schema, c.relname AS name,
     ) AS is_hypertable
 FROM pg_class AS c
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-WHERE c.relkind IN ('r', 'v', 'm')
+WHERE c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition
     AND n.nspname = ANY (%(schemas)s) AND NOT EXISTS (
         SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e'
     )

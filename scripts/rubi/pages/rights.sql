@@ -18,7 +18,7 @@ CROSS JOIN unnest(%(roles)s::text[]) WITH ORDINALITY AS r (role, position)
 CROSS JOIN unnest(%(actions)s::text[]) WITH ORDINALITY AS a (action, position)
 WHERE
     n.nspname = ANY (%(schemas)s)
-    AND c.relkind IN ('r', 'v', 'm')
+    AND c.relkind IN ('r', 'p', 'v', 'm') AND NOT c.relispartition
     AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
 GROUP BY n.nspname, c.relname
 ORDER BY n.nspname, c.relname;
