@@ -12,17 +12,17 @@ CREATE INDEX IF NOT EXISTS idx_signals_status ON public.trading_signals (status)
 WHERE status <> 'EXECUTED';
 COMMENT ON INDEX public.idx_signals_status IS
 'Signals in a state other than executed, over all users.';
-CREATE INDEX IF NOT EXISTS idx_signals_signal_time ON public.trading_signals (signal_time DESC);
+CREATE INDEX IF NOT EXISTS idx_signals_signal_time ON public.trading_signals (signal_time);
 COMMENT ON INDEX public.idx_signals_signal_time IS
 'Latest signals by the time given, over all users.';
-CREATE INDEX IF NOT EXISTS idx_signals_received_at ON public.trading_signals (received_at DESC);
+CREATE INDEX IF NOT EXISTS idx_signals_received_at ON public.trading_signals (received_at);
 COMMENT ON INDEX public.idx_signals_received_at IS
 'Latest signals by the time of receipt, over all users.';
 CREATE INDEX IF NOT EXISTS idx_signals_user_status_time
-ON public.trading_signals (user_id, status, signal_time DESC);
+ON public.trading_signals (user_id, status, signal_time);
 COMMENT ON INDEX public.idx_signals_user_status_time IS
 'Signals of a user, in one state, latest first; the foreign key.';
-CREATE INDEX IF NOT EXISTS idx_pending_signals ON public.trading_signals (user_id, received_at DESC)
+CREATE INDEX IF NOT EXISTS idx_pending_signals ON public.trading_signals (user_id, received_at)
 WHERE status = 'PENDING';
 COMMENT ON INDEX public.idx_pending_signals IS
 'Signals that wait for a user''s terminal, latest first.';

@@ -2,6 +2,6 @@
 
 CALL deploy.become_owner();
 
-CREATE INDEX IF NOT EXISTS idx_snapshots_timestamp ON public.account_snapshots (timestamp DESC);
+CREATE INDEX IF NOT EXISTS idx_snapshots_timestamp ON public.account_snapshots (timestamp);
 COMMENT ON INDEX public.idx_snapshots_timestamp IS
 'Latest snapshots over all sessions; the key serves the snapshots of one session.';

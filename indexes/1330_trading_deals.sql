@@ -10,6 +10,6 @@ ON public.trading_deals (account_id, order_ticket);
 COMMENT ON INDEX public.idx_deals_account_order IS
 'Deals of an order: both sides of a close by, orders filled without deals.';
 CREATE INDEX IF NOT EXISTS idx_deals_account_executed
-ON public.trading_deals (account_id, executed_at DESC);
+ON public.trading_deals (account_id, executed_at);
 COMMENT ON INDEX public.idx_deals_account_executed IS
 'Deals of an account over time, latest first.';

@@ -3,6 +3,6 @@
 CALL deploy.become_owner();
 
 CREATE INDEX IF NOT EXISTS idx_mt5_orders_account_setup
-ON public.mt5_orders (account_id, setup_at DESC);
+ON public.mt5_orders (account_id, setup_at);
 COMMENT ON INDEX public.idx_mt5_orders_account_setup IS
 'Orders of an account over time, latest first.';

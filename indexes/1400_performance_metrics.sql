@@ -11,7 +11,7 @@ WHERE account_id IS NOT NULL;
 COMMENT ON INDEX public.idx_metrics_account IS
 'Metrics of a single account, which are few; the foreign key.';
 CREATE INDEX IF NOT EXISTS idx_metrics_period_start
-ON public.performance_metrics (period_start DESC);
+ON public.performance_metrics (period_start);
 COMMENT ON INDEX public.idx_metrics_period_start IS 'Latest periods over all users.';
 CREATE UNIQUE INDEX IF NOT EXISTS performance_metrics_group_period_key
 ON public.performance_metrics (

@@ -41,7 +41,7 @@ CREATE TABLE IF NOT EXISTS public.signal_claims (
     )
 ) WITH (fillfactor = 60);
 CREATE INDEX IF NOT EXISTS idx_signal_claims_account
-ON public.signal_claims (account_id, claimed_at DESC);
+ON public.signal_claims (account_id, claimed_at);
 COMMENT ON INDEX public.idx_signal_claims_account IS
 'Claims of an account over time, latest first; the foreign key.';
 CREATE INDEX IF NOT EXISTS idx_signal_claims_open

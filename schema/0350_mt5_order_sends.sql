@@ -36,7 +36,7 @@ CREATE TABLE IF NOT EXISTS public.mt5_order_sends (
     )
 );
 CREATE INDEX IF NOT EXISTS idx_mt5_order_sends_account_sent
-ON public.mt5_order_sends (account_id, sent_at DESC);
+ON public.mt5_order_sends (account_id, sent_at);
 COMMENT ON INDEX public.idx_mt5_order_sends_account_sent IS
 'Sends of an account over time, latest first.';
 -- rows come in the order of time: ranges of blocks suffice, and an insert pays almost nothing

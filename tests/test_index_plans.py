@@ -161,3 +161,15 @@ def test_table_that_grows_has_an_index_for_each_foreign_key(catalog: psycopg.Con
         " ON l.relation = k.table_schema || '.' || k.table_name WHERE l.way <> 'bounded'"
     ).fetchall()
     assert found == []
+
+
+def test_no_index_descends(catalog: psycopg.Connection) -> None:
+    """Rows come in the order of time. Pages split in halves where each new entry goes before all
+    others, and stay half empty; an index is read backward as well."""
+    found = catalog.execute(
+        "SELECT i.indexrelid::regclass::text FROM pg_index AS i"
+        " JOIN pg_class AS c ON i.indrelid = c.oid"
+        " WHERE c.relnamespace = ANY ('{public,audit,migration,monitoring,internal,deploy}'"
+        "::regnamespace[]) AND EXISTS (SELECT FROM unnest(i.indoption) AS o WHERE o & 1 = 1)"
+    ).fetchall()
+    assert found == []
