@@ -21,25 +21,17 @@ AS $$
 BEGIN
     -- LATERAL over the sessions: one index descent each, for any number of snapshots. Rows behind
     -- the view's barrier come in no order, so that all of a session, a year of minutes, may be
-    -- sorted: only a tenant, who may read nothing else, goes through the view. BETWEEN adds nothing
-    -- but an estimate of few rows: where few accounts share a table, their session's share of it is
-    -- large, and the index on time alone would be read to its end for a session that has no row.
-    IF current_user <> 'rubi_tenant' THEN
-        SELECT
-            l.timestamp,
-            l.balance,
-            l.equity
-        INTO taken_at, balance, equity
+    -- sorted: only a tenant, who may read nothing else, goes through the view, and no statement can
+    -- serve both. BETWEEN adds nothing but an estimate of few rows: where few accounts share a
+    -- table, their session's share of it is large, and the index on time alone would be read to its
+    -- end for a session that has no row.
+    IF current_user = 'rubi_tenant' THEN
+        SELECT l.timestamp, l.balance, l.equity INTO taken_at, balance, equity
         FROM public.mt5_sessions AS s
         CROSS JOIN LATERAL (
-            SELECT
-                a.timestamp,
-                a.balance,
-                a.equity
-            FROM public.account_snapshots AS a
-            WHERE a.session_id = s.session_id
-                AND a.session_id BETWEEN s.session_id AND s.session_id
-                AND a.timestamp < p_at
+            SELECT a.timestamp, a.balance, a.equity
+            FROM public.snapshots_by_account AS a
+            WHERE a.session_id = s.session_id AND a.timestamp < p_at
             ORDER BY a.timestamp DESC
             LIMIT 1
         ) AS l
@@ -47,21 +39,12 @@ BEGIN
         ORDER BY l.timestamp DESC, s.session_id DESC
         LIMIT 1;
         IF NOT FOUND AND p_or_first_after THEN
-            SELECT
-                l.timestamp,
-                l.balance,
-                l.equity
-            INTO taken_at, balance, equity
+            SELECT l.timestamp, l.balance, l.equity INTO taken_at, balance, equity
             FROM public.mt5_sessions AS s
             CROSS JOIN LATERAL (
-                SELECT
-                    a.timestamp,
-                    a.balance,
-                    a.equity
-                FROM public.account_snapshots AS a
-                WHERE a.session_id = s.session_id
-                    AND a.session_id BETWEEN s.session_id AND s.session_id
-                    AND a.timestamp >= p_at
+                SELECT a.timestamp, a.balance, a.equity
+                FROM public.snapshots_by_account AS a
+                WHERE a.session_id = s.session_id AND a.timestamp >= p_at
                 ORDER BY a.timestamp
                 LIMIT 1
             ) AS l
@@ -71,47 +54,58 @@ BEGIN
         END IF;
         RETURN;
     END IF;
-    SELECT
-        l.timestamp,
-        l.balance,
-        l.equity
-    INTO taken_at, balance, equity
+    -- Most ask for a moment of these days. The plan for any moment opens and locks each chunk; this
+    -- bound, which the planner knows, leaves those of a week.
+    IF p_at > now() - interval '6 days' THEN
+        SELECT l.timestamp, l.balance, l.equity INTO taken_at, balance, equity
+        FROM public.mt5_sessions AS s
+        CROSS JOIN LATERAL (
+            SELECT a.timestamp, a.balance, a.equity
+            FROM public.account_snapshots AS a
+            WHERE a.session_id = s.session_id
+                AND a.session_id BETWEEN s.session_id AND s.session_id
+                AND a.timestamp < p_at
+                AND a.timestamp > now() - interval '7 days'
+            ORDER BY a.timestamp DESC
+            LIMIT 1
+        ) AS l
+        WHERE s.account_id = p_account_id
+        ORDER BY l.timestamp DESC, s.session_id DESC
+        LIMIT 1;
+        IF FOUND THEN
+            RETURN;
+        END IF;
+    END IF;
+    SELECT l.timestamp, l.balance, l.equity INTO taken_at, balance, equity
     FROM public.mt5_sessions AS s
     CROSS JOIN LATERAL (
-        SELECT
-            a.timestamp,
-            a.balance,
-            a.equity
-        FROM public.snapshots_by_account AS a
-        WHERE a.session_id = s.session_id AND a.timestamp < p_at
+        SELECT a.timestamp, a.balance, a.equity
+        FROM public.account_snapshots AS a
+        WHERE a.session_id = s.session_id
+            AND a.session_id BETWEEN s.session_id AND s.session_id
+            AND a.timestamp < p_at
         ORDER BY a.timestamp DESC
         LIMIT 1
     ) AS l
     WHERE s.account_id = p_account_id
     ORDER BY l.timestamp DESC, s.session_id DESC
     LIMIT 1;
-    IF FOUND OR NOT p_or_first_after THEN
-        RETURN;
+    IF NOT FOUND AND p_or_first_after THEN
+        SELECT l.timestamp, l.balance, l.equity INTO taken_at, balance, equity
+        FROM public.mt5_sessions AS s
+        CROSS JOIN LATERAL (
+            SELECT a.timestamp, a.balance, a.equity
+            FROM public.account_snapshots AS a
+            WHERE a.session_id = s.session_id
+                AND a.session_id BETWEEN s.session_id AND s.session_id
+                AND a.timestamp >= p_at
+            ORDER BY a.timestamp
+            LIMIT 1
+        ) AS l
+        WHERE s.account_id = p_account_id
+        ORDER BY l.timestamp, s.session_id
+        LIMIT 1;
     END IF;
-    SELECT
-        l.timestamp,
-        l.balance,
-        l.equity
-    INTO taken_at, balance, equity
-    FROM public.mt5_sessions AS s
-    CROSS JOIN LATERAL (
-        SELECT
-            a.timestamp,
-            a.balance,
-            a.equity
-        FROM public.snapshots_by_account AS a
-        WHERE a.session_id = s.session_id AND a.timestamp >= p_at
-        ORDER BY a.timestamp
-        LIMIT 1
-    ) AS l
-    WHERE s.account_id = p_account_id
-    ORDER BY l.timestamp, s.session_id
-    LIMIT 1;
 END
 $$;
 COMMENT ON FUNCTION public.find_account_snapshot(bigint, timestamptz, boolean) IS

@@ -59,3 +59,30 @@ def test_snapshot_at_a_moment_is_found_without_reading_the_others(
             ((after,),) = db.execute(ROWS_READ).fetchall()
             assert balance == found
             assert after - before <= 20
+
+
+@pytest.mark.parametrize(("age", "spares"), [("1 hour", True), ("30 days", False)])
+def test_moment_of_these_days_leaves_old_chunks_alone(
+    db: psycopg.Connection, age: str, spares: bool
+) -> None:
+    """A plan for any moment opens and locks every chunk there is."""
+    db.execute("CALL monitoring.make_snapshot_chunks(now() - interval '70 days', now())")
+    session = rows.session(db, rows.user(db))
+    db.execute(
+        "INSERT INTO account_snapshots (session_id, timestamp, balance, equity)"
+        " SELECT %s, now() - n * interval '12 hours', 1, 1 FROM generate_series(1, 130) AS n",
+        [session],
+    )
+    ((account,),) = db.execute("SELECT account_id FROM mt5_sessions").fetchall()
+    query = "SELECT balance FROM find_account_snapshot(%s, now() - %s::interval)"
+    for _ in range(7):
+        db.execute(query, [account, age])
+    with db.transaction():
+        assert db.execute(query, [account, age]).fetchone() == (1,)
+        (old,) = db.execute(
+            "SELECT count(*) FROM pg_locks AS l INNER JOIN timescaledb_information.chunks AS c"
+            " ON l.relation = format('%I.%I', c.chunk_schema, c.chunk_name)::regclass"
+            " WHERE l.pid = pg_backend_pid() AND c.hypertable_name = 'account_snapshots'"
+            " AND c.range_end BETWEEN now() - interval '60 days' AND now() - interval '14 days'"
+        ).fetchone()
+    assert (old == 0) == spares
