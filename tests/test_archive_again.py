@@ -122,6 +122,30 @@ def test_file_of_before_a_column_came_is_read(db: psycopg.Connection, tmp_path: 
     assert told(db)["public.mt5_rejects"] == before
 
 
+NO_LONGER = {
+    "kept": "UPDATE monitoring.lifecycle SET way = 'kept', keep_full = NULL, archive_by = NULL,"
+    " part_column = NULL",
+    "without a policy": "DELETE FROM monitoring.lifecycle",
+}
+
+
+@pytest.mark.parametrize("change", NO_LONGER)
+def test_files_of_a_table_that_is_not_archived_any_more_are_verified(
+    db: psycopg.Connection, tmp_path: Path, change: str
+) -> None:
+    fill(db)
+    run(db, "write", tmp_path)
+    run(db, "drop", tmp_path)
+    (files,) = db.execute("SELECT count(*) FROM monitoring.archives").fetchone()
+    db.execute(f"{NO_LONGER[change]} WHERE relation = 'public.market_ticks'")
+    done = run(db, "verify", tmp_path)
+    assert (done.returncode, done.stdout.split()[:3]) == (0, [str(files), "of", str(files)])
+    damaged = next((tmp_path / "market_ticks").rglob("*.parquet"))
+    damaged.write_bytes(damaged.read_bytes()[:-1])
+    done = run(db, "verify", tmp_path)
+    assert (done.returncode, done.stdout.split()[:3]) == (1, [str(files - 1), "of", str(files)])
+
+
 def test_step_that_another_run_did_is_done(db: psycopg.Connection, tmp_path: Path) -> None:
     """Each run lists its steps when it begins."""
     fill(db)

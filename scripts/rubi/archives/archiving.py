@@ -151,11 +151,17 @@ def noted(connection: psycopg.Connection, where: str, values: list) -> list[Name
         ).fetchall()
 
 
-def proved(connection: psycopg.Connection, store: Store, policy: Policy, note: NamedTuple):
-    """The rows of a noted file. Raises Failure when the file is not what was noted."""
+def loaded(store: Store, note: NamedTuple):
+    """What a noted file holds. Raises Failure when the file is not what was noted."""
     table, found = store.load(note.location)
     if found != note.sha256 or table.num_rows != note.row_count:
         raise Failure(f"{note.location}: is not the file that was archived")
+    return table
+
+
+def proved(connection: psycopg.Connection, store: Store, policy: Policy, note: NamedTuple):
+    """The rows of a noted file, as its table has them now. Raises Failure as loaded()."""
+    table = loaded(store, note)
     schema = rows.schema_of(connection, policy.relation)
     return rows.shaped(table, schema, policy.of_path(note.part))
 
@@ -167,10 +173,13 @@ def verify_files(target: str, dsn: str, where: str = "TRUE") -> tuple[int, int]:
     whole = 0
     with connect(dsn, NAME) as connection:
         known = {policy.relation: policy for policy in policies(connection)}
-        notes = [note for note in noted(connection, where, []) if note.relation in known]
+        notes = noted(connection, where, [])
         for note in notes:
             try:
-                proved(connection, store, known[note.relation], note)
+                if policy := known.get(note.relation):
+                    proved(connection, store, policy, note)
+                else:  # its table is not archived any more, or gone: the file is all there is
+                    loaded(store, note)
                 whole += 1
             except Failure as error:
                 errors.print(f"error: {error}", markup=False)
