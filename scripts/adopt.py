@@ -11,8 +11,6 @@ and snapshots follow in batches while the API is at work; a killed `apply` goes 
 started again.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from time import monotonic
 from typing import Annotated

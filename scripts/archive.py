@@ -7,8 +7,6 @@ rows equal to the table's, by a hash of all values; rows leave by drop, which re
 first. To be run as the owner, write and drop each night.
 """
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Annotated
 

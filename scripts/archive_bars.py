@@ -6,8 +6,6 @@ symbol=…/timeframe=…/month=YYYY-MM/bars.parquet. A file counts as an archive
 back and found equal to the table; SQL's CALL drop_expired_bars() drops nothing else.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

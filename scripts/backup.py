@@ -5,8 +5,6 @@ it is complete and verified, then it is uploaded and read back; only after that 
 removed. Docs: docs/guides/backups.md.
 """
 
-from __future__ import annotations
-
 import logging
 import shutil
 from pathlib import Path

@@ -4,8 +4,6 @@ Runs as root or the server's user on the server's machine; for self-hosted serve
 pgbackrest.conf, credentials in PGBACKREST_* variables. Docs: docs/guides/self-hosted-backups.md.
 """
 
-from __future__ import annotations
-
 import json
 import shutil
 from enum import StrEnum

@@ -4,8 +4,6 @@ The bytes a row are measured on our tables by benchmarks/row_sizes.py, and a tes
 answers with a filled database. docs/measured/capacity.md says how to read them.
 """
 
-from __future__ import annotations
-
 import json
 from typing import Annotated
 

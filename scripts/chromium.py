@@ -4,8 +4,6 @@ RUBI_CHROMIUM names the program; otherwise the machine's own is taken, otherwise
 below RUBI_HOME as the server is (160 MB to download, once).
 """
 
-from __future__ import annotations
-
 from rubi.cli import new_app, run
 from rubi.servers.chromium import program
 

@@ -7,8 +7,6 @@ for another version of the server: the API writes on meanwhile, and is stopped f
 Docs: docs/guides/backups.md, docs/guides/upgrades.md.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import psycopg

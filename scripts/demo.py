@@ -5,8 +5,6 @@ Without a command: everything is made ready and shown. RUBI_SERVER_URL names a s
 of the embedded one, RUBI_DEMO_PORT the embedded one's port.
 """
 
-from __future__ import annotations
-
 from rubi import early  # noqa: F401  # isort: skip
 
 import os

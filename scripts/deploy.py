@@ -4,8 +4,6 @@ Exit codes: 0 nothing to do or done, 1 failed, 2 wrong usage, 3 files are pendin
 differs from what the files make.
 """
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict
 from pathlib import Path

@@ -3,8 +3,6 @@
 The system stays as it is; the folder lies below RUBI_HOME.
 """
 
-from __future__ import annotations
-
 from rubi.cli import new_app, run
 from rubi.servers.embedded import DEFAULT_MAJOR, binaries
 

@@ -3,8 +3,6 @@
 Prices are exact decimals in all of them. OUTPUT is a file, or - for standard output.
 """
 
-from __future__ import annotations
-
 import sys
 from datetime import UTC, datetime
 from pathlib import Path

@@ -8,8 +8,6 @@ of terminals: RUBI_MT5_PASSWORD or RUBI_MT5_PASSWORD_<login>, or --password-fd. 
 1 failed, or read with a fault; 2 wrong usage; 130 and 143 ended by a signal.
 """
 
-from __future__ import annotations
-
 from rubi import early  # noqa: F401  # isort: skip
 
 import signal

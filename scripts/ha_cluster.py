@@ -5,8 +5,6 @@ through a wire of its own, which can be cut. Patroni and etcd come from Debian, 
 server is.
 """
 
-from __future__ import annotations
-
 import signal
 import sys
 

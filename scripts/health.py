@@ -4,8 +4,6 @@ Ask as rubi_monitor. Exit codes are those of Nagios, for the worst check: 0 ok, 
 2 critical, 3 unknown, also when the database can't be asked.
 """
 
-from __future__ import annotations
-
 import json
 import sys
 from time import sleep

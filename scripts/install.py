@@ -6,8 +6,6 @@ RUBI_APP_PASSWORD and RUBI_ADMIN_PASSWORD or are generated; passwords are shown 
 a file that only you read, and the server gets their hashes only.
 """
 
-from __future__ import annotations
-
 from rubi import early  # noqa: F401  # isort: skip
 
 from pathlib import Path

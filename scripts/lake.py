@@ -6,8 +6,6 @@ each question lies in lake/ and serves PostgreSQL (which reads the hypertable), 
 this machine) and Spark (the lake, on many).
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

@@ -10,8 +10,6 @@ can be interrupted and repeated. Lines that break a rule are written, with numbe
 FILE.rejected.tsv; the others are loaded, and the exit code is 1.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated, Literal
 

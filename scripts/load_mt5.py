@@ -7,8 +7,6 @@ finds it; a file's kind is told from its contents. All files are read before the
 stored, and loading again changes nothing.
 """
 
-from __future__ import annotations
-
 from contextlib import nullcontext
 from datetime import datetime
 from pathlib import Path

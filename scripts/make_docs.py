@@ -1,7 +1,5 @@
 """Writes the pages of docs/ that come from the catalog of a deployed database."""
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -3,8 +3,6 @@
 Each file is a table's, by its name: users.csv, trading_orders.csv.
 """
 
-from __future__ import annotations
-
 from pathlib import Path
 from typing import Annotated
 

@@ -5,8 +5,6 @@ The file is opened read-only and never changed. Everything happens in one transa
 rule's name; the others come in, and the exit code is 1.
 """
 
-from __future__ import annotations
-
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated

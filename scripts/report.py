@@ -4,8 +4,6 @@ Reads as any role that may read results (rubi_readonly, rubi_app), in one read-o
 png and pdf need the extra `pictures` and a Chromium (scripts/chromium.py gets one).
 """
 
-from __future__ import annotations
-
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Annotated

@@ -6,8 +6,6 @@ newest is taken, or with --at the newest until then. Connects as a superuser, as
 equal the dumped ones. Docs: docs/guides/backups.md.
 """
 
-from __future__ import annotations
-
 from typing import Annotated
 
 import typer

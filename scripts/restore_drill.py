@@ -5,8 +5,6 @@ be able to write. SOURCE as in restore.sh. The run is recorded in the database t
 variables name, where there is one.
 """
 
-from __future__ import annotations
-
 import os
 from pathlib import Path
 from typing import Annotated

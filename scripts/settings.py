@@ -1,7 +1,5 @@
 """Settings for a machine's size, by the rules that make postgresql.conf of 4 cores and 8 GB."""
 
-from __future__ import annotations
-
 import json
 from typing import Annotated
 

@@ -4,8 +4,6 @@ Runs as root or the server's user (postgres) on the machine of the standby.
 Docs: docs/guides/self-hosted-backups.md.
 """
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from time import monotonic

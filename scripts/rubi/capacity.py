@@ -1,7 +1,5 @@
 """Rows that a platform writes, the growth of its database, and the limit that is hit first."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from math import log10
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Parts of every command of this folder: errors in one line, exit codes, steps on the screen."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator

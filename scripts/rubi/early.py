@@ -1,7 +1,5 @@
 """Imported before all else: Ctrl-C while the other modules load ends without a traceback."""
 
-from __future__ import annotations
-
 import os
 import signal
 import sys

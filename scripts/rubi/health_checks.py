@@ -1,7 +1,5 @@
 """monitoring.health as a table, as JSON, and as Nagios reads it."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 from time import monotonic, sleep
 from typing import Any

@@ -1,7 +1,5 @@
 """Longer SQL stands in a file beside the module that asks it: readable, linted, tried with psql."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
 from types import SimpleNamespace

@@ -5,8 +5,6 @@ Europe/Athens; the grammar is that of the domain server_clock. The rules are in 
 deals are read by them, and so are bars whose source is the server, `load_bars.py --source SERVER`.
 """
 
-from __future__ import annotations
-
 import re
 import sys
 

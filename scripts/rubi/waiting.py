@@ -1,7 +1,5 @@
 """Waiting that ends."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from time import monotonic, sleep
 from typing import TypeVar

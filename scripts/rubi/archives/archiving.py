@@ -1,7 +1,5 @@
 """The work of archive.py: rows written, proved, verified, dropped, restored."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import NamedTuple
 from urllib.parse import quote

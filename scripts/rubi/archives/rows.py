@@ -4,8 +4,6 @@ A numeric with a scale becomes decimal128 and never a float; what Arrow has no e
 numbers of any size, identities) travels as PostgreSQL's text.
 """
 
-from __future__ import annotations
-
 import io
 
 import psycopg

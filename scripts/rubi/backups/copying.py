@@ -1,7 +1,5 @@
 """Copies rows between two databases with our files, parents first."""
 
-from __future__ import annotations
-
 from graphlib import CycleError, TopologicalSorter
 
 import psycopg

@@ -1,7 +1,5 @@
 """Tries a backup: restored on a server of its own, proofs asked, used as the API does."""
 
-from __future__ import annotations
-
 from contextlib import suppress
 from time import monotonic
 

@@ -4,8 +4,6 @@ Everything is read in the transaction it is asked in, so that a manifest and a d
 say the same.
 """
 
-from __future__ import annotations
-
 import hashlib
 from typing import Any
 

@@ -4,8 +4,6 @@ A backup is a folder DATABASE_YYYYMMDD_HHMMSS (UTC, the server's clock) that hol
 The manifest is written last: a folder without one is no backup.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os

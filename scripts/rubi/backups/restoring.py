@@ -1,7 +1,5 @@
 """Restores a backup: fetched, checked, made under another name, compared, then renamed."""
 
-from __future__ import annotations
-
 import re
 import secrets
 import shutil

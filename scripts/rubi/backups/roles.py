@@ -1,7 +1,5 @@
 """Makes the roles that a backup's roles.sql has and the server lacks."""
 
-from __future__ import annotations
-
 import re
 
 import psycopg

@@ -1,7 +1,5 @@
 """Traces of each run of the backup scripts: a row, a status file, a lock while the run lasts."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import signal

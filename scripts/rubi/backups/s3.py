@@ -1,7 +1,5 @@
 """A bucket of any S3 service, as stores.py opens it."""
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Takes a backup of one snapshot: dump, roles, manifest, verified and synced."""
 
-from __future__ import annotations
-
 import gzip
 import json
 import os

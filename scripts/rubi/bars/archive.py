@@ -1,7 +1,5 @@
 """The archive of bars: Parquet files that were read back and found equal to the table."""
 
-from __future__ import annotations
-
 import hashlib
 import io
 import os

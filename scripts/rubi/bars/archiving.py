@@ -1,7 +1,5 @@
 """The work of archive_bars.py: months written, verified, dropped, restored."""
 
-from __future__ import annotations
-
 import psycopg
 
 from rubi.bars import arrow

@@ -4,8 +4,6 @@ Prices stay exact: numeric becomes decimal128 and never a float. The server writ
 it in C++: faster than a row at a time, and all types are checked on the way.
 """
 
-from __future__ import annotations
-
 import io
 from datetime import datetime
 

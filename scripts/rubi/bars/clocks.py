@@ -1,7 +1,5 @@
 """The clock that reads the times of a file of bars, and the clock whose midnight begins days."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 import psycopg

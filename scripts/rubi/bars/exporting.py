@@ -1,7 +1,5 @@
 """Bars as Parquet, CSV or Arrow, a part at a time."""
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Iterator

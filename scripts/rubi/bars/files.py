@@ -1,7 +1,5 @@
 """Files of bars and ticks, also compressed: their names, their first lines, and blocks of lines."""
 
-from __future__ import annotations
-
 import gzip
 import io
 import lzma

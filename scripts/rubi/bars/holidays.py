@@ -1,7 +1,5 @@
 """When New York's exchanges are closed."""
 
-from __future__ import annotations
-
 from pandas.tseries.holiday import (
     AbstractHolidayCalendar,
     GoodFriday,

@@ -1,7 +1,5 @@
 """The layout of a file of bars or ticks: names of columns, forms of numbers, a user's options."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass, field
 

@@ -1,7 +1,5 @@
 """Loads files of bars and ticks: planned all before the first, then each staged and merged."""
 
-from __future__ import annotations
-
 import csv
 from pathlib import Path
 from time import monotonic

@@ -5,8 +5,6 @@ order, and is said. A file that leaves a fact open is refused, and the message n
 it.
 """
 
-from __future__ import annotations
-
 import re
 
 import psycopg

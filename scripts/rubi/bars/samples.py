@@ -1,7 +1,5 @@
 """Real bars of a package and the calendar of their days, as the demo and the tests load them."""
 
-from __future__ import annotations
-
 import csv
 import importlib.util
 from dataclasses import dataclass

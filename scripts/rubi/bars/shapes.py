@@ -4,8 +4,6 @@ Headers go by their names, files without one by the shape of their first line. A
 refused, and the message names the option for it.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 import unicodedata

@@ -1,7 +1,5 @@
 """Facts that need all lines of a file of bars: the order of its dates, decimals, symbols, times."""
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 of a file decide between day first and month first, never a guess.
 """
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta, timezone
 

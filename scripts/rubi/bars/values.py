@@ -4,8 +4,6 @@ A block of digits goes to COPY as it stands. A block that holds other signs, or 
 is read line by line, so that each bad line is found and named.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 from collections import Counter

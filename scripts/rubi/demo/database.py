@@ -1,7 +1,5 @@
 """The demo's database, on its own server or a given one, where nothing else is touched."""
 
-from __future__ import annotations
-
 import secrets
 
 import psycopg

@@ -1,7 +1,5 @@
 """The demo's two clients: the API, which writes signals, and the worker that carries them out."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any

@@ -1,7 +1,5 @@
 """Makes the demo: server, database, bars, trades, report; and shows it."""
 
-from __future__ import annotations
-
 from rubi import early  # noqa: F401  # isort: skip
 
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ The bars come from the installed package `backtesting`; the terminal is the stan
 follows the bars; the gateway reads the terminal as any other.
 """
 
-from __future__ import annotations
-
 import tempfile
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """The demo's server: its folder, its start and end, its passwords."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import re

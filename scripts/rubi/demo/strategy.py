@@ -1,7 +1,5 @@
 """The demo's strategy: a fast mean of closes crosses a slow one; the stop is a mean range away."""
 
-from __future__ import annotations
-
 from decimal import Decimal
 
 from rubi.bars.samples import Bar

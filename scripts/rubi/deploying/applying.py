@@ -1,7 +1,5 @@
 """Applies one file and records it: tries again where another session holds a lock."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import nullcontext
 from time import monotonic, sleep

@@ -1,7 +1,5 @@
 """Writes due files as one script for psql: for reviewers, and for people who may only run psql."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 from rubi import ROOT

@@ -4,8 +4,6 @@ The expected catalog is built from the files in a scratch database on the same s
 transaction that is rolled back, so every definition has the server's own spelling.
 """
 
-from __future__ import annotations
-
 import difflib
 import hashlib
 import secrets

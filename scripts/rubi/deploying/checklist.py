@@ -4,8 +4,6 @@ The view is asked about the database; the files on disk, a login as the API, hea
 sees it and an SQLite file beside are looked at here.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """deploy.history: the applied files, and the files that are due."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 from typing import NamedTuple

@@ -1,7 +1,5 @@
 """Steps of an installation: connection, rights, database, extensions, files, readings."""
 
-from __future__ import annotations
-
 from rubi import early  # noqa: F401  # isort: skip
 
 import os

@@ -3,8 +3,6 @@
 No statement here waits without a bound, and every wait names the other session.
 """
 
-from __future__ import annotations
-
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Rights of PUBLIC that no role here needs; a superuser closes them after the installation."""
 
-from __future__ import annotations
-
 import psycopg
 
 from rubi import ROOT

@@ -1,7 +1,5 @@
 """Passwords of the installation: their origins, and setting them."""
 
-from __future__ import annotations
-
 from rubi import early  # noqa: F401  # isort: skip
 
 import os

@@ -1,7 +1,5 @@
 """Output of the runner's commands: changes, vanished files, differences, rehearsals."""
 
-from __future__ import annotations
-
 import difflib
 import json
 from collections.abc import Iterator

@@ -4,8 +4,6 @@ Files in schema/ and indexes/ run once. Files in functions/, views/, triggers/, 
 run when their text changed; when one is due, all later ones of this kind run too.
 """
 
-from __future__ import annotations
-
 import hashlib
 import re
 from collections.abc import Iterator

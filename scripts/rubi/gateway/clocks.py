@@ -1,7 +1,5 @@
 """The clock of a trade server, measured: the last tick of a market that moves, against UTC."""
 
-from __future__ import annotations
-
 import time
 from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo

@@ -1,7 +1,5 @@
 """Delivery: parcels to the database, in order; into the spool while it is away."""
 
-from __future__ import annotations
-
 import time
 from collections import Counter
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """The history of deals and orders: windows below the terminal's limits, watermarks, overlaps."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime

@@ -1,7 +1,5 @@
 """One gateway reads an account: an advisory lock that a session of its own has."""
 
-from __future__ import annotations
-
 import threading
 import time
 from typing import Any

@@ -1,7 +1,5 @@
 """The gateway: a thread for each terminal, one database."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections.abc import Callable, Iterable

@@ -1,7 +1,5 @@
 """What a run of the gateway is asked for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime

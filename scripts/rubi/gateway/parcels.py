@@ -1,7 +1,5 @@
 """Parcels: what one look at a terminal found, stored by one transaction or not at all."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime

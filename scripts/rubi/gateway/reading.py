@@ -1,7 +1,5 @@
 """Pictures of an account: what holds now, read so that its parts belong together."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field

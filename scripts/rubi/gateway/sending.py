@@ -1,7 +1,5 @@
 """The database's side: a few connections, and parcels sent over them, all of one or nothing."""
 
-from __future__ import annotations
-
 import json
 import queue
 import time

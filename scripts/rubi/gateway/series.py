@@ -1,7 +1,5 @@
 """Series of bars and ticks that are asked for in gateway_series."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 
 from rubi.gateway.history import DAY, Clock, Stream, Window, walk

@@ -1,8 +1,6 @@
 """What the command was asked for, as the gateway takes it. Secrets come from the environment or a
 file descriptor, never from an argument, which every user of a machine can read."""
 
-from __future__ import annotations
-
 import os
 from datetime import UTC, datetime
 from pathlib import Path

@@ -4,8 +4,6 @@ Every row has a checksum, and numbers have no hole: the oldest are taken away, n
 that is damaged is kept aside under another name, and said; nothing in it is taken for sound.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import sqlite3

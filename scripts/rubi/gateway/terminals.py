@@ -4,8 +4,6 @@ Times in calls are whole seconds on the server's clock: the package takes a date
 for the time of this machine. Arguments go by position, as the package takes them; filters by name.
 """
 
-from __future__ import annotations
-
 import importlib
 import inspect
 import math

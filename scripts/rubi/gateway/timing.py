@@ -1,7 +1,5 @@
 """What a worker knows of its server's clock: the rule, and what the terminal's ticks say of it."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """One terminal's loop: what is due is read, put into parcels and delivered."""
 
-from __future__ import annotations
-
 import time
 from collections.abc import Iterator
 

@@ -1,7 +1,5 @@
 """The lake's questions asked of the hypertable and of DuckDB."""
 
-from __future__ import annotations
-
 import psycopg
 import pyarrow as pa
 import pyarrow.dataset as pads

@@ -1,7 +1,5 @@
 """Files of the lake: the files of an answer, each compared with the archived one."""
 
-from __future__ import annotations
-
 import hashlib
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor

@@ -1,7 +1,5 @@
 """The lake's questions: their texts, values and answers."""
 
-from __future__ import annotations
-
 import re
 from datetime import datetime
 

@@ -1,7 +1,5 @@
 """Adopts a database of the base system: old tables aside, our files, rows moved and proved."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime

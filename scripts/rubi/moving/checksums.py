@@ -1,7 +1,5 @@
 """A proof's measures of the source: sums, least and greatest values, and the hash of all rows."""
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Sequence
 from decimal import Context, Decimal

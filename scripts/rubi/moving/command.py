@@ -1,7 +1,5 @@
 """One run of a move, as SQLite and CSV share it: plan, move, prove, report."""
 
-from __future__ import annotations
-
 import gc
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext

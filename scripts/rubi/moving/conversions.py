@@ -4,8 +4,6 @@ The same text goes to COPY and into the proof's hash. Whole columns are converte
 all values are of one plain form; others go value by value.
 """
 
-from __future__ import annotations
-
 import json
 import math
 import re

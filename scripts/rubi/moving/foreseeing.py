@@ -4,8 +4,6 @@ The rows are really moved, by what moves them later, into a transaction of a scr
 is rolled back: no list of rules is kept beside the rules.
 """
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import psycopg

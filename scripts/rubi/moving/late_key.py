@@ -4,8 +4,6 @@ Only in an empty table, within the one transaction of a move: such a table has n
 a killed move leaves no trace. Readers and writers of bars wait until the move ends.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 
 import psycopg

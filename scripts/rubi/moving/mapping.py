@@ -1,7 +1,5 @@
 """The nine tables of the base as targets: their columns, the names of rows, the owners of rows."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal

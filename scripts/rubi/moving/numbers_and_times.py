@@ -1,7 +1,5 @@
 """Numbers and times of other stores: the meaning of a value, and the form in which it came."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal

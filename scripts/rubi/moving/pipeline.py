@@ -4,8 +4,6 @@ Everything a batch does is one transaction, inside one for all unless the move i
 rows, its rejects, its leftovers, and the progress.
 """
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext

@@ -5,8 +5,6 @@ Rows are counted; numbers are summed, with their least and greatest; times have 
 row is hashed as text, the hashes added up, so that their order does not matter.
 """
 
-from __future__ import annotations
-
 import bisect
 from array import array
 from collections.abc import Callable

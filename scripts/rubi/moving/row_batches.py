@@ -1,7 +1,5 @@
 """One table's batches into the database: by COPY, or row by row where COPY fails."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import dataclass
 

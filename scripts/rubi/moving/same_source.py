@@ -4,8 +4,6 @@ Two files can have one name. Taken for the first, the second would give its orde
 one's users.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import psycopg

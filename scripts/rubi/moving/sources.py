@@ -4,8 +4,6 @@ A source names its tables and columns, counts rows, and hands them out in the or
 stays the same when it is read again. No source is ever written to.
 """
 
-from __future__ import annotations
-
 import csv
 import re
 import sqlite3

@@ -1,7 +1,5 @@
 """Batches of a source, made ready for COPY while the last one is on its way."""
 
-from __future__ import annotations
-
 from collections.abc import Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager

@@ -1,7 +1,5 @@
 """Books a trade history report: account, orders, deals, positions, the terminal's results."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any

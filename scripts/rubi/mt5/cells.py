@@ -3,8 +3,6 @@
 Cells are texts as the file has them, None where empty; report.py gives them a meaning.
 """
 
-from __future__ import annotations
-
 import csv
 import io
 import re

@@ -4,8 +4,6 @@ Lists of `_asdict()`, tuples in the package's order, pandas' to_json() in all or
 Lines, and objects that wrap any of these. Other JSON is refused with a description of its form.
 """
 
-from __future__ import annotations
-
 import json
 from datetime import UTC, datetime
 from pathlib import Path

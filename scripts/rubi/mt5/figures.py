@@ -1,7 +1,5 @@
 """The figures below a report's lists: the account's state, and the terminal's own results."""
 
-from __future__ import annotations
-
 import re
 
 from rubi.mt5.cells import Row

@@ -1,7 +1,5 @@
 """Sends rows to the ingest functions, batch by batch, and counts the outcomes."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Iterator
 from datetime import datetime

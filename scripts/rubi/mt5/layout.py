@@ -1,7 +1,5 @@
 """Takes a report's rows apart by their places: labels, lists, totals, and the rest."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 
 from rubi.mt5.cells import Row

@@ -1,7 +1,5 @@
 """Loads reports and dumps of MT5 into the database, and prints the outcome."""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal

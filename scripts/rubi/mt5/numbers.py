@@ -1,7 +1,5 @@
 """Numbers and times as reports and spreadsheets write them."""
 
-from __future__ import annotations
-
 import re
 from datetime import UTC, datetime, timedelta
 

@@ -6,8 +6,6 @@ and values. A report has no magic numbers, reasons or milliseconds; missing fiel
 never made up.
 """
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field

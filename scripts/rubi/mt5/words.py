@@ -5,8 +5,6 @@ where some terminal, or a spreadsheet's user, writes them. A word that is in no 
 guessed: `--word 'achat=buy'` gives its meaning. Keys are folded: small letters, no accents.
 """
 
-from __future__ import annotations
-
 import unicodedata
 
 # column of a report → English word → code

@@ -1,7 +1,5 @@
 """The areas of the numbered files: the second digit of a file's number says its objects' area."""
 
-from __future__ import annotations
-
 import re
 from functools import cache
 

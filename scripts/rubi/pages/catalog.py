@@ -1,7 +1,5 @@
 """The contents of docs/schema/, read from a database's catalog: equal on every server version."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Diagrams of tables and their foreign keys, in Mermaid."""
 
-from __future__ import annotations
-
 import re
 
 from rubi.pages.areas import AREAS, area_of

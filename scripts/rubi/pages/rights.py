@@ -1,7 +1,5 @@
 """docs/reference/rights.md, and all pages that the catalog writes."""
 
-from __future__ import annotations
-
 import psycopg
 
 from rubi import ROOT, SCHEMAS

@@ -1,7 +1,5 @@
 """Candles with the trades on them, and notes on the quality of the data."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any

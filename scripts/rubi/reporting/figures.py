@@ -4,8 +4,6 @@ Every query takes the same scope: a user, optionally a strategy and an account, 
 the time of closing. Money of two currencies has no sum: series show the currency with most trades.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal

@@ -1,7 +1,5 @@
 """Results as multiples of what was risked (R): distribution, excursions, and what has no R."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any

@@ -3,8 +3,6 @@
 Figures that are read stand in tables, exact; floats are for drawing only.
 """
 
-from __future__ import annotations
-
 from bisect import bisect_right
 from datetime import UTC, date, datetime
 from typing import Any

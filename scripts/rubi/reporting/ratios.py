@@ -1,7 +1,5 @@
 """Ratios with the number of trades or days they rest on, and the interval they may lie in."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from decimal import Decimal
 

@@ -1,7 +1,5 @@
 """Rules with the room left, and results by tag: what a trader may do, and why trades were made."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """The scope of a report, user and period: names and days of the command line looked up."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any

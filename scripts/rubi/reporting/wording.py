@@ -1,7 +1,5 @@
 """Words and numbers of the report: labels, reasons, and how figures are written."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import ROUND_HALF_EVEN, Decimal

@@ -1,7 +1,5 @@
 """The trading report as a page, a picture or a PDF."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import json

@@ -4,8 +4,6 @@ For work that needs a whole server: restore drills, standbys, measurements, test
 by a socket in its folder, which only the server's user reads; no server listens on the network.
 """
 
-from __future__ import annotations
-
 import os
 import shutil
 import signal

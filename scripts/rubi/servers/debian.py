@@ -4,8 +4,6 @@ The system stays as it is. The packages come from the mirror that the machine's 
 configuration names, signatures checked with Debian's archive keyring.
 """
 
-from __future__ import annotations
-
 import errno
 import fcntl
 import hashlib

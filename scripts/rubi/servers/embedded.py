@@ -3,8 +3,6 @@
 The system stays as it is (debian.py).
 """
 
-from __future__ import annotations
-
 import os
 import pwd
 import random

@@ -1,7 +1,5 @@
 """PostgreSQL's own programs for a server: the right version, its connection, errors in one line."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -3,8 +3,6 @@
 The machine's own programs are not asked: versions and folders would differ from machine to machine.
 """
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """Memory and workers of a server by the size of its machine."""
 
-from __future__ import annotations
-
 import re
 
 from rubi.cli import Failure

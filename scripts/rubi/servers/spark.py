@@ -4,8 +4,6 @@ For development and tests. Needs the extra spark and Java 17 or newer, which is 
 where the machine has none.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

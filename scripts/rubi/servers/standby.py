@@ -1,7 +1,5 @@
 """A standby of this machine: its start, its streaming, its address."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import psycopg

@@ -5,8 +5,6 @@ The balance is the sum of what deals moved. Rules are those of MetaQuotes' pages
 where they say nothing, a comment does.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field

@@ -3,8 +3,6 @@
 Return codes are those of https://www.mql5.com/en/docs/constants/errorswarnings/enum_trade_return_codes
 """
 
-from __future__ import annotations
-
 from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field

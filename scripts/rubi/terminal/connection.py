@@ -1,7 +1,5 @@
 """The connection of a terminal: what every function of the package does before it answers."""
 
-from __future__ import annotations
-
 import fnmatch
 import threading
 from collections.abc import Callable

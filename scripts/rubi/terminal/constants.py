@@ -4,8 +4,6 @@ Each family counts from a number in the order that MQL5's reference lists; a tes
 number. https://www.mql5.com/en/docs/integration/python_metatrader5
 """
 
-from __future__ import annotations
-
 __version__ = "5.0.6231"
 __author__ = "a stand-in, not MetaQuotes Ltd."
 

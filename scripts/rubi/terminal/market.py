@@ -1,7 +1,5 @@
 """Symbols, quotes, bars and ticks of a broker, and the clock of its server."""
 
-from __future__ import annotations
-
 import time
 from bisect import bisect_left, bisect_right
 from dataclasses import dataclass, field

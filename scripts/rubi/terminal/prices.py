@@ -1,7 +1,5 @@
 """Symbols, bars and ticks as the package hands them over."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any
 

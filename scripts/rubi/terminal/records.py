@@ -3,8 +3,6 @@
 https://www.mql5.com/en/docs/integration/python_metatrader5 prints each structure once.
 """
 
-from __future__ import annotations
-
 from collections import namedtuple
 
 AccountInfo = namedtuple(

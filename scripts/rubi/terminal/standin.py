@@ -1,7 +1,5 @@
 """A terminal with the whole interface of the package, and scripts that drive it."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable
 from datetime import datetime
 from typing import Any

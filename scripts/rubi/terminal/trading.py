@@ -1,7 +1,5 @@
 """Positions, orders and history, and order_send, as the package hands them over."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterable
 from typing import Any
 

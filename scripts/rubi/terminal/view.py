@@ -4,8 +4,6 @@ A terminal copies the server: history may come later than positions, twice, or i
 without its server it goes on showing what it saw last.
 """
 
-from __future__ import annotations
-
 import random
 from collections.abc import Callable, Iterable
 from typing import TypeVar

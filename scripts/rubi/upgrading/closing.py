@@ -1,7 +1,5 @@
 """The source's writes: stopped while the last rows are copied, refused when they have been."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime

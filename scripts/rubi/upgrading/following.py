@@ -6,8 +6,6 @@ counts. Neither needs a trigger, a replication slot or a superuser. After a cras
 numbers of transactions that were lost are given out again, so all rows are compared then.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager

@@ -1,7 +1,5 @@
 """Tables in parts: a plain table is one, a hypertable has one for each of its chunks."""
 
-from __future__ import annotations
-
 from typing import NamedTuple
 
 import psycopg

@@ -3,8 +3,6 @@
 Both do the same work; the last holds one transaction over all of it.
 """
 
-from __future__ import annotations
-
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic
