@@ -30,7 +30,7 @@ import pages
 import rows
 from rubi.cli import new_app, run, step
 from rubi.gateway.loop import Gateway
-from rubi.gateway.options import Options
+from rubi.gateway.settings import Options
 from rubi.gateway.terminals import Terminal as Asked
 from rubi.servers import embedded
 from rubi.terminal.records import TradeDeal, TradeOrder

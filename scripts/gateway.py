@@ -55,9 +55,8 @@ def main(
     """Read terminals until interrupted, or once."""
     from rubi.gateway import settings, showing
     from rubi.gateway.loop import Gateway
-    from rubi.gateway.options import Options
 
-    options = Options(
+    options = settings.Options(
         every=settings.intervals(every or []),
         overlap_days=overlap,
         since=settings.since(since),

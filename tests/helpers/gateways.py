@@ -13,7 +13,7 @@ from typing import Any
 import psycopg
 
 from rubi.gateway.loop import Gateway
-from rubi.gateway.options import Options
+from rubi.gateway.settings import Options
 from rubi.gateway.worker import Worker
 from rubi.terminal.standin import Terminal
 

@@ -17,7 +17,7 @@ from rubi.cli import Failure
 from rubi.demo.desk import EMAIL, Api, Worker
 from rubi.demo.strategy import crossovers, find_stop
 from rubi.gateway.loop import Gateway
-from rubi.gateway.options import Options
+from rubi.gateway.settings import Options
 from rubi.queries import queries
 from rubi.terminal import constants as mt5
 from rubi.terminal.standin import Terminal

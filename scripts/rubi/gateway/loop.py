@@ -11,7 +11,7 @@ import psycopg
 from rubi.cli import Failure, one_line
 from rubi.gateway.delivery import Delivery, spool_path
 from rubi.gateway.holding import Held
-from rubi.gateway.options import Options
+from rubi.gateway.settings import Options
 from rubi.gateway.reading import Switched
 from rubi.gateway.sending import Away, Closed, Database
 from rubi.gateway.spool import Spool, SpoolError

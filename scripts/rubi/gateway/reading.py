@@ -41,20 +41,14 @@ class Picture:
 
     def trade(self) -> tuple[Any, ...]:
         """What an order, a deal or a person changes, and no price does."""
+
+        def facts(rows: list[Row], names: str) -> set[tuple]:
+            return {tuple(map(row.get, names.split())) for row in rows}
+
         return (
-            self.account.get("balance"),
-            self.account.get("credit"),
-            {
-                tuple(row.get(name) for name in ("identifier", "ticket", "volume", "sl", "tp"))
-                for row in self.positions
-            },
-            {
-                tuple(
-                    row.get(name)
-                    for name in ("ticket", "state", "volume_current", "price_open", "sl", "tp")
-                )
-                for row in self.orders
-            },
+            *map(self.account.get, ("balance", "credit")),
+            facts(self.positions, "identifier ticket volume sl tp"),
+            facts(self.orders, "ticket state volume_current price_open sl tp"),
         )
 
     def open(self) -> set[int]:

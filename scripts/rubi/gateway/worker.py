@@ -6,13 +6,12 @@ from collections.abc import Iterator
 from rubi.gateway import clocks, history, series
 from rubi.gateway.delivery import Delivery
 from rubi.gateway.history import Clock, Stream
-from rubi.gateway.options import Options
+from rubi.gateway.settings import Options
 from rubi.gateway.parcels import Parcel
 from rubi.gateway.reading import Picture, Reader, Switched, identity
 from rubi.gateway.sending import Away
 from rubi.gateway.spool import SpoolError
 from rubi.gateway.terminals import Row, Terminal
-from rubi.gateway.timing import Timing
 
 DAY = history.DAY
 STREAMS = "SELECT s.* FROM read_gateway_streams(%s) AS s"
@@ -21,7 +20,7 @@ WAITING = "SELECT find_waiting_mt5_orders(%s)"
 SHORT_OVERLAP = 3600
 
 
-class Worker(Timing):
+class Worker(clocks.Timing):
     """Reads one terminal for one user."""
 
     def __init__(self, terminal: Terminal, user: str, delivery: Delivery, options: Options) -> None:
