@@ -91,7 +91,7 @@ def apply(
             show(tables(connection), zone, max_lock)
             with step("backup of the schema public"):
                 saved = back_up(connection, dsn, backup)
-            console.print(f"backup: {saved}", markup=False, soft_wrap=True)
+            console.print(f"backup: {saved}")
             with locked(connection, wait, lock_timeout) as began:
                 switch(connection, zone, began, max_lock, keep_administrator)
             held = monotonic() - began
@@ -101,16 +101,15 @@ def apply(
             report.append((table, f"ROW EXCLUSIVE, longest batch {seconds:.2f} s"))
         drop_base(connection)
         for what, how in report:
-            console.print(f"locked: {what}: {how}", markup=False)
+            console.print(f"locked: {what}: {how}")
         console.print(
             "unlogged: 0 s; no table was UNLOGGED, every row is in the WAL, and those of audited"
-            " tables are in audit.changes",
-            soft_wrap=True,
+            " tables are in audit.changes"
         )
         count = connection.execute(
             "SELECT count(*) FROM migration.rejects WHERE source = %s", [f"base:{SCHEMA}"]
         ).fetchone()[0]
-        console.print(f"adopted; {count:,} rows in quarantine: migration.rejects", markup=False)
+        console.print(f"adopted; {count:,} rows in quarantine: migration.rejects")
         console.print("now set passwords: \\password rubi_app, and the administrator's hash")
 
 

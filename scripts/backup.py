@@ -74,7 +74,7 @@ def backup(
             days = 3 if keep_local_days is None else keep_local_days
             here = Place(folder)
             remove(here, places.older(here.names(database), now, days))
-    console.print(f"backup {done.location} is complete: {done.bytes:,} bytes", soft_wrap=True)
+    console.print(f"backup {done.location} is complete: {done.bytes:,} bytes")
 
 
 def recipient(text: str) -> Any:

@@ -86,7 +86,7 @@ def clean() -> None:
     demo.refuse_given("clean")
     with demo.only_one():
         demo.remove()
-    console.print(f"removed {demo.folder}", soft_wrap=True, markup=False)
+    console.print(f"removed {demo.folder}")
 
 
 if __name__ == "__main__":

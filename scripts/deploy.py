@@ -42,7 +42,7 @@ def plan(
     with session(dsn, files, as_json, read_only=True) as at_work:
         todo = at_work.due()
         for file, reason in todo:
-            console.print(f"{file.path} [dim]({reason})[/]")
+            console.print(f"{file.path} [dim]({reason})[/]", markup=True)
         changed = [file for file, reason in todo if reason == "changed"]
         diffs = show_changes(at_work.connection, changed)
         show_gone(at_work.gone())
@@ -69,7 +69,7 @@ def apply(
     with session(dsn, files, as_json) as at_work:
         todo = apply_due(
             at_work.connection, at_work.files, wait, lock_timeout,
-            lambda file, reason: console.print(f"applied {file.path} [dim]({reason})[/]"),
+            lambda file, why: console.print(f"applied {file.path} [dim]({why})[/]", markup=True),
         )  # fmt: skip
         show_gone(at_work.gone())
         done = [{"path": file.path, "reason": reason} for file, reason in todo]
@@ -94,7 +94,7 @@ def status(dsn: Dsn = "", files: Files = ROOT, as_json: Json = False) -> None:
                     f" {record.tool} {record.tool_version} in {record.duration_ms} ms"
                 )
                 row = record._asdict() | {"applied_at": record.applied_at.isoformat()}
-            console.print(f"{path} [yellow]{state}[/][dim]{how}[/]", soft_wrap=True)
+            console.print(f"{path} [yellow]{state}[/][dim]{how}[/]", markup=True)
             report.append({"path": path, "state": state} | row)
         at_work.report = report
     raise typer.Exit(PENDING if reasons else 0)

@@ -67,7 +67,7 @@ def main(
     found = settings.pairs(terminal, user, login or [], password_fd)
     gateway = Gateway(
         found, dsn, settings.spool_folder(spool), options,
-        lambda text: errors.print(text, markup=False), connections,
+        lambda text: errors.print(text), connections,
     )  # fmt: skip
 
     if once or dry_run:

@@ -20,7 +20,7 @@ def start(nodes: int = 3, pg: int = embedded.DEFAULT_MAJOR) -> None:
     """Start the cluster, print the address of the node that takes writes, stop when interrupted."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with running(nodes, pg) as cluster:
-        console.print(cluster.dsn(), soft_wrap=True)
+        console.print(cluster.dsn())
         console.file.flush()
         signal.pause()
 

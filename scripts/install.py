@@ -82,18 +82,15 @@ def main(
                 "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
             )
         ]
-        console.print(f"\nTables: {', '.join(tables)}\n", soft_wrap=True)
+        console.print(f"\nTables: {', '.join(tables)}\n")
         failed = show_checklist(
             connection, make_conninfo(dsn, dbname=database), passwords.known("RUBI_APP_PASSWORD")
             or passwords.shown.get("RUBI_APP_PASSWORD"),
         )  # fmt: skip
         host = connection.info.host or "localhost"
-        console.print(
-            f"\npostgresql://rubi_app:****@{host}:{connection.info.port}/{database}",
-            markup=False, soft_wrap=True,
-        )  # fmt: skip
+        console.print(f"\npostgresql://rubi_app:****@{host}:{connection.info.port}/{database}")
     if password_file and passwords.shown:
-        console.print(f"passwords are in {password_file}", soft_wrap=True)
+        console.print(f"passwords are in {password_file}")
     elif passwords.shown:
         console.print("shown once, keep them now:")
         for name, password in passwords.shown.items():

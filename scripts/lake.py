@@ -78,7 +78,7 @@ def query(
         pq.write_table(table, output)
     else:
         for row in table.slice(0, 20).to_pylist():
-            console.print("  ".join(str(value) for value in row.values()), markup=False)
+            console.print("  ".join(str(value) for value in row.values()))
     errors.print(f"{table.num_rows:,} rows")
 
 

@@ -55,7 +55,7 @@ def write(
         out.write_text(page, encoding="utf-8")
     else:
         as_picture(page, format, out, width, dark)
-    console.print(f"wrote {out}", soft_wrap=True, markup=False)
+    console.print(f"wrote {out}")
 
 
 if __name__ == "__main__":

@@ -42,7 +42,7 @@ def drill(
             seconds = prove(backup, jobs)
         rows = sum(table["rows"] for table in backup.manifest["tables"].values())
         done.message = f"{rows:,} rows restored and proved in {seconds:.1f} s"
-    console.print(f"backup {backup.name} is good: {done.message}", soft_wrap=True)
+    console.print(f"backup {backup.name} is good: {done.message}")
 
 
 if __name__ == "__main__":

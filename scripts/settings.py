@@ -50,8 +50,9 @@ def check(
         same = comparable(setting, unit) == comparable(value)
         report.append({"name": name, "has": has[name], "derived": value, "same": same})
         if not as_json:
-            style = "green" if same else "yellow"
-            console.print(f"[{style}]{name}[/] has {has[name]}, derived {value}")
+            console.print(
+                f"{name} has {has[name]}, derived {value}", style="green" if same else "yellow"
+            )
     if as_json:
         print(json.dumps(report))
     raise typer.Exit(0 if all(one["same"] for one in report) else DIFFERENT)

@@ -32,9 +32,15 @@ class Screen(Console):
         self.quiet = True
         drop_output()
 
+    def print(self, *objects: object, **how: object) -> None:
+        """A text goes out as it is, in one line; markup counts in tables, or where asked for."""
+        if all(isinstance(one, str) for one in objects):
+            how = {"markup": False, "soft_wrap": True} | how
+        super().print(*objects, **how)
+
 
 console = Screen(highlight=False)
-errors = Screen(stderr=True, highlight=False, soft_wrap=True)
+errors = Screen(stderr=True, highlight=False)
 if hasattr(sys.stdout, "reconfigure"):
     # a terminal of ISO-8859-1 lacks some signs: a question mark then
     sys.stdout.reconfigure(errors="replace")
@@ -98,11 +104,11 @@ def run(app: typer.Typer) -> None:
         drop_output()
         sys.exit(1)
     except (Failure, OSError, *database_errors()) as error:
-        errors.print(f"error: {one_line(error)}", markup=False)
+        errors.print(f"error: {one_line(error)}")
         sys.exit(error.code if isinstance(error, Failure) else 1)
     except SystemExit as end:
         if end.code == 130:  # typer's answer to Ctrl-C
-            errors.print("interrupted", markup=False)
+            errors.print("interrupted")
         raise
 
 
@@ -125,7 +131,7 @@ def step(text: str, silent: bool = False) -> Iterator[list[str]]:
     said = f" · {', '.join(notes)}" if notes else ""
     console.print(
         f"[green]{'✓' if unicode else 'ok'}[/] {text}{said} [dim]{monotonic() - began:.1f} s[/]",
-        soft_wrap=True,
+        markup=True,
     )
 
 
@@ -143,10 +149,10 @@ def print_table(table: Table, wraps: str = "") -> None:
         console.print(table)
         return
     if table.title:
-        console.print(table.title, style=table.title_style or "", soft_wrap=True)
+        console.print(table.title, style=table.title_style or "")
     headers = [str(column.header) for column in table.columns]
     for number, row in enumerate(zip(*(column.cells for column in table.columns), strict=True)):
         if number:
             console.print()
         for header, value in zip(headers, row, strict=True):
-            console.print(f"{header:<{max(map(len, headers))}}  {value}", soft_wrap=True)
+            console.print(f"{header:<{max(map(len, headers))}}  {value}", markup=True)

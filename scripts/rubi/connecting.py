@@ -78,8 +78,4 @@ def check_version(connection: psycopg.Connection) -> int:
 def show_notice(diagnostic: psycopg.errors.Diagnostic) -> None:
     """Print a server's notice unless it only says that an object exists already."""
     if diagnostic.sqlstate not in EXPECTED_NOTICES or diagnostic.severity_nonlocalized == "WARNING":
-        console.print(
-            f"  {diagnostic.severity_nonlocalized}: {diagnostic.message_primary}",
-            markup=False,
-            soft_wrap=True,
-        )
+        console.print(f"  {diagnostic.severity_nonlocalized}: {diagnostic.message_primary}")

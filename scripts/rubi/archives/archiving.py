@@ -134,7 +134,7 @@ def write_due(target: str, dsn: str, relation: str | None) -> tuple[int, int]:
                 files += 1
                 count += piece.row_count
                 if console.is_terminal:
-                    console.print(f"  {policy.location(piece)}", markup=False)
+                    console.print(f"  {policy.location(piece)}")
     return files, count
 
 
@@ -180,7 +180,7 @@ def verify_files(target: str, dsn: str, where: str = "TRUE") -> tuple[int, int]:
                     loaded(store, note)
                 whole += 1
             except Failure as error:
-                errors.print(f"error: {error}", markup=False)
+                errors.print(f"error: {error}")
                 connection.execute(
                     "DELETE FROM monitoring.archives WHERE relation = %s AND part = %s"
                     " AND range_start = %s AND number = %s AND dropped_at IS NULL",

@@ -130,8 +130,7 @@ def restore_into(backup: Fetched, dsn: str, *, jobs: int = 1, force: bool = Fals
         kept = swap(server, made, target, backup.name if keep else "")
     console.print(
         f"database {target} is equal to backup {backup.name}"
-        + (f"; the former database is now {kept}" if kept else ""),
-        soft_wrap=True,
+        + (f"; the former database is now {kept}" if kept else "")
     )
     return target
 

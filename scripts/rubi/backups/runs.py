@@ -42,7 +42,7 @@ def recorded(kind: str, status: Path | None, dsn: str | None) -> Iterator[Run]:
     except BaseException as error:
         run.message = one_line(error) if str(error) else "interrupted"
         if isinstance(error, KeyboardInterrupt):  # typer ends without a word
-            errors.print(f"error: {run.message}", markup=False)
+            errors.print(f"error: {run.message}")
         raise
     finally:
         signal.signal(signal.SIGTERM, before)
@@ -56,7 +56,7 @@ def recorded(kind: str, status: Path | None, dsn: str | None) -> Iterator[Run]:
                 said = f"the run could not be recorded: {one_line(error)}"
                 if run.succeeded:
                     raise Failure(said) from error
-                errors.print(f"warning: {said}", markup=False)
+                errors.print(f"warning: {said}")
 
 
 def stopped(*_: object) -> None:

@@ -178,4 +178,4 @@ def remove(place: Place, names: list[str]) -> None:
     """Remove backups and print their names."""
     for name in names:
         place.remove(name)
-        console.print(f"removed {place}/{name}", soft_wrap=True)
+        console.print(f"removed {place}/{name}")

@@ -167,7 +167,7 @@ def check(connection: psycopg.Connection, store: Store, archive: tuple) -> bool:
     try:
         proved(store, archive)
     except Failure as error:
-        errors.print(f"error: {error}", markup=False)
+        errors.print(f"error: {error}")
         connection.execute(
             "DELETE FROM market_archives WHERE symbol = %s AND timeframe = %s AND month = %s"
             " AND dropped_at IS NULL",

@@ -51,7 +51,7 @@ def write_months(
                 bars += archive_month(connection, store, series, frame, month)
             files += 1
             if console.is_terminal:
-                console.print(f"  {series} {frame} {month:%Y-%m}", markup=False)
+                console.print(f"  {series} {frame} {month:%Y-%m}")
     console.print(
         f"{files} months, {bars:,} bars archived and read back" if files else "nothing due"
     )

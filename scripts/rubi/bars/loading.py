@@ -211,14 +211,14 @@ def check(
             names = members(path) if is_zip(path) else names
         except (Failure, OSError) as error:
             refused += 1
-            errors.print(f"error: {one_line(error)}", markup=False)
+            errors.print(f"error: {one_line(error)}")
             continue
         for member in names:
             try:
                 plans.append(planner.plan(BarFile(path, options, member)))
             except (Failure, OSError, psycopg.Error) as error:
                 refused += 1
-                errors.print(f"error: {one_line(error)}", markup=False)
+                errors.print(f"error: {one_line(error)}")
     if refused and plans:
         raise Failure(f"nothing was loaded: leave these {refused} out, {len(plans)} others can be")
     if refused:
@@ -251,7 +251,7 @@ def load_all(dsn: str, files: list[Path], options: Options, asked: Asked, confli
                 try:
                     said = loader.load(plan, progress)
                 except (Failure, OSError) as error:
-                    errors.print(f"error: {one_line(error)}", markup=False)
+                    errors.print(f"error: {one_line(error)}")
                     failed = True
                     continue
                 failed = failed or bool(loader.rejected)
@@ -259,6 +259,6 @@ def load_all(dsn: str, files: list[Path], options: Options, asked: Asked, confli
                     f"{plan.file.name}: {plan.symbol} {plan.timeframe} · {' · '.join(said)}",
                     f"  {' · '.join(plan.said)}",
                 ):
-                    console.print(line, markup=False, soft_wrap=True)
+                    console.print(line)
         connection.execute("SELECT fold_bar_changes()")
     return not failed

@@ -108,8 +108,8 @@ def say_how_to_connect(demo: Demo, seconds: float) -> None:
     }
     console.print(f"\nDone in {seconds:.1f} s. Connect with:")
     for command, meaning in lines.items():
-        console.print(f"  {command:<36}  {meaning}", soft_wrap=True)
-    console.print(f"The report, for a browser: {demo.page}", soft_wrap=True, markup=False)
+        console.print(f"  {command:<36}  {meaning}")
+    console.print(f"The report, for a browser: {demo.page}")
 
 
 def watch(bars_done: Iterator[int], total: int) -> None:

@@ -41,7 +41,7 @@ def apply_file(
             if left <= 0:
                 raise Failure(f"{why}: given up after {wait:g} s, not applied") from failure
         pause = min(next(pauses, locks.PAUSES[-1]), left)
-        console.print(f"  {why}: again in {pause:.1f} s", markup=False, soft_wrap=True)
+        console.print(f"  {why}: again in {pause:.1f} s")
         sleep(pause)
         again = True
 

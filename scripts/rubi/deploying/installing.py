@@ -11,12 +11,11 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 from rubi import connecting
 from rubi.cli import Failure, console
 from rubi.deploying import applying, checklist, history, sqlfiles
-from rubi.deploying.passwords import (
-    make_app_role,
-)
+from rubi.deploying.passwords import make_app_role
 
 # extension, and whether only the service's administrator may be able to create it
 EXTENSIONS = ("timescaledb", "pg_stat_statements", "uuid-ossp")
+SIGNS = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("-", "dim")}
 
 
 def connect(dsn: str, database: str) -> psycopg.Connection:
@@ -108,10 +107,8 @@ def show_checklist(connection: psycopg.Connection, dsn: str, password: str | Non
     """Print a line each; answers how many failed."""
     failed = 0
     for line in checklist.lines(connection, dsn, password):
-        sign, style = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("-", "dim")}[
-            line.ok
-        ]
+        sign, style = SIGNS[line.ok]
         failed += line.ok is False
-        console.print(f"[{style}]{sign:<7}[/]{line.name}: ", end="", soft_wrap=True)
-        console.print(line.detail, markup=False, soft_wrap=True)
+        console.print(f"{sign:<7}", style=style, end="")
+        console.print(f"{line.name}: {line.detail}")
     return failed

@@ -59,7 +59,7 @@ def only_runner(connection: psycopg.Connection, wait: float) -> Iterator[None]:
         if monotonic() - began >= wait:
             raise Failure(f"another deployment is at work, given up after {wait:g} s: {holder}")
         if not said:
-            console.print(f"waiting for another deployment: {holder}", markup=False)
+            console.print(f"waiting for another deployment: {holder}")
         said = holder
         sleep(min(0.2, max(0.01, wait)))
     try:
@@ -143,7 +143,7 @@ class Watch:
             first = not self.blockers
             self.blockers = f"waiting for a lock on {seen[1]}, held by {seen[0]}"
             if first:
-                console.print(f"  {self.blockers}", markup=False, soft_wrap=True)
+                console.print(f"  {self.blockers}")
 
 
 def is_passing(error: psycopg.Error) -> bool:

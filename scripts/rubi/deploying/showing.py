@@ -77,14 +77,14 @@ def show_changes(connection: psycopg.Connection, files: list[File]) -> dict[str,
         found[file.path] = "\n".join(lines)
         for line in found[file.path].splitlines():
             style = {"+": "green", "-": "red", "@": "cyan"}.get(line[:1])
-            console.print(line, style=style, markup=False, soft_wrap=True)
+            console.print(line, style=style)
     return found
 
 
 def show_gone(paths: list[str]) -> None:
     """Report files that vanished; their objects are left to the DBA."""
     for path in paths:
-        console.print(f"[yellow]{path} was applied and is gone from disk: drop its objects[/]")
+        console.print(f"{path} was applied and is gone from disk: drop its objects", style="yellow")
 
 
 def rehearsal(at_work: Session, todo: list[File], name: str) -> list[dict[str, str]]:
@@ -101,7 +101,7 @@ def rehearsal(at_work: Session, todo: list[File], name: str) -> list[dict[str, s
     if history:
         signs = {"missing": "[red]-[/]", "extra": "[green]+[/]", "changed": "[yellow]~[/]"}
         for one in differences:
-            console.print(f"  {signs[one.state]} {one.kind} {one.name}")
+            console.print(f"  {signs[one.state]} {one.kind} {one.name}", markup=True)
     console.print(f"rehearsed: {len(differences)} objects made, changed or dropped")
     return [one.json() for one in differences]
 
@@ -110,9 +110,9 @@ def end_with(differences: list, at_work: Session) -> NoReturn:
     """Print differences, each with the statement that shows it, and end with exit code 4 or 0."""
     at_work.report = {"drift": [one.json() for one in differences]}
     for one in differences:
-        console.print(str(one), style="yellow", markup=False, soft_wrap=True)
+        console.print(str(one), style="yellow")
         for line in one.detail.splitlines()[:40]:
-            console.print(f"    {line}", markup=False, soft_wrap=True)
-        console.print(f"    {one.show}", style="dim", markup=False, soft_wrap=True)
+            console.print(f"    {line}")
+        console.print(f"    {one.show}", style="dim")
     console.print(f"{len(differences)} differences" if differences else "no drift")
     raise typer.Exit(DRIFT if differences else 0)

@@ -136,9 +136,7 @@ class Timing:
 
     def set_clock(self, measured: int | None) -> None:
         """Make the clock that was given the server's. Raises Failure where another one holds."""
-        settle(
-            self.delivery.database, self.parcel().server, self.options.server_clock, measured
-        )
+        settle(self.delivery.database, self.parcel().server, self.options.server_clock, measured)
         user_and_account = self.delivery.database.find(self.user, *(self.reader.identity or ()))
         self.clock.rule, self.clock.minutes = user_and_account[2:]
         self.load_streams()

@@ -11,9 +11,9 @@ import psycopg
 from rubi.cli import Failure, one_line
 from rubi.gateway.delivery import Delivery, spool_path
 from rubi.gateway.holding import Held
-from rubi.gateway.settings import Options
 from rubi.gateway.reading import Switched
 from rubi.gateway.sending import Away, Closed, Database
+from rubi.gateway.settings import Options
 from rubi.gateway.spool import Spool, SpoolError
 from rubi.gateway.terminals import Terminal, TerminalError
 from rubi.gateway.worker import Worker

@@ -78,10 +78,7 @@ class Database:
         try:
             if connection is None or connection.closed:
                 connection = psycopg.connect(
-                    self.dsn,
-                    autocommit=True,
-                    application_name="rubi gateway",
-                    **ALIVE,
+                    self.dsn, autocommit=True, application_name="rubi gateway", **ALIVE
                 )
             yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, errors.InternalError) as error:

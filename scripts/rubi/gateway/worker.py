@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from rubi.gateway import clocks, history, series
 from rubi.gateway.delivery import Delivery
 from rubi.gateway.history import Clock, Stream
-from rubi.gateway.settings import Options
 from rubi.gateway.parcels import Parcel
 from rubi.gateway.reading import Picture, Reader, Switched, identity
 from rubi.gateway.sending import Away
+from rubi.gateway.settings import Options
 from rubi.gateway.spool import SpoolError
 from rubi.gateway.terminals import Row, Terminal
 

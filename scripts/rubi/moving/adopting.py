@@ -26,10 +26,7 @@ from rubi.servers import pgtools
 
 SQL = queries(__file__)
 SCHEMA = "base_3_0_0"
-LATER = (
-    "account_snapshots",
-    "market_data",
-)  # most rows, no references to them
+LATER = ("account_snapshots", "market_data")  # most rows, no references to them
 TYPES = ("signal_type_enum", "signal_status_enum")
 VIEWS = ("user_trading_stats", "open_positions_with_session")
 TOUCHES = "update_updated_at_column"  # the base's only trigger function
@@ -84,7 +81,7 @@ def show(found: list[Table], zone: str, max_lock: float) -> None:
     for table in found:
         how = "in batches, the API at work" if table.name in LATER else "under the lock"
         size = f"{table.bytes / 1e6:,.1f} MB"
-        console.print(f"{table.name}: {table.rows:,} rows, {size}, moved {how}", markup=False)
+        console.print(f"{table.name}: {table.rows:,} rows, {size}, moved {how}")
     rows = sum(table.rows for table in found if table.name not in LATER)
     console.print(
         f"1. backup of the schema public\n"
@@ -94,9 +91,8 @@ def show(found: list[Table], zone: str, max_lock: float) -> None:
         " EXCLUSIVE; a new chunk of snapshots locks mt5_sessions against writers for that batch\n"
         f"4. proof of every table, then DROP of the schema {SCHEMA}\n"
         f"times without zone are read as {zone}; the password of {ADMINISTRATOR} is locked, that"
-        " of rubi_app removed; users with a password of unknown form are locked",
-        markup=False, soft_wrap=True,
-    )  # fmt: skip
+        " of rubi_app removed; users with a password of unknown form are locked"
+    )
 
 
 def check(connection: psycopg.Connection) -> str:

@@ -10,14 +10,7 @@ from typing import Annotated
 
 import psycopg
 import typer
-from rich.progress import (
-    BarColumn,
-    Progress,
-    ProgressColumn,
-    Task,
-    TextColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, Progress, ProgressColumn, Task, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -40,8 +33,7 @@ Map = Annotated[
 Only = Annotated[list[str] | None, typer.Option(help="Only this table; may be given repeatedly")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Move and prove, then take all of it back")]
 Resume = Annotated[
-    bool,
-    typer.Option("--resume", help="Commit each batch, and go on where an earlier run ended"),
+    bool, typer.Option("--resume", help="Commit each batch, and go on where an earlier run ended")
 ]
 Merge = Annotated[
     bool, typer.Option("--merge", help="Into a database that has other users; no id may be shared")
@@ -89,13 +81,13 @@ def show_plan(moves: Sequence[Move], others: Sequence[str], source: Source) -> N
         said += [f"from {name}"] if name else []
         said += [f"kept aside: {', '.join(move.leftovers)}"] if move.leftovers else []
         said += [f"missing: {', '.join(move.missing)}"] if move.missing else []
-        console.print(f"{move.table}: {', '.join(said)}", markup=False, soft_wrap=True)
+        console.print(f"{move.table}: {', '.join(said)}")
     for name in others:
         try:
             rows = f"{source.count(name):,} rows"
         except Failure as failure:  # a view that is broken, or uses a function of an application
             rows = f"can't be counted ({failure})"
-        console.print(f"{name}: {rows}, NOT TAKEN: no table of ours", markup=False, soft_wrap=True)
+        console.print(f"{name}: {rows}, NOT TAKEN: no table of ours")
 
 
 def show_count(move: Move, count: Count, seconds: float) -> None:
@@ -104,11 +96,11 @@ def show_count(move: Move, count: Count, seconds: float) -> None:
     said += [f"{count.there:,} there already"] if count.there else []
     said += [f"{count.rejected:,} REJECTED"] if count.rejected else []
     said.append(f"{count.read / max(seconds, 0.001):,.0f} rows/s")
-    console.print(f"{move.table}: {', '.join(said)}", markup=False)
+    console.print(f"{move.table}: {', '.join(said)}")
     for column in move.columns:
         forms = [f"{form} {n:,}" for form, n in column.forms.most_common() if n]
         if column.kind == "time" and forms:
-            console.print(f"  {column.name}: {'; '.join(forms)}", markup=False, soft_wrap=True)
+            console.print(f"  {column.name}: {'; '.join(forms)}")
 
 
 def show_proofs(proofs: dict[str, list[Measure]], counts: dict[str, Count]) -> None:
@@ -130,8 +122,8 @@ def show_proofs(proofs: dict[str, list[Measure]], counts: dict[str, Count]) -> N
             if not measure.holds:
                 console.print(
                     f"{name} {measure.name}: source {measure.source}, here {measure.target}",
-                    style="red", markup=False, soft_wrap=True,
-                )  # fmt: skip
+                    style="red",
+                )
 
 
 class Rate(ProgressColumn):
@@ -241,7 +233,6 @@ def run_source(
     console.print(
         f"{rows:,} rows in {seconds:.1f} s"
         + (f", {refused:,} rejected: see {rejects}" if refused else "")
-        + ("; no row was kept, as in every dry run" if dry_run else ""),
-        markup=False, soft_wrap=True,
-    )  # fmt: skip
+        + ("; no row was kept, as in every dry run" if dry_run else "")
+    )
     return proven and not refused

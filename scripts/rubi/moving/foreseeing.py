@@ -121,10 +121,10 @@ def show_broken_rules(
         rows_of = f"{one.rows:,} {'row' if one.rows == 1 else 'rows'}"
         console.print(
             f"{one.table}: {one.rule}: {rows_of}, one has id {one.example}: {one.why}",
-            style="yellow", markup=False, soft_wrap=True,
-        )  # fmt: skip
+            style="yellow",
+        )
     count = sum(one.rows for one in broken)
     console.print(
         f"{count:,} rows break a rule: apply keeps them in migration.rejects; mend them here first"
-        " if they are to come over", soft_wrap=True,
-    )  # fmt: skip
+        " if they are to come over"
+    )

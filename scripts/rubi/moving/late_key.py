@@ -62,14 +62,10 @@ def dropped(connection: psycopg.Connection) -> Key | None:
     except psycopg.Error as error:
         if connection.closed:
             raise
-        console.print(
-            f"market_data keeps its key meanwhile: {error.diag.message_primary}",
-            markup=False, soft_wrap=True,
-        )  # fmt: skip
+        console.print(f"market_data keeps its key meanwhile: {error.diag.message_primary}")
         return None
     if key:
         console.print(
-            "market_data is empty, its key is built at the end; users of bars wait until then",
-            soft_wrap=True,
+            "market_data is empty, its key is built at the end; users of bars wait until then"
         )
     return key

@@ -124,8 +124,8 @@ class Mover:
         except (psycopg.errors.UniqueViolation, psycopg.errors.ProgramLimitExceeded):
             console.print(
                 "market_data: rows share a key, or it is too long, so all rows are moved again to "
-                "name them", soft_wrap=True,
-            )  # fmt: skip
+                "name them"
+            )
         self.progress(move, -self.counts[move.table].read)
         for column in move.columns:
             column.forms.clear()

@@ -149,11 +149,7 @@ def find_account(
 
 
 def book(
-    connection: psycopg.Connection,
-    report: Report,
-    owner: int | None,
-    account: int,
-    clock: str,
+    connection: psycopg.Connection, report: Report, owner: int | None, account: int, clock: str
 ) -> Outcome:
     """Book a report within a transaction. Raises Failure; then the caller must roll back."""
     head = report.account

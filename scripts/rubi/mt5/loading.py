@@ -7,7 +7,6 @@ from pathlib import Path
 
 import psycopg
 from psycopg.types.json import Jsonb
-from rich.markup import escape
 from rich.progress import Progress
 
 from rubi import server_clock
@@ -125,14 +124,14 @@ class Loader:
         said = f"times are read by the clock of {row[0]}: {clock}"
         if said != self.said:
             self.said = said
-            console.print(said, markup=False, soft_wrap=True)
+            console.print(said)
 
 
 def show(loads: list[Load]) -> None:
     """The outcome of rows, a line for each kind of each file; names are never cut."""
     for found in loads:
         counts = ", ".join(f"{found.counts[name]:,} {name}" for name in COUNTS)
-        console.print(f"{found.name}: {found.kind}: {counts}", markup=False, soft_wrap=True)
+        console.print(f"{found.name}: {found.kind}: {counts}")
 
 
 def tell(report: Report, outcome: booking.Outcome, clock: str) -> None:
@@ -166,9 +165,9 @@ def tell(report: Report, outcome: booking.Outcome, clock: str) -> None:
         figures = f", {outcome.given} of its own results" if outcome.given else ""
         lines.append(f"equal to the report's totals{figures}")
     for line in lines:
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line)
     for line in outcome.differences:
-        console.print(f"[bold]DIFFERS[/] {escape(line)}", soft_wrap=True)
+        console.print(f"DIFFERS {line}", style="bold")
 
 
 def tell_next(
@@ -182,7 +181,5 @@ def tell_next(
     ).fetchone()[0]
     console.print(
         f"next: .venv/bin/python scripts/report.py --user {owner} --account {outcome.account}"
-        f" --out {report.account['login']}.html{' --dsn …' if dsn else ''}",
-        markup=False,
-        soft_wrap=True,
+        f" --out {report.account['login']}.html{' --dsn …' if dsn else ''}"
     )

@@ -219,7 +219,7 @@ def locked(path: Path, notice: str) -> Iterator[None]:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            errors.print(notice, markup=False)
+            errors.print(notice)
             fcntl.flock(handle, fcntl.LOCK_EX)
         yield
 

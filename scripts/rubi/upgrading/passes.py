@@ -155,7 +155,7 @@ def settle_down(new: psycopg.Connection) -> None:
         new.execute("CALL monitoring.make_chunks_ahead()")
     except psycopg.Error as error:
         said = f"warning: call monitoring.make_chunks_ahead() again: {one_line(error)}"
-        errors.print(said, markup=False)
+        errors.print(said)
     new.execute("CALL deploy.become_owner()")
     new.execute("DROP TABLE deploy.copied_parts, deploy.copied_keys, deploy.copied_from")
 
