@@ -51,10 +51,11 @@ def as_text(field: pa.Field) -> sql.Composable:
 
 
 def read_rows(
-    connection: psycopg.Connection, relation: str, where: sql.Composable, order: str
-) -> pa.Table:
+    connection: psycopg.Connection, relation: str, where: sql.Composable, order: str,
+    schema: pa.Schema | None = None,
+) -> pa.Table:  # fmt: skip
     """The rows of a table that a condition names, in the order of a column."""
-    schema = schema_of(connection, relation)
+    schema = schema or schema_of(connection, relation)
     query = sql.SQL("COPY (SELECT {} FROM {} WHERE {} ORDER BY {}) TO STDOUT (FORMAT csv)").format(
         sql.SQL(", ").join(map(as_text, schema)), table_name(relation), where,
         sql.Identifier(order),

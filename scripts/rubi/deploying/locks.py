@@ -7,7 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from time import monotonic, sleep
-from typing import Annotated
+from typing import Annotated, Self
 
 import psycopg
 import typer
@@ -85,7 +85,7 @@ class Watch:
         self.done = threading.Event()
         self.thread = threading.Thread(target=self.look, daemon=True)
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Self:
         self.thread.start()
         return self
 

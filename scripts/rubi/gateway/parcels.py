@@ -3,7 +3,7 @@
 import json
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 # an ingest function takes 64 MB; a parcel of this many rows is far below, and quick to send again
 MOST_ROWS = 1000
@@ -32,5 +32,5 @@ class Parcel:
         return json.dumps(asdict(self), separators=(",", ":"))
 
     @classmethod
-    def decode(cls, text: str) -> Parcel:
+    def decode(cls, text: str) -> Self:
         return cls(**json.loads(text))

@@ -163,7 +163,7 @@ class Shared(Terminal):
     """One of several terminals of the package itself, which knows one at a time in a process."""
 
     lock = threading.RLock()
-    current: Shared | None = None
+    current = None  # the terminal that the package knows now
 
     @contextmanager
     def visit(self) -> Iterator[None]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import datetime
-from typing import Any
+from typing import Any, Self
 
 from rubi.terminal.broker import Broker
 from rubi.terminal.market import Clock, Market
@@ -22,7 +22,7 @@ class Terminal(Trading, Prices):
     def new(
         cls, login: int = 5_001_234, deposit: float = 10_000, at: datetime | None = None,
         maxbars: int = 100_000, **account: Any,
-    ) -> Terminal:  # fmt: skip
+    ) -> Self:  # fmt: skip
         """A terminal of a broker of its own, with one account and EURUSD at 1.1.
 
         at: the server's clock stands there; None: it runs. account: fields of Books.
