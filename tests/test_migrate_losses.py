@@ -108,14 +108,17 @@ def test_row_that_its_reader_loses_is_seen_by_the_proof(
 def test_row_that_others_commit_during_the_proof_is_not_the_sources(
     db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    read_target = proof.read_target
+    read_source = proof.read_source
 
-    def beside_the_feed(connection: psycopg.Connection, move: Move, only: bool) -> tuple[int, dict]:
-        if move.table == "market_data" and not only:
+    def beside_the_feed(
+        connection: psycopg.Connection, source: object, move: Move, *more: object, keep_keys: bool
+    ) -> dict:
+        found = read_source(connection, source, move, *more, keep_keys=keep_keys)
+        if move.table == "market_data" and not keep_keys:
             rows.bar(db, symbol="LIVE")
-        return read_target(connection, move, only)
+        return found
 
-    monkeypatch.setattr(proof, "read_target", beside_the_feed)
+    monkeypatch.setattr(proof, "read_source", beside_the_feed)
     done = moving.run(db, moving.build(tmp_path / "a.db", moving.truth()), "--resume")
     assert (done.returncode, "DIFFERS" in done.stdout) == (0, False), done
     assert db.execute("SELECT FROM market_data WHERE symbol = 'LIVE'").rowcount == 1

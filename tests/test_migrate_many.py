@@ -17,7 +17,7 @@ import deploying
 import moving
 import servers
 from conftest import Address
-from rubi.moving import late_key, staged_batches
+from rubi.moving import late_key, row_batches
 from test_migrate_bars import ROWS, make
 
 LATER = "built at the end"
@@ -205,5 +205,5 @@ def test_ctrl_c_while_the_reading_thread_starts_leaves_nobody_reading() -> None:
         mock.patch.object(threading.Thread, "start", interrupted),
         pytest.raises(KeyboardInterrupt),
     ):
-        list(staged_batches.ahead(items()))
+        list(row_batches.ahead(items()))
     assert not begun

@@ -1,7 +1,7 @@
 """Values of other stores as PostgreSQL writes them: one text for each value, or the rule it breaks.
 
-The same text goes to COPY and into the proof's hash. Whole columns are converted in one step where
-all values are of one plain form; others go value by value.
+The text goes to COPY. Whole columns are converted in one step where all values are of one plain
+form; others go value by value.
 """
 
 import json
@@ -128,18 +128,16 @@ def to_time(column: Column, value: object) -> str | Bad:
     if moment is None:
         return Bad("is_time", "is no time of a known form")
     column.forms[form] += 1
-    return (
-        moment.isoformat(" ")[:19] + (f".{moment.microsecond:06}".rstrip("0").rstrip(".")) + ("+00")
-    )
+    return moment.isoformat(" ")
 
 
 def to_json(column: Column, value: object) -> str | Bad:
     if isinstance(value, bytes):
         value = value.decode("utf-8", "replace")
     try:
-        return json_text(
-            json.loads(str(value), parse_float=Decimal, parse_int=Decimal, parse_constant=refuse)
-        )
+        text = str(value)
+        check_json(json.loads(text, parse_float=Decimal, parse_int=Decimal, parse_constant=refuse))
+        return text
     except (ValueError, RecursionError):
         return Bad("is_json", "is no JSON")
 
@@ -148,23 +146,15 @@ def refuse(word: str) -> None:
     raise ValueError(word)
 
 
-def json_text(value: object) -> str:
-    """JSON as jsonb prints it: keys by length, then by bytes; numbers without exponent."""
-    if isinstance(value, dict):
-        keys = sorted(value, key=lambda k: (len(k.encode()), k.encode()))
-        return "{" + ", ".join(f"{json_text(k)}: {json_text(value[k])}" for k in keys) + "}"
-    if isinstance(value, list):
-        return "[" + ", ".join(map(json_text, value)) + "]"
-    if isinstance(value, Decimal):
-        if abs(value.adjusted()) > 10_000:
-            raise ValueError("number")
-        text = format(value, "f")
-        return text[1:] if value == 0 and text.startswith("-") else text
-    if isinstance(value, str):
-        if "\0" in value:
-            raise ValueError("NUL")
-        value.encode()  # half of a surrogate pair
-    return json.dumps(value, ensure_ascii=False)
+def check_json(value: object) -> None:
+    """Raise ValueError for what JSON has and jsonb can't keep."""
+    if isinstance(value, dict | list):
+        for part in (*value, *value.values()) if isinstance(value, dict) else value:
+            check_json(part)
+    elif isinstance(value, Decimal) and abs(value.adjusted()) > 10_000:
+        raise ValueError("number")
+    elif isinstance(value, str) and "\0" in value.encode().decode():  # or half of a surrogate pair
+        raise ValueError("NUL")
 
 
 CAREFUL: dict[str, Callable] = {
@@ -192,7 +182,7 @@ def convert(column: Column, values: Sequence) -> list[str | Bad | None]:
     if column.words:
         pass
     elif kinds == {float} and column.kind == "decimal":
-        result = plain_floats(values, column)
+        result = plain_decimals(list(map(repr, values)), column)
     elif kinds == {int} and column.kind in ("integer", "decimal", "number"):
         limit = 2 ** (column.bits - 1) if column.kind == "integer" else 10**11
         if -limit <= min(values) and max(values) < limit:
@@ -231,21 +221,10 @@ def decimals_form(column: Column) -> str:
     return rf"(?:-?(?:0|[1-9][0-9]{{0,{before - 1}}})(?:\.[0-9]{{1,{column.scale}}})?\n)+"
 
 
-def plain_floats(values: Sequence[float], column: Column) -> list[str] | None:
-    """The shortest texts of floats when all are plain and fit, else None."""
-    text = "\n".join(map(repr, values)) + "\n"
-    if not re.fullmatch(decimals_form(column), text):
-        return None
-    text = text.replace(".0\n", "\n")
-    return None if text.startswith("-0\n") or "\n-0\n" in text else text[:-1].split("\n")
-
-
 def plain_decimals(texts: Sequence[str], column: Column) -> list[str] | None:
-    """Trimmed decimals when all are plain and fit, else None."""
-    if not re.fullmatch(decimals_form(column), "\n".join(texts) + "\n"):
-        return None
-    trimmed = [t.rstrip("0").rstrip(".") if t[-1] == "0" and "." in t else t for t in texts]
-    return None if "-0" in trimmed else trimmed
+    """Decimals when all are plain and fit, else None."""
+    fit = re.fullmatch(decimals_form(column), "\n".join(texts) + "\n")
+    return list(texts) if fit else None
 
 
 def plain_times(values: Sequence[str], column: Column) -> list[str] | None:
@@ -259,16 +238,10 @@ def plain_times(values: Sequence[str], column: Column) -> list[str] | None:
                 datetime.fromisoformat(value)
     except ValueError:
         return None
-    if "." not in text:
-        column.forms["ISO, UTC assumed"] += len(values)
-        return text.replace("T", " ").replace("\n", "+00\n")[:-1].split("\n")
-    fractions = sum(len(v) == 26 and v[19:] != ".000000" for v in values)
+    fractions = "." in text and sum(len(v) == 26 and v[19:] != ".000000" for v in values)
     column.forms["ISO with fraction, UTC assumed"] += fractions
     column.forms["ISO, UTC assumed"] += len(values) - fractions
-    return [
-        v[:10] + " " + (v[11:] if len(v) == 19 else v[11:].rstrip("0").rstrip(".")) + "+00"
-        for v in values
-    ]
+    return text.replace("\n", "+00\n")[:-1].split("\n")
 
 
 def is_hash(text: str | None) -> bool:

@@ -17,9 +17,8 @@ from psycopg.pq import TransactionStatus
 from rubi.cli import Failure, console
 from rubi.moving import late_key
 from rubi.moving.mapping import ADMINISTRATOR, Move, given_ids
-from rubi.moving.row_batches import Batch, Count
+from rubi.moving.row_batches import Batch, Count, made_ready
 from rubi.moving.sources import START, Source
-from rubi.moving.staged_batches import made_ready
 
 
 @dataclass

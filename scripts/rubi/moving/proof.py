@@ -1,8 +1,9 @@
 """The proof of a move: the same measures of a table taken from the source and from our rows.
 
-The source is read a second time for it, so that a row that was misread when it was moved shows.
-Rows are counted; numbers are summed, with their least and greatest; times have theirs; and every
-row is hashed as text, the hashes added up, so that their order does not matter.
+The source is read a second time for it, so that a row that was misread when it was moved shows. The
+database measures both sides by the same expressions. Rows are counted; numbers are summed, with
+their least and greatest; times have theirs; and every row is hashed as text, the hashes added up,
+so that their order does not matter.
 """
 
 import bisect
@@ -10,16 +11,26 @@ from array import array
 from collections.abc import Callable
 from contextlib import closing
 from dataclasses import dataclass
-from tempfile import TemporaryFile
-from typing import BinaryIO
+from decimal import Context, Decimal
 
 import psycopg
 from psycopg import sql
 
-from rubi.moving.checksums import NUMBERS, SourceSide, measured
-from rubi.moving.mapping import Move
-from rubi.moving.sources import START, Base, Source
-from rubi.moving.staged_batches import Prepared, copy_text, made_ready, one_thread
+from rubi.moving.mapping import UNPROVEN, Move
+from rubi.moving.numbers_and_times import plain
+from rubi.moving.row_batches import Prepared, copy_text, joined, made_ready
+from rubi.moving.sources import START, Source
+
+# the type by which a kind of column is measured; others as text
+TYPES = {
+    "integer": "numeric", "decimal": "numeric", "number": "numeric", "time": "timestamptz",
+    "boolean": "boolean", "json": "jsonb", "uuid": "uuid",
+}  # fmt: skip
+EXACT = Context(prec=80)
+ADDED = {"sum": EXACT.add, "min": min, "max": max, "hash": EXACT.add}
+PROVED = sql.Identifier("pg_temp", "proved")  # a batch of the source
+KEYS = sql.Identifier("pg_temp", "keys")
+Values = dict[str, Decimal | str | None]
 
 
 @dataclass(frozen=True)
@@ -46,82 +57,86 @@ def numbers_of_rejects(connection: psycopg.Connection, source: str, table: str) 
     return found
 
 
-def read_source(
-    source: Source,
-    move: Move,
-    rejected: array,
-    progress: Callable[[int], None] = lambda rows: None,
-    keys: BinaryIO | None = None,
-) -> SourceSide:
-    """Add up a source's table without its rejected rows.
+def expressions(move: Move) -> dict[str, sql.Composed]:
+    """What is measured of rows t, by name: the columns that the source has."""
+    found, texts = {}, []
+    for name, kind in move.target.items():
+        if (move.table, name) in UNPROVEN:
+            continue
+        column = sql.SQL("t.{}").format(sql.Identifier(name))
+        form = "{}::text"
+        if TYPES.get(kind) == "numeric":
+            column, form = sql.SQL("{}::numeric").format(column), "trim_scale({})::text"
+            found[f"sum {name}"] = sql.SQL("sum({})").format(column)
+        if TYPES.get(kind) == "numeric" or kind == "time":
+            # ISO texts of times sort as the times do
+            cast = "::text" if kind == "time" else ""
+            for end in ("min", "max"):
+                found[f"{end} {name}"] = sql.SQL(f"{end}({{}}){cast}").format(column)
+        texts.append(sql.SQL("coalesce(" + form + ", '\\N')").format(column))
+    # concat_ws takes a hundred arguments, and making an array takes a quarter more time in all
+    row = sql.SQL(" || E'\\t' || ").join(texts)
+    hashed = "coalesce(sum(('x' || left(md5({}), 16))::bit(64)::bigint), 0)"
+    found["hash"] = sql.SQL(hashed).format(row)
+    return found
 
-    Rows' keys go to a file where one is given, as COPY reads them.
-    """
-    side = SourceSide(move)
+
+def measured(
+    connection: psycopg.Connection, move: Move, rows: sql.Composable
+) -> tuple[int, Values]:
+    """Number and measures of the rows t that stand behind FROM."""
+    wanted = expressions(move)
+    query = sql.SQL("SELECT count(*), {} FROM {}").format(sql.SQL(", ").join(wanted.values()), rows)
+    # of a hypertable whose chunks are all empty TimescaleDB 2.17 makes no row
+    nothing = (0, *[None] * (len(wanted) - 1), Decimal(0))
+    count, *values = connection.execute(query).fetchone() or nothing
+    return count, dict(zip(wanted, values, strict=True))
+
+
+def read_source(
+    connection: psycopg.Connection, source: Source, move: Move, rejected: array,
+    progress: Callable[[int], None], keep_keys: bool,
+) -> Values:  # fmt: skip
+    """Measures of a source's table without its rejected rows. keep_keys: in pg_temp.keys, too."""
+    columns = sql.SQL(", ").join(
+        sql.SQL("{} {}").format(sql.Identifier(name), sql.SQL(TYPES.get(kind, "text")))
+        for name, kind in move.target.items()
+    )
+    connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(PROVED))
+    connection.execute(sql.SQL("CREATE TEMPORARY TABLE proved ({})").format(columns))
+    copy_batch = sql.SQL("COPY {} FROM STDIN").format(PROVED)
+    total: Values = {"hash": Decimal(0)}
     low = 0
     with closing(made_ready(source, move, START)) as batches:
         for batch in batches:
             high = bisect.bisect_right(rejected, batch.last)
             out, low = set(rejected[low:high]), high
             progress(len(batch.rows))
-            fields = add_batch(side, batch, out)
-            if keys and fields[0]:
-                places = [move.place(name) for name in move.key]
-                kinds = [move.target[name] for name in move.key]
-                keys.write(copy_text([fields[p] for p in places], kinds).encode())
-    return side
+            connection.execute(sql.SQL("TRUNCATE {}").format(PROVED))
+            with connection.cursor().copy(copy_batch) as copy:
+                copy.write(text_without(move, batch, out))
+            _, values = measured(connection, move, sql.SQL("{} AS t").format(PROVED))
+            for name, value in values.items():
+                if value is not None:
+                    add = ADDED[name.split()[0]]
+                    total[name] = add(total[name], value) if name in total else value
+            if keep_keys:
+                names = sql.SQL(", ").join(map(sql.Identifier, move.key))
+                connection.execute(
+                    sql.SQL("INSERT INTO {} SELECT {} FROM {}").format(KEYS, names, PROVED)
+                )
+    return total
 
 
-def add_batch(side: SourceSide, batch: Prepared, out: set[int]) -> list[list]:
-    """Add a batch without the rows numbered so, and without rows that can't be converted: such rows
-    came into the source after the move. Answers the values added, by column."""
+def text_without(move: Move, batch: Prepared, out: set[int]) -> str:
+    """A batch for COPY without the rows numbered so, and without rows that can't be converted: such
+    rows came into the source after the move."""
     out |= {batch.rows[index][0] for index in batch.bad}
     if not out:
-        side.add(batch.fields, batch.texts if batch.plain else None)
-        return batch.fields
+        return joined(batch.texts)
     kept = [index for index, row in enumerate(batch.rows) if row[0] not in out]
     fields = [[values[index] for index in kept] for values in batch.fields]
-    side.add(fields)
-    return fields
-
-
-def read_target(connection: psycopg.Connection, move: Move, only: bool) -> tuple[int, dict]:
-    """The same measures of our table; only: of the rows whose keys are in pg_temp.keys."""
-    names, parts, texts = [], [], []
-    for name, kind in measured(move):
-        column = sql.SQL("t.{}").format(sql.Identifier(name))
-        number = kind in ("decimal", "number")
-        shown = sql.SQL("trim_scale({})::text" if number else "{}::text").format(column)
-        texts.append(sql.SQL("coalesce({}, '\\N')").format(shown))
-        if kind in NUMBERS:
-            names.append(f"sum {name}")
-            parts.append(sql.SQL("trim_scale(sum({})::numeric)::text").format(column))
-        if kind in NUMBERS or kind == "time":
-            for function in ("min", "max"):
-                names.append(f"{function} {name}")
-                wrap = "trim_scale({}({})::numeric)::text" if kind in NUMBERS else "{}({})::text"
-                parts.append(sql.SQL(wrap).format(sql.SQL(function), column))
-    # concat_ws takes a hundred arguments, and making an array takes a quarter more time in all
-    row = sql.SQL(" || E'\\t' || ").join(texts)
-    names.append("hash")
-    parts.append(
-        sql.SQL("coalesce(sum(('x' || left(md5({}), 16))::bit(64)::bigint), 0)::text").format(row)
-    )
-    table = sql.Identifier("public", move.table)
-    joined = sql.SQL("")
-    if only:
-        joined = sql.SQL(" JOIN pg_temp.keys AS k ON {}").format(
-            sql.SQL(" AND ").join(
-                sql.SQL("t.{0} = k.{0}").format(sql.Identifier(name)) for name in move.key
-            )
-        )
-    query = sql.SQL("SELECT count(*), {} FROM {} AS t{}").format(
-        sql.SQL(", ").join(parts), table, joined
-    )
-    # of a hypertable whose chunks are all empty TimescaleDB 2.17 makes no row
-    nothing = (0, *[None] * (len(names) - 1), "0")
-    count, *values = connection.execute(query).fetchone() or nothing
-    return count, dict(zip(names, values, strict=True))
+    return copy_text(fields, move.target.values()) if kept else ""
 
 
 def prove(
@@ -130,30 +145,35 @@ def prove(
     move: Move,
     progress: Callable[[int], None] = lambda rows: None,
 ) -> list[Measure]:
-    """Measure both sides of a table, at the same time, and store the result.
+    """Measure both sides of a table and store the result.
 
     progress is told how many more rows of the source were read.
     """
     rejected = numbers_of_rejects(connection, source.name, move.table)
-    here = connection.execute(
-        sql.SQL("SELECT count(*) FROM {}").format(sql.Identifier("public", move.table))
-    ).fetchone()[0]
+    table = sql.Identifier("public", move.table)
+    ours = sql.SQL("{} AS t").format(table)
+    here = connection.execute(sql.SQL("SELECT count(*) FROM {}").format(table)).fetchone()[0]
     total = source.count(move.source_table)  # by the source itself: a loss of our reader shows
     alone = here == total - len(rejected) or not move.key
     if alone:
-        if isinstance(source, Base):  # the base is read over the same connection
-            side = read_source(source, move, rejected, progress)
-            count, target = read_target(connection, move, only=False)
-        else:
-            with one_thread() as pool:
-                future = pool.submit(read_source, source, move, rejected, progress)
-                count, target = read_target(connection, move, only=False)
-                side = future.result()
+        theirs = read_source(connection, source, move, rejected, progress, keep_keys=False)
+        count, target = measured(connection, move, ours)
     if not alone or (count != here and move.key):  # our table has other rows as well
-        side = read_keys(connection, source, move, rejected)
-        count, target = read_target(connection, move, only=True)
+        names = sql.SQL(", ").join(map(sql.Identifier, move.key))
+        connection.execute(sql.SQL("DROP TABLE IF EXISTS {}").format(KEYS))
+        connection.execute(
+            sql.SQL("CREATE TEMPORARY TABLE keys AS SELECT {} FROM {} WITH NO DATA").format(
+                names, table
+            )
+        )
+        theirs = read_source(connection, source, move, rejected, progress, keep_keys=True)
+        connection.execute(sql.SQL("ANALYZE {}").format(KEYS))
+        ours += sql.SQL(" JOIN {} AS k USING ({})").format(KEYS, names)
+        count, target = measured(connection, move, ours)
     measures = [Measure("rows", str(total), str(count + len(rejected)))]
-    measures += [Measure(name, value, target[name]) for name, value in side.values().items()]
+    measures += [
+        Measure(name, shown(theirs.get(name)), shown(value)) for name, value in target.items()
+    ]
     with connection.cursor() as cursor:
         cursor.executemany(
             "INSERT INTO migration.proofs (source, table_name, measure, source_value,"
@@ -163,24 +183,5 @@ def prove(
     return measures
 
 
-def read_keys(
-    connection: psycopg.Connection, source: Source, move: Move, rejected: array
-) -> SourceSide:
-    """The source's side, its keys put into pg_temp.keys: our table has other rows as well."""
-    names = sql.SQL(", ").join(map(sql.Identifier, move.key))
-    connection.execute("DROP TABLE IF EXISTS pg_temp.keys")
-    connection.execute(
-        sql.SQL("CREATE TEMPORARY TABLE keys AS SELECT {} FROM {} WITH NO DATA").format(
-            names, sql.Identifier("public", move.table)
-        )
-    )
-    # a file between them: a connection to the base can't read and copy at the same time
-    with TemporaryFile() as keys:
-        side = read_source(source, move, rejected, keys=keys)
-        keys.seek(0)
-        query = sql.SQL("COPY pg_temp.keys ({}) FROM STDIN").format(names)
-        with connection.cursor() as cursor, cursor.copy(query) as copy:
-            while block := keys.read(1 << 20):
-                copy.write(block)
-    connection.execute("ANALYZE pg_temp.keys")
-    return side
+def shown(value: Decimal | str | None) -> str | None:
+    return plain(value) if isinstance(value, Decimal) else value

@@ -1,16 +1,71 @@
-"""One table's batches into the database: by COPY, or row by row where COPY fails."""
+"""One table's batches: made ready while the last one is on its way, then stored by COPY, or row by
+row where COPY fails."""
 
 import json
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
 from rubi.moving.mapping import NAMED_BY, PARENTS, Move
-from rubi.moving.sources import START, Rows
-from rubi.moving.staged_batches import Prepared, copy_text, joined
+from rubi.moving.sources import START, Base, Rows, Source
 
 Reject = tuple[int, str, str]  # number of the row, rule, detail
+ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+
+def lines(fields: Sequence[list], kinds: Sequence[str]) -> list[str]:
+    """Rows in COPY's text form, without line ends."""
+    columns = []
+    for values, kind in zip(fields, kinds, strict=True):
+        if kind in ("text", "word", "json"):
+            text = "".join(filter(None, values))
+            if "\\" in text or "\t" in text or "\n" in text or "\r" in text:
+                values = [value and value.translate(ESCAPES) for value in values]
+        columns.append(["\\N" if v is None else v for v in values] if None in values else values)
+    return list(map("\t".join, zip(*columns, strict=True)))
+
+
+def copy_text(fields: Sequence[list], kinds: Sequence[str]) -> str:
+    """All rows for COPY."""
+    return joined(lines(fields, kinds))
+
+
+def joined(texts: Sequence[str]) -> str:
+    """Lines, each with its end."""
+    return "\n".join(texts) + "\n"
+
+
+def ahead(items: Generator) -> Iterator:
+    """The same items, the next one made in a thread while the caller works on the last."""
+    with closing(items), ThreadPoolExecutor(1) as pool:
+        # a Ctrl-C while a thread starts leaves the thread unknown to its pool
+        pool.submit(int).result()
+        coming = pool.submit(next, items, None)
+        while (item := coming.result()) is not None:
+            coming = pool.submit(next, items, None)
+            yield item
+
+
+class Prepared:
+    """A batch with its values converted, and the lines for COPY when all of them can be."""
+
+    def __init__(self, move: Move, rows: Rows) -> None:
+        self.last = rows[-1][0]
+        self.rows = rows
+        self.fields, self.bad = move.convert(rows)
+        self.texts = [] if self.bad else lines(self.fields, move.target.values())
+
+
+def made_ready(source: Source, move: Move, last: int) -> Generator:
+    """All batches of a table after a row."""
+    batches = source.batches(move.source_table, move.names, last)
+    ready = (Prepared(move, rows) for rows in batches)
+    # the base is read over the connection that writes
+    return ready if isinstance(source, Base) else ahead(ready)
 
 
 @dataclass
