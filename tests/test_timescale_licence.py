@@ -12,7 +12,7 @@ import conftest
 import deploying
 import servers
 from conftest import Address
-from rubi.deploying import checklist
+from rubi.deploying import installing
 
 pytestmark = servers.LICENSED
 Connect = Callable[..., psycopg.Connection]
@@ -161,7 +161,7 @@ def test_the_checklist_of_an_installation_holds(
     assert admin.execute(
         f"SELECT DISTINCT status FROM monitoring.health WHERE name IN ({names})"
     ).fetchall() == [("ok",)]
-    lines = checklist.lines(admin, admin.info.dsn, None)
+    lines = installing.checklist(admin, admin.info.dsn, None)
     assert [line for line in lines if line.ok is False and line.name != "monitoring"] == []
 
 

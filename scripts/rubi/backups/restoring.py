@@ -16,7 +16,6 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
 from rubi.backups import measuring, places
-from rubi.backups import roles as restore_roles
 from rubi.backups.places import Place
 from rubi.cli import Failure, console, moment, step
 from rubi.deploying import open_rights
@@ -26,6 +25,9 @@ Source = Annotated[str, typer.Argument(help="backup, folder of backups, or s3://
 At = Annotated[str, typer.Option(help="newest backup until a day or time: 2026-11-20")]
 Identity = Annotated[Path | None, typer.Option(help="file with the age or SSH private key")]
 Jobs = Annotated[int, typer.Option(min=1, help="connections that restore in parallel")]
+# of roles.sql, one statement a line, as pg_dumpall writes them
+ROLE = re.compile(r'(?:CREATE|ALTER) ROLE ("(?:[^"]|"")+"|[^\s;]+)')
+MEMBER = re.compile(r'GRANT .+? TO ("(?:[^"]|"")+"|[^\s;]+)')
 
 
 class Fetched(NamedTuple):
@@ -117,7 +119,7 @@ def restore_into(backup: Fetched, dsn: str, *, jobs: int = 1, force: bool = Fals
         made = f"{target[:40]}_restoring_{secrets.token_hex(4)}"
         try:
             with step("roles") as notes:
-                notes.append(restore_roles.restore(server, backup.roles.read_text()))
+                notes.append(restore_roles(server, backup.roles.read_text()))
             create(server, made, manifest["database"])
             fill(backup, make_conninfo(dsn, dbname=made), jobs)
             with step("every table compared with the manifest") as notes:
@@ -184,6 +186,30 @@ def check_target(server: psycopg.Connection, dsn: str, target: str, force: bool)
             f"database {target} has {tables} tables: restore into another one, or with --force"
         )
     return tables > 0
+
+
+def bare(name: str) -> str:
+    """A role's name without quotes."""
+    return name[1:-1].replace('""', '"') if name.startswith('"') else name
+
+
+def restore_roles(server: psycopg.Connection, text: str) -> str:
+    """Create missing roles with their attributes, settings and memberships; answers the changes.
+
+    A role that is there already is left as it is. No role gets a password: the dump has none.
+    """
+    here = {name for (name,) in server.execute("SELECT rolname FROM pg_roles")}
+    named = {bare(name) for name in re.findall(r"^CREATE ROLE (\S+);$", text, re.MULTILINE)}
+    made = named - here
+    for line in text.splitlines():
+        found = ROLE.match(line) or MEMBER.match(line)
+        if not found or bare(found[1]) not in made:
+            continue
+        if line.startswith("GRANT"):
+            # the grantor may be another role here; a second grant of one right is harmless
+            line = re.sub(r" GRANTED BY \S+;$", ";", line)
+        server.execute(line)
+    return f"{len(made)} of {len(named)} made"
 
 
 def create(server: psycopg.Connection, name: str, like: dict[str, Any]) -> None:

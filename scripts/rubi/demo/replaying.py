@@ -15,7 +15,6 @@ import psycopg
 from rubi.bars.samples import MARKETS, Bar
 from rubi.cli import Failure
 from rubi.demo.desk import EMAIL, Api, Worker
-from rubi.demo.strategy import crossovers, find_stop
 from rubi.gateway.loop import Gateway
 from rubi.gateway.settings import Options
 from rubi.queries import queries
@@ -33,6 +32,8 @@ READ_AFTER = {"H1": 48, "D1": 10, "MN1": 1}
 # the last signals: sent after the bars, by the machine's clock
 LIVE_BUY, LIVE_CLOSE = "live-buy", "live-close"
 NEVER = float("inf")
+# of the slow mean of ranges: wide, because the crossing ends most trades
+STOP_RANGES = {"H1": 12, "D1": 6, "MN1": 2}
 SQL = queries(__file__)
 
 
@@ -44,6 +45,34 @@ def is_complete(connection: psycopg.Connection) -> bool:
         return connection.execute(SQL.IS_COMPLETE, {"name": LIVE_CLOSE}).fetchone()[0]
     except psycopg.errors.UndefinedTable:
         return True
+
+
+def find_stop(bars: list[Bar], index: int, side: str) -> Decimal:
+    """Stop loss of a trade by the crossing at a bar, a mean range away, in its close's digits."""
+    market, close = bars[index].market, bars[index].close
+    latest = bars[index - market.slow + 1 : index + 1]
+    mean = sum((bar.high - bar.low for bar in latest), Decimal(0)) / len(latest)
+    distance = min(STOP_RANGES[market.timeframe] * mean, close / 2)
+    return (close - distance if side == "BUY" else close + distance).quantize(close)
+
+
+def crossovers(bars: list[Bar]) -> dict[int, tuple[str, Decimal, Decimal]]:
+    """Bars at whose close the fast mean crosses the slow one: index to side and both means."""
+    market = bars[0].market
+    closes = [bar.close for bar in bars]
+    fast = slow = Decimal(0)
+    result = {}
+    above = None
+    for index, close in enumerate(closes):
+        fast += close - (closes[index - market.fast] if index >= market.fast else 0)
+        slow += close - (closes[index - market.slow] if index >= market.slow else 0)
+        if index < market.slow - 1:
+            continue
+        means = fast / market.fast, slow / market.slow
+        if above is not None and (means[0] > means[1]) != above:
+            result[index] = ("BUY" if means[0] > means[1] else "SELL", *means)
+        above = means[0] > means[1]
+    return result
 
 
 def new_terminal() -> Terminal:

@@ -2,6 +2,6 @@
 
 sources reads rows; numbers_and_times and conversions read values; mapping finds each column's
 target; row_batches makes batches and stores them, pipeline table by table; late_key builds the key
-of bars afterwards; proof compares both sides; same_source knows a source that came before; command
-puts the parts together.
+of bars afterwards; proof compares both sides; command puts the parts
+together, and knows a source that came before.
 """

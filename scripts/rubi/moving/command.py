@@ -16,13 +16,12 @@ from rich.text import Text
 
 from rubi.cli import Failure, console, print_table
 from rubi.deploying import locks
-from rubi.moving.mapping import Move, plan
+from rubi.moving.mapping import ADMINISTRATOR, Move, plan
 from rubi.moving.options import Options
 from rubi.moving.pipeline import Mover
-from rubi.moving.proof import Measure, prove
+from rubi.moving.proof import Measure, numbers_of_rejects, prove
 from rubi.moving.row_batches import Count
-from rubi.moving.same_source import check_same_source
-from rubi.moving.sources import Source
+from rubi.moving.sources import START, Source
 
 Zone = Annotated[
     str, typer.Option(help="Zone of times that name none: UTC, Europe/Athens, NY+7 for brokers")
@@ -45,6 +44,8 @@ LockPasswords = Annotated[
 Rejects = Annotated[
     Path | None, typer.Option(help="File for rejected rows; else NAME.rejected.jsonl")
 ]
+
+Names = tuple[str | None, ...]  # e-mail and username as they are compared
 
 
 @contextmanager
@@ -194,6 +195,64 @@ def check_writable(path: Path) -> None:
         raise Failure(f"{path}: rejected rows can't be written there ({error.strerror})") from error
     if not there:
         path.unlink()
+
+
+def check_same_source(
+    connection: psycopg.Connection, source: Source, moves: Sequence[Move], merge: bool
+) -> None:
+    """Raise Failure when users that an earlier run brought are others in this source: two files can
+    have one name, and the second would give its orders to the users of the first.
+
+    A user is the same while his e-mail or his username is.
+    """
+    move = next((move for move in moves if move.table == "users"), None)
+    state = connection.execute(
+        "SELECT last_row FROM migration.progress WHERE source = %s AND table_name = 'users'",
+        [source.name],
+    ).fetchone()
+    if not move or not state:
+        return
+    users = read_users(connection, source, move, state[0])
+    ours = connection.execute(
+        "SELECT id::text, lower(email), lower(username) FROM public.users"
+    ).fetchall()
+    here = {number: names for number, *names in ours}
+    numbered = [(number, names) for number, names in users if number in here]
+    for number, names in numbered:
+        both = [pair for pair in zip(names, here[number], strict=True) if pair[0] is not None]
+        if both and not any(theirs == our for theirs, our in both):
+            raise other_file(source, f"its user {number} is not the user {number} here")
+    known = {name for _, *names in ours for name in names}
+    found = numbered or any(name in known for _, names in users for name in names)
+    strangers = any(email != ADMINISTRATOR for _, email, _ in ours)
+    if users and not found and strangers and not merge:
+        raise other_file(source, "its users are not here")
+
+
+def read_users(
+    connection: psycopg.Connection, source: Source, move: Move, last: int
+) -> list[tuple[str | None, Names]]:
+    """Id and names of the users that an earlier run read and did not reject."""
+    rejected = set(numbers_of_rejects(connection, source.name, "users"))
+    places = [move.place(name) for name in ("id", "email", "username")]
+    found = []
+    for rows in source.batches(move.source_table, move.names, START):
+        fields, bad = move.convert(rows)
+        for index, row in enumerate(rows):
+            if row[0] > last:
+                return found
+            if row[0] in rejected or index in bad:
+                continue
+            number, *names = [None if p is None else fields[p][index] for p in places]
+            found.append((number, tuple(name and name.lower() for name in names)))
+    return found
+
+
+def other_file(source: Source, why: str) -> Failure:
+    return Failure(
+        f"{source.name}: {why}: another file of this name was moved before. To move this one as "
+        "well, rename it and say --merge"
+    )
 
 
 def run_source(

@@ -11,10 +11,10 @@ from rich.progress import Progress
 
 from rubi import server_clock
 from rubi.cli import Failure, console
-from rubi.mt5 import booking, ingest
+from rubi.mt5 import booking
+from rubi.mt5.booking import COUNTS, Load, send
 from rubi.mt5.cells import decode
 from rubi.mt5.dumps import ORDER, read_json
-from rubi.mt5.ingest import COUNTS, Load, send
 from rubi.mt5.report import Report, read_report
 from rubi.mt5.words import Words
 
@@ -73,9 +73,9 @@ class Loader:
 
     def keep(self, account: int, name: str, loads: list[Load]) -> None:
         """Raise Failure where rows were set aside and none was stored: then none is kept."""
-        self.rejected += ingest.rejected(loads)
-        if ingest.rejected(loads) and not ingest.stored(loads):
-            said = "; ".join(ingest.reasons(self.connection, account))
+        self.rejected += booking.rejected(loads)
+        if booking.rejected(loads) and not booking.stored(loads):
+            said = "; ".join(booking.reasons(self.connection, account))
             raise Failure(f"{name}: no row could be stored, the file is not kept: {said}")
 
     def book(self, report: Report) -> None:
@@ -110,7 +110,7 @@ class Loader:
             if any(load.kind == "deals" for load in rows):
                 server_clock.look_at_bars(self.connection, account, "the server")
         show(loads)
-        if ingest.rejected(loads):
+        if booking.rejected(loads):
             console.print(f"the reasons are in mt5_rejects, account_id {account}")
 
     def settle(self, account: int) -> None:
