@@ -22,20 +22,7 @@ from rubi.cli import console, new_app, run, step
 from rubi.connecting import Dsn, Scratch, connect
 from rubi.deploying import locks
 from rubi.deploying.locks import LockTimeout
-from rubi.moving import foreseeing
-from rubi.moving.adopting import (
-    LATER,
-    SCHEMA,
-    back_up,
-    check,
-    drop_base,
-    locked,
-    move_later,
-    show,
-    state,
-    switch,
-    tables,
-)
+from rubi.moving import adopting, foreseeing
 from rubi.moving.command import Zone
 from rubi.moving.mapping import ADMINISTRATOR
 
@@ -57,14 +44,14 @@ def plan(
     with connect(dsn) as connection:
         connection.row_factory = tuple_row
         connection.execute("SET default_transaction_read_only = on")
-        check(connection)
-        if state(connection) == "base":
-            show(tables(connection), zone, max_lock)
+        adopting.check(connection)
+        if adopting.state(connection) == "base":
+            adopting.show(adopting.tables(connection), zone, max_lock)
             if rows:
                 with connect(dsn) as maker:
                     foreseeing.show_broken_rules(connection, maker, zone, scratch)
         else:
-            console.print(f"begun: {', '.join(LATER)} go on from where they are")
+            console.print(f"begun: {', '.join(adopting.LATER)} go on from where they are")
 
 
 @app.command()
@@ -87,19 +74,19 @@ def apply(
         connection.row_factory = tuple_row
         connection.execute("SET client_min_messages = warning")
         report: list[tuple[str, str]] = []
-        if check(connection) == "base":
-            show(tables(connection), zone, max_lock)
+        if adopting.check(connection) == "base":
+            adopting.show(adopting.tables(connection), zone, max_lock)
             with step("backup of the schema public"):
-                saved = back_up(connection, dsn, backup)
+                saved = adopting.back_up(connection, dsn, backup)
             console.print(f"backup: {saved}")
-            with locked(connection, wait, lock_timeout) as began:
-                switch(connection, zone, began, max_lock, keep_administrator)
+            with adopting.locked(connection, wait, lock_timeout) as began:
+                adopting.switch(connection, zone, began, max_lock, keep_administrator)
             held = monotonic() - began
             report.append(("all nine tables", f"ACCESS EXCLUSIVE {held:.1f} s, bound {max_lock:g}"))
-        longest = move_later(connection, zone, keep_administrator, accept_changes)
+        longest = adopting.move_later(connection, zone, keep_administrator, accept_changes)
         for table, seconds in longest.items():
             report.append((table, f"ROW EXCLUSIVE, longest batch {seconds:.2f} s"))
-        drop_base(connection)
+        adopting.drop_base(connection)
         for what, how in report:
             console.print(f"locked: {what}: {how}")
         console.print(
@@ -107,7 +94,7 @@ def apply(
             " tables are in audit.changes"
         )
         count = connection.execute(
-            "SELECT count(*) FROM migration.rejects WHERE source = %s", [f"base:{SCHEMA}"]
+            "SELECT count(*) FROM migration.rejects WHERE source = %s", [f"base:{adopting.SCHEMA}"]
         ).fetchone()[0]
         console.print(f"adopted; {count:,} rows in quarantine: migration.rejects")
         console.print("now set passwords: \\password rubi_app, and the administrator's hash")

@@ -17,22 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from rubi.cli import Failure, console, new_app, run, step
 from rubi.connecting import Dsn
-from rubi.deploying import open_rights
-from rubi.deploying.installing import (
-    check_server,
-    connect,
-    create_extensions,
-    deploy_files,
-    first_connection,
-    first_readings,
-    show_checklist,
-)
-from rubi.deploying.passwords import (
-    ADMINISTRATOR,
-    Passwords,
-    set_administrator_password,
-    set_app_password,
-)
+from rubi.deploying import installing, open_rights, passwords
 
 DATABASE = "rubi_trading"
 
@@ -54,28 +39,30 @@ def main(
     """Install, check, and print how to connect."""
     if conninfo_to_dict(dsn).get("password"):
         raise typer.BadParameter("a password in --dsn is seen in ps: use PGPASSWORD or ~/.pgpass")
-    passwords = Passwords(password_file)
+    kept = passwords.Passwords(password_file)
     with step("server") as notes:
-        connection, exists = first_connection(dsn, database)
+        connection, exists = installing.first_connection(dsn, database)
         with connection:
-            notes.append(check_server(connection, exists))
+            notes.append(installing.check_server(connection, exists))
             if not exists:
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
                 notes.append(f"database {database} created")
-    with connect(dsn, database) as connection:
+    with installing.connect(dsn, database) as connection:
         connection.execute("SET timezone = 'UTC'")
         with step("extensions") as notes:
-            notes.append(create_extensions(connection))
+            notes.append(installing.create_extensions(connection))
         with step("schema") as notes:
-            notes.append(deploy_files(dsn, database))
+            notes.append(installing.deploy_files(dsn, database))
             if not open_rights.close(connection):
                 notes.append(f"a superuser is to run {open_rights.FILE}")
         with step("password of rubi_app") as notes:
-            notes.append(set_app_password(connection, dsn, passwords, again=new_passwords))
-        with step(f"password of {ADMINISTRATOR}") as notes:
-            notes.append(set_administrator_password(connection, passwords, again=new_passwords))
+            notes.append(passwords.set_app_password(connection, dsn, kept, again=new_passwords))
+        with step(f"password of {passwords.ADMINISTRATOR}") as notes:
+            notes.append(
+                passwords.set_administrator_password(connection, kept, again=new_passwords)
+            )
         with step("chunks and readings") as notes:
-            notes.append(first_readings(connection))
+            notes.append(installing.first_readings(connection))
         tables = [
             name
             for (name,) in connection.execute(
@@ -83,17 +70,17 @@ def main(
             )
         ]
         console.print(f"\nTables: {', '.join(tables)}\n")
-        failed = show_checklist(
-            connection, make_conninfo(dsn, dbname=database), passwords.known("RUBI_APP_PASSWORD")
-            or passwords.shown.get("RUBI_APP_PASSWORD"),
+        failed = installing.show_checklist(
+            connection, make_conninfo(dsn, dbname=database), kept.known("RUBI_APP_PASSWORD")
+            or kept.shown.get("RUBI_APP_PASSWORD"),
         )  # fmt: skip
         host = connection.info.host or "localhost"
         console.print(f"\npostgresql://rubi_app:****@{host}:{connection.info.port}/{database}")
-    if password_file and passwords.shown:
+    if password_file and kept.shown:
         console.print(f"passwords are in {password_file}")
-    elif passwords.shown:
+    elif kept.shown:
         console.print("shown once, keep them now:")
-        for name, password in passwords.shown.items():
+        for name, password in kept.shown.items():
             print(f"  {name}={password}")
     if failed:
         raise Failure(f"{failed} points of the checklist failed")

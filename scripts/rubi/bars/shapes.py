@@ -8,21 +8,7 @@ import csv
 import re
 import unicodedata
 
-from rubi.bars.layouts import (
-    CLOCKS,
-    COMMA_NUMBER,
-    DATES,
-    DAY,
-    DUKASCOPY_TIME,
-    NAMES,
-    NUMBER,
-    OF_DAY,
-    PRICES,
-    WHENS,
-    ZONES,
-    Layout,
-    Options,
-)
+from rubi.bars import layouts
 from rubi.bars.times import EPOCH, FORMS
 from rubi.cli import Failure
 
@@ -43,7 +29,7 @@ def canonical(name: str) -> str:
     return re.sub(r"[^0-9a-z]", "", name.lower())
 
 
-def recognise(lines: list[str], options: Options) -> Layout:
+def recognise(lines: list[str], options: layouts.Options) -> layouts.Layout:
     """The layout of a file with these first lines. Raises Failure for an unknown form."""
     first = next((n for n, line in enumerate(lines) if line.strip()), 0)
     start = first
@@ -74,7 +60,7 @@ def recognise(lines: list[str], options: Options) -> Layout:
     return settle(layout, options)
 
 
-def settle(layout: Layout, options: Options) -> Layout:
+def settle(layout: layouts.Layout, options: layouts.Options) -> layouts.Layout:
     """Add the facts of the options and of the first line of values."""
     layout.ticker = options.ticker if "ticker" in layout.columns else None
     layout.decimal_comma = options.decimal_comma
@@ -88,13 +74,13 @@ def settle(layout: Layout, options: Options) -> Layout:
     if not layout.order and (EPOCH.fullmatch(when) or FORMS["ymd"].fullmatch(when)):
         layout.order = "ymd"
     fields = dict(zip(layout.columns, layout.sample, strict=False))
-    prices = [fields[name] for name in (*PRICES, "bid", "ask") if fields.get(name)]
-    if not layout.decimal_comma and prices and all(map(COMMA_NUMBER.fullmatch, prices)):
+    prices = [fields[name] for name in (*layouts.PRICES, "bid", "ask") if fields.get(name)]
+    if not layout.decimal_comma and prices and all(map(layouts.COMMA_NUMBER.fullmatch, prices)):
         raise Failure(f"prices such as {prices[0]} have a decimal comma: give --decimal-comma")
     return layout
 
 
-def moment_of(layout: Layout, cells: list[str]) -> str:
+def moment_of(layout: layouts.Layout, cells: list[str]) -> str:
     """The text of date and time in a line."""
     fields = dict(zip(layout.columns, cells, strict=False))
     return f"{fields.get('when', '')} {fields.get('clock', '')}".strip()
@@ -103,7 +89,7 @@ def moment_of(layout: Layout, cells: list[str]) -> str:
 def roles_of(names: list[str], sample: list[str]) -> list[str]:
     """The role of each column of a header; two of a kind are left to the caller."""
     plain = [canonical(name) for name in names]
-    roles = [NAMES.get(name, "") for name in plain]
+    roles = [layouts.NAMES.get(name, "") for name in plain]
     if "close" not in roles and "bid" not in roles:
         roles = ["close" if role == "last" else role for role in roles]
     elif "bid" not in roles:
@@ -115,9 +101,9 @@ def roles_of(names: list[str], sample: list[str]) -> list[str]:
         pair = sample[roles.index("ticker")] if "ticker" in roles[: len(sample)] else ""
         for n in sorted(coins, key=lambda n: not pair.startswith(names[n][7:]))[:1]:
             roles[n] = "traded"
-    dates = [n for n, name in enumerate(plain) if name in DATES]
-    clocks = [n for n, name in enumerate(plain) if name in CLOCKS]
-    wholes = [n for n, name in enumerate(plain) if name in WHENS]
+    dates = [n for n, name in enumerate(plain) if name in layouts.DATES]
+    clocks = [n for n, name in enumerate(plain) if name in layouts.CLOCKS]
+    wholes = [n for n, name in enumerate(plain) if name in layouts.WHENS]
 
     def shown(n: int) -> str:
         return sample[n] if n < len(sample) else ""
@@ -138,29 +124,31 @@ def roles_of(names: list[str], sample: list[str]) -> list[str]:
     return roles
 
 
-def with_header(names: list[str], sample: list[str], delimiter: str, line: str) -> Layout:
+def with_header(names: list[str], sample: list[str], delimiter: str, line: str) -> layouts.Layout:
     """The layout that a header's names tell. Raises Failure where they do not."""
     names = [name.strip('"') for name in names]
     roles = roles_of(names, sample)
     ticks = "bid" in roles
     missing = [
-        name for name in ("when", *(("bid", "ask") if ticks else PRICES)) if name not in roles
+        name
+        for name in ("when", *(("bid", "ask") if ticks else layouts.PRICES))
+        if name not in roles
     ]
     if missing:
         raise Failure(
             f"the first line is no header with {'date and ' if 'when' in missing else ''}"
-            f"{'bid, ask' if ticks else ', '.join(PRICES)}: {line!r:.80}; give --columns"
+            f"{'bid, ask' if ticks else ', '.join(layouts.PRICES)}: {line!r:.80}; give --columns"
         )
     twice = [role for role in roles if role and roles.count(role) > 1]
     if twice:
         raise Failure(f"two columns mean {twice[0]}: {line!r:.80}; give --columns")
-    layout = Layout("CSV with a header", roles, delimiter)
+    layout = layouts.Layout("CSV with a header", roles, delimiter)
     layout.ignored = [name for name, role in zip(names, roles, strict=True) if name and not role]
     name_maker(layout, names, sample)
     return layout
 
 
-def name_maker(layout: Layout, names: list[str], sample: list[str]) -> None:
+def name_maker(layout: layouts.Layout, names: list[str], sample: list[str]) -> None:
     """The maker that writes such a header, and its clock."""
     plain = [canonical(name) for name in names]
     held = set(plain)
@@ -172,7 +160,7 @@ def name_maker(layout: Layout, names: list[str], sample: list[str]) -> None:
         layout.form = f"MT5's {kind}" if brackets else f"MT5's {kind}, names without brackets"
         layout.server, layout.bare = True, False
         layout.zero_is_none = "timemsc" in held
-    elif "gmttime" in held or DUKASCOPY_TIME.fullmatch(when):
+    elif "gmttime" in held or layouts.DUKASCOPY_TIME.fullmatch(when):
         layout.form, layout.volume = "Dukascopy", "real"
         layout.clock, layout.order = None if "localtime" in held else "UTC", "dmy"
     elif "closetime" in held and held & {"ignore", "takerbuyvolume", "quoteassetvolume"}:
@@ -186,15 +174,17 @@ def name_maker(layout: Layout, names: list[str], sample: list[str]) -> None:
         layout.form = "Yahoo"
     elif plain[0] == "time" and names[0] == "time" and (EPOCH.fullmatch(when) or "-" in when[:5]):
         layout.form = "TradingView"
-    if zone and zone[1].lower() in ZONES:
-        layout.clock = ZONES[zone[1].lower()]
+    if zone and zone[1].lower() in layouts.ZONES:
+        layout.clock = layouts.ZONES[zone[1].lower()]
     elif held & {"timeutc", "utctime", "dateutc", "dategmt"}:
         layout.clock = "UTC"
     if "adjclose" in held:
         layout.notes.append("adjusted closes are not loaded")
 
 
-def pandas_header(rows: list[list[str]], options: Options) -> tuple[Layout, int] | None:
+def pandas_header(
+    rows: list[list[str]], options: layouts.Options
+) -> tuple[layouts.Layout, int] | None:
     """yfinance as pandas writes it: names, tickers and Date in three rows."""
     if len(rows) < 3 or rows[2][0] not in ("Date", "Datetime") or any(rows[2][1:]):
         return None
@@ -207,13 +197,13 @@ def pandas_header(rows: list[list[str]], options: Options) -> tuple[Layout, int]
         raise Failure(f"holds no {chosen}, but {', '.join(held[:5])}")
     roles, ignored = ["when"], []
     for name, ticker in zip(names[1:], tickers[1:], strict=True):
-        roles.append(NAMES.get(canonical(name), "") if ticker == chosen else "")
+        roles.append(layouts.NAMES.get(canonical(name), "") if ticker == chosen else "")
         if ticker == chosen and not roles[-1]:
             ignored.append(name)
-    missing = [name for name in PRICES if name not in roles]
+    missing = [name for name in layouts.PRICES if name not in roles]
     if missing:
         raise Failure(f"no {missing[0]} among the columns of {chosen}")
-    layout = Layout("Yahoo (yfinance)", roles, ",", symbol=chosen, ignored=ignored)
+    layout = layouts.Layout("Yahoo (yfinance)", roles, ",", symbol=chosen, ignored=ignored)
     if "Adj Close" in ignored:
         layout.notes.append("adjusted closes are not loaded")
     return layout, 3
@@ -221,43 +211,42 @@ def pandas_header(rows: list[list[str]], options: Options) -> tuple[Layout, int]
 
 def moments_in(cells: list[str]) -> int:
     """The number of cells at the start of a line that make its time: 0 where none does."""
-    if not cells or not all(NUMBER.fullmatch(cell) or not cell for cell in cells[3:]):
+    if not cells or not all(layouts.NUMBER.fullmatch(cell) or not cell for cell in cells[3:]):
         return 0
-    if len(cells) > 2 and DAY.fullmatch(cells[0]) and OF_DAY.fullmatch(cells[1]) and (
-        ":" in cells[1] or len(cells) > 6
-    ):  # fmt: skip
+    of_day = len(cells) > 2 and layouts.DAY.fullmatch(cells[0]) and cells[1]
+    if of_day and layouts.OF_DAY.fullmatch(of_day) and (":" in of_day or len(cells) > 6):
         return 2
     known = any(form.fullmatch(cells[0]) for form in FORMS.values()) or EPOCH.fullmatch(cells[0])
     return 1 if known else 0
 
 
-def headless(cells: list[str], delimiter: str) -> Layout:
+def headless(cells: list[str], delimiter: str) -> layouts.Layout:
     """The layout of a file without a header. Raises Failure for an unknown shape."""
     shape = ["when", "clock"][: moments_in(cells)]
     cells = cells[:-1] if cells[-1] == "" else cells
     rest = len(cells) - len(shape)
-    layout = Layout("no header, date and prices", [], delimiter, bare=False)
-    if EPOCH.fullmatch(cells[0]) and not DAY.fullmatch(cells[0]):
+    layout = layouts.Layout("no header, date and prices", [], delimiter, bare=False)
+    if EPOCH.fullmatch(cells[0]) and not layouts.DAY.fullmatch(cells[0]):
         if rest in (10, 11):
             layout.form, layout.clock, layout.volume = "no header, Binance", "UTC", "real"
-            shape += [*PRICES, "traded", "", "", "volume", "", "", ""][:rest]
+            shape += [*layouts.PRICES, "traded", "", "", "volume", "", "", ""][:rest]
         elif rest in (4, 5, 6):  # Kraken counts trades in the sixth
-            shape += [*PRICES, "traded", "volume"][:rest]
+            shape += [*layouts.PRICES, "traded", "volume"][:rest]
         layout.form = layout.form.replace("date", "seconds since 1970")
     elif re.fullmatch(r"\d{8} \d{6}", cells[0]) and delimiter == ";" and rest == 5:
         layout.form, layout.clock = "no header, HistData", "UTC-5"
-        shape += [*PRICES, "volume"]
+        shape += [*layouts.PRICES, "volume"]
     elif re.fullmatch(r"\d{8} \d{9}", cells[0]) and rest == 3:
         layout.form, layout.clock = "no header, HistData's ticks", "UTC-5"
         shape += ["bid", "ask", ""]
     elif len(shape) == 2 and rest in (4, 5):
         layout.form, layout.server = "no header, MT4's form", True
-        shape += [*PRICES, "volume"][:rest]
+        shape += [*layouts.PRICES, "volume"][:rest]
     elif rest == 7:
         layout.form, layout.server = "no header, MT5's bars", True
-        shape += [*PRICES, "volume", "real_volume", "spread"]
+        shape += [*layouts.PRICES, "volume", "real_volume", "spread"]
     elif rest in (4, 5):
-        shape += [*PRICES, "traded"][:rest]
+        shape += [*layouts.PRICES, "traded"][:rest]
     if len(shape) < 5 and "bid" not in shape:
         raise Failure(
             f"no header, and {len(cells)} fields whose meaning nothing tells: give --columns, such"
@@ -269,7 +258,7 @@ def headless(cells: list[str], delimiter: str) -> Layout:
     return layout
 
 
-def given_columns(lines: list[str], start: int, names: list[str]) -> Layout:
+def given_columns(lines: list[str], start: int, names: list[str]) -> layouts.Layout:
     """The layout of --columns; a header is what stands before the first line with a time."""
     for skip in range(start, min(start + 6, len(lines))):
         for delimiter in "\t;,":
@@ -279,16 +268,16 @@ def given_columns(lines: list[str], start: int, names: list[str]) -> Layout:
                 continue
             roles = roles_of(["" if name == "-" else name for name in names], cells)
             roles = ["" if name == "-" else role for name, role in zip(names, roles, strict=True)]
-            layout = Layout("columns as given", roles, delimiter, skip=skip, bare=False)
+            layout = layouts.Layout("columns as given", roles, delimiter, skip=skip, bare=False)
             when = moment_of(layout, cells)
             if EPOCH.fullmatch(when) or any(form.fullmatch(when) for form in FORMS.values()):
                 return check_given(layout)
     raise Failure(f"no line has the {len(names)} fields of --columns with a time among them")
 
 
-def check_given(layout: Layout) -> Layout:
+def check_given(layout: layouts.Layout) -> layouts.Layout:
     """Whether --columns is enough. Raises Failure where something is missing or there twice."""
-    needed = ("bid", "ask") if layout.ticks else PRICES
+    needed = ("bid", "ask") if layout.ticks else layouts.PRICES
     missing = [name for name in needed if name not in layout.columns]
     twice = [role for role in layout.columns if role and layout.columns.count(role) > 1]
     if missing or twice:

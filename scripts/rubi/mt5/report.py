@@ -13,27 +13,17 @@ from pathlib import Path
 from typing import Any
 
 from rubi.cli import Failure
+from rubi.mt5 import layout
 from rubi.mt5.cells import Row, read_tables
 from rubi.mt5.figures import read_figures
-from rubi.mt5.layout import (
-    DEALS,
-    HIDDEN,
-    OPEN,
-    ORDER,
-    POSITION,
-    Section,
-    Table,
-    cell,
-    filled,
-    seconds_at,
-    split,
-)
 from rubi.mt5.numbers import moment, number, seconds, ticket
 from rubi.mt5.words import Unknown, Words
 
 ACCOUNT = re.compile(r"(\d{1,19}) ?\((.*,.*)\)")
 # the account stands in one of the first rows, also of a file that was cut
 LABEL_ROWS = 12
+TIMES = ("time", "time_close", "time_setup", "time_done")
+NUMBERS = ("volume", "price", "price_close", "commission", "fee", "swap", "profit", "balance")
 
 
 @dataclass
@@ -83,59 +73,54 @@ class Reader:
                 code=2,
             ) from error
 
-    def cells(self, section: Section, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
+    def cells(self, section: layout.Section, names: tuple[str, ...]) -> Iterator[dict[str, Any]]:
         """The rows of a list by field, each with its line and headings under None."""
         columns = section.places(names)
         for line, row in section.rows:
-            closed = names is not POSITION or seconds_at(row, columns["time_close"]) is not None
-            shift = 0 if closed else HIDDEN
+            closed = (
+                names is not layout.POSITION
+                or layout.seconds_at(row, columns["time_close"]) is not None
+            )
+            shift = 0 if closed else layout.HIDDEN
             found = {
-                name: cell(row, place + (shift if name not in POSITION[:4] else 0))
+                name: layout.cell(row, place + (shift if name not in layout.POSITION[:4] else 0))
                 for name, place in columns.items()
             }
-            if names is POSITION and moment(found["time_close"]) is None:
+            if names is layout.POSITION and moment(found["time_close"]) is None:
                 continue  # a movement of money, which is a deal too
             found["line"] = line
             found["heading"] = {name: section.headings[place] for name, place in columns.items()}
             yield found
 
-    def position(self, row: dict[str, Any]) -> dict[str, Any]:
-        """A closed or open position; its volume may read `closed / opened`."""
+    def values(self, row: dict[str, Any], type_of: str) -> dict[str, Any]:
+        """The fields that lists share; type_of: the column of words that its type is from."""
         line, heading = row["line"], row["heading"]
         made = {
-            "time": moment(row["time"]),
             "ticket": self.ticket(row["ticket"], line, heading["ticket"]),
             "symbol": row["symbol"] or "",
-            "type": self.word(row["type"], "side of a position", line, heading["type"]),
+            "type": self.word(row["type"], type_of, line, heading["type"]),
         }
-        volume = (row["volume"] or "").partition("/")[0].strip()
-        made["volume"] = self.number(volume, line, heading["volume"])
-        for name in ("price", "price_close", "commission", "swap", "profit"):
+        made |= {name: at for name in TIMES if (at := moment(row.get(name))) is not None}
+        for name in NUMBERS:
             if name in row:
                 made[name] = self.number(row[name], line, heading[name])
-        if "time_close" in row:
-            made["time_close"] = moment(row["time_close"])
         return made
+
+    def position(self, row: dict[str, Any]) -> dict[str, Any]:
+        """A closed or open position; its volume may read `closed / opened`."""
+        row["volume"] = (row["volume"] or "").partition("/")[0].strip()
+        return self.values(row, "side of a position")
 
     def order(self, row: dict[str, Any]) -> dict[str, Any]:
         """An order that is done; its volume reads `asked / filled`."""
+        asked, parted, done = (row.pop("volume") or "").partition("/")
+        made = self.values(row, "type of an order") | {"comment": row["comment"] or ""}
         line, heading = row["line"], row["heading"]
-        state = self.word(row["state"], "state", line, heading["state"])
-        asked, parted, done = (row["volume"] or "").partition("/")
+        made["state"] = self.word(row["state"], "state", line, heading["state"])
         asked_for = self.number(asked.strip(), line, heading["volume"])
         left = asked_for - self.number(done.strip(), line, heading["volume"])
-        if not parted and state == 4:
-            left = 0
-        made = {
-            "ticket": self.ticket(row["ticket"], line, heading["ticket"]),
-            "symbol": row["symbol"] or "",
-            "type": self.word(row["type"], "type of an order", line, heading["type"]),
-            "state": state,
-            "time_setup": moment(row["time_setup"]), "volume_initial": asked_for,
-            "volume_current": round(left, 8), "comment": row["comment"] or "",
-        }  # fmt: skip
-        if (done_at := moment(row["time_done"])) is not None:
-            made["time_done"] = done_at
+        whole = not parted and made["state"] == 4
+        made |= {"volume_initial": asked_for, "volume_current": 0 if whole else round(left, 8)}
         for name in ("price_open", "sl", "tp"):
             value = number(row[name], self.sign) if row[name] else 0
             if value is not None:  # `market` is no price
@@ -144,19 +129,10 @@ class Reader:
 
     def deal(self, row: dict[str, Any]) -> dict[str, Any]:
         line, heading = row["line"], row["heading"]
-        made = {
-            "time": moment(row["time"]),
-            "ticket": self.ticket(row["ticket"], line, heading["ticket"]),
-            "symbol": row["symbol"] or "",
-            "type": self.word(row["type"], "type of a deal", line, heading["type"]),
-            "comment": row["comment"] or "",
-        }
+        made = self.values(row, "type of a deal") | {"comment": row["comment"] or ""}
         if row["entry"]:
             made["entry"] = self.word(row["entry"], "direction", line, heading["entry"])
         made["order"] = self.ticket(row["order"], line, heading["order"]) if row["order"] else 0
-        for name in ("volume", "price", "commission", "fee", "swap", "profit", "balance"):
-            if name in row:
-                made[name] = self.number(row[name], line, heading[name])
         return made
 
     def account(self, head: list[Row]) -> tuple[dict[str, Any], int | None]:
@@ -165,7 +141,7 @@ class Reader:
         made = None
         before: str | None = None
         for line, row in enumerate(head[:LABEL_ROWS], 1):
-            values = list(filled(row).values())
+            values = list(layout.filled(row).values())
             if len(values) < 2:
                 continue
             match = ACCOUNT.fullmatch(values[1])
@@ -207,10 +183,10 @@ def refuse(name: str, tables: list[list[Row]]) -> None:
     )
 
 
-def find_table(name: str, tables: list[list[Row]]) -> Table:
+def find_table(name: str, tables: list[list[Row]]) -> layout.Table:
     """The table that is a trade history report. Raises Failure where none is."""
     for rows in tables:
-        table = split(rows)
+        table = layout.split(rows)
         texts = [text for row in table.head[:LABEL_ROWS] for text in row if text]
         if not any(ACCOUNT.fullmatch(text) for text in texts):
             continue
@@ -227,7 +203,7 @@ def find_table(name: str, tables: list[list[Row]]) -> Table:
                 f"{name}: row {line} begins with {text or 'an empty cell'}, no time that is certain"
                 " below headings: was the file cut, or saved with dates of another form?"
             )
-        if any(section.fields() in DEALS.values() for section in table.sections):
+        if any(section.fields() in layout.DEALS.values() for section in table.sections):
             return table
         raise Failure(f"{name}: a report of an account without any deal: nothing to load")
     refuse(name, tables)
@@ -237,7 +213,8 @@ def find_table(name: str, tables: list[list[Row]]) -> Table:
 def is_trade(rows: list[Row], columns: list[int]) -> bool:
     """Whether rows begin with symbol, ticket, time, as in a report of open positions."""
     return any(
-        ticket(cell(row, columns[1])) is not None and seconds_at(row, columns[2]) is not None
+        ticket(layout.cell(row, columns[1])) is not None
+        and layout.seconds_at(row, columns[2]) is not None
         for row in rows
     )
 
@@ -269,18 +246,18 @@ def read_report(path: Path, words: Words | None = None) -> Report:
         if not names:
             continue
         for row in reader.cells(section, names):
-            if names is POSITION:
+            if names is layout.POSITION:
                 report.positions.append(reader.position(row))
-            elif names is OPEN:
+            elif names is layout.OPEN:
                 report.open_positions.append(reader.position(row))
-            elif names is ORDER:
+            elif names is layout.ORDER:
                 report.orders.append(reader.order(row))
             else:
                 report.deals.append(reader.deal(row))
-        if names in DEALS.values() and section.totals:
+        if names in layout.DEALS.values() and section.totals:
             columns = section.places(names)
             for name in ("commission", "fee", "swap", "profit", "balance"):
-                if name in columns and cell(section.totals, columns[name]) is not None:
+                if name in columns and layout.cell(section.totals, columns[name]) is not None:
                     report.totals[name] = number(section.totals[columns[name]], sign) or 0
     report.figures = read_figures(table.rest, sign)
     check_balances(report)
