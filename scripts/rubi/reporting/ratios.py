@@ -1,6 +1,5 @@
 """Ratios with the number of trades or days they rest on, and the interval they may lie in."""
 
-from dataclasses import dataclass
 from decimal import Decimal
 
 import psycopg
@@ -44,29 +43,9 @@ MAIN = (
 NO_LINE = ("win_rate",)  # a trend follower wins with a third of the trades; of all others 0 is luck
 
 
-@dataclass(frozen=True)
-class Range:
-    """An interval as a bar: percents of its width, and what the interval says."""
-
-    text: str
-    left: float
-    width: float
-    value: float
-    neutral: float | None
-    state: str
-
-
-@dataclass(frozen=True)
-class Ratio:
-    key: str
-    label: str
-    value: str
-    range: Range | None
-    rests_on: str
-
-
-def range_in_words(row: Row, text: str) -> Range:
-    """Where an interval lies from its least to its most, 0 included; percents from 0 to 100."""
+def range_in_words(row: Row, text: str) -> Row:
+    """An interval as a bar: where it lies from its least to its most, 0 included, in percents from
+    0 to 100, and what it says."""
     low, high = row["low"], row["high"]
     first, last = 0.0, 100.0
     if row["unit"] != "percent":
@@ -77,14 +56,16 @@ def range_in_words(row: Row, text: str) -> Range:
     def at(point: float) -> float:
         return round(100 * min(max((point - first) / (last - first), 0), 1), 1)
 
-    width = round(at(high) - at(low), 1)
-    if row["ratio"] in NO_LINE:
-        return Range(text, at(low), width, at(row["value"]), None, "plain")
+    has_line = row["ratio"] not in NO_LINE
     state = "good" if low > 0 else "bad" if high < 0 else "open"
-    return Range(text, at(low), width, at(row["value"]), at(0), state)
+    return {
+        "text": text, "left": at(low), "width": round(at(high) - at(low), 1),
+        "value": at(row["value"]), "neutral": at(0) if has_line else None,
+        "state": state if has_line else "plain",
+    }  # fmt: skip
 
 
-def ratio_in_words(row: Row, write: Writer) -> Ratio:
+def ratio_in_words(row: Row, write: Writer) -> Row:
     """Value, interval and number with their units."""
     kind = KINDS[row["unit"]]
     shown = None
@@ -92,10 +73,10 @@ def ratio_in_words(row: Row, write: Writer) -> Ratio:
         text = f"{write(row['low'], kind)} to {write(row['high'], kind)}"
         shown = range_in_words(row, text)
     rests_on = f"{write(row['n'], 'count')} {row['counted']}"
-    return Ratio(
-        row["ratio"], label(row), write(row["value"], kind), shown,
-        f"{rests_on}: {row['method']}" if row["method"] else rests_on,
-    )  # fmt: skip
+    return {
+        "key": row["ratio"], "label": label(row), "value": write(row["value"], kind),
+        "range": shown, "rests_on": f"{rests_on}: {row['method']}" if row["method"] else rests_on,
+    }  # fmt: skip
 
 
 def label(row: Row) -> str:
@@ -121,7 +102,7 @@ def unknown(found: list[Row]) -> list[str]:
     return [f"{', '.join(names)}: {reason}." for reason, names in by.items()]
 
 
-def known(found: list[Row], write: Writer, is_main: bool) -> list[Ratio]:
+def known(found: list[Row], write: Writer, is_main: bool) -> list[Row]:
     """Ratios that have a value: the main ones, or all others."""
     return [
         ratio_in_words(row, write)

@@ -1,7 +1,6 @@
 """Rules with the room left, and results by tag: what a trader may do, and why trades were made."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -41,22 +40,6 @@ STATES = {
 }
 
 
-@dataclass(frozen=True)
-class Rule:
-    key: int
-    name: str
-    of: str
-    state: str
-    state_text: str
-    asks: str
-    value: str
-    left: str
-    """Percent of the limit used up, 0 to 100; None where there is no share."""
-    used: int | None
-    forbids: bool
-    notes: list[str]
-
-
 def room_in_words(row: Row, say: Callable[[Decimal], str]) -> str:
     """What is left before a rule is broken, or missing to what it asks for."""
     room = row["room"]
@@ -85,8 +68,8 @@ def notes_of(row: Row, say: Callable[[Decimal], str], made_at: datetime) -> list
     return notes
 
 
-def rule_in_words(row: Row, write: Writer, made_at: datetime) -> Rule:
-    """Limit, value and room of a rule with their units."""
+def rule_in_words(row: Row, write: Writer, made_at: datetime) -> Row:
+    """Limit, value and room of a rule with their units; used: percent, None without a share."""
     kind, asks = RULES[row["kind"]]
     unit = f" {row['currency']}" if kind == "money" and row["currency"] else ""
 
@@ -95,19 +78,15 @@ def rule_in_words(row: Row, write: Writer, made_at: datetime) -> Rule:
 
     state, text = STATES[row["status"]]
     share = row["share_used"]
-    return Rule(
-        key=row["rule_id"],
-        name=row["name"],
-        of=f"strategy {row['strategy']}" if row["strategy"] else f"account {row['account_number']}",
-        state=state,
-        state_text=text,
-        asks=asks.format(say(row["level"])),
-        value=say(row["value"]),
-        left=room_in_words(row, say),
-        used=None if share is None else round(100 * min(max(share, 0), 1)),
-        forbids=row["forbids_trading"],
-        notes=notes_of(row, say, made_at),
-    )
+    return {
+        "key": row["rule_id"], "name": row["name"], "state": state, "state_text": text,
+        "of": f"strategy {row['strategy']}" if row["strategy"]
+              else f"account {row['account_number']}",
+        "asks": asks.format(say(row["level"])), "value": say(row["value"]),
+        "left": room_in_words(row, say), "forbids": row["forbids_trading"],
+        "used": None if share is None else round(100 * min(max(share, 0), 1)),
+        "notes": notes_of(row, say, made_at),
+    }  # fmt: skip
 
 
 def tag_name(row: Row) -> str:
