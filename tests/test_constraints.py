@@ -14,14 +14,6 @@ import rows
 
 NAN = "NaN"
 OPENED, BEFORE, AFTER = "2026-01-05 10:00+00", "2026-01-05 09:59:59+00", "2026-01-05 10:00:01+00"
-TIMEFRAMES = [
-    *("M1", "M2", "M3", "M4", "M5", "M6", "M10", "M12", "M15", "M20", "M30"),
-    *("H1", "H2", "H3", "H4", "H6", "H8", "H12", "D1", "W1", "MN1"),
-]
-ORDER_TYPES = [
-    *("BUY", "SELL", "BUY_LIMIT", "SELL_LIMIT", "BUY_STOP", "SELL_STOP"),
-    *("BUY_STOP_LIMIT", "SELL_STOP_LIMIT", "CLOSE_BY"),
-]
 
 
 def make(connection: psycopg.Connection, table: str, values: dict[str, Any]) -> int:
@@ -199,7 +191,7 @@ ACCEPTED = [
     fine("users", is_active=False, closed_at=OPENED),
     fine("trading_strategies", symbols=Jsonb([]), timeframes=Jsonb([])),
     fine("trading_strategies", symbols=Jsonb(["Volatility 75 (1s) Index", "#AAPL", "EURUSD.m"])),
-    fine("trading_strategies", timeframes=Jsonb(TIMEFRAMES)),
+    fine("trading_strategies", timeframes=Jsonb(rows.TIMEFRAMES)),
     fine("trading_strategies", risk_per_trade="0.0001"),
     fine("trading_strategies", risk_per_trade=1),
     fine("mt5_sessions", balance=-5, equity=-6, margin_free=-7),
@@ -237,13 +229,13 @@ def test_odd_but_possible_row_is_accepted(
 
 
 def test_every_mt5_timeframe_is_accepted(app: psycopg.Connection) -> None:
-    for timeframe in TIMEFRAMES:
+    for timeframe in rows.TIMEFRAMES:
         rows.bar(app, timeframe=timeframe)
         rows.signal(app, rows.user(app), timeframe=timeframe)
 
 
 def test_every_mt5_order_type_is_accepted(app: psycopg.Connection) -> None:
-    for order_type in ORDER_TYPES:
+    for order_type in rows.ORDER_TYPES:
         rows.order(app, rows.user(app), order_type=order_type)
 
 

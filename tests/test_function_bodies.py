@@ -10,6 +10,7 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import bodies
 from rubi.deploying import sqlfiles
 
 UNPARSED = (
@@ -23,7 +24,6 @@ UNPARSED = (
 )
 # names functions of TimescaleDB, which lie in public; nobody but the owner may create there
 IN_PUBLIC = ("functions/2730_enable_timescale_policies.sql",)
-OURS = ["public", "monitoring", "internal", "deploy", "audit", "migration"]
 
 
 FILES = sqlfiles.read_files()
@@ -43,27 +43,10 @@ def test_line_has_at_most_100_columns(file: sqlfiles.File) -> None:
     assert [number for number, line in lines if len(line) > 100] == []
 
 
-def checked_functions(db: psycopg.Connection) -> list[tuple]:
-    """Every plpgsql function, trigger functions beside each table that they serve."""
-    return db.execute(
-        # one of two trigger functions of bars serves no table, by the version of TimescaleDB
-        "SELECT p.oid::regprocedure::text, coalesce("
-        " t.tgrelid, CASE WHEN p.prorettype = 'trigger'::regtype THEN"
-        " 'public.market_data'::regclass ELSE 0 END),"
-        " coalesce(t.tgnewtable, nullif(t.tgoldtable, 'old_rows'), 'new_rows'::name)"
-        " FROM pg_proc AS p JOIN pg_language AS l ON l.oid = p.prolang"
-        " LEFT JOIN pg_trigger AS t ON t.tgfoid = p.oid AND NOT t.tgisinternal"
-        " AND t.tgrelid NOT IN (SELECT i.inhrelid FROM pg_inherits AS i)"
-        " WHERE l.lanname = 'plpgsql' AND p.pronamespace::regnamespace::text = ANY (%s)"
-        " AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = p.oid AND d.deptype = 'e')",
-        [OURS],
-    ).fetchall()
-
-
 def test_plpgsql_check_finds_nothing(db: psycopg.Connection) -> None:
     db.execute("SET client_min_messages = error")
     db.execute("CREATE EXTENSION plpgsql_check")
-    functions = checked_functions(db)
+    functions = bodies.checked_functions(db)
     assert len(functions) > 10
     found = []
     for name, relation, rows in functions:

@@ -21,7 +21,6 @@ from psycopg import errors
 from psycopg.types.json import Jsonb
 
 import rows
-from test_constraints import ORDER_TYPES, TIMEFRAMES
 
 NAN = Decimal("NaN")
 T0 = datetime(2026, 1, 5, 10, tzinfo=UTC)
@@ -45,7 +44,7 @@ symbols = st.one_of(
     st.sampled_from(["", " EURUSD", "EURUSD\xa0", "EUR\tUSD", "EURUSD\x85"]),
     st.text(st.characters(codec="utf-8", exclude_characters="\0"), max_size=8),
 )
-timeframes = st.sampled_from([*TIMEFRAMES, "H5", "h1", "", "M1 "])
+timeframes = st.sampled_from([*rows.TIMEFRAMES, "H5", "h1", "", "M1 "])
 
 
 def finite(*values: Decimal | None) -> bool:
@@ -102,7 +101,7 @@ SIGNAL_RULES: Rules = {
     "volume_positive_check": lambda r: finite(r["volume"]) and r["volume"] > 0,
     "price_not_nan_check": lambda r: finite(r["entry_price"], r["stop_loss"], r["take_profit"]),
     "confidence_range_check": lambda r: finite(r["confidence"]) and 0 <= r["confidence"] <= 1,
-    "timeframe_known_check": lambda r: r["timeframe"] in TIMEFRAMES,
+    "timeframe_known_check": lambda r: r["timeframe"] in rows.TIMEFRAMES,
     "stop_loss_side_check": lambda r: side(r, "stop_loss", "BUY"),
     "take_profit_side_check": lambda r: side(r, "take_profit", "SELL"),
     # an executed signal without a time gets one
@@ -112,7 +111,7 @@ SIGNAL_RULES: Rules = {
 ORDER = st.fixed_dictionaries(
     {
         "symbol": symbols,
-        "order_type": st.sampled_from([*ORDER_TYPES, "buy", "MARKET"]),
+        "order_type": st.sampled_from([*rows.ORDER_TYPES, "buy", "MARKET"]),
         "volume": volumes,
         "open_price": prices,
         "close_price": prices,
@@ -128,7 +127,7 @@ ORDER = st.fixed_dictionaries(
 )
 ORDER_RULES: Rules = {
     "symbol_trimmed_check": lambda r: trimmed(r["symbol"]),
-    "order_type_known_check": lambda r: r["order_type"] in ORDER_TYPES,
+    "order_type_known_check": lambda r: r["order_type"] in rows.ORDER_TYPES,
     "volume_positive_check": lambda r: finite(r["volume"]) and r["volume"] > 0,
     "price_not_nan_check": lambda r: finite(
         r["open_price"], r["close_price"], r["stop_loss"], r["take_profit"]
@@ -186,7 +185,7 @@ BAR = st.fixed_dictionaries(
 )
 BAR_RULES: Rules = {
     "symbol_trimmed_check": lambda r: trimmed(r["symbol"]),
-    "timeframe_known_check": lambda r: r["timeframe"] in TIMEFRAMES,
+    "timeframe_known_check": lambda r: r["timeframe"] in rows.TIMEFRAMES,
     "high_not_nan_check": lambda r: finite(r["high"]),
     "high_is_highest_check": lambda r: (
         not before(r["high"], r["open"]) and not before(r["high"], r["close"])
@@ -272,7 +271,8 @@ STRATEGY_RULES: Rules = {
         and all(isinstance(value, str) and trimmed(value) for value in r["symbols"])
     ),
     "timeframe_list_form_check": lambda r: (
-        isinstance(r["timeframes"], list) and all(value in TIMEFRAMES for value in r["timeframes"])
+        isinstance(r["timeframes"], list)
+        and all(value in rows.TIMEFRAMES for value in r["timeframes"])
     ),
     "position_limit_positive_check": lambda r: r["max_positions"] > 0,
     "risk_share_range_check": lambda r: (

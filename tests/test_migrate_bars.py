@@ -15,22 +15,6 @@ from moving import D
 from rubi.moving.sources import ROWS
 
 
-def make(path: Path, more: list[tuple]) -> Path:
-    """More than a batch of plain bars, then others: symbol, open, volume."""
-    with closing(sqlite3.connect(path)) as connection, connection:
-        connection.execute(
-            "CREATE TABLE market_data (id INTEGER PRIMARY KEY, symbol, timeframe, timestamp,"
-            " open, high, low, close, volume)"
-        )
-        plain = [("EURUSD", 1.1, 7)] * (ROWS + 10)
-        connection.executemany(
-            "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close, volume)"
-            " VALUES (?, 'M1', datetime('2024-02-28', ? || ' minutes'), ?, 9e5, -1.5, 0, ?)",
-            [(symbol, n, price, count) for n, (symbol, price, count) in enumerate(plain + more)],
-        )
-    return path
-
-
 @pytest.mark.parametrize(
     ("symbol", "price", "volume", "stored"),
     [
@@ -53,7 +37,7 @@ def test_values_that_could_mislead_arrive_as_they_are(
     db: psycopg.Connection, tmp_path: Path, symbol: object, price: object, volume: object,
     stored: tuple,
 ) -> None:  # fmt: skip
-    done = moving.run(db, make(tmp_path / "a.db", [(symbol, price, volume)]))
+    done = moving.run(db, moving.bars(tmp_path / "a.db", [(symbol, price, volume)]))
     assert done.returncode == 0, done
     assert "22 of 22" in done.stdout
     last = "SELECT symbol, open, volume FROM market_data ORDER BY id DESC LIMIT 1"
@@ -71,7 +55,7 @@ def test_values_that_could_mislead_arrive_as_they_are(
 
 
 def test_long_values_do_not_fill_the_memory(db: psycopg.Connection, tmp_path: Path) -> None:
-    file = make(tmp_path / "a.db", [(secrets.token_hex(50_000), 1.5, 7)] * 30)
+    file = moving.bars(tmp_path / "a.db", [(secrets.token_hex(50_000), 1.5, 7)] * 30)
     done = moving.run(db, file)
     assert (done.returncode, "DIFFERS" in done.stdout) == (1, False), done
     assert set(moving.rejects(db).values()) == {"symbol_length_check"}
@@ -79,7 +63,7 @@ def test_long_values_do_not_fill_the_memory(db: psycopg.Connection, tmp_path: Pa
 
 
 def test_missing_symbol_is_no_symbol_called_null(db: psycopg.Connection, tmp_path: Path) -> None:
-    done = moving.run(db, make(tmp_path / "a.db", [(None, 1.5, 1), ("A", 1.5, None)]))
+    done = moving.run(db, moving.bars(tmp_path / "a.db", [(None, 1.5, 1), ("A", 1.5, None)]))
     assert done.returncode == 1
     assert moving.rejects(db) == {("market_data", ROWS + 11): "market_data_symbol_not_null"}
     assert db.execute("SELECT volume FROM market_data WHERE symbol = 'A'").fetchone() == (0,)
@@ -101,7 +85,7 @@ def test_number_that_sqlite_writes_otherwise_goes_the_ordinary_way(
     db: psycopg.Connection, tmp_path: Path, change: str, rule: str | None
 ) -> None:
     """SQLite writes a REAL with 15 digits, and bytes that are put to a text as text."""
-    file = make(tmp_path / "a.db", [("A", 1.5, 1), ("A", 1.5, 3)])
+    file = moving.bars(tmp_path / "a.db", [("A", 1.5, 1), ("A", 1.5, 3)])
     with closing(sqlite3.connect(file)) as source, source:
         source.execute(f"UPDATE market_data SET {change} WHERE id = {ROWS + 11}")
     done = moving.run(db, file)

@@ -14,7 +14,6 @@ import pytest
 import moving
 from rubi import cli
 from rubi.moving import late_key
-from test_migrate_bars import ROWS, make
 
 # nothing of it can be compressed
 LONG = "".join(random.Random(9).choices(string.ascii_letters + string.digits, k=12_000))
@@ -56,10 +55,10 @@ def test_numbers_just_within_the_bounds_come_in(db: psycopg.Connection, tmp_path
 def test_symbol_that_is_too_long_is_named_where_the_key_is_built_at_the_end(
     db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(late_key, "MANY", ROWS)
-    done = moving.run(db, make(tmp_path / "a.db", [(LONG[:5_000], 1.5, 7)]))
+    monkeypatch.setattr(late_key, "MANY", moving.ROWS)
+    done = moving.run(db, moving.bars(tmp_path / "a.db", [(LONG[:5_000], 1.5, 7)]))
     assert (done.returncode, "its key is built at the end" in done.stdout) == (1, True), done
-    assert moving.rejects(db) == {("market_data", ROWS + 11): "symbol_length_check"}
+    assert moving.rejects(db) == {("market_data", moving.ROWS + 11): "symbol_length_check"}
 
 
 def test_hint_of_several_lines_is_one_line(db: psycopg.Connection) -> None:

@@ -16,7 +16,6 @@ import rows
 from rubi.moving import proof
 from rubi.moving.mapping import Move
 from rubi.moving.sources import START, Rows, Sqlite
-from test_migrate_bars import make
 
 BARS = "symbol, timeframe, timestamp, open, high, low, close"
 BAR = ("D1", "2024-01-01", 1, 1, 1, 1)
@@ -127,7 +126,7 @@ def test_row_that_others_commit_during_the_proof_is_not_the_sources(
 def test_rows_of_many_batches_are_numbered_by_another_name_too(
     db: psycopg.Connection, tmp_path: Path
 ) -> None:
-    file = make(tmp_path / "a.db", [])
+    file = moving.bars(tmp_path / "a.db", [])
     with closing(sqlite3.connect(file)) as source, source:
         source.execute("UPDATE market_data SET id = -9223372036854775808 WHERE id = 1")
         source.execute("ALTER TABLE market_data RENAME COLUMN id TO _rowid_")

@@ -18,7 +18,6 @@ import moving
 import servers
 from conftest import Address
 from rubi.moving import late_key, row_batches
-from test_migrate_bars import ROWS, make
 
 LATER = "built at the end"
 KEYS = (
@@ -38,30 +37,31 @@ KEYS = (
 @pytest.fixture
 def many(monkeypatch: pytest.MonkeyPatch) -> None:
     """A batch counts as many."""
-    monkeypatch.setattr(late_key, "MANY", ROWS)
+    monkeypatch.setattr(late_key, "MANY", moving.ROWS)
 
 
 @pytest.mark.usefixtures("many")
 def test_rows_that_share_a_key_are_named_as_ever(db: psycopg.Connection, tmp_path: Path) -> None:
-    file = make(tmp_path / "a.db", [("A", 1.5, 7), ("A", 2.5, 7), ("B", -0.5, -7)])
+    file = moving.bars(tmp_path / "a.db", [("A", 1.5, 7), ("A", 2.5, 7), ("B", -0.5, -7)])
     with closing(sqlite3.connect(file)) as source, source:
         source.execute(
-            "UPDATE market_data SET timestamp = '2024-02-28 00:00:00' WHERE id > ?", [ROWS + 10]
+            "UPDATE market_data SET timestamp = '2024-02-28 00:00:00' WHERE id > ?",
+            [moving.ROWS + 10],
         )
     done = moving.run(db, file)
     assert done.returncode == 1
     assert LATER in done.stdout
     assert "to name them" in done.stdout
     assert moving.rejects(db) == {
-        ("market_data", ROWS + 12): "market_data_pkey",
-        ("market_data", ROWS + 13): "market_data_volume_not_negative_check",
+        ("market_data", moving.ROWS + 12): "market_data_pkey",
+        ("market_data", moving.ROWS + 13): "market_data_volume_not_negative_check",
     }
-    assert f"{ROWS + 13:,} rows read, {ROWS + 11:,} moved, 2 REJECTED" in done.stdout
+    assert f"{moving.ROWS + 13:,} rows read, {moving.ROWS + 11:,} moved, 2 REJECTED" in done.stdout
     # the rejected ones are read once more for what is kept of them
-    assert f"timestamp: ISO, UTC assumed {ROWS + 13 + 2:,}\n" in done.stdout
+    assert f"timestamp: ISO, UTC assumed {moving.ROWS + 13 + 2:,}\n" in done.stdout
     assert "22 of 22" in done.stdout
     found = db.execute("SELECT symbol, bars FROM market_series ORDER BY 1").fetchall()
-    assert found == [("A", 1), ("EURUSD", ROWS + 10)]
+    assert found == [("A", 1), ("EURUSD", moving.ROWS + 10)]
     assert db.execute("SELECT open FROM market_data WHERE symbol = 'A'").fetchone() == (1.5,)
 
 
@@ -69,18 +69,18 @@ def test_rows_that_share_a_key_are_named_as_ever(db: psycopg.Connection, tmp_pat
 def test_batch_that_is_not_plain_goes_value_by_value(
     db: psycopg.Connection, tmp_path: Path
 ) -> None:
-    file = make(tmp_path / "a.db", [("A,B", 1.5, 7), ("Bär", -0.0, 7), (None, 1.5, 7)])
+    file = moving.bars(tmp_path / "a.db", [("A,B", 1.5, 7), ("Bär", -0.0, 7), (None, 1.5, 7)])
     with closing(sqlite3.connect(file)) as source, source:
         source.execute("UPDATE market_data SET symbol = CAST(x'41ff' AS text) WHERE id = 7")
     done = moving.run(db, file)
     assert done.returncode == 1
     assert moving.rejects(db) == {
         ("market_data", 7): "market_data_symbol_is_text",
-        ("market_data", ROWS + 13): "market_data_symbol_not_null",
+        ("market_data", moving.ROWS + 13): "market_data_symbol_not_null",
     }
     assert "22 of 22" in done.stdout
     found = db.execute(
-        "SELECT symbol, open FROM market_data WHERE id > %s ORDER BY id", [ROWS + 10]
+        "SELECT symbol, open FROM market_data WHERE id > %s ORDER BY id", [moving.ROWS + 10]
     )
     assert found.fetchall() == [("A,B", 1.5), ("Bär", 0)]
 
@@ -95,7 +95,7 @@ def test_catalog_is_as_before(
     name = db.info.dbname
     left = deploying.left_in_catalog(server, name)
     before = db.execute(KEYS).fetchall()
-    file = make(tmp_path / "a.db", [])
+    file = moving.bars(tmp_path / "a.db", [])
     done = moving.run(db, file, *argument)
     assert (done.returncode, LATER in done.stdout) == (0, True), done
     found = db.execute(KEYS).fetchall()
@@ -107,7 +107,7 @@ def test_catalog_is_as_before(
     assert db.execute("SELECT current_setting('lock_timeout')").fetchone() == ("0",)
     # chunks have what they have when the key is there from the beginning
     db.execute("SELECT drop_chunks('market_data', newer_than => timestamptz '1971-01-01')")
-    monkeypatch.setattr(late_key, "MANY", ROWS * 9)
+    monkeypatch.setattr(late_key, "MANY", moving.ROWS * 9)
     db.execute("DELETE FROM migration.progress")
     done = moving.run(db, file)
     assert (done.returncode, LATER in done.stdout) == (0, False), done
@@ -137,7 +137,7 @@ def test_key_stays_where_it_has_to(
     before = db.execute(KEYS).fetchall()
     number = "SELECT conindid FROM pg_constraint WHERE conname = 'market_data_pkey'"
     index = db.execute(number).fetchone()
-    done = moving.run(db, make(tmp_path / "a.db", []), *arguments)
+    done = moving.run(db, moving.bars(tmp_path / "a.db", []), *arguments)
     assert (done.returncode, LATER in done.stdout) == (0, False), done
     assert db.execute(number).fetchone() == index
     assert [k for k in db.execute(KEYS).fetchall() if k[-1]] == [k for k in before if k[-1]]
@@ -152,7 +152,7 @@ def test_lock_that_is_not_to_be_had_is_done_without(
     reader = connect_as("rubi_app")
     with reader.transaction():
         reader.execute("SELECT FROM market_data")
-        done = moving.run(db, make(tmp_path / "a.db", []))
+        done = moving.run(db, moving.bars(tmp_path / "a.db", []))
     assert done.returncode == 0, done
     assert LATER not in done.stdout
     assert "market_data keeps its key meanwhile: canceling statement" in done.stdout
@@ -181,9 +181,9 @@ def test_reader_of_bars_waits_and_then_reads(
         build(key, connection)
 
     monkeypatch.setattr(late_key.Key, "build", try_to_read)
-    assert moving.run(db, make(tmp_path / "a.db", [])).returncode == 0
+    assert moving.run(db, moving.bars(tmp_path / "a.db", [])).returncode == 0
     assert waited == ["market_data_pkey"]
-    assert reader.execute(query, prepare=True).fetchone() == (ROWS + 10,)
+    assert reader.execute(query, prepare=True).fetchone() == (moving.ROWS + 10,)
 
 
 def test_ctrl_c_while_the_reading_thread_starts_leaves_nobody_reading() -> None:

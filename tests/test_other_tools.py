@@ -11,9 +11,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+import bodies
 import tools
 from conftest import ROOT, Address
-from test_function_bodies import checked_functions
 
 PAGE = (ROOT / "docs/reference/tools.md").read_text()
 
@@ -89,7 +89,7 @@ def test_every_finding_of_plpgsql_check_is_answered(db: psycopg.Connection) -> N
     db.execute("CREATE EXTENSION plpgsql_check")
     db.execute("SELECT stage_bars(), stage_ticks()")
     found: Counter[str] = Counter()
-    for name, relation, new_rows in checked_functions(db):
+    for name, relation, new_rows in bodies.checked_functions(db):
         complaints = db.execute(
             "SELECT level, message FROM plpgsql_check_function_tb(%s, %s, all_warnings => TRUE,"
             " oldtable => CASE WHEN %s > 0 THEN 'old_rows'::name END,"

@@ -9,68 +9,20 @@ from decimal import Decimal
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 import backing
 import performance_reference as reference
 import rows
+from histories import START, calculate, generate, store
 from performance_reference import Trade
 from rubi.bars import samples
 from rubi.demo import replaying
 
-START = datetime(2025, 1, 1, tzinfo=UTC)
 HISTORIES = 320
 RATIOS = (
     "sharpe_ratio", "sortino_ratio", "calmar_ratio", "annual_return", "max_drawdown_percent",
 )  # fmt: skip
 KINDS = ("absolute", "maximal", "relative")
-
-
-def store(
-    connection: psycopg.Connection, user: int, strategy: int | None, account: int | None,
-    nets: list[tuple[datetime, datetime, Decimal]],
-) -> list[Trade]:  # fmt: skip
-    """Insert closed orders whose net result is split over profit, commission and swap."""
-    numbers = connection.execute(
-        "INSERT INTO trading_orders (user_id, strategy_id, account_id, symbol, order_type, volume,"
-        " open_price, close_price, opened_at, closed_at, profit, commission, swap)"
-        " SELECT %s, %s, %s, 'EURUSD', 'BUY', 0.1, 1.1, 1.2, t.opened, t.closed,"
-        " t.net + 0.70 + 0.05, -0.70, -0.05"
-        " FROM unnest(%s::timestamptz[], %s::timestamptz[], %s::numeric[])"
-        " WITH ORDINALITY AS t (opened, closed, net, number) ORDER BY t.number RETURNING id",
-        [user, strategy, account, *(list(column) for column in zip(*nets, strict=True))]
-        if nets
-        else [user, strategy, account, [], [], []],
-    ).fetchall()
-    trades = [Trade(number[0], *net) for number, net in zip(numbers, nets, strict=True)]
-    return sorted(trades, key=lambda trade: (trade.closed, trade.number))
-
-
-def generate(random_: random.Random, days: int) -> list[tuple[datetime, datetime, Decimal]]:
-    """A history: any number of trades, some at the same moment, some breaking even."""
-    edge = random_.choice([-60, -10, 0, 10, 40, 120])
-    result = []
-    for _ in range(random_.choice([1, 2, 3, 10, 30, 70])):
-        closed = START + timedelta(seconds=random_.randrange(days * 86400))
-        if result and random_.random() < 0.1:
-            closed = result[-1][1]
-        net = Decimal(random_.randrange(-10000, 10001) + edge * 50) / 100
-        if random_.random() < 0.05:
-            net = Decimal(0)
-        result.append((closed - timedelta(seconds=random_.randrange(90000)), closed, net))
-    return result
-
-
-def calculate(connection: psycopg.Connection, *arguments: object, **named: object) -> dict:
-    """The row that calculate_performance_metrics answers."""
-    text = ", ".join(["%s"] * len(arguments) + [f"{name} => %s" for name in named])
-    cursor = connection.cursor(row_factory=dict_row)
-    cursor.execute(
-        f"SELECT m.* FROM calculate_performance_metrics({text}) AS m",
-        [*arguments, *named.values()],
-    )
-    (row,) = cursor.fetchall()
-    return row
 
 
 def assert_close(row: dict, name: str, expected: object, tolerance: float = 1e-9) -> None:

@@ -9,8 +9,8 @@ import psycopg
 import pytest
 
 import rows
+from histories import calculate
 from performing import PERIOD, account, trade
-from test_performance_golden import calculate
 
 
 def reasons(row: dict, *names: str) -> set[str | None]:

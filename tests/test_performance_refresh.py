@@ -11,8 +11,8 @@ import pytest
 from psycopg import errors
 
 import rows
+from histories import calculate
 from performing import PERIOD, account, trade
-from test_performance_golden import calculate
 
 
 def test_refresh_stores_every_user_and_strategy_as_calculated_and_replaces(

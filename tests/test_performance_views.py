@@ -13,8 +13,8 @@ from psycopg.types.json import Jsonb
 
 import mt5
 import rows
+from histories import calculate
 from performing import PERIOD, account, trade
-from test_performance_golden import calculate
 
 RESULTS = (
     "daily_results", "monthly_results", "symbol_results", "strategy_results", "session_results",

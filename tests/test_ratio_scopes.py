@@ -2,46 +2,20 @@
 
 from __future__ import annotations
 
-import random
-from datetime import datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
 from itertools import pairwise
 
 import numpy as np
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 
 import performance_reference
+import performing
 import ratio_reference as reference
 import rows
+from histories import END, START, calculate, some_trades, store, table
 from ratio_reference import by_name
-from test_performance_golden import START, calculate, generate, store
-
-END = START + timedelta(days=400)
-
-
-def account_of(connection: psycopg.Connection, user: int, **values: object) -> tuple[int, object]:
-    """An account of a user, with its session."""
-    session = rows.session(connection, user, **values)
-    query = "SELECT account_id FROM mt5_sessions WHERE session_id = %s"
-    return connection.execute(query, [session]).fetchone()[0], session
-
-
-def table(connection: psycopg.Connection, call: str, *arguments: object) -> list[dict]:
-    """The rows that a function answers."""
-    marks = ", ".join(["%s"] * len(arguments))
-    cursor = connection.cursor(row_factory=dict_row)
-    return cursor.execute(f"SELECT r.* FROM {call}({marks}) AS r", arguments).fetchall()
-
-
-def some_trades(seed: int, count: int = 300) -> list[tuple[datetime, datetime, Decimal]]:
-    """A history of the golden tests that is long enough for every ratio."""
-    random_ = random.Random(seed)
-    found: list[tuple[datetime, datetime, Decimal]] = []
-    while len(found) < count:
-        found += generate(random_, 400)
-    return found
 
 
 def reasons(found: dict[str, dict], counted: str | None = None) -> set[str | None]:
@@ -56,7 +30,7 @@ def test_ratios_of_a_user_with_deposits_rest_on_the_returns_of_the_metrics(
 ) -> None:
     app = rolled_back
     user = rows.user(app)
-    account, session = account_of(app, user)
+    account, session = performing.account(app, user)
     trades = store(app, user, None, account, some_trades(1))
     flows = [
         (START + timedelta(days=day), Decimal(amount)) for day, amount in ((9, 5000), (90, -70))
@@ -123,7 +97,7 @@ def equity_path(seed: int, days: int) -> list[Decimal]:
 def test_open_trades_count_by_equity_without_deposits(rolled_back: psycopg.Connection) -> None:
     app = rolled_back
     user = rows.user(app)
-    account, session = account_of(app, user)
+    account, session = performing.account(app, user)
     path = equity_path(5, 120)
     for day, equity in enumerate(path):
         at = START + timedelta(days=day, hours=20)
@@ -153,7 +127,7 @@ def test_equity_that_was_used_up_has_no_ratio(rolled_back: psycopg.Connection) -
     """Nothing is a share of nothing; windows without such a day have theirs."""
     app = rolled_back
     user = rows.user(app)
-    _, session = account_of(app, user)
+    _, session = performing.account(app, user)
     path = [*equity_path(5, 60), 0, 0, *equity_path(6, 60)]
     for day, equity in enumerate(path):
         rows.snapshot(app, session, equity=equity, timestamp=START + timedelta(days=day, hours=20))
@@ -204,8 +178,8 @@ def test_days_without_a_balance_have_a_reason(
 def test_money_of_two_currencies_has_no_ratio(rolled_back: psycopg.Connection) -> None:
     app = rolled_back
     user = rows.user(app)
-    euro, _ = account_of(app, user, account_number="1", currency="EUR")
-    dollar, _ = account_of(app, user, account_number="2", currency="USD")
+    euro, _ = performing.account(app, user, account_number="1", currency="EUR")
+    dollar, _ = performing.account(app, user, account_number="2", currency="USD")
     store(app, user, None, euro, some_trades(9, 40))
     store(app, user, None, dollar, some_trades(10, 40))
     found = by_name(app, "calculate_ratios", user, None, START, END, 100000)

@@ -12,10 +12,10 @@ import pytest
 from scipy import stats
 
 import performance_reference
+import performing
 import ratio_reference as reference
 import rows
-from test_performance_golden import START, store
-from test_ratio_scopes import END, account_of, some_trades, table
+from histories import END, START, some_trades, store, table
 
 # --- moving windows
 
@@ -117,8 +117,8 @@ def test_correlation_of_strategies_is_pearsons_with_fishers_interval(
 def test_correlations_that_cannot_be_known_have_a_reason(rolled_back: psycopg.Connection) -> None:
     app = rolled_back
     user = rows.user(app)
-    euro, _ = account_of(app, user, account_number="1", currency="EUR")
-    dollar, _ = account_of(app, user, account_number="2", currency="USD")
+    euro, _ = performing.account(app, user, account_number="1", currency="EUR")
+    dollar, _ = performing.account(app, user, account_number="2", currency="USD")
     names = {}
     for name, count, step, accounts in (
         ("long", 40, 1, [euro]), ("twin", 40, 1, [dollar]), ("short", 29, 1, [euro]),

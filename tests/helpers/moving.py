@@ -19,6 +19,7 @@ import migrate_csv
 import migrate_sqlite
 import running
 from rows import HASH
+from rubi.moving.sources import ROWS
 from running import Done
 
 Form = Callable[[Any], Any]
@@ -212,3 +213,19 @@ def rejects(db: psycopg.Connection) -> dict[tuple[str, int], str]:
     """Rejected rows and their rules."""
     cursor = db.execute("SELECT table_name, source_row, rule FROM migration.rejects")
     return {(table, row): rule for table, row, rule in cursor}
+
+
+def bars(path: Path, more: list[tuple]) -> Path:
+    """More than a batch of plain bars, then others: symbol, open, volume."""
+    with closing(sqlite3.connect(path)) as connection, connection:
+        connection.execute(
+            "CREATE TABLE market_data (id INTEGER PRIMARY KEY, symbol, timeframe, timestamp,"
+            " open, high, low, close, volume)"
+        )
+        plain = [("EURUSD", 1.1, 7)] * (ROWS + 10)
+        connection.executemany(
+            "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close, volume)"
+            " VALUES (?, 'M1', datetime('2024-02-28', ? || ' minutes'), ?, 9e5, -1.5, 0, ?)",
+            [(symbol, n, price, count) for n, (symbol, price, count) in enumerate(plain + more)],
+        )
+    return path

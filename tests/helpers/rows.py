@@ -12,6 +12,14 @@ from psycopg.types.json import Jsonb
 
 _numbers = itertools.count(1)
 HASH = "$2b$12$" + "a" * 53
+TIMEFRAMES = [
+    *("M1", "M2", "M3", "M4", "M5", "M6", "M10", "M12", "M15", "M20", "M30"),
+    *("H1", "H2", "H3", "H4", "H6", "H8", "H12", "D1", "W1", "MN1"),
+]
+ORDER_TYPES = [
+    *("BUY", "SELL", "BUY_LIMIT", "SELL_LIMIT", "BUY_STOP", "SELL_STOP"),
+    *("BUY_STOP_LIMIT", "SELL_STOP_LIMIT", "CLOSE_BY"),
+]
 
 
 def insert(connection: psycopg.Connection, table: str, returning: str = "id", **values: Any) -> Any:
