@@ -12,8 +12,7 @@ from typing import Annotated
 import psycopg
 import typer
 
-from rubi.backups import measuring
-from rubi.backups.copying import HISTORY, OPTIONS, check_history, fill, ordered
+from rubi.backups.copying import OPTIONS
 from rubi.cli import Failure, console, new_app, run, step
 from rubi.upgrading import closing, parts, passes
 
@@ -41,47 +40,26 @@ def copy(
         bool, typer.Option("--reopen", help="let the source of --finish take writes again")
     ] = False,
 ) -> None:
-    """Replace the rows of the target by those of the source, and compare."""
+    """Copy all rows into a database that has none, and compare."""
     if ahead + finish + reopen > 1 or bool(target) == reopen:
         raise Failure(
             "give --to, which --reopen has not, and at most one of --ahead, --finish, --reopen", 2
         )
     if reopen:
         take_back(source)
-    elif ahead or finish:
-        with passes.connected(source, target) as (old, new):
-            finish_copy(old, new, limit) if finish else copy_ahead(old, new)
-    else:
-        copy_whole(source, target)
+        return
+    with passes.connected(source, target) as (old, new):
+        if finish:
+            finish_copy(old, new, limit)
+        else:
+            (copy_ahead if ahead else copy_whole)(old, new)
 
 
-def copy_whole(source: str, target: str) -> None:
+def copy_whole(old: psycopg.Connection, new: psycopg.Connection) -> None:
     """All in one transaction."""
-    with (
-        psycopg.connect(source, options=OPTIONS, application_name="rubi copy") as old,
-        psycopg.connect(target, options=OPTIONS, application_name="rubi copy") as new,
-    ):
-        old.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
-        with step("source measured") as notes:
-            expected = measuring.measure(old)
-            notes.append(f"{len(expected['tables'])} tables")
-        new.execute("CALL deploy.become_owner()")
-        check_history(expected["history"], dict(new.execute(measuring.SQL.HISTORY).fetchall()))
-        tables = ordered(new)
-        with step("rows copied"):
-            fill(old, new, tables)
-        with step("every table compared"):
-            found = measuring.measure(new)
-            wrong = [
-                name for name, values in expected["tables"].items()
-                if name != HISTORY and values != found["tables"].get(name)
-            ]  # fmt: skip
-            wrong += measuring.sequences_behind(new)
-            if wrong:
-                raise Failure(f"not equal afterwards, nothing was changed: {', '.join(wrong[:5])}")
-        new.commit()
-    rows = sum(table["rows"] for table in expected["tables"].values())
-    console.print(f"{len(tables)} tables, {rows:,} rows are equal now")
+    with step("rows copied, every table compared"):
+        tables, rows = passes.whole(old, new)
+    console.print(f"{tables} tables, {rows:,} rows are equal now")
 
 
 def copy_ahead(old: psycopg.Connection, new: psycopg.Connection) -> None:

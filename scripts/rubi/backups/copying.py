@@ -40,28 +40,6 @@ def ordered(connection: psycopg.Connection) -> list[tuple[int, sql.Identifier]]:
     return [(oid, sql.Identifier(schema, name)) for oid, schema, name in found]
 
 
-def fill(
-    old: psycopg.Connection, new: psycopg.Connection, tables: list[tuple[int, sql.Identifier]]
-) -> None:
-    """Empty the tables, copy the rows without the triggers, set the sequences."""
-    hypertables = {oid for (oid,) in new.execute(SQL.HYPERTABLES)}
-    plain = [table for oid, table in tables if oid not in hypertables]
-    for table in plain:  # hypertables refuse this; rows that their triggers write are removed again
-        new.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(table))
-    empty = sql.SQL("TRUNCATE {}")
-    new.execute(empty.format(sql.SQL(", ").join(table for _, table in tables)))
-    for oid, table in tables:
-        columns = sql.SQL(", ").join(
-            sql.Identifier(name) for (name,) in new.execute(SQL.COLUMNS, {"table": oid})
-        )
-        if oid not in hypertables:
-            new.execute(sql.SQL("DELETE FROM {}").format(table))
-        stream(old, new, sql.SQL("SELECT {} FROM {}").format(columns, table), table, columns)
-    for table in plain:
-        new.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(table))
-    follow_sequences(old, new, [oid for oid, _ in tables])
-
-
 def stream(
     old: psycopg.Connection,
     new: psycopg.Connection,

@@ -14,7 +14,3 @@ SELECT a.attname
 FROM pg_attribute AS a
 WHERE a.attrelid = %(table)s AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
 ORDER BY a.attnum;
-
--- HYPERTABLES: which tables they are
-SELECT format('%I.%I', h.hypertable_schema, h.hypertable_name)::regclass::oid
-FROM timescaledb_information.hypertables AS h;

@@ -14,7 +14,7 @@ from rubi.backups import copying, measuring
 from rubi.backups.copying import OPTIONS
 from rubi.cli import Failure, console, errors, one_line, step
 from rubi.upgrading import closing, parts
-from rubi.upgrading.following import Pair, bring
+from rubi.upgrading.following import Pair, bring, copy_whole
 from rubi.upgrading.parts import Part, Table
 
 # a server notices within half a minute that this machine is gone, and lets held writes go on
@@ -72,6 +72,24 @@ def ahead(old: psycopg.Connection, new: psycopg.Connection) -> int:
             if first:
                 new.execute(sql.SQL("VACUUM (ANALYZE) {}").format(table.relation))
     return pair.moved
+
+
+def whole(old: psycopg.Connection, new: psycopg.Connection) -> tuple[int, int]:
+    """Copy all in one transaction, from a source that nobody writes to; answers tables and rows."""
+    found = parts.tables(old)
+    old.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    with old.transaction(), new.transaction():
+        parts.begin(old, new, found)
+        pair = Pair(old, new, *look(old, new, found))
+        pair.settle()
+        # other schemas come last: triggers of hypertables write there
+        for table in found:
+            for part in pair.parts[table.oid]:
+                copy_whole(pair, part)
+        parts.tighten(new, found)
+        copying.follow_sequences(old, new, parts.oids(new, found))
+    settle_down(new)
+    return len(found), pair.moved
 
 
 def forget_dropped(pair: Pair, found: list[Table]) -> None:
