@@ -12,6 +12,7 @@ import asyncio
 import logging
 import os
 import signal
+import socket
 import statistics
 import subprocess
 import sys
@@ -31,7 +32,7 @@ sys.path[:0] = [str(ROOT / "scripts")]
 
 from rubi.cli import Failure, console, new_app, run
 from rubi.servers import embedded
-from rubi.servers.patroni import Node, PatroniCluster, running
+from rubi.servers.patroni import HOST, Node, PatroniCluster, running
 from rubi.waiting import until
 
 # it says each time that it gives up on a paused server
@@ -45,6 +46,55 @@ INSERT = (
     " client_request_id) VALUES (%s, 'EURUSD', 'BUY', 0.1, now(), %s)"
     " ON CONFLICT (user_id, client_request_id) DO NOTHING"
 )
+
+
+class Wire:
+    """A TCP connection to one of several places behind it, that can be cut without a word."""
+
+    def __init__(self, ports: list[int]) -> None:
+        self.behind = ports
+        self.is_cut = False
+        self.door = socket.create_server((HOST, 0))
+        self.port = self.door.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self) -> None:
+        """Take connections until the door is closed."""
+        with suppress(OSError):
+            while True:
+                near, _ = self.door.accept()
+                for port in self.behind:
+                    with suppress(OSError):
+                        far = socket.create_connection((HOST, port), 5)
+                        far.settimeout(None)
+                        for ends in ((near, far), (far, near)):
+                            threading.Thread(target=self.carry, args=ends, daemon=True).start()
+                        break
+                else:
+                    near.close()
+
+    def carry(self, source: socket.socket, target: socket.socket) -> None:
+        """Hand on all bytes; drop them while the wire is cut, as a network does."""
+        with suppress(OSError):
+            while data := source.recv(65536):
+                if not self.is_cut:
+                    target.sendall(data)
+        for end in (source, target):
+            with suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Take no more connections."""
+        self.door.close()
+
+
+WIRES: dict[str, Wire] = {}  # of each node, to etcd
+
+
+def wired(node: str, ports: list[int]) -> list[int]:
+    """A wire of its own for a node; answers the port of its near end."""
+    WIRES[node] = Wire(ports)
+    return [WIRES[node].port]
 
 
 class Load:
@@ -132,7 +182,7 @@ def deploy(cluster: PatroniCluster) -> int:
 def strike(node: Node, fault: Fault) -> None:
     """Do it to a node."""
     if fault == "cut":
-        node.wire.is_cut = True
+        WIRES[node.name].is_cut = True
     else:
         node.signal(signal.SIGKILL if fault == "killed" else signal.SIGSTOP)
 
@@ -140,7 +190,7 @@ def strike(node: Node, fault: Fault) -> None:
 def heal(cluster: PatroniCluster, node: Node, fault: Fault) -> None:
     """Undo it; the node has to come back as a replica by itself."""
     if fault == "cut":
-        node.wire.is_cut = False
+        WIRES[node.name].is_cut = False
     elif fault == "paused":
         node.signal(signal.SIGCONT)
     else:
@@ -204,7 +254,7 @@ def measure(
     """Strike the leader again and again; exit code 1 when an acknowledged write is lost."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # by way of what stops the nodes
     seconds: dict[str, list[dict[str, float]]] = {}
-    with running(3, pg) as cluster:
+    with running(3, pg, wired) as cluster:
         user = deploy(cluster)
         for _ in range(runs):
             for fault in faults.split(","):

@@ -25,8 +25,10 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def cluster(request: pytest.FixtureRequest) -> Iterator[tuple[patroni.PatroniCluster, int]]:
     """Three nodes with our schema, and a user's id."""
-    with patroni.running(3, request.config.getoption("--pg")) as running:
+    with patroni.running(3, request.config.getoption("--pg"), failover.wired) as running:
         yield running, failover.deploy(running)
+    for wire in failover.WIRES.values():
+        wire.close()
 
 
 @pytest.fixture
@@ -52,7 +54,7 @@ def test_a_patroni_that_ends_at_once_is_named(tmp_path: Path) -> None:
     (tmp_path / "patroni.log").write_text("Traceback:\nValueError: no etcd\n")
     with subprocess.Popen(["false"]) as process:
         process.wait()
-    node = patroni.Node("node1", tmp_path, 1, 2, None, process)
+    node = patroni.Node("node1", tmp_path, 1, 2, process)
     with pytest.raises(Failure, match=r"^Patroni of node1 has ended: ValueError: no etcd$"):
         patroni.PatroniCluster(tmp_path, [node]).has_come_up()
 

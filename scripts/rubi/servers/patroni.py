@@ -1,19 +1,16 @@
 """Three PostgreSQL nodes of this machine that Patroni and etcd keep available, until interrupted.
 
-For development, drills and tests: patroni.yml with addresses of 127.0.0.1. Each node reaches etcd
-through a wire of its own, which can be cut. Patroni and etcd come from Debian, unpacked as the
-server is.
+For development, drills and tests: patroni.yml with addresses of 127.0.0.1. Patroni and etcd come
+from Debian, unpacked as the server is.
 """
 
 import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
-import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -39,53 +36,12 @@ SETTINGS = {
 }
 
 
-class Wire:
-    """A TCP connection to one of several places behind it, that can be cut without a word."""
-
-    def __init__(self, ports: list[int]) -> None:
-        self.behind = ports
-        self.is_cut = False
-        self.door = socket.create_server((HOST, 0))
-        self.port = self.door.getsockname()[1]
-        threading.Thread(target=self.serve, daemon=True).start()
-
-    def serve(self) -> None:
-        """Take connections until the door is closed."""
-        with suppress(OSError):
-            while True:
-                near, _ = self.door.accept()
-                for port in self.behind:
-                    with suppress(OSError):
-                        far = socket.create_connection((HOST, port), 5)
-                        far.settimeout(None)
-                        for ends in ((near, far), (far, near)):
-                            threading.Thread(target=self.carry, args=ends, daemon=True).start()
-                        break
-                else:
-                    near.close()
-
-    def carry(self, source: socket.socket, target: socket.socket) -> None:
-        """Hand on all bytes; drop them while the wire is cut, as a network does."""
-        with suppress(OSError):
-            while data := source.recv(65536):
-                if not self.is_cut:
-                    target.sendall(data)
-        for end in (source, target):
-            with suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
-
-    def close(self) -> None:
-        """Take no more connections."""
-        self.door.close()
-
-
 @dataclass
 class Node:
     name: str
     folder: Path
     port: int
     rest: int
-    wire: Wire
     process: subprocess.Popen | None = None
 
     def postmaster(self) -> int | None:
@@ -177,15 +133,15 @@ def patroni() -> list[object]:
     return [next(iter(sorted(folder.glob("python3.*[0-9]")))), "-m", "patroni"]
 
 
-def configuration(node: Node, etcd: int, programs: Path) -> dict:
-    """patroni.yml for a node of this machine."""
+def configuration(node: Node, etcd: list[int], programs: Path) -> dict:
+    """patroni.yml for a node of this machine; etcd: the ports that it may ask."""
     import yaml
 
     config = yaml.safe_load((ROOT / "operations/patroni.yml").read_text())
     config["name"] = node.name
     config["restapi"] = dict.fromkeys(("listen", "connect_address"), f"{HOST}:{node.rest}")
-    # through the wire only: Patroni would ask etcd for its addresses and go around it
-    config["etcd3"] = {"hosts": [f"{HOST}:{etcd}"], "use_proxies": True}
+    # these only: Patroni would ask etcd for its addresses and go around a drill's proxy
+    config["etcd3"] = {"hosts": [f"{HOST}:{port}" for port in etcd], "use_proxies": True}
     config["postgresql"] |= {
         "listen": f"{HOST}:{node.port}",
         "connect_address": f"{HOST}:{node.port}",
@@ -231,8 +187,15 @@ def is_decided(port: int) -> bool:
 
 
 @contextmanager
-def running(nodes: int = 3, major: int = embedded.DEFAULT_MAJOR) -> Iterator[PatroniCluster]:
-    """Start etcd and the nodes, wait until a standby is synchronous; stop all afterwards."""
+def running(
+    nodes: int = 3,
+    major: int = embedded.DEFAULT_MAJOR,
+    way: Callable[[str, list[int]], list[int]] = lambda node, ports: ports,
+) -> Iterator[PatroniCluster]:
+    """Start etcd and the nodes, wait until a standby is synchronous; stop all afterwards.
+
+    way: the ports by which a node reaches etcd's.
+    """
     import yaml
 
     programs = embedded.binaries(major)
@@ -244,10 +207,10 @@ def running(nodes: int = 3, major: int = embedded.DEFAULT_MAJOR) -> Iterator[Pat
         ports = start_etcd(folder, nodes, cluster.etcd)
         for number in range(nodes):
             own = embedded.owned_folder(folder / f"node{number + 1}")
-            wire = Wire(ports[number:] + ports[:number])
-            node = Node(own.name, own, embedded.free_port(), embedded.free_port(), wire)
+            node = Node(own.name, own, embedded.free_port(), embedded.free_port())
             cluster.nodes.append(node)
-            text = yaml.safe_dump(configuration(node, wire.port, programs))
+            reached = way(node.name, ports[number:] + ports[:number])
+            text = yaml.safe_dump(configuration(node, reached, programs))
             (own / "patroni.yml").write_text(text)
             (own / "patroni.yml").chmod(0o644)
             cluster.start(node)
@@ -255,10 +218,8 @@ def running(nodes: int = 3, major: int = embedded.DEFAULT_MAJOR) -> Iterator[Pat
         yield cluster
     finally:
         for node in cluster.nodes:
-            node.wire.is_cut = False
             node.signal(signal.SIGCONT)
             node.signal(signal.SIGKILL)
-            node.wire.close()
         for process in [*(node.process for node in cluster.nodes), *cluster.etcd]:
             if process:
                 process.kill()
