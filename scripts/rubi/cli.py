@@ -46,6 +46,14 @@ if hasattr(sys.stdout, "reconfigure"):
     sys.stdout.reconfigure(errors="replace")
 
 
+# libraries that one kind of work needs, and the extra of pyproject.toml that brings them
+EXTRAS = {
+    "bcrypt": "install", "boto3": "backup", "duckdb": "lake", "jinja2": "report", "lxml": "load",
+    "pandas": "demo", "playwright": "pictures", "pyarrow": "archive", "pyrage": "backup",
+    "pyspark": "spark",
+}  # fmt: skip
+
+
 class Failure(Exception):
     """Work that could not be done. The message is one line: the cause, and the cure.
 
@@ -106,6 +114,12 @@ def run(app: typer.Typer) -> None:
     except (Failure, OSError, *database_errors()) as error:
         errors.print(f"error: {one_line(error)}")
         sys.exit(error.code if isinstance(error, Failure) else 1)
+    except ModuleNotFoundError as error:
+        name = (error.name or "").partition(".")[0]
+        if name not in EXTRAS:
+            raise
+        errors.print(f"error: {name} is not installed: pip install -e '.[{EXTRAS[name]}]'")
+        sys.exit(1)
     except SystemExit as end:
         if end.code == 130:  # typer's answer to Ctrl-C
             errors.print("interrupted")

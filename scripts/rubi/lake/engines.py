@@ -25,10 +25,8 @@ def ask_duckdb(
     store: Store, files: list[File], question: str, values: dict[str, object]
 ) -> pa.Table:
     """The answer from the lake, on this machine."""
-    try:
-        import duckdb
-    except ImportError as error:
-        raise Failure('DuckDB is missing: pip install -e ".[lake]"') from error
+    import duckdb
+
     before = fingerprints(store, files)
     keys = pa.schema([("symbol", pa.string()), ("timeframe", pa.string()), ("month", pa.string())])
     lake = pads.dataset(

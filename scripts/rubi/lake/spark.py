@@ -61,11 +61,9 @@ def silenced() -> Iterator[None]:
 @contextmanager
 def session(master: str, settings: dict[str, str] | None = None) -> Iterator[SparkSession]:
     """A session on a master, spark://host:port. Raises Failure where there is none."""
-    try:
-        from pyspark.errors import PySparkException
-        from pyspark.sql import SparkSession
-    except ImportError as error:
-        raise Failure('Spark is missing: pip install -e ".[spark]"') from error
+    from pyspark.errors import PySparkException
+    from pyspark.sql import SparkSession
+
     parts = urlsplit(master)
     if parts.scheme == "spark":
         try:

@@ -22,10 +22,6 @@ NAMES = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 Row = list[str | None]
 
 
-def missing(error: ImportError) -> Failure:
-    return Failure(f"{error.name} is not installed: pip install '.[load]'")
-
-
 def decode(content: bytes) -> str:
     """Text of any coding that terminals and spreadsheets write; an odd last byte is left out."""
     for mark, coding in (
@@ -170,7 +166,7 @@ def read_tables(path: Path) -> tuple[list[list[Row]], str]:
             return [read_html(text)], ""
         rows, sign = read_csv(text)
         return [rows], sign
-    except ImportError as error:
-        raise missing(error) from error
+    except ImportError:
+        raise
     except Exception as error:  # libraries with exceptions of their own
         raise Failure(f"{path} is no readable report: {error}") from error

@@ -1,18 +1,13 @@
 """The pages of docs/schema/, by the templates beside this module: tables, views, functions."""
 
-from __future__ import annotations
-
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from rubi.cli import Failure
+from rubi import SCHEMAS
 from rubi.pages.areas import AREAS
 from rubi.pages.catalog import Catalog, Relation, Row, qualified
 from rubi.pages.diagrams import area, area_diagram, overview_diagram
-
-if TYPE_CHECKING:
-    import jinja2
 
 GENERATED = "Generated from the catalog by `scripts/make_docs.py`; a test holds it equal."
 ACTIONS = {"S": "select", "I": "insert", "U": "update", "D": "delete"}
@@ -121,16 +116,10 @@ def read_examples(path: Path) -> dict[str, str]:
     return {name: text.strip() for name, text in zip(found[::2], found[1::2], strict=True)}
 
 
-# in the order of their headings: the API's functions first
-SCHEMAS = ("public", "monitoring", "audit", "internal", "deploy", "migration")
-
-
-def environment() -> jinja2.Environment:
+def environment() -> Any:
     """The templates, and what they write cells with."""
-    try:
-        import jinja2
-    except ModuleNotFoundError as error:
-        raise Failure("the pages need jinja2: pip install -e '.[report]'") from error
+    import jinja2
+
     made = jinja2.Environment(
         loader=jinja2.FileSystemLoader(Path(__file__).parent), trim_blocks=True, lstrip_blocks=True,
         keep_trailing_newline=True, undefined=jinja2.StrictUndefined,

@@ -66,11 +66,9 @@ def years(months: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def as_page(report: Report) -> str:
-    try:
-        import jinja2
-        from markupsafe import Markup
-    except ModuleNotFoundError as error:
-        raise Failure("the report needs jinja2: pip install -e '.[report]'") from error
+    import jinja2
+    from markupsafe import Markup
+
     scope = report.scope
     write = wording.Writer(scope.currency, money_digits(report.metrics))
     drawn = report_plots.plots(report, write) | multiples.plots(report.multiples, write)
@@ -118,12 +116,10 @@ def as_picture(page: str, kind: Format, out: Path, width: int, dark: bool) -> No
     """The page as Chromium shows or prints it."""
     import tempfile
 
+    from playwright.sync_api import Error, sync_playwright
+
     from rubi.servers import chromium
 
-    try:
-        from playwright.sync_api import Error, sync_playwright
-    except ModuleNotFoundError as error:
-        raise Failure("png and pdf need playwright: pip install -e '.[pictures]'") from error
     program = chromium.found()
     if program is None:
         raise Failure(

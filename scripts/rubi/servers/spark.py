@@ -83,10 +83,6 @@ def last_error(folder: Path) -> str:
 @contextmanager
 def running(workers: int = 2, memory: str = "1g") -> Iterator[SparkCluster]:
     """Start a cluster with a core and this memory for each worker; stop it afterwards."""
-    try:
-        import pyspark  # noqa: F401
-    except ImportError as error:
-        raise Failure('Spark is missing: pip install -e ".[spark]"') from error
     folder = Path(tempfile.mkdtemp(prefix="rubi-spark-", dir="/var/tmp"))
     started: list[subprocess.Popen] = []
     port, page = embedded.free_port(), embedded.free_port()
