@@ -1,8 +1,4 @@
-"""Chromium without a window, for the report as a picture or PDF, and for its tests.
-
-RUBI_CHROMIUM names the program; otherwise the machine's own is taken, otherwise Debian's, unpacked
-below RUBI_HOME as the server is (160 MB to download, once).
-"""
+"""Chromium for the report's pictures: named, the machine's own, or Debian's unpacked."""
 
 import os
 import shlex

@@ -1,8 +1,4 @@
-"""Three PostgreSQL nodes of this machine that Patroni and etcd keep available, until interrupted.
-
-For development, drills and tests: patroni.yml with addresses of 127.0.0.1. Patroni and etcd come
-from Debian, unpacked as the server is.
-"""
+"""Nodes of this machine that Patroni and etcd keep available, for ha_cluster.py and drills."""
 
 import json
 import os

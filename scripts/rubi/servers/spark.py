@@ -1,8 +1,4 @@
-"""A standalone Spark of this machine: a master and workers on 127.0.0.1, until interrupted.
-
-For development and tests. Needs the extra spark and Java 17 or newer, which is fetched from Debian
-where the machine has none.
-"""
+"""A standalone Spark of this machine, for spark_cluster.py and tests."""
 
 import json
 import os
