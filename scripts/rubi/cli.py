@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from time import monotonic
 
 import typer
@@ -84,6 +85,15 @@ def moment(text: str, option: str) -> datetime:
         said = f"{text} is no day or time: 2026-01-31, 2026-01-31T03:00"
         raise typer.BadParameter(said, param_hint=option) from error
     return found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
+
+
+def replace_private(path: Path, text: str) -> None:
+    """Replace a file in one step; only its owner ever reads it."""
+    new = path.with_name(f"{path.name}.new")
+    new.unlink(missing_ok=True)
+    new.touch(0o600, exist_ok=False)
+    new.write_text(text, encoding="utf-8")
+    new.replace(path)
 
 
 def database_errors() -> tuple[type[Exception], ...]:

@@ -17,7 +17,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from rubi import ROOT
-from rubi.cli import Failure
+from rubi.cli import Failure, replace_private
 from rubi.servers import debian, embedded
 
 DATABASE = "rubi_trading"
@@ -283,15 +283,8 @@ class Demo:
             ) from None
 
     def save_passwords(self, passwords: dict[str, str]) -> None:
-        """Replace the pgpass file in one step; nobody else ever reads it."""
-        new = self.pgpass.with_suffix(".new")
-        new.unlink(missing_ok=True)
-        new.touch(0o600)
-        new.write_text(
-            "".join(f"*:*:*:{role}:{password}\n" for role, password in passwords.items()),
-            encoding="utf-8",
-        )
-        new.replace(self.pgpass)
+        lines = (f"*:*:*:{role}:{password}\n" for role, password in passwords.items())
+        replace_private(self.pgpass, "".join(lines))
 
     def dsn(self, role: str = "postgres", database: str = DATABASE) -> str:
         """How a role connects: a URL, or a connection string for a given server."""

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from rubi.cli import Failure
+from rubi.cli import Failure, replace_private
 from rubi.connecting import set_password
 
 ADMINISTRATOR = "admin@rubi-studio.com"
@@ -53,19 +53,11 @@ class Passwords:
             self.shown[name] = password
             if self.path:
                 self.kept[name] = password
-                self.write()
+                lines = (f"{name}={value}\n" for name, value in self.kept.items())
+                replace_private(self.path, "".join(lines))
         if not 8 <= len(password.encode()) <= 72:
             raise Failure(f"{name} needs 8 to 72 bytes")
         return password
-
-    def write(self) -> None:
-        """Replace the file in one step; only its owner ever reads it."""
-        new = self.path.with_name(self.path.name + ".new")
-        new.unlink(missing_ok=True)
-        handle = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-        with os.fdopen(handle, "w") as file:
-            file.writelines(f"{name}={value}\n" for name, value in self.kept.items())
-        new.replace(self.path)
 
 
 def logs_in(dsn: str, database: str, password: str) -> bool:

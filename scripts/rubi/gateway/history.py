@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any
 
 from rubi.gateway.parcels import MOST_ROWS, now
 from rubi.gateway.terminals import INVALID, Row, TerminalError
@@ -51,13 +51,6 @@ class Clock:
         return int(self.present().timestamp()) + 60 * (self.minutes or 0)
 
 
-class Asked(Protocol):
-    """Who is asked for a history: a terminal, or a reader, which knows whose history it is."""
-
-    def count(self, name: str, *args: Any) -> int: ...
-    def rows(self, name: str, *args: Any) -> list[Row]: ...
-
-
 class TooMany(Exception):
     """A window that holds more rows than one call should answer."""
 
@@ -94,8 +87,11 @@ def walk(
             size = min(size * 2, max(largest, size))
 
 
-def windows(asked: Asked, kind: str, start: int, end: int) -> Iterator[tuple[Window, list[Row]]]:
-    """The history of deals or orders from start to end, in windows that the terminal can answer."""
+def windows(asked: Any, kind: str, start: int, end: int) -> Iterator[tuple[Window, list[Row]]]:
+    """The history of deals or orders from start to end, in windows that the terminal can answer.
+
+    asked: a terminal, or a reader, which knows whose history it is.
+    """
 
     def ask(at: int, stop: int) -> list[Row]:
         if (
