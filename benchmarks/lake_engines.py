@@ -38,7 +38,7 @@ from rubi.bars.archive import Store
 from rubi.cli import Failure, console, new_app, run, step
 from rubi.deploying import applying, history, sqlfiles
 from rubi.lake import spark as lake_spark
-from rubi.lake.files import files_of
+from rubi.lake.asking import ask_duckdb, ask_postgresql, files_of
 from rubi.lake.questions import parameters
 from rubi.servers import embedded
 from rubi.servers import spark as spark_cluster
@@ -225,11 +225,11 @@ def measure(
         store = Store(str(folder / "lake"))
         if "postgresql" in engines:
             for to in values:
-                ask("PostgreSQL", [server.pid], to, lambda to=to: engines.ask_postgresql(
+                ask("PostgreSQL", [server.pid], to, lambda to=to: ask_postgresql(
                     connection, "resample", values[to]))  # fmt: skip
     if "duckdb" in engines:
         for to in values:
-            ask("DuckDB", [os.getpid()], to, lambda to=to: engines.ask_duckdb(
+            ask("DuckDB", [os.getpid()], to, lambda to=to: ask_duckdb(
                 store, files, "resample", values[to]))  # fmt: skip
     if "spark" in engines:
         with spark_cluster.running() as cluster, lake_spark.session(cluster.url) as spark:

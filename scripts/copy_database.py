@@ -12,7 +12,6 @@ from typing import Annotated
 import psycopg
 import typer
 
-from rubi.backups.copying import OPTIONS
 from rubi.cli import Failure, console, new_app, run, step
 from rubi.upgrading import closing, parts, passes
 
@@ -83,7 +82,7 @@ def finish_copy(old: psycopg.Connection, new: psycopg.Connection, limit: float) 
 
 def take_back(source: str) -> None:
     """Let a source be used again."""
-    with psycopg.connect(source, options=OPTIONS, autocommit=True) as old:
+    with psycopg.connect(source, options=passes.OPTIONS, autocommit=True) as old:
         old.execute("CALL deploy.become_owner()")
         console.print(f"{closing.reopen(old)} tables take writes again")
 

@@ -46,8 +46,7 @@ def query(
     import pyarrow.parquet as pq
 
     from rubi.bars.archive import Store, connect
-    from rubi.lake.engines import ask_duckdb, ask_postgresql
-    from rubi.lake.files import files_of
+    from rubi.lake.asking import ask_duckdb, ask_postgresql, files_of
     from rubi.lake.questions import parameters
 
     begin, end = moment(since, "--from"), moment(until, "--until")

@@ -19,8 +19,7 @@ import lake_rows
 import object_store
 from rubi.bars.archive import Store
 from rubi.cli import Failure
-from rubi.lake import engines
-from rubi.lake import files as lake_files
+from rubi.lake import asking
 
 
 @pytest.fixture
@@ -31,7 +30,7 @@ def filled(db: psycopg.Connection, tmp_path: Path) -> psycopg.Connection:
 
 
 def duck(connection: psycopg.Connection, target: object, question: str, *chosen: str):
-    return engines.ask_duckdb(
+    return asking.ask_duckdb(
         Store(str(target)), lake_rows.files(connection), question, lake_rows.values(*chosen)
     )
 
@@ -41,7 +40,7 @@ def test_duckdb_answers_from_the_lake_as_postgresql_from_the_hypertable(
 ) -> None:
     for question, to, clock in lake_rows.QUESTIONS:
         table = duck(filled, tmp_path, question, to, clock)
-        ours = engines.ask_postgresql(filled, question, lake_rows.values(to, clock))
+        ours = asking.ask_postgresql(filled, question, lake_rows.values(to, clock))
         assert table.num_rows > 0, question
         assert table.equals(ours), (question, to, clock)
 
@@ -52,7 +51,7 @@ def test_duckdb_answers_from_the_lake_as_postgresql_from_the_hypertable(
 def test_the_shared_text_makes_the_bars_that_resample_bars_makes(
     filled: psycopg.Connection, to: str, clock: str
 ) -> None:
-    found = engines.ask_postgresql(filled, "resample", lake_rows.values(to, clock))
+    found = asking.ask_postgresql(filled, "resample", lake_rows.values(to, clock))
     shown = "timestamp" if to == "H1" else "utc_to_clock(timestamp, %(clock)s)"
     expected = filled.execute(
         f"SELECT s.symbol, extract(epoch FROM {shown})::bigint, open, high, low, close, volume,"
@@ -106,11 +105,11 @@ def test_a_month_that_is_not_in_the_lake_is_no_part_of_an_answer(
     bars.make(filled, "2024-04-02", "2024-04-03", "5 minutes", "EURUSD", "M5")
     assert len(lake_rows.files(filled)) == 6  # April was not asked for
     with pytest.raises(psycopg.Error) as caught:
-        lake_files.files_of(filled, "M5", lake_rows.SINCE, datetime(2024, 5, 1, tzinfo=UTC), None)
+        asking.files_of(filled, "M5", lake_rows.SINCE, datetime(2024, 5, 1, tzinfo=UTC), None)
     assert caught.value.sqlstate == "RB130"
     assert "EURUSD 2024-04" in caught.value.diag.message_primary
     with pytest.raises(psycopg.Error) as caught:
-        lake_files.files_of(filled, "M5", lake_rows.SINCE, lake_rows.UNTIL, ["NONE"])
+        asking.files_of(filled, "M5", lake_rows.SINCE, lake_rows.UNTIL, ["NONE"])
     assert caught.value.sqlstate == "RB131"
 
 
@@ -135,7 +134,7 @@ def test_a_lost_or_damaged_file_is_named_and_nothing_is_answered(
 def test_a_file_that_changes_while_it_is_read_is_named(
     filled: psycopg.Connection, tmp_path: Path
 ) -> None:
-    proved = engines.fingerprints
+    proved = asking.fingerprints
 
     def then_changed(*arguments: object) -> list[tuple]:
         found = proved(*arguments)
@@ -144,7 +143,7 @@ def test_a_file_that_changes_while_it_is_read_is_named(
         return found
 
     with (
-        mock.patch.object(engines, "fingerprints", then_changed),
+        mock.patch.object(asking, "fingerprints", then_changed),
         pytest.raises(Failure, match=r"symbol=EURUSD.*changed while"),
     ):
         duck(filled, tmp_path, "coverage", "D1", "UTC")
@@ -164,7 +163,7 @@ def test_the_lake_on_an_object_store_answers_or_its_error_is_named(
     db: psycopg.Connection, store: object_store.Store
 ) -> None:
     lake_rows.fill(db, store.uri("bars"))
-    expected = engines.ask_postgresql(db, "resample", lake_rows.values("H1"))
+    expected = asking.ask_postgresql(db, "resample", lake_rows.values("H1"))
     with object_store.door(store.port) as door:
         target = store.uri("bars", door.server_port)
         assert duck(db, target, "resample", "H1").equals(expected)

@@ -17,7 +17,7 @@ import lake_rows
 import object_store
 from rubi.bars.archive import Store
 from rubi.cli import Failure
-from rubi.lake import engines
+from rubi.lake import asking
 from rubi.servers import embedded
 from rubi.waiting import until
 
@@ -75,9 +75,9 @@ def test_spark_answers_from_the_lake_as_the_others(
         found = ask(spark, filled, tmp_path, question, to, clock)
         values = lake_rows.values(to, clock)
         assert found.num_rows > 0
-        assert found.equals(engines.ask_postgresql(filled, question, values)), (question, to)
+        assert found.equals(asking.ask_postgresql(filled, question, values)), (question, to)
         assert found.equals(
-            engines.ask_duckdb(Store(str(tmp_path)), lake_rows.files(filled), question, values)
+            asking.ask_duckdb(Store(str(tmp_path)), lake_rows.files(filled), question, values)
         )
 
 
@@ -98,7 +98,7 @@ def test_spark_reads_an_object_store_or_names_its_error(
     lake_rows.fill(db, store.uri("bars"))
     with object_store.door(store.port) as door:
         target = store.uri("bars", door.server_port)
-        expected = engines.ask_postgresql(db, "resample", lake_rows.values("H1"))
+        expected = asking.ask_postgresql(db, "resample", lake_rows.values("H1"))
         assert ask(spark, db, target, "resample", "H1").equals(expected)
         door.good_answers = 3
         with pytest.raises(Failure, match=r"bars\.parquet: damaged or missing .*503"):
@@ -131,7 +131,7 @@ def test_a_worker_killed_in_the_middle_changes_no_row_and_none_left_is_named(
     spark: object, filled: psycopg.Connection, tmp_path: Path, cluster: spark_cluster.SparkCluster
 ) -> None:
     """The last test of this file: it uses the workers up."""
-    expected = engines.ask_postgresql(filled, "resample", lake_rows.values("H1"))
+    expected = asking.ask_postgresql(filled, "resample", lake_rows.values("H1"))
     killed = threading.Event()
     tracker = spark.sparkContext.statusTracker()
 

@@ -9,7 +9,7 @@ import psycopg
 
 import archive_bars
 import bars
-from rubi.lake.files import File, files_of
+from rubi.lake.asking import File, files_of
 from rubi.lake.questions import parameters
 
 SINCE, UNTIL = datetime(2024, 2, 1, tzinfo=UTC), datetime(2024, 4, 1, tzinfo=UTC)

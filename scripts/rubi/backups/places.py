@@ -2,19 +2,26 @@
 
 A backup is a folder DATABASE_YYYYMMDD_HHMMSS (UTC, the server's clock) that holds a manifest.json.
 The manifest is written last: a folder without one is no backup.
+
+A target is a folder or s3://bucket/path. S3 means Scaleway's in Paris unless the URI
+(?endpoint=http://HOST:PORT&region=…) or AWS_ENDPOINT_URL and AWS_REGION say otherwise; credentials
+come from AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY or ~/.aws, never from the URI.
+
+Not Arrow's file systems, which archive_bars.py uses: their S3 client leaves markers of folders
+behind when a file is deleted, and completes an interrupted upload.
 """
 
 import hashlib
 import json
 import os
 import re
+import shutil
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from rubi.backups import stores
 from rubi.cli import Failure
 
 MANIFEST = "manifest.json"
@@ -51,11 +58,57 @@ def hashed(path: Path) -> dict[str, Any]:
     return {"bytes": size, "sha256": sha256}
 
 
+class Folder:
+    """A folder of the machine."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def __str__(self) -> str:
+        return str(self.root)
+
+    def paths(self, below: str = "") -> list[str]:
+        """All files, as paths from the root."""
+        if not self.root.is_dir():
+            raise Failure(f"{self}: there is no such folder")
+        found = (self.root / below).rglob("*")
+        return [str(path.relative_to(self.root)) for path in found if path.is_file()]
+
+    def open(self, path: str) -> BinaryIO:
+        """A file to be read; FileNotFoundError when it is not there."""
+        return (self.root / path).open("rb")
+
+    def put(self, path: str, source: Path) -> None:
+        """Store a file."""
+        target = self.root / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, target)
+
+    def delete(self, path: str) -> None:
+        """Remove a file, and its folder when that is empty."""
+        target = self.root / path
+        target.unlink()
+        if not any(target.parent.iterdir()):
+            target.parent.rmdir()
+
+
+def open_target(target: str | Path) -> Any:
+    """The store that a target names."""
+    text = str(target)
+    if text.startswith("s3://"):
+        from rubi.backups.s3 import Bucket  # boto3 takes half a second to load
+
+        return Bucket(text)
+    if "://" in text:
+        raise Failure(f"{text.partition('://')[0]}:// is not known: give a folder or s3://")
+    return Folder(Path(text).absolute())
+
+
 class Place:
     """A place where backups lie. Errors are Failures that name the place."""
 
     def __init__(self, target: str | Path) -> None:
-        self.store = stores.open_target(target)
+        self.store = open_target(target)
 
     def __str__(self) -> str:
         return str(self.store)
@@ -110,7 +163,7 @@ class Place:
         path = f"{name}/{file}".lstrip("/")
         try:
             with self.store.open(path) as stream, ExitStack() as opened:
-                if isinstance(self.store, stores.Folder):
+                if isinstance(self.store, Folder):
                     to.symlink_to(self.store.root / path)
                     size, sha256 = copy(stream)
                 else:

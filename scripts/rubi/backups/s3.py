@@ -1,4 +1,4 @@
-"""A bucket of any S3 service, as stores.py opens it."""
+"""A bucket of any S3 service, as places.py opens it."""
 
 import os
 from collections.abc import Iterator

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 import pyarrow as pa
 
 from rubi.cli import Failure, one_line
-from rubi.lake.files import File
+from rubi.lake.asking import File
 from rubi.lake.questions import fitted, ordered, statement
 from rubi.servers import programs
 

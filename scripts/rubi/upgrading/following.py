@@ -15,7 +15,7 @@ from typing import Any
 import psycopg
 from psycopg import sql
 
-from rubi.backups import copying, measuring
+from rubi.backups import measuring
 from rubi.cli import Failure
 from rubi.upgrading import parts
 from rubi.upgrading.parts import Marks, Note, Part
@@ -151,7 +151,7 @@ def staged(pair: Pair, part: Part, only: sql.Composable | None = None) -> Iterat
         )
     )
     query = sql.SQL("SELECT {} FROM {} AND {}").format(columns, part.rows, only or sql.SQL("TRUE"))
-    copying.stream(pair.old, pair.new, query, name, columns)
+    stream(pair.old, pair.new, query, name, columns)
     pair.new.execute(sql.SQL("ANALYZE {}").format(name))
     yield name
     pair.new.execute(sql.SQL("DROP TABLE {}").format(name))
@@ -230,8 +230,26 @@ def copy_whole(pair: Pair, part: Part) -> None:
     else:
         pair.new.execute(sql.SQL("TRUNCATE {}").format(table.relation))
     query = sql.SQL("SELECT {} FROM {}").format(table.listed(), part.rows)
-    copying.stream(pair.old, pair.new, query, table.relation, table.listed())
+    stream(pair.old, pair.new, query, table.relation, table.listed())
     pair.moved += prove(pair, part)
+
+
+def stream(
+    old: psycopg.Connection,
+    new: psycopg.Connection,
+    query: sql.Composable,
+    into: sql.Composable,
+    columns: sql.Composable,
+) -> None:
+    """Copy what a query of one database answers into the columns of a table of the other."""
+    with (
+        old.cursor() as reader,
+        new.cursor() as writer,
+        reader.copy(sql.SQL("COPY ({}) TO STDOUT").format(query)) as rows,
+        writer.copy(sql.SQL("COPY {} ({}) FROM STDIN").format(into, columns)) as written,
+    ):
+        for block in rows:
+            written.write(block)
 
 
 def prove(pair: Pair, part: Part) -> int:

@@ -1,15 +1,17 @@
 """Tables in parts: a plain table is one, a hypertable has one for each of its chunks."""
 
+from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
 import psycopg
 from psycopg import sql
 
-from rubi.backups import copying, measuring
+from rubi.backups import measuring
 from rubi.cli import Failure
 from rubi.queries import queries
 
 SQL = queries(__file__)
+HISTORY = ("deploy", "history")  # each database has its own
 # a database with rows here is somebody's
 IN_USE = tuple(
     sql.Identifier("public", name) for name in ("mt5_accounts", "trading_orders", "market_data")
@@ -105,9 +107,17 @@ class Marks(NamedTuple):
 
 
 def tables(old: psycopg.Connection) -> list[Table]:
-    """All tables of the source, parents first."""
-    found = [oid for oid, _ in copying.ordered(old)]
+    """All tables of the source, parents first, what triggers write behind all others."""
     names = {oid: (schema, name) for oid, schema, name in old.execute(measuring.SQL.TABLES)}
+    names = {oid: name for oid, name in names.items() if name != HISTORY}
+    sorter: TopologicalSorter[int] = TopologicalSorter({oid: () for oid in names})
+    for child, parent in old.execute(SQL.REFERENCES, {"tables": list(names)}):
+        sorter.add(child, parent)
+    try:
+        place = {oid: number for number, oid in enumerate(sorter.static_order())}
+    except CycleError as error:
+        raise Failure("foreign keys form a circle, such tables can't be copied") from error
+    found = sorted(names, key=lambda oid: (names[oid][0] != "public", place[oid]))
     keys = dict(old.execute(SQL.KEYS, {"tables": found}).fetchall())
     times = dict(old.execute(SQL.TIMES).fetchall())
     parents = old.execute(SQL.PARENTS, {"hypertables": list(times)}).fetchall()
@@ -115,7 +125,7 @@ def tables(old: psycopg.Connection) -> list[Table]:
         Table(
             oid,
             *names[oid],
-            tuple(name for (name,) in old.execute(copying.SQL.COLUMNS, {"table": oid})),
+            tuple(name for (name,) in old.execute(SQL.COLUMNS, {"table": oid})),
             tuple(keys.get(oid, ())),
             times.get(oid, ""),
             tuple(parent for child, parent in parents if child == oid),

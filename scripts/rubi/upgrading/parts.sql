@@ -16,6 +16,21 @@ FROM pg_stat_archiver AS a
 CROSS JOIN pg_stat_database AS d
 WHERE d.datname = current_database();
 
+-- REFERENCES: which table refers to which
+SELECT c.conrelid, c.confrelid
+FROM pg_constraint AS c
+WHERE
+    c.contype = 'f'
+    AND c.conrelid <> c.confrelid
+    AND c.conrelid = ANY (%(tables)s::oid[])
+    AND c.confrelid = ANY (%(tables)s::oid[]);
+
+-- COLUMNS: those of a table that can be written
+SELECT a.attname
+FROM pg_attribute AS a
+WHERE a.attrelid = %(table)s AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+ORDER BY a.attnum;
+
 -- KEYS: columns of primary keys
 SELECT i.indrelid, array_agg(a.attname::text ORDER BY array_position(i.indkey, a.attnum))
 FROM pg_index AS i

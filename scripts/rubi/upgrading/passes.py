@@ -10,13 +10,13 @@ from time import monotonic
 import psycopg
 from psycopg import sql
 
-from rubi.backups import copying, measuring
-from rubi.backups.copying import OPTIONS
+from rubi.backups import measuring
 from rubi.cli import Failure, console, errors, one_line, step
 from rubi.upgrading import closing, parts
 from rubi.upgrading.following import Pair, bring, copy_whole
 from rubi.upgrading.parts import Part, Table
 
+OPTIONS = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c timezone=UTC"
 # a server notices within half a minute that this machine is gone, and lets held writes go on
 NOTICED = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4"
 
@@ -28,7 +28,8 @@ def connected(source: str, target: str) -> Iterator[tuple[psycopg.Connection, ps
     given = {"options": f"{OPTIONS} {NOTICED}", "application_name": "rubi copy", "autocommit": True}
     with psycopg.connect(source, **given) as old, psycopg.connect(target, **given) as new:
         theirs, ours = (dict(c.execute(measuring.SQL.HISTORY).fetchall()) for c in (old, new))
-        copying.check_history(theirs, ours)
+        if differs := sorted({*ours.items()} ^ {*theirs.items()}):
+            raise Failure(f"the target ran other files ({differs[0][0]}): deploy the same first")
         for connection in (old, new):
             connection.execute("CALL deploy.become_owner()")
             connection.execute("SET search_path = pg_catalog")
@@ -87,7 +88,7 @@ def whole(old: psycopg.Connection, new: psycopg.Connection) -> tuple[int, int]:
             for part in pair.parts[table.oid]:
                 copy_whole(pair, part)
         parts.tighten(new, found)
-        copying.follow_sequences(old, new, parts.oids(new, found))
+        follow_sequences(old, new, parts.oids(new, found))
     settle_down(new)
     return len(found), pair.moved
 
@@ -119,7 +120,7 @@ def finish(old: psycopg.Connection, new: psycopg.Connection, limit: float) -> fl
             ended = closing.end_sessions(old)
             pair = last_pass(old, new, found)
             parts.tighten(new, found)
-            copying.follow_sequences(old, new, parts.oids(new, found))
+            follow_sequences(old, new, parts.oids(new, found))
             new.execute("UPDATE deploy.copied_from SET finished_at = now()")
             closing.close(old, found)
     # the target was committed first: a source that could not be closed has lost nothing
@@ -159,6 +160,14 @@ def bring_changed(pair: Pair, found: list[Table], all_of_them: bool = False) -> 
             noted = pair.noted.get(part.place)
             if all_of_them or not noted or not pair.read.unchanged(part, noted):
                 bring(pair, part)
+
+
+def follow_sequences(old: psycopg.Connection, new: psycopg.Connection, oids: list[int]) -> None:
+    """Set the sequences of columns as the other database has them; oids: tables of new."""
+    for sequence, *_ in new.execute(measuring.SQL.SEQUENCES, {"tables": oids}).fetchall():
+        last = old.execute("SELECT pg_sequence_last_value(%s::regclass)", [sequence]).fetchone()[0]
+        if last is not None:
+            new.execute("SELECT setval(%s::regclass, %s)", [sequence, last])
 
 
 def settle_down(new: psycopg.Connection) -> None:
