@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import re
 import secrets
 import shutil
 import signal
@@ -18,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict
 
 from rubi import ROOT
 from rubi.cli import Failure, replace_private
-from rubi.servers import debian, embedded
+from rubi.servers import debian, embedded, pgtools
 
 DATABASE = "rubi_trading"
 DEFAULT_PORT = 54320
@@ -254,15 +253,10 @@ class Demo:
             if embedded.major_of(program.parent) >= 17
             else ["--locale=C.UTF-8"]
         )
-        done = subprocess.run(
-            [program, "--no-clean", "-D", new / "data", "-U", "postgres", "-A", "scram-sha-256",
-             "-E", "UTF8", f"--pwfile={password_file}", *locale],
-            capture_output=True, text=True, **embedded.as_server_user(),
+        pgtools.run(
+            program, "--no-clean", "-D", new / "data", "-U", "postgres", "-A", "scram-sha-256",
+            "-E", "UTF8", f"--pwfile={password_file}", *locale, as_server=True,
         )  # fmt: skip
-        if done.returncode:
-            said = done.stderr.strip().splitlines() or ["no reason given"]
-            grave = [line for line in said if re.search(r"\b(FATAL|PANIC|error):", line)]
-            raise Failure(f"initdb failed: {(grave or said)[0].removeprefix('initdb: error: ')}")
         password_file.unlink()
         self.save_passwords({"postgres": password})
 

@@ -17,7 +17,7 @@ import psycopg
 
 from rubi import ROOT
 from rubi.cli import Failure
-from rubi.servers import embedded
+from rubi.servers import embedded, pgtools
 from rubi.waiting import until
 
 # Settings that differ from postgresql.conf: the machine is shared and the server short-lived.
@@ -67,16 +67,9 @@ class Cluster:
         return psycopg.connect(self.dsn(database), autocommit=True)
 
     def run(self, program: str, *arguments: object) -> str:
-        """Run a program as the server's user; raise Failure with its last words."""
-        done = subprocess.run(
-            [*embedded.ending_with_us(), self.programs / program, *map(str, arguments)],
-            env=os.environ | {"PGHOST": str(self.folder), "PGUSER": "postgres", "PGPORT": "5432"},
-            capture_output=True, text=True, cwd="/",
-        )  # fmt: skip
-        if done.returncode:
-            lines = done.stderr.strip().splitlines() or ["no message"]
-            raise Failure(f"{program} failed: {lines[-1]}")
-        return done.stdout
+        """Run a program as the server's user. Raises Failure with its words."""
+        env = os.environ | {"PGHOST": str(self.folder), "PGUSER": "postgres", "PGPORT": "5432"}
+        return pgtools.run(self.programs / program, *arguments, env=env, as_server=True)
 
     def create(self) -> None:
         """initdb, with the settings of postgresql.conf."""
