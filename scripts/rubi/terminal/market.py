@@ -1,7 +1,7 @@
 """Symbols, quotes, bars and ticks of a broker, and the clock of its server."""
 
 import time
-from bisect import bisect_left, bisect_right
+from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -147,14 +147,6 @@ class Market:
         """What a buy (0) or a sell (1) pays now."""
         tick = self.last[symbol]
         return tick.bid if side else tick.ask
-
-    def bars_between(self, symbol: str, timeframe: int, first: int, last: int) -> list[tuple]:
-        """Bars whose opening lies between two seconds, both included."""
-        bars = self.bars.get((symbol, timeframe), [])
-        return bars[
-            bisect_left(bars, first, key=lambda bar: bar[0]) :
-            bisect_right(bars, last, key=lambda bar: bar[0])
-        ]  # fmt: skip
 
     def ticks_from(self, symbol: str, first_msc: int) -> list[Tick]:
         ticks = self.ticks[symbol]
