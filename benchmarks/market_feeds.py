@@ -24,6 +24,7 @@ import typer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests"), str(ROOT / "tests/helpers")]
 
+import bar_lines
 import ephemeral
 import ingest_mt5
 import market_data
@@ -48,7 +49,7 @@ def copy(connection: psycopg.Connection, table: str, columns: str, lines: list[s
     """What COPY of these lines into an emptied table takes."""
     connection.execute(f"TRUNCATE {table}")
     before = ingest_mt5.cpu_seconds(connection)
-    wall = market_data.copy(connection, table, columns, lines)
+    wall = bar_lines.copy(connection, table, columns, lines)
     return wall, ingest_mt5.cpu_seconds(connection) - before
 
 
@@ -75,16 +76,16 @@ def ratios(taken: dict[str, list[Pair]], other: str, ours: str, share: float = 1
 def compare_bars(databases: dict[str, psycopg.Connection], total: int, rounds: int) -> list[list]:
     """Ours to the base's rate and to a bare heap's, in both orders and under both locales."""
     found = []
-    short, long = market_data.make_lines(total)
+    short, long = bar_lines.make_lines(total)
     for order in ("time", "series"):
         if order == "series":
             short, long = (sorted(lines, key=lambda line: line[:6]) for lines in (short, long))
         loads: Loads = {}
         for name, connection in databases.items():
             for table, columns, lines in (
-                ("heap", market_data.LONG, long),
+                ("heap", bar_lines.LONG, long),
                 ("base", market_data.SHORT, short),
-                ("market_data", market_data.LONG, long),
+                ("market_data", bar_lines.LONG, long),
             ):
                 loads[f"{table} {name}"] = lambda c=connection, t=table, k=columns, x=lines: copy(
                     c, t, k, x
@@ -105,25 +106,25 @@ def compare_bars(databases: dict[str, psycopg.Connection], total: int, rounds: i
 
 def compare_two(dsn: str, total: int, rounds: int) -> list[list]:
     """Two series by two connections at once, to one by one."""
-    _, long = market_data.make_lines(total)
+    _, long = bar_lines.make_lines(total)
     series = [[line for line in long if line.startswith(name)] for name in ("EURUSD", "GBPUSD")]
     with psycopg.connect(dsn, autocommit=True) as one, psycopg.connect(dsn, autocommit=True) as two:
         one.execute("TRUNCATE market_data")
-        market_data.copy(one, "market_data", market_data.LONG, series[0])  # the chunks
+        bar_lines.copy(one, "market_data", bar_lines.LONG, series[0])  # the chunks
         taken = []
         for _ in range(rounds):
             one.execute("DELETE FROM market_data")
             one.execute("VACUUM market_data")
             began = perf_counter()
             for lines in series:
-                market_data.copy(one, "market_data", market_data.LONG, lines)
+                bar_lines.copy(one, "market_data", bar_lines.LONG, lines)
             alone = perf_counter() - began
             one.execute("DELETE FROM market_data")
             one.execute("VACUUM market_data")
             began = perf_counter()
             with ThreadPoolExecutor(2) as pool:
                 copies = [
-                    pool.submit(market_data.copy, who, "market_data", market_data.LONG, lines)
+                    pool.submit(bar_lines.copy, who, "market_data", bar_lines.LONG, lines)
                     for who, lines in zip((one, two), series, strict=True)
                 ]
                 for copied in copies:
