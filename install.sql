@@ -153,6 +153,7 @@ SET lock_timeout = '5s';
 \set file functions/2241_keep_tick_values.sql \ir deploy/apply.psql
 \set file functions/2250_merge_staged_bars.sql \ir deploy/apply.psql
 \set file functions/2251_ingest_bars.sql \ir deploy/apply.psql
+\set file functions/2252_reject_staged_bars.sql \ir deploy/apply.psql
 
 -- functions: MT5 ledger
 \set file functions/2310_mt5_server_time.sql \ir deploy/apply.psql
