@@ -89,7 +89,7 @@ def write_piece(
 
 def write_one(
     connection: psycopg.Connection, store: Store, policy: Policy, due: NamedTuple
-) -> NamedTuple | None:
+) -> tuple | None:
     """Archive what was due as it is now; None where another writer was faster or the rows left."""
     with connection.transaction():
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
