@@ -13,7 +13,6 @@ import pytest
 
 import moving
 from rubi import cli
-from rubi.moving import late_key
 
 # nothing of it can be compressed
 LONG = "".join(random.Random(9).choices(string.ascii_letters + string.digits, k=12_000))
@@ -52,12 +51,9 @@ def test_numbers_just_within_the_bounds_come_in(db: psycopg.Connection, tmp_path
     moving.same(db, {"market_data": [bar | {"high": 0, "low": 0, "close": 0}]})
 
 
-def test_symbol_that_is_too_long_is_named_where_the_key_is_built_at_the_end(
-    db: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(late_key, "MANY", moving.ROWS)
+def test_symbol_that_is_too_long_is_named(db: psycopg.Connection, tmp_path: Path) -> None:
     done = moving.run(db, moving.bars(tmp_path / "a.db", [(LONG[:5_000], 1.5, 7)]))
-    assert (done.returncode, "its key is built at the end" in done.stdout) == (1, True), done
+    assert done.returncode == 1, done
     assert moving.rejects(db) == {("market_data", moving.ROWS + 11): "symbol_length_check"}
 
 

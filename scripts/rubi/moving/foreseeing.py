@@ -61,10 +61,6 @@ class Trial(Mover):
         schema = "pg_temp" if move.table in LATER else "public"
         return Batch(self.connection, self.source.name, move, known, again, self.merge, schema)
 
-    def move_without_key(self, move: Move) -> bool:
-        """The twin has no key."""
-        return False
-
 
 def twice(connection: psycopg.Connection, table: str) -> list[Broken]:
     """Rows of a large table that share their key with an earlier one."""

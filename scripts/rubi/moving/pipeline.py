@@ -12,10 +12,8 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from psycopg.pq import TransactionStatus
 
-from rubi.cli import Failure, console
-from rubi.moving import late_key
+from rubi.cli import Failure
 from rubi.moving.mapping import ADMINISTRATOR, Move, given_ids
 from rubi.moving.row_batches import Batch, Count, made_ready
 from rubi.moving.sources import START, Source
@@ -88,8 +86,7 @@ class Mover:
                 )  # fmt: skip
             if move.given is not None:
                 self.give_ids(move)
-            if state or not self.move_without_key(move):
-                self.move_rows(move, state)
+            self.move_rows(move, state)
             if self.administrator:
                 self.bring_back_administrator()
         return self.counts[move.table]
@@ -103,32 +100,6 @@ class Mover:
             len(move.given) + 1, self.source.count(move.source_table),
         )  # fmt: skip
         move.given = given_ids(self.connection, self.source, move.table)
-
-    def move_without_key(self, move: Move) -> bool:
-        """Move bars into an empty table that gets its key at the end. False, without a change, when
-        this way is closed, or when two rows share a key: then the table must name them."""
-        if move.table != "market_data":
-            return False
-        if self.connection.info.transaction_status != TransactionStatus.INTRANS:
-            return False  # each batch is committed
-        if self.source.count(move.source_table) < late_key.MANY:
-            return False
-        try:
-            with self.connection.transaction():
-                key = late_key.dropped(self.connection)
-                if key:
-                    self.move_rows(move, None)
-                    key.build(self.connection)
-                return key is not None
-        except (psycopg.errors.UniqueViolation, psycopg.errors.ProgramLimitExceeded):
-            console.print(
-                "market_data: rows share a key, or it is too long, so all rows are moved again to "
-                "name them"
-            )
-        self.progress(move, -self.counts[move.table].read)
-        for column in move.columns:
-            column.forms.clear()
-        return False
 
     def move_rows(self, move: Move, state: State | None) -> None:
         """All batches of a table, then its sequence."""
