@@ -22,8 +22,6 @@ app.info.no_args_is_help = False
 
 
 class Kind(StrEnum):
-    """pgBackRest's kinds of backup."""
-
     full = "full"
     diff = "diff"
     incr = "incr"

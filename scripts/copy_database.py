@@ -55,14 +55,12 @@ def copy(
 
 
 def copy_whole(old: psycopg.Connection, new: psycopg.Connection) -> None:
-    """All in one transaction."""
     with step("rows copied, every table compared"):
         tables, rows = passes.whole(old, new)
     console.print(f"{tables} tables, {rows:,} rows are equal now")
 
 
 def copy_ahead(old: psycopg.Connection, new: psycopg.Connection) -> None:
-    """One pass."""
     with step("copied ahead") as notes:
         notes.append(f"{passes.ahead(old, new):,} rows")
 

@@ -29,7 +29,6 @@ class Screen(Console):
     """A console whose work goes on when its reader ends, as in `scripts/demo.sh | head`."""
 
     def on_broken_pipe(self) -> None:
-        """Say no more."""
         self.quiet = True
         drop_output()
 

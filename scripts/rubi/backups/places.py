@@ -59,8 +59,6 @@ def hashed(path: Path) -> dict[str, Any]:
 
 
 class Folder:
-    """A folder of the machine."""
-
     def __init__(self, root: Path) -> None:
         self.root = root
 
@@ -79,7 +77,6 @@ class Folder:
         return (self.root / path).open("rb")
 
     def put(self, path: str, source: Path) -> None:
-        """Store a file."""
         target = self.root / path
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, target)

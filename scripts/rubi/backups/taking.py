@@ -101,7 +101,6 @@ def write_dump(
     programs: Path, dump: Path, snapshot: str, compress: str, left_out: list[str],
     env: dict[str, str],
 ) -> None:  # fmt: skip
-    """The custom-format dump of a snapshot."""
     pgtools.run(
         programs / "pg_dump", "--format=custom", f"--compress={compress}", snapshot,
         "--enable-row-security", "--lock-wait-timeout=10min",
@@ -175,7 +174,6 @@ def upload(place: Place, backup: Path, manifest: dict[str, Any]) -> None:
 
 
 def remove(place: Place, names: list[str]) -> None:
-    """Remove backups and print their names."""
     for name in names:
         place.remove(name)
         console.print(f"removed {place}/{name}")

@@ -22,8 +22,6 @@ DAY_CLOCKS = (
 
 @dataclass
 class Asked:
-    """The caller's options for all files."""
-
     symbol: str | None = None
     timeframe: str | None = None
     clock: str | None = None
@@ -33,8 +31,6 @@ class Asked:
 
 @dataclass
 class Plan:
-    """A file with all known facts about it."""
-
     file: BarFile
     symbol: str
     timeframe: str

@@ -205,7 +205,6 @@ class Recoded(io.RawIOBase):
         self.text = io.TextIOWrapper(stream, encoding=encoding, newline="")
 
     def read(self, size: int = -1) -> bytes:
-        """Up to so many characters."""
         return self.text.read(size).removeprefix("\ufeff").encode()
 
     def readline(self, size: int | None = -1) -> bytes:

@@ -30,8 +30,6 @@ DUKASCOPY_TIME = re.compile(r"\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d\.\d{3}( GMT[+-]\d
 
 @dataclass
 class Options:
-    """The caller's options for the files."""
-
     columns: list[str] | None = None
     dates: str | None = None
     volume: str | None = None
@@ -41,8 +39,6 @@ class Options:
 
 @dataclass
 class Layout:
-    """The way to read a file."""
-
     form: str  # the kind of file, for people
     columns: list[str]  # the role of each column
     delimiter: str

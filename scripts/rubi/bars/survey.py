@@ -17,8 +17,6 @@ HINTED = 100_000
 
 @dataclass
 class Survey:
-    """Facts of the whole file."""
-
     votes: Votes = field(default_factory=Votes)
     lines: int = 0
     part: tuple[int, str] | None = None  # the first volume with decimals

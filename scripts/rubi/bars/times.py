@@ -112,7 +112,6 @@ class Votes:
         self.dotted = self.short = self.seen = False
 
     def add(self, number: int, text: str) -> None:
-        """Look at the date of a line."""
         match = TWO_NUMBERS.match(text)
         if not match:
             self.short = self.short or bool(re.match(r"\d{6}( |$)", text))

@@ -61,7 +61,6 @@ SHOWN = {
 
 
 def show_all(demo: Demo) -> None:
-    """Print what the demo has."""
     with psycopg.connect(demo.dsn()) as connection:
         connection.execute("SET timezone = 'UTC'")
         for title, query in SHOWN.items():

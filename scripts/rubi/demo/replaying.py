@@ -113,7 +113,6 @@ class Replay:
         self.api.set_rules(self.worker.account, OPENED, START_BALANCE)
 
     def close(self) -> None:
-        """Leave nothing open."""
         self.worker.connection.close()
         self.gateway.database.close()
         self.lane.worker.delivery.spool.close()

@@ -68,7 +68,6 @@ def apply_due(
 def run_and_record(
     connection: psycopg.Connection, file: File, lock_timeout: float, left: float
 ) -> None:
-    """One try at a file."""
     try:
         connection.execute(f"SET lock_timeout = {int(min(lock_timeout, left) * 1000)}")
         if not file.alone:

@@ -29,11 +29,9 @@ class Session:
     report: object = None
 
     def due(self) -> list[tuple[File, str]]:
-        """Files that have to run, each with its reason."""
         return due(self.files, self.history)
 
     def gone(self) -> list[str]:
-        """Files that were applied and are not on disk any more."""
         return gone(self.files, self.history)
 
 

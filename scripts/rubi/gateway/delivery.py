@@ -20,8 +20,6 @@ Answer = TypeVar("Answer")
 
 @dataclass
 class Delivery:
-    """The way of one terminal's parcels."""
-
     database: Database
     spool: Spool
     dry_run: bool = False

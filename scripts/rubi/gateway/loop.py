@@ -54,7 +54,6 @@ class Lane:
             self.worker.is_ready = False
 
     def once(self) -> None:
-        """Everything, once. Raises what went wrong."""
         worker = self.worker
         worker.delivery.begin(worker.options.spool_days)
         try:
@@ -70,7 +69,6 @@ class Lane:
             worker.delivery.spool.close()
 
     def run(self, stop: threading.Event) -> None:
-        """Read until stop is set."""
         worker = self.worker
         try:
             worker.delivery.begin(worker.options.spool_days)
@@ -126,7 +124,6 @@ class Gateway:
             self.lanes.append(Lane(Worker(terminal, user, delivery, options), say))
 
     def once(self) -> None:
-        """Everything, once, terminal by terminal. Raises the first failure after all had a turn."""
         failures = []
         for lane in self.lanes:
             try:
@@ -143,7 +140,6 @@ class Gateway:
             raise Failure(f"read, but not without faults: {faults[0]}")
 
     def run(self, stop: threading.Event, look: Callable[[], None] = lambda: None) -> None:
-        """Read until stop is set, or until no terminal is left; look is called each second."""
         threads = [
             threading.Thread(target=lane.run, args=[stop], name=lane.worker.terminal.name)
             for lane in self.lanes

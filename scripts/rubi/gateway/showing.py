@@ -32,7 +32,6 @@ def state_of(lane: Lane) -> str:
 
 
 def facts(lane: Lane) -> dict[str, Any]:
-    """One terminal's state, as JSON shows it."""
     worker = lane.worker
     server, login = worker.reader.identity or ("", "")
     last = worker.reader.last
@@ -87,7 +86,6 @@ def table(gateway: Gateway) -> Table:
 
 
 def show(gateway: Gateway, as_json: bool) -> None:
-    """The state of all terminals now."""
     if as_json:
         print(json.dumps([facts(lane) for lane in gateway.lanes]), flush=True)
     else:

@@ -67,7 +67,6 @@ def strangers(connection: psycopg.Connection) -> list[str]:
 
 
 def tables(connection: psycopg.Connection) -> list[Table]:
-    """The base's tables with their sizes."""
     found = []
     for name in TABLES:
         query = sql.SQL(
@@ -198,13 +197,11 @@ def install(connection: psycopg.Connection) -> None:
 
 
 def options_of(zone: str, keep: bool) -> Options:
-    """How the base's rows are read."""
     passwords = {} if keep else {ADMINISTRATOR: "!"}
     return Options(zone=zone, passwords=passwords, lock_passwords=True)
 
 
 def mover_of(connection: psycopg.Connection, zone: str, names: tuple[str, ...], keep: bool):
-    """A mover of the base's tables and their ways."""
     source = Base(connection, SCHEMA)
     options = options_of(zone, keep)
     made = begun_at(connection, source)
@@ -213,7 +210,6 @@ def mover_of(connection: psycopg.Connection, zone: str, names: tuple[str, ...], 
 
 
 def prove_all(proofs: dict[str, list[Measure]]) -> bool:
-    """Whether every measure of every table holds."""
     return all(measure.holds for measures in proofs.values() for measure in measures)
 
 

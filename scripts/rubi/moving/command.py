@@ -131,7 +131,6 @@ class Rate(ProgressColumn):
     """Rows a second of late."""
 
     def render(self, task: Task) -> Text:
-        """The column of a table at work."""
         return Text(f"{task.completed:,.0f} rows, {task.speed or 0:,.0f}/s")
 
 

@@ -57,7 +57,6 @@ class Trial(Mover):
             )
 
     def batch(self, move: Move, known: int, again: bool) -> Batch:
-        """Into the twin where there is one."""
         schema = "pg_temp" if move.table in LATER else "public"
         return Batch(self.connection, self.source.name, move, known, again, self.merge, schema)
 

@@ -136,7 +136,6 @@ class Mover:
         self.set_sequence(move.table)
 
     def batch(self, move: Move, known: int, again: bool) -> Batch:
-        """What moves a table's batches."""
         return Batch(self.connection, self.source.name, move, known, again, self.merge)
 
     @contextmanager

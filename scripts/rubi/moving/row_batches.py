@@ -18,7 +18,6 @@ ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
 
 
 def lines(fields: Sequence[list], kinds: Sequence[str]) -> list[str]:
-    """Rows in COPY's text form, without line ends."""
     columns = []
     for values, kind in zip(fields, kinds, strict=True):
         if kind in ("text", "word", "json"):
@@ -30,12 +29,10 @@ def lines(fields: Sequence[list], kinds: Sequence[str]) -> list[str]:
 
 
 def copy_text(fields: Sequence[list], kinds: Sequence[str]) -> str:
-    """All rows for COPY."""
     return joined(lines(fields, kinds))
 
 
 def joined(texts: Sequence[str]) -> str:
-    """Lines, each with its end."""
     return "\n".join(texts) + "\n"
 
 
@@ -70,8 +67,6 @@ def made_ready(source: Source, move: Move, last: int) -> Generator:
 
 @dataclass
 class Count:
-    """The outcome of a table's rows."""
-
     read: int = 0
     moved: int = 0
     there: int = 0
@@ -90,8 +85,6 @@ def is_the_rows_fault(error: psycopg.Error) -> bool:
 
 
 class Batch:
-    """Moves one batch after another of one table."""
-
     def __init__(
         self, connection: psycopg.Connection, source: str, move: Move, known: int, again: bool,
         merge: bool, schema: str = "public",
@@ -235,7 +228,6 @@ class Batch:
                 )
 
     def keep_leftovers(self, rows: Rows, last: int) -> None:
-        """Keep the columns that no table of ours has."""
         if not self.move_.leftovers:
             return
         if self.again:

@@ -123,7 +123,6 @@ class Sqlite:
             raise Failure(f"{self.path}: {said}") from error
 
     def tables(self) -> list[str]:
-        """Tables and views."""
         with self.failures():
             rows = self.rows(
                 "SELECT name FROM sqlite_schema WHERE type IN ('table', 'view')"
@@ -302,7 +301,6 @@ class Base:
         self.name = f"base:{schema}"
 
     def tables(self) -> list[str]:
-        """Tables that are still there."""
         rows = self.connection.execute(
             "SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1", [self.schema]
         )

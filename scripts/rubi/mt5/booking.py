@@ -24,8 +24,6 @@ KINDS = {0: "demo", 1: "contest", 2: "real"}
 
 
 class Load:
-    """Rows of one kind and one file."""
-
     def __init__(self, name: str, kind: str, rows: list[Any], source: str = "api") -> None:
         self.name, self.kind, self.rows, self.source = name, kind, rows, source
         self.counts: Counter[str] = Counter()
@@ -47,7 +45,6 @@ def send(
 
 
 def stored(loads: list[Load]) -> int:
-    """The number of elements in the database now."""
     return sum(load.counts[name] for load in loads for name in ("inserted", "updated", "unchanged"))
 
 

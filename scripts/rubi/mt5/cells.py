@@ -96,7 +96,6 @@ def read_sheet(file: IO[bytes], shared: list[str]) -> list[Row]:
 
 
 def read_xlsx(content: bytes) -> list[list[Row]]:
-    """The rows of all sheets, in their order."""
     with zipfile.ZipFile(io.BytesIO(content)) as book:
         sheets = sorted(
             (int(match[1]), item)

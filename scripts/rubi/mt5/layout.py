@@ -105,7 +105,6 @@ class Table:
 
 
 def split(rows: list[Row]) -> Table:
-    """Take a file's rows apart."""
     table = Table()
     for line, row in enumerate(rows, 1):
         if not any(row):

@@ -36,7 +36,6 @@ def read(path: Path, kind: str | None, words: Words) -> list[Load] | Report:
 
 
 def user_id(connection: psycopg.Connection, user: str) -> int:
-    """A user's id from id, email or username."""
     row = connection.execute("SELECT user_id FROM find_user(%s)", [user]).fetchone()
     if not row:
         raise Failure(
@@ -48,7 +47,6 @@ def user_id(connection: psycopg.Connection, user: str) -> int:
 def send_account(
     connection: psycopg.Connection, found: Load, owner: int, taken_at: datetime
 ) -> int:
-    """Send account_info; answers the account's id."""
     account = 0
     for state in found.rows:
         account = connection.execute(
@@ -59,8 +57,6 @@ def send_account(
 
 
 class Loader:
-    """Stores the files' contents over one connection."""
-
     def __init__(
         self, connection: psycopg.Connection, user: str, account: int, clock: str, taken_at: str
     ) -> None:

@@ -33,8 +33,6 @@ class Relation:
 
 @dataclass
 class Catalog:
-    """Everything of ours in a database."""
-
     relations: list[Relation]
     functions: list[Row]
 

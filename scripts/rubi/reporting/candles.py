@@ -22,8 +22,6 @@ LADDER = ("M1", "M5", "M15", "M30", "H1", "H4", "D1", "W1", "MN1")
 
 @dataclass(frozen=True)
 class Candles:
-    """Bars of a symbol and the trades within."""
-
     symbol: str
     bar_symbol: str
     timeframe: str

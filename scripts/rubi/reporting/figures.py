@@ -48,7 +48,6 @@ class Report:
 
 
 def read_groups(connection: psycopg.Connection, scope: Scope) -> dict[str, list[Row]]:
-    """Results by month, symbol, hour and weekday."""
     groups: dict[str, list[Row]] = {"months": [], "symbols": [], "hours": [], "weekdays": []}
     for row in rows(connection, SQL.GROUPS, scope.parameters()):
         name = row["grouped_by"]

@@ -42,7 +42,6 @@ class Multiples:
 
 
 def read_groups(connection: psycopg.Connection, parameters: Row) -> dict[str, list[Row]]:
-    """Rows of group_r by what groups them."""
     found: dict[str, list[Row]] = {}
     for row in rows(connection, SQL.GROUPS, parameters):
         found.setdefault(row["grouped_by"], []).append(row)
@@ -93,7 +92,6 @@ def excursions_plot(read: Multiples) -> Plot | None:
 
 
 def plots(read: Multiples, write: Writer) -> dict[str, Plot | None]:
-    """What is drawn of trades in R."""
     made = distribution_plot(read.distribution, write, "R")
     return {"multiples": made, "excursions": excursions_plot(read)}
 

@@ -111,7 +111,6 @@ def distribution_plot(rows: list[dict[str, Any]], write: Writer, unit: str = "")
 def bars(
     rows: list[dict[str, Any]], names: list[str], what: str, write: Writer, digits: int = 2
 ) -> Plot:
-    """Net results of groups."""
     best = max(rows, key=lambda row: row["net_profit"])
     worst = min(rows, key=lambda row: row["net_profit"])
     return {

@@ -66,7 +66,6 @@ def range_in_words(row: Row, text: str) -> Row:
 
 
 def ratio_in_words(row: Row, write: Writer) -> Row:
-    """Value, interval and number with their units."""
     kind = KINDS[row["unit"]]
     shown = None
     if row["low"] is not None and row["high"] is not None:

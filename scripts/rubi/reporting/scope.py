@@ -36,7 +36,6 @@ class Scope:
 
 
 def rows(connection: psycopg.Connection, query: str, parameters: Row) -> list[Row]:
-    """The rows of a query as dictionaries."""
     with connection.cursor(row_factory=dict_row) as cursor:
         return cursor.execute(query, parameters).fetchall()
 
@@ -102,5 +101,4 @@ def find_scope(
 
 
 def midnight(moment: datetime) -> datetime:
-    """Start of the UTC day."""
     return moment.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)

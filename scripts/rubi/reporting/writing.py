@@ -113,7 +113,6 @@ def as_page(report: Report) -> str:
 
 
 def as_picture(page: str, kind: Format, out: Path, width: int, dark: bool) -> None:
-    """The page as Chromium shows or prints it."""
     import tempfile
 
     from playwright.sync_api import Error, sync_playwright

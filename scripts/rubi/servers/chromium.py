@@ -29,8 +29,6 @@ LIBRARY = "libatomic.so.1"
 
 
 class Chromium(Closure):
-    """Debian's Chromium with fonts."""
-
     def relocate(self, root: Path) -> None:
         """Make the unpacked program start with its own loader, libraries and fonts."""
         loader, libraries = loader_and_libraries(root, self.target)
@@ -102,7 +100,6 @@ def make_driver_run(node: Path) -> None:
 
 
 def playwright_node() -> Path:
-    """The Node.js that playwright will start."""
     from playwright._impl._driver import compute_driver_executable
 
     return Path(compute_driver_executable()[0])

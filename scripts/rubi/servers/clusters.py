@@ -57,7 +57,6 @@ class Cluster:
         return self.process.pid
 
     def dsn(self, database: str = "postgres", role: str = "postgres") -> str:
-        """Connection string of a role."""
         return psycopg.conninfo.make_conninfo(
             host=str(self.folder), port=5432, user=role, dbname=database
         )
@@ -123,7 +122,6 @@ class Cluster:
         self.process = None
 
     def remove(self) -> None:
-        """Stop the server and remove everything."""
         self.stop()
         shutil.rmtree(self.folder, ignore_errors=True)
 

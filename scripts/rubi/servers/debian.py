@@ -51,7 +51,6 @@ class Closure:
         return home() / f"{self.name}-{kind}"
 
     def is_there(self) -> bool:
-        """Whether it has been unpacked."""
         return (self.target / "complete").exists()
 
     def get(self) -> Path:

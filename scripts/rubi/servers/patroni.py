@@ -63,8 +63,6 @@ class Node:
 
 @dataclass
 class PatroniCluster:
-    """Running nodes and their etcd."""
-
     folder: Path
     nodes: list[Node]
     etcd: list[subprocess.Popen] = field(default_factory=list)

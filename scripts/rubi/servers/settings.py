@@ -17,7 +17,6 @@ def megabytes(text: str) -> int:
 
 
 def clamp(value: float, low: int, high: int) -> int:
-    """A whole number between two others."""
     return int(max(low, min(value, high)))
 
 

@@ -20,8 +20,6 @@ from rubi.waiting import until
 
 @dataclass(frozen=True)
 class SparkCluster:
-    """A running master with its workers."""
-
     url: str
     status_url: str
     master: subprocess.Popen

@@ -36,8 +36,6 @@ class Plan:
 
 @dataclass
 class Answer:
-    """What the server says to a request."""
-
     retcode: int
     deal: int = 0
     order: int = 0
@@ -48,8 +46,6 @@ class Answer:
 
 @dataclass
 class Broker:
-    """One trade server with its market and accounts."""
-
     market: Market
     accounts: dict[int, Books] = field(default_factory=dict)
     plans: deque[Plan] = field(default_factory=deque)
@@ -63,7 +59,6 @@ class Broker:
         return books
 
     def plan(self, *plans: Plan) -> None:
-        """What happens to the next market orders, in this order."""
         self.plans.extend(plans)
 
     # requests

@@ -60,7 +60,6 @@ class Connection:
 
     @property
     def books(self) -> Books:
-        """The books of the account that is logged in."""
         return self.broker.accounts[self.active]
 
     def switch(self, login: int) -> None:

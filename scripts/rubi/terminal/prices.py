@@ -13,8 +13,6 @@ WANTED = {mt5.COPY_TICKS_ALL: -1, mt5.COPY_TICKS_INFO: QUOTES, mt5.COPY_TICKS_TR
 
 
 class Prices(Connection):
-    """The functions about the market."""
-
     def symbols_total(self) -> int | None:
         return self.answer(lambda: len(self.market.symbols))
 

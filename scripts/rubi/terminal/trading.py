@@ -41,8 +41,6 @@ def request_of(given: Any) -> TradeRequest:
 
 
 class Trading(Connection):
-    """The functions about the account's trading."""
-
     def positions_total(self) -> int | None:
         return self.answer(lambda: len(self.view.positions(self.books)))
 
