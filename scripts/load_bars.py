@@ -16,7 +16,6 @@ from typing import Annotated, Literal
 import typer
 
 from rubi import server_clock
-from rubi.bars.clocks import Asked
 from rubi.bars.files import TIMEFRAMES
 from rubi.bars.layouts import Options
 from rubi.bars.loading import load_all
@@ -82,10 +81,10 @@ def load(
     if timeframe is not None and (timeframe := timeframe.upper()) not in TIMEFRAMES:
         raise typer.BadParameter(f"{timeframe}: one of {', '.join(TIMEFRAMES)}")
     names = [name.strip() for name in columns.split(",")] if columns else None
-    options = Options(names, dates, volume, ticker, decimal_comma)
     named = [server_clock.whole_name(name) if name else None for name in (clock, day_clock)]
-    asked = Asked(symbol, timeframe, *named, source)
-    if not load_all(dsn, files, options, asked, on_conflict):
+    of_forms = (names, dates, volume, ticker, decimal_comma)
+    options = Options(*of_forms, symbol, timeframe, *named, source)
+    if not load_all(dsn, files, options, on_conflict):
         raise typer.Exit(1)
 
 

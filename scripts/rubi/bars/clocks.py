@@ -6,6 +6,7 @@ import psycopg
 
 from rubi import server_clock
 from rubi.bars.files import TIMEFRAMES, BarFile
+from rubi.bars.layouts import Options
 from rubi.bars.survey import Survey
 from rubi.bars.times import Times, joined
 from rubi.queries import queries
@@ -18,15 +19,6 @@ DAY_CLOCKS = (
     "America/New_York+7", "Europe/Athens", "Europe/London", "Europe/Berlin", "America/New_York",
     "America/Chicago", "Australia/Sydney", *(f"UTC{hours:+d}" for hours in range(-12, 15) if hours),
 )  # fmt: skip
-
-
-@dataclass
-class Asked:
-    symbol: str | None = None
-    timeframe: str | None = None
-    clock: str | None = None
-    day_clock: str | None = None
-    source: str | None = None
 
 
 @dataclass
@@ -49,7 +41,7 @@ class Plan:
 class Clocks:
     """Finds the clocks of files one after the other: the files of one series share a clock."""
 
-    def __init__(self, connection: psycopg.Connection, asked: Asked) -> None:
+    def __init__(self, connection: psycopg.Connection, asked: Options) -> None:
         self.connection, self.asked = connection, asked
         self.planned: dict[tuple[str, str], str] = {}
 

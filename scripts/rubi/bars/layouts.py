@@ -35,6 +35,11 @@ class Options:
     volume: str | None = None
     ticker: str | None = None
     decimal_comma: bool = False
+    symbol: str | None = None
+    timeframe: str | None = None
+    clock: str | None = None
+    day_clock: str | None = None
+    source: str | None = None
 
 
 @dataclass

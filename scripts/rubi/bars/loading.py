@@ -11,7 +11,7 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeR
 from rich.table import Column
 
 from rubi import server_clock
-from rubi.bars.clocks import Asked, Plan
+from rubi.bars.clocks import Plan
 from rubi.bars.files import TICKS, BarFile, is_zip, members
 from rubi.bars.layouts import Options
 from rubi.bars.plan import Planner
@@ -200,11 +200,9 @@ class Loader:
                 writer.writerow((number, self.rejected[number], text))
 
 
-def check(
-    connection: psycopg.Connection, paths: list[Path], options: Options, asked: Asked
-) -> list[Plan]:
+def check(connection: psycopg.Connection, paths: list[Path], options: Options) -> list[Plan]:
     """Plan all files. Ends the work where one of them can't be loaded, after naming each."""
-    planner, plans, refused = Planner(connection, asked), [], 0
+    planner, plans, refused = Planner(connection, options), [], 0
     for path in paths:
         names: list[str | None] = [None]
         try:
@@ -226,7 +224,7 @@ def check(
     return plans
 
 
-def load_all(dsn: str, files: list[Path], options: Options, asked: Asked, conflict: str) -> bool:
+def load_all(dsn: str, files: list[Path], options: Options, conflict: str) -> bool:
     """Check all files, then load one after the other; answers whether every line was loaded."""
     failed = False
     with psycopg.connect(
@@ -237,11 +235,11 @@ def load_all(dsn: str, files: list[Path], options: Options, asked: Asked, confli
         " -c idle_in_transaction_session_timeout=0 -c temp_buffers=64MB"
         " -c client_min_messages=warning",
     ) as connection:
-        for name in filter(None, (asked.clock, asked.day_clock)):
+        for name in filter(None, (options.clock, options.day_clock)):
             # an unknown zone stops here
             connection.execute("SELECT %s::server_clock", [name])
-        plans = check(connection, files, options, asked)
-        loader = Loader(connection, asked.source, conflict)
+        plans = check(connection, files, options)
+        loader = Loader(connection, options.source, conflict)
         with Progress(
             TextColumn("{task.description}", table_column=Column(overflow="fold")),
             *(BarColumn(), DownloadColumn(), TimeRemainingColumn()),

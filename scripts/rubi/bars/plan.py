@@ -9,8 +9,9 @@ import re
 
 import psycopg
 
-from rubi.bars.clocks import LONG_FRAMES, Asked, Clocks, Plan
+from rubi.bars.clocks import LONG_FRAMES, Clocks, Plan
 from rubi.bars.files import TICKS, BarFile, frame_of_period, guess
+from rubi.bars.layouts import Options
 from rubi.bars.survey import Survey, survey
 from rubi.cli import Failure
 
@@ -18,7 +19,7 @@ from rubi.cli import Failure
 class Planner:
     """Plans files one after the other: the files of one series share a clock."""
 
-    def __init__(self, connection: psycopg.Connection, asked: Asked) -> None:
+    def __init__(self, connection: psycopg.Connection, asked: Options) -> None:
         self.asked = asked
         self.clocks = Clocks(connection, asked)
 
