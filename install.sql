@@ -17,7 +17,8 @@ SET lock_timeout = '5s';
 \set file schema/0010_deploy.sql \ir deploy/apply.psql
 \set file schema/0020_extensions.sql \ir deploy/apply.psql
 \set file schema/0030_schemas.sql \ir deploy/apply.psql
-\set file schema/0040_domains.sql \ir deploy/apply.psql
+\set file schema/0040_value_rules.sql \ir deploy/apply.psql
+\set file schema/0041_domains.sql \ir deploy/apply.psql
 
 -- schema: trading
 \set file schema/0100_users.sql \ir deploy/apply.psql
