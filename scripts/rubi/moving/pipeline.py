@@ -7,7 +7,6 @@ rows, its rejects, its leftovers, and the progress.
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 
 import psycopg
@@ -17,14 +16,6 @@ from rubi.cli import Failure
 from rubi.moving.mapping import ADMINISTRATOR, Move, given_ids
 from rubi.moving.row_batches import Batch, Count, made_ready
 from rubi.moving.sources import START, Source
-
-
-@dataclass
-class State:
-    """A table's progress in earlier runs."""
-
-    last: int
-    finished: bool
 
 
 class Mover:
@@ -52,19 +43,18 @@ class Mover:
     def execute(self, query: str, *values: object) -> psycopg.Cursor:
         return self.connection.execute(query, values)
 
-    def state(self, table: str) -> State | None:
-        """The traces of earlier runs; None before the first."""
-        row = self.execute(
+    def state(self, table: str) -> tuple[int, bool] | None:
+        """The last row of earlier runs, and whether they ended; None before the first."""
+        return self.execute(
             "SELECT last_row, finished_at IS NOT NULL FROM migration.progress"
             " WHERE source = %s AND table_name = %s", self.source.name, table,
         ).fetchone()  # fmt: skip
-        return State(*row) if row else None
 
     def check_states(self, moves: Sequence[Move]) -> None:
         """Whether this run can go on from an earlier one. Raises Failure."""
         for move in moves:
             state = self.state(move.table)
-            if state and not state.finished and not self.resume:
+            if state and not state[1] and not self.resume:
                 raise Failure(
                     f"an earlier move of {self.source.name} ended within {move.table}: go on with "
                     "--resume"
@@ -101,13 +91,13 @@ class Mover:
         )  # fmt: skip
         move.given = given_ids(self.connection, self.source, move.table)
 
-    def move_rows(self, move: Move, state: State | None) -> None:
+    def move_rows(self, move: Move, state: tuple[int, bool] | None) -> None:
         """All batches of a table, then its sequence."""
         self.counts[move.table] = count = Count()
-        again = state is not None and state.finished
-        last = START if state is None or again else state.last
+        reached, again = state or (START, False)
+        last = START if again else reached
         # rows up to here were read by an earlier run: the ones still here stay as they are
-        known = state.last if again else START
+        known = reached if again else START
         batch = self.batch(move, known, again)
         # its threads end before the source is closed under them, also at Ctrl-C
         with closing(made_ready(self.source, move, last)) as prepared:

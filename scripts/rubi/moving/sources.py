@@ -11,7 +11,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
 from urllib.parse import quote
 
 import psycopg
@@ -27,15 +26,14 @@ csv.field_size_limit(2**30)  # texts that PostgreSQL can hold
 Rows = list[tuple]  # number of the row, then its values
 
 
-class Source(Protocol):
-    """The interface that the mover needs."""
+class Source:
+    """What the mover needs: a name; tables(), columns(table) and count(table); slices or batches of
+    rows whose number is above one, in order."""
 
     name: str
 
-    def tables(self) -> list[str]: ...
-    def columns(self, table: str) -> list[str]: ...
-    def count(self, table: str) -> int: ...
-    def batches(self, table: str, columns: list[str], after: int) -> Iterator[Rows]: ...
+    def batches(self, table: str, columns: list[str], after: int) -> Iterator[Rows]:
+        yield from by_size(self.slices(table, columns, after))
 
 
 def by_size(slices: Iterator[Rows]) -> Iterator[Rows]:
@@ -59,7 +57,7 @@ def quoted(name: str) -> str:
     return '"' + name.replace('"', '""') + '"'
 
 
-class Sqlite:
+class Sqlite(Source):
     """A file, opened read-only. A single read transaction sees the file as it was at the beginning.
 
     Only one thread uses the connection, as Python's sqlite3 enforces: two threads
@@ -186,10 +184,6 @@ class Sqlite:
             f" FROM {quoted(table)}) WHERE {name} {sign} ? ORDER BY {name}"
         )
 
-    def batches(self, table: str, columns: list[str], after: int) -> Iterator[Rows]:
-        """Rows whose number is above after."""
-        yield from by_size(self.slices(table, columns, after))
-
     def slices(self, table: str, columns: list[str], after: int) -> Iterator[Rows]:
         """A thousand rows at a time; text that is no UTF-8 keeps its bytes as surrogates."""
         with self.failures():
@@ -221,7 +215,7 @@ class Sqlite:
             self.connection.text_factory = str
 
 
-class Csv:
+class Csv(Source):
     """CSV files with a header, one for each table. The number of a row is that of its record."""
 
     def __init__(self, files: dict[str, Path], name: str) -> None:
@@ -263,13 +257,9 @@ class Csv:
         with self.open(self.files[table]) as reader:
             return sum(1 for record in reader if record) - 1
 
-    def batches(self, table: str, columns: list[str], after: int) -> Iterator[Rows]:
-        """Records whose number is above after; empty lines do not count."""
-        yield from by_size(self.slices(table, columns, after))
-
     def slices(self, table: str, columns: list[str], after: int) -> Iterator[Rows]:
-        """A thousand records at a time. A record with too few or too many fields comes one field
-        too long, which the mover refuses."""
+        """A thousand records at a time; empty lines do not count. A record with too few or too many
+        fields comes one field too long, which the mover refuses."""
         places = [self.headers[table].index(name) for name in columns]
         width = len(self.headers[table])
         with self.open(self.files[table]) as reader:
@@ -292,7 +282,7 @@ class Csv:
                 yield rows
 
 
-class Base:
+class Base(Source):
     """Tables of the base system, moved aside into a schema. A row is numbered by its id."""
 
     def __init__(self, connection: psycopg.Connection, schema: str) -> None:

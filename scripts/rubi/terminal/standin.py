@@ -9,8 +9,6 @@ from rubi.terminal.market import Clock, Market
 from rubi.terminal.prices import Prices
 from rubi.terminal.trading import Trading
 
-# where a step of a script is looked for: who does what
-ACTORS = ("terminal", "link", "view", "broker", "books", "clock")
 # steps whose first argument is the account's books, which the script does not name
 OF_BOOKS = frozenset({"offline", "starting", "hold_history", "release_history", "hold_positions"})
 
@@ -42,11 +40,10 @@ class Terminal(Trading, Prices):
                 "terminal": self, "link": self.link, "view": self.view, "broker": self.broker,
                 "books": self.books, "clock": self.market.clock,
             }  # fmt: skip
-            for actor in ACTORS:
-                work = getattr(type(places[actor]), name, None)
-                if callable(work):
+            for actor, place in places.items():
+                if callable(getattr(type(place), name, None)):
                     first = (self.books,) if actor == "view" and name in OF_BOOKS else ()
-                    return getattr(places[actor], name)(*first, *values, **named)
+                    return getattr(place, name)(*first, *values, **named)
         raise KeyError(name)
 
     def play(self, script: Iterable[tuple[Any, ...]]) -> list[Any]:
