@@ -145,8 +145,9 @@ def trade(
     before = {table: (*sizes(connection, table), rows_of(connection, table)) for table in tables}
     written = dict.fromkeys(tables, 0)
     for hour in range(24):
-        values = {"at": begin + timedelta(hours=hour), "day": 1, "hour": hour, "trips": trips}
-        for door in year_rows.HOUR:
+        values = {"at": begin + timedelta(hours=hour), "day": 1, "hour": hour, "hours": 1}
+        values["trips"] = trips
+        for door in year_rows.DOORS:
             if door.name in TRADES:
                 began = wal(connection)
                 with connection.transaction():

@@ -1,6 +1,6 @@
 """A platform's year in the order of time, and whether its last day is as quick as its first.
 
-Rows come through the doors that the API and the gateway use, hour after hour; each night follows
+Rows come through the doors that the API and the gateway use, hours after hours; each night follows
 lifecycle, archives and drops, refreshes results, makes chunks and proves the figures; each week
 clusters, each 28 days deploys every file again, each 30 days a user goes and another comes. On days
 1, 30, 90 and the last, the API's mix, reads by key, the report, backup and restore are measured,
@@ -49,7 +49,7 @@ def go_through(year: Year, last: int, proofs: int, effort: dict[str, int]) -> li
             continue
         year.run(day, proofs, console.print)
         with step(f"day {day} measured"):
-            measured.append(year_measures.measure(year, day, **effort))
+            measured.append(year_measures.measure(year, day, is_last=day == last, **effort))
         kept.write_text(json.dumps(measured))
     return measured
 
@@ -60,6 +60,7 @@ def main(
     scale: Annotated[float, typer.Option(min=0.001, max=10, help="1: 200 accounts")] = 1,
     days: Annotated[int, typer.Option(min=1, max=3650)] = 365,
     until: Annotated[int | None, typer.Option(min=1, help="Report after this day")] = None,
+    hours: Annotated[int, typer.Option(min=1, max=24, help="Of rows in a call")] = 4,
     proofs: Annotated[int, typer.Option(min=1, help="Prove each so many days")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Of the mix on each database")] = 5,
     seconds: Annotated[int, typer.Option(min=1, help="Length of a round")] = 10,
@@ -72,7 +73,7 @@ def main(
     """Go through the year, measure on its days, write the page."""
     if quick:
         scale, days, rounds, seconds, rate, calls = 0.001, 3, 1, 1, 50, 20
-    size = Size(scale, days)
+    size = Size(scale, days, hours)
     effort = {"rounds": rounds, "seconds": seconds, "rate": rate, "calls": calls}
     with running(pg, SETTINGS, folder) as server:
         year = Year(server, size)
@@ -88,7 +89,7 @@ def main(
             facts = pages.facts(connection)
         result = {
             "facts": facts, "scale": scale, "days": days, "until": min(until or days, days),
-            "proofs": proofs, "effort": effort,
+            "proofs": proofs, "hours": hours, "effort": effort,
             "platform": {
                 name: getattr(size, name)
                 for name in ("accounts", "symbols", "tick_symbols", "ticks", "trips")

@@ -15,7 +15,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from time import perf_counter
+from time import perf_counter, time
+from typing import NamedTuple
 
 import psycopg
 
@@ -23,17 +24,48 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
 import year_rows
-from loads import execute_file, install_ours, make_empty
+from loads import install_ours, make_empty
 from rubi import connecting
 from rubi.archives import archiving
 from rubi.capacity import Platform
 from rubi.cli import Failure, console
 from rubi.deploying import applying, sqlfiles
 from server import Server
-from year_rows import API, GATEWAY, HOUR
+from year_rows import API, DOORS, GATEWAY
 
 DATABASE = "year"
 DAY = timedelta(days=1)
+
+
+# What is due each so many days; 0: as often as proofs are asked.
+NIGHTLY = {
+    "chunks ahead": (1, "CALL monitoring.make_snapshot_chunks(%(end)s, %(ahead)s)"),
+    "expire signals": (1, "CALL expire_signals()"),
+    "fold bars": (1, "SELECT fold_bar_changes()"),
+    "resample": (1, "CALL refresh_resampled_bars()"),
+    "results": (1, "SELECT refresh_performance_metrics(%(begin)s, %(end)s)"),
+    "readings": (0, "SELECT monitoring.take_readings()"),
+    "cluster": (7, "CALL cluster_closed_chunks(%(closed)s)"),
+}
+
+
+class Step(NamedTuple):
+    """A night's work, and when, seconds since 1970."""
+
+    name: str
+    since: float
+    until: float
+
+
+# What autovacuum, which looks each 30 seconds of the machine's time, would have done by evening.
+DEAD = """
+SELECT s.relid::regclass::text
+FROM pg_stat_all_tables AS s
+INNER JOIN pg_class AS c ON s.relid = c.oid
+LEFT JOIN LATERAL pg_options_to_table(c.reloptions) AS o
+    ON o.option_name = 'autovacuum_vacuum_scale_factor'
+WHERE s.n_dead_tup > 50 + coalesce(o.option_value::float, 0.2) * greatest(c.reltuples, 0)
+"""
 
 
 @dataclass(frozen=True)
@@ -42,6 +74,8 @@ class Size:
 
     scale: float
     days: int
+    hours: int = 1
+    """Of rows in a call of a door."""
 
     @property
     def accounts(self) -> int:
@@ -76,8 +110,8 @@ class Size:
         return Platform(
             accounts=self.accounts, symbols=self.symbols, ticks=round(ticks / self.symbols),
             signals=trips, orders=trips, events=6 * trips,
-            # a night's results are also those of the mix's 51 users and 200 strategies
-            results=2 + 251 / self.accounts,
+            # a night's results are also those of the seed's administrator
+            results=2 + 1 / self.accounts,
             # nobody writes a journal, and no terminal asks for terms
             rates=0, notes=0,
         )  # fmt: skip
@@ -104,28 +138,27 @@ class Year:
         self.archive = server.folder / "archive"
         self.log = server.folder / "days.jsonl"
 
-    def superuser(self) -> psycopg.Connection:
+    def superuser(self, database: str = DATABASE) -> psycopg.Connection:
         """The benchmark's own hand."""
-        return self.server.connect(DATABASE)
+        return self.server.connect(database)
 
-    @property
-    def owner(self) -> str:
+    def owner(self, database: str = DATABASE) -> str:
         """Connection string of the administrator, who runs what is due each night."""
-        return self.server.dsn(DATABASE, "rubi_admin")
+        return self.server.dsn(database, "rubi_admin")
 
     def make(self) -> None:
-        """An installed database with the mix's rows and the platform on its first morning."""
+        """An installed database with the platform on its first morning."""
         with self.server.connect() as connection:
             connection.execute("CREATE ROLE rubi_admin LOGIN CREATEDB CREATEROLE")
             connection.execute("GRANT pg_monitor TO rubi_admin WITH ADMIN OPTION")
         make_empty(self.server, DATABASE)
         install_ours(self.server, DATABASE)
-        execute_file(self.server, DATABASE, HERE / "data.sql")
         today = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
         begin = today - self.size.days * DAY
         with self.superuser() as connection, connection.transaction():
             connection.execute(year_rows.SCHEMA)
-            for table in ("users", "trading_strategies"):  # data.sql gives ids of its own
+            # data.sql, which a copy gets before the mix runs on it, gives ids of its own
+            for table in ("users", "trading_strategies", "trading_signals", "trading_orders"):
                 connection.execute(
                     "SELECT setval(pg_get_serial_sequence(%s, 'id'), 100000)", [table]
                 )
@@ -150,40 +183,49 @@ class Year:
     def run(self, until: int, proofs: int, told: Callable[[str], object]) -> None:
         """Go on from where the year is to the end of a day."""
         begin, day, hour = self.position()
-        while day <= until:
-            began = perf_counter()
-            found = {"day": day, "doors": self.write_day(begin, day, hour)}
-            rows = perf_counter() - began
-            found["night"] = self.night(begin, day, proofs)
-            with self.log.open("a") as log:
-                log.write(json.dumps(found) + "\n")
-            with self.superuser() as connection:
-                connection.execute("UPDATE benchmark.progress SET day = day + 1, hour = 0")
-            told(f"day {day}: rows {rows:.1f} s, night {sum(found['night'].values()):.1f} s")
-            day, hour = day + 1, 0
-
-    def write_day(self, begin: datetime, day: int, hour: int) -> dict[str, list[float]]:
-        """The hours of a day that are to come, each a transaction, and the evening's balances;
-        answers rows, seconds and processor seconds of each door."""
-        figures = {door.name: [0.0, 0.0, 0.0] for door in HOUR}
-        size = self.size
+        # one session for all days, as a gateway's: what it has compiled and planned stays
         with self.superuser() as connection:
             connection.execute("SET timezone = 'UTC'")
-            for now in range(hour, 25):
-                at = begin + (day - 1) * DAY + timedelta(hours=now)
-                values = {
-                    "at": at, "day": day, "hour": now, "symbols": size.symbols, "trips": size.trips,
-                    "tick_symbols": size.tick_symbols, "ticks": size.ticks,
-                }  # fmt: skip
+            while day <= until:
+                began = perf_counter()
+                found = {"day": day, "doors": self.write_day(connection, begin, day, hour)}
+                rows = perf_counter() - began
+                night = self.night(begin, day, proofs)
+                found["night"] = {step.name: step.until - step.since for step in night}
+                with self.log.open("a") as log:
+                    log.write(json.dumps(found) + "\n")
+                connection.execute("UPDATE benchmark.progress SET day = day + 1, hour = 0")
+                told(f"day {day}: rows {rows:.1f} s, night {sum(found['night'].values()):.1f} s")
+                day, hour = day + 1, 0
+
+    def write_day(
+        self, connection: psycopg.Connection, begin: datetime, day: int, hour: int
+    ) -> dict[str, list[float]]:
+        """The hours of a day that are to come, some in a call of each door, and the evening's
+        balances; answers rows, seconds and processor seconds of each door."""
+        figures = {door.name: [0.0, 0.0, 0.0] for door in DOORS}
+        size = self.size
+        for now in (*range(hour, 24, size.hours), 24):
+            at = begin + (day - 1) * DAY + timedelta(hours=now)
+            values = {
+                "at": at, "day": day, "hour": now, "symbols": size.symbols, "trips": size.trips,
+                "tick_symbols": size.tick_symbols, "ticks": size.ticks,
+                "hours": min(size.hours, 24 - now),
+            }  # fmt: skip
+            # a transaction each, as from clients: what one leaves dead the next may clear away
+            for door in DOORS if now < 24 else ():
                 with connection.transaction():
-                    if now == 24:
-                        self.close_day(connection, values | {"today": begin + size.days * DAY})
-                    for door in HOUR if now < 24 else ():
-                        connection.execute(f"SET LOCAL ROLE {door.role}")
-                        with measured(connection, figures[door.name]) as cursor:
-                            cursor.execute(door.query, values)
-                    connection.execute("SET LOCAL ROLE postgres")
-                    connection.execute("UPDATE benchmark.progress SET hour = %s", [now + 1])
+                    connection.execute(f"SET LOCAL ROLE {door.role}")
+                    with measured(connection, figures[door.name]) as cursor:
+                        cursor.execute(door.query, values)
+            if now == 24:
+                with connection.transaction():
+                    self.close_day(connection, values | {"today": begin + size.days * DAY})
+                    connection.execute("UPDATE benchmark.progress SET hour = 25")
+            else:
+                connection.execute(
+                    "UPDATE benchmark.progress SET hour = %s", [min(now + size.hours, 24)]
+                )
         return figures
 
     def close_day(self, connection: psycopg.Connection, values: dict) -> None:
@@ -208,52 +250,51 @@ class Year:
         connection.execute("SET LOCAL ROLE postgres")
         connection.execute(year_rows.SHIFT_EVENTS, values)
 
-    def night(self, begin: datetime, day: int, proofs: int) -> dict[str, float]:
-        """What is due each night, week and month; answers seconds of each."""
+    def night(
+        self, begin: datetime, day: int, proofs: int, database: str = DATABASE, older: int = 0
+    ) -> list[Step]:
+        """What is due each night, week and month. With older so many days more have passed for
+        lifecycle, and what is due each week is done, whatever the day."""
         end = begin + day * DAY
-        later = datetime.now(UTC) - end
-        seconds: dict[str, float] = {}
-        with self.superuser() as connection:
+        later = datetime.now(UTC) - end - older * DAY
+        done: list[Step] = []
+        with self.superuser(database) as connection:
             connection.execute(
                 "UPDATE monitoring.lifecycle AS l SET keep_full = a.keep_full + %(later)s,"
                 " keep_hourly = a.keep_hourly + %(later)s FROM benchmark.ages AS a"
                 " WHERE l.relation = a.relation AND a.keep_full IS NOT NULL",
                 {"later": later},
             )
-        with psycopg.connect(self.owner, autocommit=True) as connection:
+            if database == DATABASE:
+                for (table,) in connection.execute(DEAD).fetchall():
+                    connection.execute(f"VACUUM ANALYZE {table}")
+        with psycopg.connect(self.owner(database), autocommit=True) as connection:
             connection.execute("SET client_min_messages = warning")
-            for name, query in {
-                "chunks ahead": "CALL monitoring.make_snapshot_chunks(%(end)s, %(ahead)s)",
-                "expire signals": "CALL expire_signals()",
-                "fold bars": "SELECT fold_bar_changes()",
-                "resample": "CALL refresh_resampled_bars()",
-                "results": "SELECT refresh_performance_metrics(%(begin)s, %(end)s)",
-                "readings": "SELECT monitoring.take_readings()",
-                "cluster": "CALL cluster_closed_chunks(%(closed)s)",
-            }.items():
-                if name == "cluster" and day % 7:
+            for name, (each, query) in NIGHTLY.items():
+                if day % (each or proofs) and not older:
                     continue
-                with timed(seconds, name):
+                with timed(done, name):
                     connection.execute(query, {
                         "begin": end - DAY, "end": end, "ahead": end + 14 * DAY,
                         "closed": later + 7 * DAY,
                     })  # fmt: skip
-            if day % proofs == 0:
-                with timed(seconds, "proofs"):
+            if day % proofs == 0 and not older:
+                with timed(done, "proofs"):
                     self.prove(connection, day)
-        self.archive.mkdir(exist_ok=True)
+        archive = self.archive if database == DATABASE else self.archive.with_name(database)
+        archive.mkdir(exist_ok=True)
         console.quiet = True
         try:
-            with timed(seconds, "archive"):
-                archiving.write_due(str(self.archive), self.owner, None)
-            with timed(seconds, "lifecycle"):
-                archiving.drop_archived(str(self.archive), self.owner)
-            if day % 28 == 0:
-                with timed(seconds, "deploy"):
+            with timed(done, "archive"):
+                archiving.write_due(str(archive), self.owner(database), None)
+            with timed(done, "lifecycle"):
+                archiving.drop_archived(str(archive), self.owner(database))
+            if day % 28 == 0 and not older:
+                with timed(done, "deploy"):
                     self.deploy()
         finally:
             console.quiet = False
-        return seconds
+        return done
 
     def prove(self, connection: psycopg.Connection, day: int) -> None:
         """All proofs hold, and the owner's lifecycle has nothing left to do but what waits."""
@@ -265,7 +306,7 @@ class Year:
 
     def deploy(self) -> None:
         """Every file of the repository again, as a release whose files have all changed."""
-        with connecting.connect(self.owner) as connection:
+        with connecting.connect(self.owner()) as connection:
             for file in sqlfiles.read_files():
                 if not file.once:
                     applying.apply_file(connection, file)
@@ -297,8 +338,8 @@ def measured(connection: psycopg.Connection, figures: list[float]) -> Iterator[p
 
 
 @contextmanager
-def timed(seconds: dict[str, float], name: str) -> Iterator[None]:
-    """Note how long a block took."""
-    began = perf_counter()
+def timed(done: list[Step], name: str) -> Iterator[None]:
+    """Note when a block began and ended."""
+    began = time()
     yield
-    seconds[name] = perf_counter() - began
+    done.append(Step(name, began, time()))

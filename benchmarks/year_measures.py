@@ -1,33 +1,35 @@
 """What benchmarks/year.py measures on its days, each beside the database of day 1 in turn.
 
-All is measured on copies, so that the year's own database keeps its rows alone.
+All is measured on copies, so that the year's own database keeps its rows alone. A copy gets the
+mix's rows (data.sql) first.
 """
 
 from __future__ import annotations
 
 import shutil
-import statistics
 import sys
 import tempfile
+from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+from psycopg import sql
+
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
-import loads
 from rubi import capacity
 from rubi.backups import places, restoring, taking
 from rubi.cli import console
 from rubi.reporting.writing import make_page
-from server import Server
 from year_days import DATABASE, Year
+from year_mix import FIRST, beside_night, copy, copy_with_mix, mix, quantiles
 
-FIRST = "first"  # the database as day 1 left it
 # Keys are of an account and day drawn for each call, from all days that there are.
 DRAW = """
-SELECT p.account_id, p.user_id, p.session_id, d.day * 1000000::bigint + k.k * 10 AS ticket,
+SELECT p.account_id, p.user_id, p.session_id,
+    (1000 + d.day) * 1000000::bigint + k.k * 10 AS ticket,
     %(begin)s::timestamptz + (d.day - 1) * interval '1 day' AS at, d.day
 FROM generate_series(1, %(calls)s) AS c
 CROSS JOIN LATERAL (SELECT 1 + floor(random() * %(days)s)::integer AS day WHERE c > 0) AS d
@@ -37,15 +39,17 @@ CROSS JOIN LATERAL (
     WHERE l.joined = 1 AND c > 0 AND l.left_on IS NULL ORDER BY random() LIMIT 1
 ) AS p
 """
+# As docs/guides/api.md advises: a bound on time that the planner knows, here written out, as that
+# of now() is of the machine's days. Each answers as many rows on day 1 as later.
 READS = {
     "order by number": "SELECT * FROM trading_orders WHERE mt5_order_id = %(ticket)s::text",
     "deals of a position": (
         "SELECT * FROM trading_deals WHERE account_id = %(account_id)s"
         " AND position_id = %(ticket)s::bigint"
     ),
-    "last 50 trips of an account": (
+    "last 10 trips of an account": (
         "SELECT * FROM mt5_trips WHERE account_id = %(account_id)s AND closed_at IS NOT NULL"
-        " ORDER BY closed_at DESC LIMIT 50"
+        " ORDER BY closed_at DESC LIMIT 10"
     ),
     "open orders of a user": (
         "SELECT * FROM trading_orders WHERE user_id = %(user_id)s AND closed_at IS NULL"
@@ -57,7 +61,7 @@ READS = {
     ),
     "last snapshot of a session": (
         "SELECT * FROM account_snapshots WHERE session_id = %(session_id)s::uuid"
-        " ORDER BY timestamp DESC LIMIT 1"
+        " AND timestamp > {week} ORDER BY timestamp DESC LIMIT 1"
     ),
     "snapshot of a session at a moment": (
         "SELECT * FROM account_snapshots WHERE session_id = %(session_id)s::uuid"
@@ -75,9 +79,11 @@ READS = {
     ),
     "last 50 events of an account": (
         "SELECT * FROM mt5_events WHERE account_id = %(account_id)s AND kind = 'deal'"
-        " AND seen_at >= %(last)s::timestamptz ORDER BY seen_at DESC LIMIT 50"
+        " AND seen_at >= {last} ORDER BY seen_at DESC LIMIT 50"
     ),
 }
+# Planned for its moment each time.
+PLANNED = ("snapshot of a session at a moment",)
 SIZES = """
 SELECT t.name, sum(pg_total_relation_size(r.oid))::bigint
 FROM unnest(%s::text[]) AS t (name)
@@ -121,56 +127,6 @@ def predicted(year: Year, day: int) -> dict[str, float]:
     return capacity.table_bytes_after(year.size.planned(), day)
 
 
-def copy(server: Server, name: str, template: str) -> None:
-    """A database as it is, with the chunks of the days that the mix writes to."""
-    with server.connect() as connection:
-        connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY file_copy')
-
-
-def run_mix(server: Server, database: str, seconds: int, rate: int) -> tuple[list[float], float]:
-    """Milliseconds of each request of the API's mix at a rate, and the server's processor time a
-    request, µs."""
-    folder = Path(tempfile.mkdtemp(prefix="rubi-year-"))
-    try:
-        figures = loads.pgbench(
-            server, database, 4, "-T", str(seconds), "-R", str(rate), "-l",
-            f"--log-prefix={folder}/log", *loads.mix_scripts(),
-        )  # fmt: skip
-        taken = []
-        for path in folder.iterdir():
-            for line in path.read_text().splitlines():
-                fields = line.split()
-                # without the wait for its turn, which the machine's other work makes
-                taken.append((int(fields[2]) - int(fields[6])) / 1000)
-        return taken, figures.cpu
-    finally:
-        shutil.rmtree(folder)
-
-
-def quantiles(values: list[float]) -> dict[str, float]:
-    """Median and 99th percentile."""
-    return {
-        "p50": statistics.median(values),
-        "p99": statistics.quantiles(values, n=100)[98] if len(values) > 1 else values[0],
-    }
-
-
-def mix(server: Server, rounds: int, seconds: int, rate: int) -> dict[str, Any]:
-    """The API's mix on day 1's database and today's, in turn."""
-    found: dict[str, list[float]] = {FIRST: [], "now": []}
-    cpu: dict[str, list[float]] = {FIRST: [], "now": []}
-    for name in found:
-        with server.connect(f"mix_{name}") as connection:
-            connection.execute("CALL monitoring.make_chunks_ahead()")
-        run_mix(server, f"mix_{name}", 1, rate)
-    for name in loads.in_turn(tuple(found), rounds):
-        taken, used = run_mix(server, f"mix_{name}", seconds, rate)
-        found[name] += taken
-        cpu[name].append(used)
-    return {name: quantiles(found[name]) | {"cpu": statistics.median(cpu[name])} for name in found}
-
-
 def reads(year: Year, day: int, calls: int) -> dict[str, dict[str, Any]]:
     """Milliseconds of reads by key on both databases, in turn, each with keys of its own days."""
     begin, *_ = year.position()
@@ -192,11 +148,19 @@ def reads(year: Year, day: int, calls: int) -> dict[str, dict[str, Any]]:
             ).fetchone()
             for key in keys[which]:
                 key["last"] = last
-        for name, query in READS.items():
+        for name, text in READS.items():
+            mode = "force_custom_plan" if name in PLANNED else "auto"
+            queries = {}
+            for which, (connection, _) in connections.items():
+                connection.execute(f"SET plan_cache_mode = {mode}")
+                last = keys[which][0]["last"]
+                queries[which] = sql.SQL(text).format(
+                    last=sql.Literal(last), week=sql.Literal(last - timedelta(days=7))
+                )
             for number in range(calls):
                 for which, (connection, _) in connections.items():
                     began = perf_counter()
-                    connection.execute(query, keys[which][number]).fetchall()
+                    connection.execute(queries[which], keys[which][number]).fetchall()
                     if number >= 10:  # the plans of a session are made once
                         taken[name][which].append((perf_counter() - began) * 1000)
     return {name: {w: quantiles(v) for w, v in both.items()} for name, both in taken.items()}
@@ -235,17 +199,19 @@ def backup(year: Year) -> dict[str, float]:
             connection.execute("DROP DATABASE IF EXISTS restored WITH (FORCE)")
 
 
-def measure(year: Year, day: int, *, rounds: int, seconds: int, rate: int, calls: int) -> dict:
-    """All figures of a day."""
+def measure(
+    year: Year, day: int, *, is_last: bool, rounds: int, seconds: int, rate: int, calls: int
+) -> dict:
+    """All figures of a day; of the last one also the mix beside the night."""
     server = year.server
     if day == 1:
         copy(server, FIRST, DATABASE)
-    copy(server, f"mix_{FIRST}", FIRST)
-    copy(server, "mix_now", DATABASE)
+    copy_with_mix(server, f"mix_{FIRST}", FIRST)
+    copy_with_mix(server, "mix_now", DATABASE)
     try:
         with year.superuser() as connection:
             (whole,) = connection.execute("SELECT pg_database_size(current_database())").fetchone()
-        return {
+        found = {
             "day": day,
             "bytes": whole,
             "sizes": sizes(year),
@@ -254,6 +220,9 @@ def measure(year: Year, day: int, *, rounds: int, seconds: int, rate: int, calls
             "report": report(year),
             "backup": backup(year),
         }
+        if is_last:
+            found["beside"] = beside_night(year, day, rounds * seconds, rate)
+        return found
     finally:
         with server.connect() as connection:
             for name in (f"mix_{FIRST}", "mix_now"):

@@ -6,7 +6,8 @@ import statistics
 from typing import Any
 
 from pages import Lines, heading, said
-from year_measures import COUNTED, FIRST
+from year_measures import COUNTED
+from year_mix import FIRST
 
 MIB = 2**20
 NIGHTLY = 30 * 60
@@ -32,6 +33,32 @@ def mix_of(result: dict[str, Any]) -> Lines:
             f"| {now['p99']:.2f} | {ratio(found['mix'], 'p99')} | {ratio(found['mix'], 'cpu')} |"
         )
     return lines
+
+
+def beside_of(result: dict[str, Any]) -> Lines:
+    """The mix beside the last night, step by step."""
+    found = result["measured"][-1].get("beside")
+    if not found:
+        return []
+    lines = heading(
+        f"The API's mix at {result['effort']['rate']} requests a second while a night's work runs "
+        "in its database, on the last day", "beside", "seconds", "requests", "p50 ms", "p99 ms",
+        "longest ms",
+    )  # fmt: skip
+    for step in ({"name": "nothing"} | found["alone"], *found["steps"]):
+        seconds = f"{step['seconds']:.1f}" if "seconds" in step else ""
+        told = (
+            f"{step['count']} | {step['p50']:.2f} | {step['p99']:.2f} | {step['max']:.1f}"
+            if "count" in step else "0 | | |"
+        )  # fmt: skip
+        lines.append(f"| {step['name']} | {seconds} | {told} |")
+    return [
+        *lines,
+        "",
+        "The night is that of a week: seven days thinned to the hour and to the day, a chunk of "
+        "each table archived and dropped, chunks clustered, results of the day, readings, then a "
+        "verified backup.",
+    ]
 
 
 def reads_of(result: dict[str, Any]) -> Lines:
@@ -169,16 +196,19 @@ def report(result: dict[str, Any]) -> str:
             f"{size['symbols']} symbols, {size['tick_symbols'] * size['ticks'] * 24:,} ticks a "
             f"day of {size['tick_symbols']}, {size['trips']} positions a day of a signal, a "
             "claim, an order_send, an order of the API, two orders and two deals of MT5 each; the "
-            "rows of the API's mix (20,000 signals and orders, 4,000 positions) beside them. "
+            "rows of the API's mix (20,000 signals and orders, 4,000 positions) come into the "
+            "copies that are measured. "
             "Scale 1 is 200 accounts, 60 symbols, 500,000 ticks, 2,740 positions a day.",
             "",
             "Rows carry the time of their day, and the ages of lifecycle are longer by the days "
             "to come. Rows that carry the server's time alone do so here: audit, claims. Every "
-            f"proof held, asked each {result['proofs']} days.",
+            f"proof held, asked each {result['proofs']} days. A call of a door has the rows of "
+            f"{result['hours']} hours.",
             "",
             said(result["facts"]),
             *(line for note in result.get("notes", ()) for line in ("", note)),
             *mix_of(result),
+            *beside_of(result),
             *reads_of(result),
             *doors_of(result),
             *nights_of(result),

@@ -1,7 +1,8 @@
-"""SQL of benchmarks/year.py: an hour of a platform's rows, each through the door of its kind.
+"""SQL of benchmarks/year.py: some hours of a platform's rows, each through the door of its kind.
 
-Every statement takes the hour's beginning (at), its number (hour), the day's number (day) and the
-platform's size; what an hour has written is not written twice when the hour comes again.
+Every statement takes the beginning of the hours (at), the first one's number (hour), how many there
+are (hours), the day's number (day) and the platform's size; what they have written is not written
+twice when they come again.
 """
 
 from __future__ import annotations
@@ -18,19 +19,24 @@ CREATE TABLE benchmark.platform (
     n integer PRIMARY KEY, joined integer NOT NULL, left_on integer, user_id bigint,
     strategy_id bigint, account_id bigint, session_id uuid, balance numeric DEFAULT 10000
 );
-CREATE FUNCTION benchmark.trips(p_day integer, p_hour integer, p_trips integer)
+CREATE FUNCTION benchmark.trips(
+    p_day integer, p_hour integer, p_hours integer, p_trips integer
+)
 RETURNS TABLE (k integer, n integer, ticket bigint, price numeric, points integer)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
-    -- an opening and a closing order and two deals have the next four numbers
-    SELECT t.k, p.n, p_day::bigint * 1000000 + t.k * 10, 1.1 + t.k % 977 * 0.00001, t.k * 7 % 301
+    -- an opening and a closing order and two deals have the next four numbers; all numbers have as
+    -- many digits, as a broker's, so that a later one is later as text too
+    SELECT
+        t.k, p.n, (1000 + p_day)::bigint * 1000000 + t.k * 10, 1.1 + t.k % 977 * 0.00001,
+        t.k * 7 % 301
     FROM generate_series(0, p_trips - 1) AS t (k)
     INNER JOIN (
         SELECT l.n, row_number() OVER (ORDER BY l.n) - 1 AS place, count(*) OVER () AS total
         FROM benchmark.platform AS l
         WHERE l.joined <= p_day AND coalesce(l.left_on > p_day, TRUE)
     ) AS p ON p.place = t.k % p.total
-    WHERE t.k * 24 / p_trips = p_hour;
+    WHERE t.k * 24 / p_trips >= p_hour AND t.k * 24 / p_trips < p_hour + p_hours;
 END;
 GRANT USAGE ON SCHEMA benchmark TO rubi_app, rubi_ingest;
 GRANT SELECT ON benchmark.platform TO rubi_app, rubi_ingest;
@@ -95,7 +101,7 @@ FROM (
         50 + (random() * 400)::integer, 7, 0
     ) ORDER BY t.at) AS rates
     FROM generate_series(1, %(symbols)s) AS s
-    CROSS JOIN generate_series(0, 59) AS m
+    CROSS JOIN generate_series(0, 60 * %(hours)s - 1) AS m
     CROSS JOIN LATERAL (SELECT %(at)s::timestamptz + m * interval '1 minute' AS at) AS t
     CROSS JOIN LATERAL (SELECT round((1.1 + 0.01 * sin(m + s) + random() / 500)::numeric, 5) AS o)
         AS v
@@ -112,7 +118,7 @@ FROM (
         'bid', v.bid, 'ask', v.bid + 0.0001, 'last', 0, 'volume', 0, 'flags', 6
     ) ORDER BY m) AS ticks
     FROM generate_series(1, %(tick_symbols)s) AS s
-    CROSS JOIN generate_series(0, %(ticks)s - 1) AS m
+    CROSS JOIN generate_series(0, %(ticks)s * %(hours)s - 1) AS m
     CROSS JOIN LATERAL (SELECT round((1.1 + 0.01 * sin(m) + random() / 500)::numeric, 5) AS bid)
         AS v
     GROUP BY s
@@ -136,7 +142,9 @@ FROM (
         )::numeric, 2) AS equity
     FROM benchmark.platform AS p
     CROSS JOIN generate_series(
-        %(at)s::timestamptz, %(at)s::timestamptz + interval '59 minutes', interval '1 minute'
+        %(at)s::timestamptz,
+        %(at)s::timestamptz + %(hours)s * interval '1 hour' - interval '1 minute',
+        interval '1 minute'
     ) AS t (at)
     WHERE p.joined <= %(day)s AND coalesce(p.left_on > %(day)s, TRUE)
 ) AS w
@@ -151,7 +159,7 @@ INSERT INTO trading_signals (
 SELECT
     p.user_id, p.strategy_id, 'Y1', 'BUY', t.price, t.price - 0.01, t.price + 0.02, 0.1, 'H1', 0.75,
     jsonb_build_object('rsi', t.k %% 100, 'atr', 0.0012), %(at)s, %(at)s, t.ticket::text
-FROM benchmark.trips(%(day)s, %(hour)s, %(trips)s) AS t
+FROM benchmark.trips(%(day)s, %(hour)s, %(hours)s, %(trips)s) AS t
 INNER JOIN benchmark.platform AS p ON p.n = t.n
 ON CONFLICT DO NOTHING
 """
@@ -160,7 +168,7 @@ CLAIMS = """
 SELECT count(d.done)
 FROM (
     SELECT p.account_id, count(*)::integer AS waiting
-    FROM benchmark.trips(%(day)s, %(hour)s, %(trips)s) AS t
+    FROM benchmark.trips(%(day)s, %(hour)s, %(hours)s, %(trips)s) AS t
     INNER JOIN benchmark.platform AS p ON p.n = t.n
     GROUP BY p.account_id
 ) AS a
@@ -194,17 +202,17 @@ INSERT INTO trading_orders (
 SELECT
     s.id, p.user_id, p.strategy_id, p.account_id, t.ticket::text, 'Y1', 'BUY', 0.1, t.price,
     t.price - 0.01, t.price + 0.02, %(at)s::timestamptz + interval '1 second'
-FROM benchmark.trips(%(day)s, %(hour)s, %(trips)s) AS t
+FROM benchmark.trips(%(day)s, %(hour)s, %(hours)s, %(trips)s) AS t
 INNER JOIN benchmark.platform AS p ON p.n = t.n
 INNER JOIN trading_signals AS s
     ON s.user_id = p.user_id AND s.client_request_id = t.ticket::text
 ON CONFLICT DO NOTHING
 """
-# What the terminal tells: open positions, orders and deals of the hour, then none open.
+# What the terminal tells: open positions, orders and deals of the hours, then none open.
 OF_ACCOUNTS = """
 FROM (
     SELECT p.account_id, {rows} AS rows
-    FROM benchmark.trips(%(day)s, %(hour)s, %(trips)s) AS t
+    FROM benchmark.trips(%(day)s, %(hour)s, %(hours)s, %(trips)s) AS t
     INNER JOIN benchmark.platform AS p ON p.n = t.n
     CROSS JOIN LATERAL (
         SELECT extract(epoch FROM %(at)s::timestamptz)::bigint + 1 AS opened,
@@ -244,7 +252,7 @@ def both(pattern: str) -> str:
 
 
 def told(kind: str, rows: str, more: str = "") -> str:
-    """A call of the gateway for each account that traded in the hour."""
+    """A call of the gateway for each account that traded in these hours."""
     return (
         "SELECT sum(i.inserted) " + OF_ACCOUNTS.format(rows=rows)
         + f"CROSS JOIN LATERAL ingest_mt5_{kind}(a.account_id, a.rows{more}) AS i"
@@ -252,7 +260,7 @@ def told(kind: str, rows: str, more: str = "") -> str:
 
 
 class Door(NamedTuple):
-    """A statement of the hour, the role that sends it, and the table whose rows it counts."""
+    """A statement of the hours, the role that sends it, and the table whose rows it counts."""
 
     name: str
     role: str
@@ -261,7 +269,7 @@ class Door(NamedTuple):
 
 OPENED = ", %(at)s::timestamptz + interval '2 minutes'"
 CLOSED = ", %(at)s::timestamptz + interval '31 minutes'"
-HOUR = (
+DOORS = (
     Door("bars", GATEWAY, BARS),
     Door("ticks", GATEWAY, TICKS),
     Door("snapshots", API, SNAPSHOTS),

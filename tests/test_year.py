@@ -16,8 +16,9 @@ sys.path.append(str(ROOT / "benchmarks"))
 
 import server as servers
 import year_measures
+import year_mix
 import year_report
-from year_days import DAY, Size, Year
+from year_days import DATABASE, DAY, Size, Year
 
 COUNTS = """
 SELECT
@@ -56,12 +57,13 @@ def counts(year: Year) -> tuple[int, ...]:
 
 def test_hours_that_come_again_write_nothing_twice(year: Year) -> None:
     begin, day, hour = year.position()
-    year.write_day(begin, day, hour)
-    first = counts(year)
-    # a minute of two accounts for eight hours, the log-in and the evening; bars, ticks; one trip
-    assert first == (2 * (8 * 60 + 2), 480, 168, 1, 1, 2, 4, 1)
-    evening(year)
-    year.write_day(begin, day, hour)
+    with year.superuser() as connection:
+        year.write_day(connection, begin, day, hour)
+        first = counts(year)
+        # of two accounts: eight hours, log-in and evening; bars, ticks; one trip
+        assert first == (2 * (8 * 60 + 2), 480, 168, 1, 1, 2, 4, 1)
+        evening(year)
+        year.write_day(connection, begin, day, hour)
     assert counts(year) == first
 
 
@@ -92,7 +94,7 @@ def test_events_lie_in_their_day(year: Year) -> None:
 
 
 def test_proof_that_fails_ends_the_year(year: Year) -> None:
-    with psycopg.connect(year.owner, autocommit=True) as connection:
+    with psycopg.connect(year.owner(), autocommit=True) as connection:
         with year.superuser() as superuser:
             superuser.execute("UPDATE mt5_account_states SET balance = balance + 1")
         with pytest.raises(Failure, match="balances"):
@@ -100,6 +102,26 @@ def test_proof_that_fails_ends_the_year(year: Year) -> None:
         with year.superuser() as superuser:
             superuser.execute("UPDATE mt5_account_states SET balance = balance - 1")
         year.prove(connection, 1)
+
+
+def test_week_of_nights_runs_beside_the_mix_on_a_copy(
+    year: Year, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(year_mix, "WARMING", 0)
+    year.archive.mkdir(exist_ok=True)
+    year_mix.copy_with_mix(year.server, year_mix.NOW, DATABASE)
+    with year.superuser() as connection:
+        connection.execute("TRUNCATE monitoring.size_readings")
+    found = year_mix.beside_night(year, 1, 1, 50)
+    names = [step["name"] for step in found["steps"]]
+    assert (names[0], names[-1]) == ("night", "backup")
+    assert {"archive", "lifecycle", "cluster", "results", "readings"} <= set(names)
+    assert min(found["alone"]["count"], found["steps"][0]["count"]) > 0
+    with year.superuser() as connection:
+        assert connection.execute("TABLE monitoring.size_readings").fetchall() == []
+    assert "| nothing | " in "\n".join(
+        year_report.beside_of({"effort": {"rate": 50}, "measured": [{"beside": found}]})
+    )
 
 
 def test_page_shows_every_table_and_day(year: Year) -> None:
@@ -112,7 +134,8 @@ def test_page_shows_every_table_and_day(year: Year) -> None:
     doors, night = {"bars": [60.0, 0.1, 0.1]}, {"archive": 1.0}
     page = year_report.report(
         {
-            "facts": {}, "scale": 0.001, "days": 40, "until": 1, "proofs": 1, "archive": 0,
+            "facts": {}, "scale": 0.001, "days": 40, "until": 1, "proofs": 1, "hours": 4,
+            "archive": 0,
             "effort": {"rounds": 1, "seconds": 1, "rate": 1},
             "platform": {"accounts": 2, "symbols": 1, "tick_symbols": 1, "ticks": 1, "trips": 1},
             "measured": [figures], "each": [{"day": 1, "doors": doors, "night": night}],
