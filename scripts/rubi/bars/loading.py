@@ -71,7 +71,7 @@ class Loader:
         said += [f"{updated:,} updated"] if updated else []
         said += [f"{unchanged:,} there already"] if unchanged else []
         said += [f"{self.skipped:,} of other tickers left out"] if self.skipped else []
-        said += self.reader.told.lines()
+        said += [f"{text} in {count:,} values" for text, count in self.reader.told.items()]
         said.append(f"{lines / seconds:,.0f} lines/s")
         return said
 

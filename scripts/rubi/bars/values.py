@@ -8,7 +8,6 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from datetime import UTC
 from decimal import ROUND_HALF_EVEN, Decimal
 
@@ -62,16 +61,6 @@ class RawForm:
         return block.replace(b" ", self.delimiter.encode()) if self.joined else block
 
 
-@dataclass
-class Told:
-    """Remarks on the values of a file, counted."""
-
-    counts: Counter = field(default_factory=Counter)
-
-    def lines(self) -> list[str]:
-        return [f"{text} in {count:,} values" for text, count in self.counts.items()]
-
-
 class Reader:
     """Reads the lines of one file after its layout."""
 
@@ -79,7 +68,7 @@ class Reader:
         self.layout = layout
         self.times = Times(layout.order or "ymd", layout.as_clock, layout.short)
         self.width = len(layout.columns)
-        self.told = Told()
+        self.told: Counter[str] = Counter()  # remarks on values
 
     def split(self, line: str) -> list[str]:
         """The fields of a line. Raises ValueError where they are not as many as the columns."""
@@ -125,7 +114,7 @@ class Reader:
                 if role in ("bid", "ask", "last"):
                     result[role] = None
                 elif role in ("traded", "real_volume") and not self.layout.ticks:
-                    self.told.counts["empty volume"] += 1
+                    self.told["empty volume"] += 1
                 continue
             value = self.number(role, text)
             if not value and self.layout.zero_is_none and role in ("bid", "ask", "last"):
@@ -149,7 +138,7 @@ class Reader:
         elif self.layout.volume == "round":
             whole = value.to_integral_value(ROUND_HALF_EVEN)
             if whole != value:
-                self.told.counts["volume rounded"] += 1
+                self.told["volume rounded"] += 1
             result["volume"] = whole
         else:
             result["volume"] = value
@@ -174,7 +163,7 @@ class Reader:
             if abs(rounded - value) > abs(value) * NOISE:
                 raise ValueError(f"{role} is {text[:40]}, more than 8 decimals")
             if rounded != value:
-                self.told.counts["noise behind 8 decimals left out"] += 1
+                self.told["noise behind 8 decimals left out"] += 1
             value = rounded
         return value
 

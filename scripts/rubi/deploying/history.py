@@ -2,10 +2,10 @@
 
 import re
 from datetime import datetime
-from typing import NamedTuple
+from typing import Any
 
 import psycopg
-from psycopg.rows import class_row
+from psycopg.rows import namedtuple_row
 
 from rubi import ROOT
 from rubi.cli import Failure
@@ -15,18 +15,8 @@ from rubi.deploying.sqlfiles import File
 VERSION = re.search(r'(?m)^version = "(.+)"$', (ROOT / "pyproject.toml").read_text("utf-8"))[1]
 
 
-class Record(NamedTuple):
-    """The last row of a file in deploy.history."""
-
-    path: str
-    id: int
-    kind: str
-    sha256: str
-    tool: str
-    tool_version: str
-    applied_by: str
-    applied_at: datetime
-    duration_ms: int
+# the last row of each file in deploy.history, by its path
+History = dict[str, Any]
 
 
 class OtherFiles(Failure):
@@ -45,11 +35,11 @@ class Changed(OtherFiles):
         self.files = files
 
 
-def applied(connection: psycopg.Connection) -> dict[str, Record]:
+def applied(connection: psycopg.Connection) -> History:
     """The last record of each file; empty on a new database."""
     if not connection.execute("SELECT to_regclass('deploy.history') IS NOT NULL").fetchone()[0]:
         return {}
-    with connection.cursor(row_factory=class_row(Record)) as cursor:
+    with connection.cursor(row_factory=namedtuple_row) as cursor:
         cursor.execute(
             "SELECT DISTINCT ON (h.path) h.path, h.id, h.kind, h.sha256, h.tool, h.tool_version,"
             " h.applied_by, h.applied_at, h.duration_ms"
@@ -58,7 +48,7 @@ def applied(connection: psycopg.Connection) -> dict[str, Record]:
         return {record.path: record for record in cursor}
 
 
-def recorded(connection: psycopg.Connection, history: dict[str, Record]) -> dict[str, File]:
+def recorded(connection: psycopg.Connection, history: History) -> dict[str, File]:
     """The files as they were last applied, in order."""
     if not history:
         return {}
@@ -71,12 +61,12 @@ def recorded(connection: psycopg.Connection, history: dict[str, Record]) -> dict
     }
 
 
-def gone(files: list[File], history: dict[str, Record]) -> list[str]:
+def gone(files: list[File], history: History) -> list[str]:
     """Files that were applied and are not on disk any more."""
     return sorted(history.keys() - {file.path for file in files})
 
 
-def due(files: list[File], history: dict[str, Record]) -> list[tuple[File, str]]:
+def due(files: list[File], history: History) -> list[tuple[File, str]]:
     """The files that have to run, and why.
 
     Raises OtherFiles when the database is newer than the files, Changed when a run-once file is not

@@ -13,7 +13,7 @@ import typer
 
 from rubi.cli import Failure, console, one_line
 from rubi.connecting import connect
-from rubi.deploying.history import Changed, Record, applied, due, gone, recorded
+from rubi.deploying.history import Changed, History, applied, due, gone, recorded
 from rubi.deploying.sqlfiles import File, read_files
 
 DRIFT = 4  # exit code
@@ -25,7 +25,7 @@ class Session:
 
     connection: psycopg.Connection
     files: list[File]
-    history: dict[str, Record]
+    history: History
     report: object = None
 
     def due(self) -> list[tuple[File, str]]:
