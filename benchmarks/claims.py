@@ -25,10 +25,10 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
 import pages
-from loads import install_ours, make_empty
+from loads import deployed
 from rubi.cli import new_app, run, step
 from rubi.servers import embedded
-from server import Server, running
+from server import Server
 
 BACKLOG, STORED, PRODUCERS = 20_000, 1_000, 2
 PARTS = 6
@@ -200,11 +200,7 @@ def measure_claims(
 ) -> None:
     """Measure each load with and without a snapshot."""
     seconds = 2 if quick else seconds
-    with running(embedded.DEFAULT_MAJOR, {"max_connections": "120"}) as server:
-        with server.connect() as connection:
-            connection.execute("CREATE ROLE rubi_admin LOGIN CREATEDB CREATEROLE")
-        make_empty(server, "ours")
-        install_ours(server, "ours")
+    with deployed(embedded.DEFAULT_MAJOR, {"max_connections": "120"}) as server:
         with server.connect("ours") as connection:
             facts = pages.facts(connection)
         rows = []

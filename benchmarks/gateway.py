@@ -24,10 +24,10 @@ import typer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests"), str(ROOT / "tests/helpers")]
 
-import ephemeral
 import mt5
 import pages
 import rows
+from loads import deployed
 from rubi.cli import new_app, run, step
 from rubi.gateway.loop import Gateway
 from rubi.gateway.settings import Options
@@ -219,17 +219,9 @@ def measure(
     output: Annotated[Path, typer.Option(help="folder for the figures")] = pages.RESULTS,
 ) -> None:
     """Start a server, deploy, measure, stop, write."""
-    binaries = embedded.binaries(pg)
-    with ephemeral.Server(
-        initdb=str(binaries / "initdb"),
-        postgres=str(binaries / "postgres"),
-        initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
-        boot_timeout=60,
-    ) as server:
-        dsn = f"host=127.0.0.1 port={server.settings['port']} user=postgres dbname=test"
-        ephemeral.prepare_database(dsn, owner=None)
-        ephemeral.deploy_all(dsn)
-        with psycopg.connect(dsn, autocommit=True) as connection:
+    with deployed(pg) as server:
+        dsn = server.dsn("ours")
+        with server.connect("ours") as connection:
             result: dict[str, Any] = {"facts": pages.facts(connection), "latencies": []}
             result["samples"] = samples
             user = str(rows.user(connection))

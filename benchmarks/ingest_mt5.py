@@ -23,7 +23,7 @@ import typer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests"), str(ROOT / "tests/helpers")]
 
-import ephemeral
+import loads
 import mt5
 import pages
 import rows
@@ -58,18 +58,8 @@ def deals(count: int) -> list[dict]:
 @contextmanager
 def deployed(pg: int) -> Iterator[psycopg.Connection]:
     """A server with our files, and a superuser's connection to it in autocommit."""
-    binaries = embedded.binaries(pg)
-    with ephemeral.Server(
-        initdb=str(binaries / "initdb"),
-        postgres=str(binaries / "postgres"),
-        initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
-        boot_timeout=60,
-    ) as server:
-        dsn = f"host=127.0.0.1 port={server.settings['port']} user=postgres dbname=test"
-        ephemeral.prepare_database(dsn, owner=None)
-        ephemeral.deploy_all(dsn)
-        with psycopg.connect(dsn, autocommit=True) as connection:
-            yield connection
+    with loads.deployed(pg) as server, server.connect("ours") as connection:
+        yield connection
 
 
 def cpu_seconds(connection: psycopg.Connection) -> float:

@@ -8,7 +8,7 @@ import statistics
 import subprocess
 import sys
 from collections.abc import Iterator
-from contextlib import nullcontext
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ from pooler import pooling
 from rubi import connecting
 from rubi.cli import Failure
 from rubi.deploying import applying, history, sqlfiles
-from server import Server
+from server import Server, running
 
 # The API's mix: script and its share in percent.
 MIX = {
@@ -41,10 +41,10 @@ class Figures(NamedTuple):
     """Processor time of the server for a transaction, in microseconds; 0 where unknown."""
 
 
-def copy_database(server: Server, name: str, template: str) -> None:
-    """A database copied from another one."""
+def copy_database(server: Server, name: str, template: str, locale: str = "") -> None:
+    """A database copied from another one; of template0 in another locale, given in words of SQL."""
     with server.connect() as connection:
-        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        connection.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" {locale}')
 
 
 def execute_file(server: Server, database: str, path: Path) -> None:
@@ -56,9 +56,7 @@ def execute_file(server: Server, database: str, path: Path) -> None:
 
 def make_pair(server: Server) -> None:
     """The databases base and ours, installed and with the same rows."""
-    with server.connect() as connection:
-        connection.execute("CREATE ROLE rubi_admin LOGIN CREATEDB CREATEROLE")
-        connection.execute("GRANT pg_monitor TO rubi_admin WITH ADMIN OPTION")
+    make_administrator(server)
     for name in ("ours", "base"):
         make_empty(server, name)
     install_ours(server, "ours")
@@ -68,9 +66,16 @@ def make_pair(server: Server) -> None:
         vacuum(server, name)
 
 
-def make_empty(server: Server, name: str) -> None:
+def make_administrator(server: Server) -> None:
+    """rubi_admin as a managed service makes it: no superuser, may hand on pg_monitor."""
+    with server.connect() as connection:
+        connection.execute("CREATE ROLE rubi_admin LOGIN CREATEDB CREATEROLE")
+        connection.execute("GRANT pg_monitor TO rubi_admin WITH ADMIN OPTION")
+
+
+def make_empty(server: Server, name: str, locale: str = "") -> None:
     """A database as a provider makes it: with the extensions, owned by the administrator."""
-    copy_database(server, name, "template0")
+    copy_database(server, name, "template0", locale)
     with server.connect(name) as connection:
         connection.execute("SET client_min_messages = error")
         for extension in ("timescaledb", "uuid-ossp", "pg_stat_statements"):
@@ -83,6 +88,16 @@ def install_ours(server: Server, name: str) -> None:
     with connecting.connect(server.dsn(name, "rubi_admin")) as connection:
         for file, _ in history.due(sqlfiles.read_files(), history.applied(connection)):
             applying.apply_file(connection, file)
+
+
+@contextmanager
+def deployed(major: int, settings: dict[str, str] | None = None) -> Iterator[Server]:
+    """A server with our files in its database ours, on a disk and with fsync as users have it."""
+    with running(major, settings or {}) as server:
+        make_administrator(server)
+        make_empty(server, "ours")
+        install_ours(server, "ours")
+        yield server
 
 
 def vacuum(server: Server, name: str) -> None:

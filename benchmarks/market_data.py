@@ -15,7 +15,6 @@ bars they are taken in turn, in copies of the table as it grew.
 from __future__ import annotations
 
 import statistics
-import subprocess
 import sys
 from collections.abc import Callable
 from contextlib import ExitStack
@@ -31,12 +30,15 @@ import typer
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests"), str(ROOT / "tests/helpers")]
 
-import ephemeral
 import pages
 from bar_lines import LONG, SHORT, SYMBOLS, copy, make_lines, staged
+from loads import copy_database, deployed
 from rubi.cli import console, new_app, run
 from rubi.servers import embedded
+from server import Server
 
+# a server that takes in years of bars
+LOADING = {"max_wal_size": "4GB", "maintenance_work_mem": "256MB"}
 BASE = """
 CREATE TABLE base (
     id serial, symbol varchar(20) NOT NULL, timeframe varchar(10) NOT NULL,
@@ -236,12 +238,12 @@ FROM (
 """
 
 
-def growth(address: ephemeral.Address, millions: list[int]) -> None:
+def growth(server: Server, millions: list[int]) -> None:
     """The same reads, in turn, in copies of a table taken as it grew by older years."""
     newest = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
     have = 0
     for million in millions:
-        with connect(address, "bench") as connection:
+        with connect(server, "ours") as connection:
             if not have:
                 connection.execute("TRUNCATE market_data")
                 connection.execute("DELETE FROM market_series")
@@ -258,15 +260,14 @@ def growth(address: ephemeral.Address, millions: list[int]) -> None:
             connection.execute("CALL cluster_closed_chunks('1 second', 10000)")
             connection.execute("SELECT fold_bar_changes()")
             connection.execute("VACUUM ANALYZE market_data, market_series")
-        with connect(address, "postgres") as connection:
-            connection.execute(f"CREATE DATABASE bars_{million} TEMPLATE bench")
+        copy_database(server, f"bars_{million}", "ours")
     reads = {
         "range": WEEK.format(newest - timedelta(days=28), newest - timedelta(days=21)),
         "last_bars()": LAST.format("M1"),
         "last bar, one statement:": LAST_PLAIN.format("M1"),
     }
     with ExitStack() as stack:
-        sizes = [stack.enter_context(connect(address, f"bars_{million}")) for million in millions]
+        sizes = [stack.enter_context(connect(server, f"bars_{million}")) for million in millions]
         measures = [partial(fetched, size, query) for query in reads.values() for size in sizes]
         medians = in_turn(*measures, times=41)
     shown = "/".join(map(str, millions))
@@ -277,9 +278,9 @@ def growth(address: ephemeral.Address, millions: list[int]) -> None:
             f"{max(times) / min(times):.2f}", "" if "statement" in name else "1.5")  # fmt: skip
 
 
-def connect(address: ephemeral.Address, database: str) -> psycopg.Connection:
+def connect(server: Server, database: str) -> psycopg.Connection:
     """A connection that commits each statement."""
-    connection = psycopg.connect(address.dsn(database), autocommit=True)
+    connection = server.connect(database)
     connection.execute("SET client_min_messages = error")
     return connection
 
@@ -292,34 +293,14 @@ def measure(
     pg: Annotated[int, typer.Option(help="major version of the server")] = embedded.DEFAULT_MAJOR,
     output: Annotated[Path, typer.Option(help="folder for the figures")] = pages.RESULTS,
 ) -> None:
-    """Measure, print, write. Needs about 8 GB below the temporary folder for 30 million bars."""
-    ephemeral.SETTINGS.update(
-        shared_buffers="512MB", max_wal_size="4GB", maintenance_work_mem="256MB",
-        random_page_cost="1.1", max_parallel_workers_per_gather="2", fsync="on",
-    )  # fmt: skip
-    binaries = embedded.binaries(pg)
-    with ephemeral.Server(
-        initdb=str(binaries / "initdb"),
-        postgres=str(binaries / "postgres"),
-        initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
-        boot_timeout=60,
-    ) as running:
-        address = ephemeral.Address(
-            "127.0.0.1", running.settings["port"], "postgres", None, binaries
-        )
-        ephemeral.make_administrator(address)
-        subprocess.run(
-            [binaries / "createdb", "-h", address.host, "-p", str(address.port), "-U", "postgres",
-             "bench"], check=True, capture_output=True,
-        )  # fmt: skip
-        ephemeral.prepare_database(address.dsn("bench"))
-        ephemeral.deploy_all(address.dsn("bench", "rubi_admin"))
-        with connect(address, "bench") as connection:
+    """Measure, print, write. Needs about 300 MB of disk for each million bars."""
+    with deployed(pg, LOADING | {"max_parallel_workers_per_gather": "2"}) as server:
+        with connect(server, "ours") as connection:
             result = {"facts": pages.facts(connection), "bars": bars, "runs": runs}
             compare(connection, bars, runs)
             reading(connection)
         if millions:
-            growth(address, [int(text) for text in millions.split(",")])
+            growth(server, [int(text) for text in millions.split(",")])
     result["lines"] = SAID
     pages.write(output, "market_data", report(result), result)
 

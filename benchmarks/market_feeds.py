@@ -25,14 +25,15 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests"), str(ROOT / "tests/helpers")]
 
 import bar_lines
-import ephemeral
 import ingest_mt5
 import market_data
 import mt5
 import pages
 import rows
+from loads import install_ours, make_administrator, make_empty
 from rubi.cli import console, new_app, run, step
 from rubi.servers import embedded
+from server import running
 
 LOCALES = {
     "C.UTF-8": "LOCALE 'C.UTF-8'",
@@ -264,28 +265,14 @@ def measure(
     output: Annotated[Path, typer.Option(help="folder for the figures")] = pages.RESULTS,
 ) -> None:
     """Start a server, deploy into a database of each locale, measure, stop, write."""
-    ephemeral.SETTINGS.update(
-        shared_buffers="512MB", max_wal_size="4GB", maintenance_work_mem="256MB", fsync="on"
-    )
-    binaries = embedded.binaries(pg)
-    with ephemeral.Server(
-        initdb=str(binaries / "initdb"),
-        postgres=str(binaries / "postgres"),
-        initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
-        boot_timeout=60,
-    ) as running:
-        address = ephemeral.Address(
-            "127.0.0.1", running.settings["port"], "postgres", None, binaries
-        )
-        ephemeral.make_administrator(address)
+    with running(pg, market_data.LOADING) as server:
+        make_administrator(server)
         databases = {}
-        with market_data.connect(address, "postgres") as postgres:
-            for number, (name, locale) in enumerate(LOCALES.items()):
-                postgres.execute(f"CREATE DATABASE feeds_{number} TEMPLATE template0 {locale}")
-                ephemeral.prepare_database(address.dsn(f"feeds_{number}"))
-                ephemeral.deploy_all(address.dsn(f"feeds_{number}", "rubi_admin"))
-                databases[name] = market_data.connect(address, f"feeds_{number}")
-                databases[name].execute(market_data.BASE)
+        for number, (name, locale) in enumerate(LOCALES.items()):
+            make_empty(server, f"feeds_{number}", locale)
+            install_ours(server, f"feeds_{number}")
+            databases[name] = market_data.connect(server, f"feeds_{number}")
+            databases[name].execute(market_data.BASE)
         here = databases["C.UTF-8"]
         result = {"facts": pages.facts(here), "bars": bars, "ticks": ticks, "rounds": rounds}
         lines: list[list] = []
@@ -293,7 +280,7 @@ def measure(
             ("states", lambda: compare_states(here, accounts, rounds)),
             ("ticks", lambda: compare_ticks(here, ticks, rounds)),
             ("bars", lambda: compare_bars(databases, bars, rounds)),
-            ("two at once", lambda: compare_two(address.dsn("feeds_0"), bars, rounds)),
+            ("two at once", lambda: compare_two(server.dsn("feeds_0"), bars, rounds)),
         ):
             with step(what):
                 lines += found()

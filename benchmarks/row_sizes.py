@@ -5,7 +5,6 @@ Rows come as they do in life: series and accounts interleaved, in the order of t
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -20,8 +19,8 @@ sys.path[:0] = [
     str(ROOT / "benchmarks"),
 ]  # fmt: skip
 
-import ephemeral
 import year_rows
+from loads import deployed
 from rubi.cli import console, new_app, run
 from rubi.servers import embedded
 from year_days import join
@@ -260,40 +259,23 @@ def measure(
     pg: Annotated[int, typer.Option()] = embedded.DEFAULT_MAJOR,
 ) -> None:
     """Fill each table and print what a row took."""
-    binaries = embedded.binaries(pg)
-    with ephemeral.Server(
-        initdb=str(binaries / "initdb"),
-        postgres=str(binaries / "postgres"),
-        initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
-        boot_timeout=60,
-    ) as running:
-        address = ephemeral.Address(
-            "127.0.0.1", running.settings["port"], "postgres", None, binaries
-        )
-        ephemeral.make_administrator(address)
-        subprocess.run(
-            [binaries / "createdb", "-h", address.host, "-p", str(address.port), "-U", "postgres",
-             "capacity"], check=True, capture_output=True,
-        )  # fmt: skip
-        ephemeral.prepare_database(address.dsn("capacity"))
-        ephemeral.deploy_all(address.dsn("capacity", "rubi_admin"))
-        with psycopg.connect(address.dsn("capacity"), autocommit=True) as connection:
-            connection.execute("SET client_min_messages = error")
-            psycopg.ClientCursor(connection).execute(ACCOUNTS, {"n": series - 1})
-            for table in [*FILLS, *ACTED]:
-                if table in ACTED:
-                    rows = min(rows, 10_000)
-                    found = ACTED[table](connection, rows)
-                else:
-                    found = fill(connection, table, rows, series)
-                shown = ", ".join(f"{value / rows:.0f}" for value in found)
-                console.print(f'    "{table}": Cost({shown}),', markup=False)
-                console.file.flush()
-            for table, (_, *found) in trade(connection, min(rows, 10_000), series).items():
-                shown = ", ".join(f"{value:.0f}" for value in found)
-                console.print(f'    "{table}": Cost({shown}),', markup=False)
-            written = update_positions(connection, 5000, series)
-            console.print(f'    "position updates": Cost(0, 0, {written / 5000:.0f}),')
+    with deployed(pg) as server, server.connect("ours") as connection:
+        connection.execute("SET client_min_messages = error")
+        psycopg.ClientCursor(connection).execute(ACCOUNTS, {"n": series - 1})
+        for table in [*FILLS, *ACTED]:
+            if table in ACTED:
+                rows = min(rows, 10_000)
+                found = ACTED[table](connection, rows)
+            else:
+                found = fill(connection, table, rows, series)
+            shown = ", ".join(f"{value / rows:.0f}" for value in found)
+            console.print(f'    "{table}": Cost({shown}),', markup=False)
+            console.file.flush()
+        for table, (_, *found) in trade(connection, min(rows, 10_000), series).items():
+            shown = ", ".join(f"{value:.0f}" for value in found)
+            console.print(f'    "{table}": Cost({shown}),', markup=False)
+        written = update_positions(connection, 5000, series)
+        console.print(f'    "position updates": Cost(0, 0, {written / 5000:.0f}),')
 
 
 if __name__ == "__main__":
