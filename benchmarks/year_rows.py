@@ -38,6 +38,11 @@ BEGIN ATOMIC
     ) AS p ON p.place = t.k % p.total
     WHERE t.k * 24 / p_trips >= p_hour AND t.k * 24 / p_trips < p_hour + p_hours;
 END;
+-- As long as a UUID and in no order, as clients choose them; ends with the number of the order.
+CREATE FUNCTION benchmark.request_of(p_ticket bigint)
+RETURNS text
+LANGUAGE sql IMMUTABLE
+RETURN left(md5(p_ticket::text), 25) || '-' || p_ticket;
 GRANT USAGE ON SCHEMA benchmark TO rubi_app, rubi_ingest;
 GRANT SELECT ON benchmark.platform TO rubi_app, rubi_ingest;
 """
@@ -158,7 +163,8 @@ INSERT INTO trading_signals (
 )
 SELECT
     p.user_id, p.strategy_id, 'Y1', 'BUY', t.price, t.price - 0.01, t.price + 0.02, 0.1, 'H1', 0.75,
-    jsonb_build_object('rsi', t.k %% 100, 'atr', 0.0012), %(at)s, %(at)s, t.ticket::text
+    jsonb_build_object('rsi', t.k %% 100, 'atr', 0.0012), %(at)s, %(at)s,
+    benchmark.request_of(t.ticket)
 FROM benchmark.trips(%(day)s, %(hour)s, %(hours)s, %(trips)s) AS t
 INNER JOIN benchmark.platform AS p ON p.n = t.n
 ON CONFLICT DO NOTHING
@@ -174,7 +180,8 @@ FROM (
 ) AS a
 CROSS JOIN LATERAL claim_signals(a.account_id, 'worker', a.waiting, '30 seconds') AS c
 CROSS JOIN LATERAL (
-    SELECT s.client_request_id::bigint AS ticket FROM trading_signals AS s WHERE s.id = c.signal_id
+    SELECT split_part(s.client_request_id, '-', 2)::bigint AS ticket
+    FROM trading_signals AS s WHERE s.id = c.signal_id
 ) AS o
 CROSS JOIN LATERAL (
     SELECT jsonb_build_object('action', 1, 'symbol', 'Y1', 'volume', 0.1, 'type', 0, 'price',
@@ -205,7 +212,7 @@ SELECT
 FROM benchmark.trips(%(day)s, %(hour)s, %(hours)s, %(trips)s) AS t
 INNER JOIN benchmark.platform AS p ON p.n = t.n
 INNER JOIN trading_signals AS s
-    ON s.user_id = p.user_id AND s.client_request_id = t.ticket::text
+    ON s.user_id = p.user_id AND s.client_request_id = benchmark.request_of(t.ticket)
 ON CONFLICT DO NOTHING
 """
 # What the terminal tells: open positions, orders and deals of the hours, then none open.
