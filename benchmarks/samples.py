@@ -97,21 +97,28 @@ def take_turns(
 def measure_bytes(
     server: Server, sampler: psycopg.Connection, minutes: float, rate: int
 ) -> dict[str, float]:
-    """Bytes of a day, by what a slow mix of 180 connections leaves in some minutes."""
+    """Bytes of a day, by what minutes of a slow mix and the end of an hour leave."""
     used: list[tuple[float, int]] = []
     with server.connect("ours") as connection:
+        connection.execute("SELECT monitoring.keep_samples(TRUE)")  # first readings, once for all
         before = dict(connection.execute(SIZES).fetchall())
         rows = connection.execute(ROWS).fetchone()
     seconds = int(minutes * 60)
     with sampling(sampler, used):
         pgbench(server, "ours", 180, "-T", str(seconds), "-R", str(rate), *mix())
     with server.connect("ours") as connection:
-        connection.execute("SELECT monitoring.keep_samples(TRUE)")  # what an hour's end adds
         after = dict(connection.execute(SIZES).fetchall())
+        connection.execute("SELECT monitoring.keep_samples(TRUE)")
+        hour = dict(connection.execute(SIZES).fetchall())
         grown = [b - a for a, b in zip(rows, connection.execute(ROWS).fetchone(), strict=True)]
     per_day = 86400 / seconds
     parts = {
-        part: sum(after[n] - before[n] for n in after if n.startswith(part)) * per_day / 1e6
+        part: sum(
+            (after[n] - before[n]) * per_day + (hour[n] - after[n]) * 24
+            for n in after
+            if n.startswith(part)
+        )
+        / 1e6
         for part in ("samples_", "facts_", "sampled_", "counter_readings")
     }
     return {

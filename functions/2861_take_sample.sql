@@ -86,8 +86,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION monitoring.take_sample(interval) IS
-'Stores what the sessions of this database do, and transactions, loads and the like that last longer
-than p_long; in the first call of a minute also what monitoring.keep_samples() does. FALSE when
-another sampler is at work or was half a second ago. To be called each 1 to 10 seconds by a role in
-pg_monitor.';
+'Stores what the sessions of this database do, and what lasts longer than p_long; once a minute does
+what monitoring.keep_samples() does. FALSE when another sampler is at work or was half a second ago.
+To be called each 1 to 10 seconds by a role in pg_monitor.';
 REVOKE ALL ON FUNCTION monitoring.take_sample(interval) FROM public;

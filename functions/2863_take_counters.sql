@@ -10,18 +10,15 @@ PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
     -- a counter that fell was reset in between: what it shows has come since
-    SELECT coalesce(jsonb_object_agg(d.key, d.rise) FILTER (WHERE d.rise <> 0), '{}')
+    SELECT coalesce(jsonb_object_agg(c.key, c.rise) FILTER (WHERE c.rise <> 0), '{}')
     FROM (
-        SELECT c.key, trim_scale(round(
-            c.after - CASE WHEN bool_or(c.after < c.before) OVER () THEN 0 ELSE c.before END, 1
-        )) AS rise
-        FROM (
-            SELECT a.key, a.value::numeric AS after,
-                coalesce((p_before -> a.key)::numeric, 0) AS before
-            FROM jsonb_each(p_after) AS a
-            WHERE jsonb_typeof(a.value) = 'number'
-        ) AS c
-    ) AS d
+        SELECT a.key, trim_scale(round(a.value::numeric - CASE
+                WHEN bool_or(a.value < p_before -> a.key) OVER () THEN 0
+                ELSE coalesce((p_before ->> a.key)::numeric, 0)
+            END, 1)) AS rise
+        FROM jsonb_each(p_after) AS a
+        WHERE jsonb_typeof(a.value) = 'number'
+    ) AS c
 $$;
 COMMENT ON FUNCTION monitoring.counters_between(jsonb, jsonb) IS
 'Counters that rose from one reading to the next, and by how much.';

@@ -81,14 +81,10 @@ DECLARE
     v_now timestamptz := clock_timestamp();
     v_day bigint := extract(EPOCH FROM now())::bigint / 86400;
     v_minute timestamptz;
-    v_hour timestamptz;
     v_step text;
 BEGIN
-    SELECT max(r.taken_at) FILTER (WHERE r.kind = 'server'),
-        max(r.taken_at) FILTER (WHERE r.kind = 'table') INTO v_minute, v_hour
-    FROM monitoring.counter_readings AS r
-    WHERE r.kind IN ('server', 'table');
-    p_hour := p_hour OR date_trunc('hour', v_hour) IS DISTINCT FROM date_trunc('hour', v_now);
+    SELECT r.taken_at INTO v_minute FROM monitoring.counter_readings AS r WHERE r.kind = 'server';
+    p_hour := p_hour OR date_trunc('hour', v_minute) IS DISTINCT FROM date_trunc('hour', v_now);
     FOREACH v_step IN ARRAY ARRAY['waits', 'counters', 'rings', 'health'] LOOP
         BEGIN
             IF v_step = 'waits' THEN

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -103,11 +104,15 @@ def failed_jobs(watched: Watched) -> Iterator[str]:
     """Jobs as the Timescale licence makes them, and failures as its scheduler notes them."""
     found = watched.admin.execute(
         "SELECT max(c.oid::regclass::text) FILTER (WHERE relname = 'bgw_job'),"
-        " max(c.oid::regclass::text) FILTER (WHERE relname = 'bgw_job_stat_history')"
+        " max(c.oid::regclass::text) FILTER (WHERE relname <> 'bgw_job')"
         " FROM pg_class AS c WHERE relkind = 'r'"
-        " AND relname IN ('bgw_job', 'bgw_job_stat_history')"
+        " AND relname IN ('bgw_job', 'bgw_job_stat_history', 'job_errors')"
     ).fetchone()
     jobs, history = found
+    error = {"message": "disk full", "sqlerrcode": "53100"}
+    noted = "job_id, execution_start, execution_finish, succeeded, data", {"error_data": error}
+    if history.endswith("job_errors"):  # 2.11
+        noted = "job_id, start_time, finish_time, pid, error_data", error
     watched.set("failed_jobs", 1, 2)
     for status, job in (("warning", 4711), ("critical", 4712)):
         watched.run(
@@ -116,9 +121,9 @@ def failed_jobs(watched: Watched) -> Iterator[str]:
             f" VALUES ({job}, 'test', '10 minutes', '0', -1, '0', 'public', 'policy',"
             " 'rubi_owner', TRUE, FALSE)",
             f"INSERT INTO monitoring.policy_runs (job_id) VALUES ({job})",
-            f"INSERT INTO {history} (job_id, execution_start, execution_finish, succeeded, data)"
-            f" VALUES ({job}, now(), now(), FALSE,"
-            """ '{"error_data": {"message": "disk full", "sqlerrcode": "53100"}}')""",
+            f"INSERT INTO {history} ({noted[0]})"
+            f" SELECT {job}, now(), now(), {'1' if 'pid' in noted[0] else 'FALSE'},"
+            f" '{json.dumps(noted[1])}'",
         )
         yield status
     watched.run("UPDATE monitoring.policy_runs SET attempted_at = now(), succeeded_at = now()")
