@@ -6,8 +6,8 @@ CALL deploy.become_owner();
 -- as text for EXECUTE it was planned at each call, and planning took most of the time of one deal.
 -- One generic plan serves all accounts, and goes by the keys however few the rows were when the
 -- session made it: without sequential scans, and without joins that read an account's rows where
--- one is wanted. LATERAL with OFFSET 0 keeps a look-up for each position; what would be a join of
--- two results is a UNION ALL with GROUP BY.
+-- one is wanted. = ANY keeps a look-up by key for each position and takes all of them through the
+-- view together; what would be a join of two results is a UNION ALL with GROUP BY.
 DO $$
 DECLARE
     -- all columns except the row in trading_orders, which is linked, not made
@@ -38,23 +38,13 @@ DECLARE
 BEGIN
     WITH should AS MATERIALIZED (
         SELECT v.*
-        FROM unnest(p_positions) AS u (position_id)
-        CROSS JOIN LATERAL (
-            SELECT v.*
-            FROM internal.trips_of_deals AS v
-            WHERE v.account_id = p_account_id AND v.position_id = u.position_id
-            OFFSET 0
-        ) AS v
+        FROM internal.trips_of_deals AS v
+        WHERE v.account_id = p_account_id AND v.position_id = ANY (p_positions)
     ),
     found AS MATERIALIZED (
         SELECT t.*
-        FROM unnest(p_positions) AS u (position_id)
-        CROSS JOIN LATERAL (
-            SELECT t.*
-            FROM public.mt5_trips AS t
-            WHERE t.account_id = p_account_id AND t.position_id = u.position_id
-            OFFSET 0
-        ) AS t
+        FROM public.mt5_trips AS t
+        WHERE t.account_id = p_account_id AND t.position_id = ANY (p_positions)
     ),
     stored AS (
         INSERT INTO public.mt5_trips (%1$s)

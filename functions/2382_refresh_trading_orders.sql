@@ -19,14 +19,9 @@ SET enable_mergejoin = off
 AS $$
 BEGIN
     PERFORM
-    FROM unnest(p_positions) AS u (position_id)
-    CROSS JOIN LATERAL (
-        SELECT t.leg
-        FROM public.mt5_trips AS t
-        WHERE t.account_id = p_account_id AND t.position_id = u.position_id
-        OFFSET 0
-        FOR NO KEY UPDATE
-    ) AS t;
+    FROM public.mt5_trips AS t
+    WHERE t.account_id = p_account_id AND t.position_id = ANY (p_positions)
+    FOR NO KEY UPDATE;
 END
 $$;
 COMMENT ON FUNCTION internal.lock_mt5_trips(bigint, bigint[]) IS
@@ -50,19 +45,19 @@ DECLARE
     v_orders bigint[];
 BEGIN
     WITH waiting AS (
-        SELECT t.*, coalesce(t.open_order, t.position_id)::text AS number
-        FROM unnest(p_positions) AS u (position_id)
-        CROSS JOIN LATERAL (
-            SELECT t.account_id, t.position_id, t.leg, t.open_order, t.symbol
-            FROM public.mt5_trips AS t
-            WHERE t.account_id = p_account_id
-                AND t.position_id = u.position_id
-                -- not by that index, which would read all trips that wait for each
-                AND coalesce(t.trading_order_id, 0) = 0
-                AND t.side IS NOT NULL
-            OFFSET 0
-        ) AS t
-        WHERE t.open_order IS NOT NULL OR t.leg = 1
+        SELECT
+            t.account_id,
+            t.position_id,
+            t.leg,
+            t.symbol,
+            coalesce(t.open_order, t.position_id)::text AS number
+        FROM public.mt5_trips AS t
+        WHERE t.account_id = p_account_id
+            AND t.position_id = ANY (p_positions)
+            -- not by that index, which would read all trips that wait
+            AND coalesce(t.trading_order_id, 0) = 0
+            AND t.side IS NOT NULL
+            AND (t.open_order IS NOT NULL OR t.leg = 1)
     ),
     candidates AS (
         SELECT DISTINCT ON (o.id) w.account_id, w.position_id, w.leg, o.id
@@ -163,13 +158,10 @@ DECLARE
 BEGIN
     WITH missing AS MATERIALIZED (
         SELECT v.*, nextval('public.trading_orders_id_seq') AS new_id
-        FROM unnest(p_positions) AS u (position_id)
-        CROSS JOIN LATERAL (
-            SELECT v.*
-            FROM internal.orders_of_trips AS v
-            WHERE v.account_id = p_account_id AND v.position_id = u.position_id AND v.id IS NULL
-            OFFSET 0
-        ) AS v
+        FROM internal.orders_of_trips AS v
+        WHERE v.account_id = p_account_id
+            AND v.position_id = ANY (p_positions)
+            AND v.id IS NULL
     ),
     made AS (
         INSERT INTO public.trading_orders (id, user_id, made_by, mt5_order_id, %1$s)
@@ -237,13 +229,10 @@ BEGIN
                     THEN v.mt5_order_id
             END AS mt5_order_id,
             %1$s
-        FROM unnest(p_positions) AS u (number)
-        CROSS JOIN LATERAL (
-            SELECT v.*
-            FROM internal.orders_of_trips AS v
-            WHERE v.account_id = p_account_id AND v.position_id = u.number AND v.id IS NOT NULL
-            OFFSET 0
-        ) AS v
+        FROM internal.orders_of_trips AS v
+        WHERE v.account_id = p_account_id
+            AND v.position_id = ANY (p_positions)
+            AND v.id IS NOT NULL
     ) AS c
     WHERE o.id = c.id
         AND (o.mt5_order_id, %3$s) IS DISTINCT FROM (c.mt5_order_id, %2$s);
@@ -288,16 +277,11 @@ DECLARE
 BEGIN
     -- After the lock the following statements see the API's latest changes, a signal or a stop.
     WITH trips AS MATERIALIZED (
-        SELECT t.*
-        FROM unnest(p_positions) AS u (position_id)
-        CROSS JOIN LATERAL (
-            SELECT t.trading_order_id, t.open_order, t.position_id
-            FROM public.mt5_trips AS t
-            WHERE t.account_id = p_account_id
-                AND t.position_id = u.position_id
-                AND t.side IS NOT NULL
-            OFFSET 0
-        ) AS t
+        SELECT t.trading_order_id, t.open_order, t.position_id
+        FROM public.mt5_trips AS t
+        WHERE t.account_id = p_account_id
+            AND t.position_id = ANY (p_positions)
+            AND t.side IS NOT NULL
     ),
     orders AS MATERIALIZED (
         SELECT

@@ -37,8 +37,16 @@ WITH deals AS (
             FALSE
         ) AS is_trade
     FROM public.trading_deals AS d
-    LEFT JOIN public.mt5_deal_types AS t ON d.type = t.code
-    WHERE d.position_id > 0 AND coalesce(t.effect, 'balance') IN ('trade', 'balance')
+    WHERE
+        d.position_id > 0
+        -- read once, not joined to each deal; a type that has no name yet moves the balance
+        AND d.type <> ALL (
+            ARRAY(
+                SELECT t.code
+                FROM public.mt5_deal_types AS t
+                WHERE t.effect NOT IN ('trade', 'balance')
+            )
+        )
 ),
 
 walked AS (
@@ -211,7 +219,17 @@ SELECT
     END AS mt5_order_id,
     t.position_id::text AS mt5_position_id,
     t.symbol,
-    CASE WHEN o.made_by = 'api' THEN o.order_type ELSE coalesce(c.name, t.side) END AS order_type,
+    CASE
+        WHEN o.made_by = 'api' THEN o.order_type
+        WHEN m.type BETWEEN 0 AND 7 THEN coalesce(
+            (
+                SELECT c.name
+                FROM public.mt5_codes AS c
+                WHERE c.kind = 'order_type' AND c.code = m.type
+            ), t.side
+        )
+        ELSE t.side
+    END AS order_type,
     greatest(t.volume_opened, t.volume_closed) AS volume,
     t.open_price,
     CASE WHEN t.closed_at IS NOT NULL THEN t.close_price END AS close_price,
@@ -228,8 +246,6 @@ FROM public.mt5_trips AS t
 INNER JOIN public.mt5_accounts AS a ON t.account_id = a.id
 LEFT JOIN public.trading_orders AS o ON t.trading_order_id = o.id
 LEFT JOIN public.mt5_orders AS m ON t.account_id = m.account_id AND t.open_order = m.ticket
-LEFT JOIN public.mt5_codes AS c
-    ON c.kind = 'order_type' AND m.type = c.code AND c.code BETWEEN 0 AND 7
 -- a trip with money alone has no trade
 WHERE t.side IS NOT NULL;
 
