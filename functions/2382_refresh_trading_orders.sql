@@ -33,7 +33,8 @@ REVOKE ALL ON FUNCTION internal.lock_mt5_trips(bigint, bigint[]) FROM public;
 CREATE OR REPLACE FUNCTION internal.link_orders_of_api(
     p_account_id bigint,
     p_user_id bigint,
-    p_positions bigint[]
+    p_positions bigint[],
+    p_numbers text[]
 )
 RETURNS bigint[]
 LANGUAGE plpgsql
@@ -42,14 +43,32 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
+    v_known bigint[];
     v_orders bigint[];
 BEGIN
-    WITH waiting AS (
+    -- Of this account or of none: many other accounts may have the numbers. Rows are compared, so
+    -- that no index serves which begins with the account, whose rows seem to be few; nor one that
+    -- begins with the user.
+    SELECT array_agg(k.id) INTO v_known
+    FROM unnest(p_numbers) AS u (number)
+    CROSS JOIN LATERAL (
+        SELECT o.id
+        FROM public.trading_orders AS o
+        WHERE (o.mt5_order_id, o.account_id) >= (u.number, p_account_id)
+            AND (o.mt5_order_id, o.account_id) <= (u.number, p_account_id)
+        UNION ALL
+        SELECT o.id
+        FROM public.trading_orders AS o
+        WHERE o.mt5_order_id = u.number
+            AND o.account_id IS NULL
+            AND coalesce(o.user_id, 0) = p_user_id
+    ) AS k;
+    IF v_known IS NULL THEN
+        RETURN '{}';
+    END IF;
+    WITH waiting AS MATERIALIZED (
         SELECT
-            t.account_id,
-            t.position_id,
-            t.leg,
-            t.symbol,
+            t.account_id, t.position_id, t.leg, t.symbol,
             coalesce(t.open_order, t.position_id)::text AS number
         FROM public.mt5_trips AS t
         WHERE t.account_id = p_account_id
@@ -61,25 +80,20 @@ BEGIN
     ),
     candidates AS (
         SELECT DISTINCT ON (o.id) w.account_id, w.position_id, w.leg, o.id
-        FROM waiting AS w
-        CROSS JOIN LATERAL (
-            SELECT o.id, o.account_id, o.mt5_order_id
+        FROM (
+            SELECT o.id, o.account_id, o.user_id, o.mt5_order_id, o.symbol
             FROM public.trading_orders AS o
-            -- not by an index that begins with the account or the user: a new one seems to have
-            -- a row
-            WHERE o.mt5_order_id = w.number
-                AND (
-                    coalesce(o.account_id, 0) = p_account_id
-                    OR (
-                        o.account_id IS NULL
-                        AND coalesce(o.user_id, 0) = p_user_id
-                        AND o.symbol = w.symbol
-                    )
-                )
+            WHERE o.id = ANY (v_known)
             -- As the foreign key does, which would refuse a row that is being deleted, and with it
-            -- all deals. By the number alone, so that a row that gets its account meanwhile stays.
+            -- all deals. By the id alone, so that a row that gets its account meanwhile stays.
             FOR KEY SHARE
         ) AS o
+        INNER JOIN waiting AS w
+            ON o.mt5_order_id = w.number
+                AND (
+                    o.account_id = p_account_id
+                    OR o.account_id IS NULL AND o.user_id = p_user_id AND o.symbol = w.symbol
+                )
         LEFT JOIN LATERAL (
             SELECT TRUE AS is_taken
             FROM public.mt5_trips AS t
@@ -93,7 +107,8 @@ BEGIN
                     (
                         SELECT TRUE
                         FROM public.trading_orders AS x
-                        WHERE coalesce(x.account_id, 0) = p_account_id
+                        WHERE x.id = ANY (v_known)
+                            AND x.account_id = p_account_id
                             AND x.mt5_order_id = o.mt5_order_id
                     ) IS NULL
                     AND (
@@ -126,9 +141,10 @@ BEGIN
     RETURN v_orders;
 END
 $$;
-COMMENT ON FUNCTION internal.link_orders_of_api(bigint, bigint, bigint[]) IS
-'Gives trips of some positions that have no order the one that the API wrote; answers their ids.';
-REVOKE ALL ON FUNCTION internal.link_orders_of_api(bigint, bigint, bigint[]) FROM public;
+COMMENT ON FUNCTION internal.link_orders_of_api(bigint, bigint, bigint[], text[]) IS
+'Gives trips of some positions that have no order the one that the API wrote with one of p_numbers,
+the trips'' order numbers; answers the ids.';
+REVOKE ALL ON FUNCTION internal.link_orders_of_api(bigint, bigint, bigint[], text[]) FROM public;
 
 -- The columns that both functions write, beside the number, are named here once. The second makes
 -- orders follow their trips; rows that agree already are not written.
@@ -320,8 +336,9 @@ BEGIN
         SELECT a.user_id INTO v_user_id FROM public.mt5_accounts AS a WHERE a.id = p_account_id;
         PERFORM internal.claim_order_numbers(v_user_id, v_numbers);
         FOR v_round IN 1..c_rounds LOOP
-            v_orders := v_orders
-                || internal.link_orders_of_api(p_account_id, v_user_id, p_positions);
+            v_orders := v_orders || internal.link_orders_of_api(
+                p_account_id, v_user_id, p_positions, v_numbers
+            );
             EXIT WHEN internal.make_orders_of_trips(
                 p_account_id, p_positions, v_round < c_rounds
             );

@@ -211,3 +211,28 @@ def test_two_positions_of_one_order_are_both_stored(db: psycopg.Connection, acco
         (None, "902"),
     ]
     assert mt5.violations(db) == {}
+
+
+def test_orders_of_other_accounts_with_the_number_are_not_read(
+    db: psycopg.Connection, account: int
+) -> None:
+    read = (
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_xact_user_tables"
+        " WHERE relid = 'trading_orders'::regclass"
+    )
+    other = rows.user(db)
+    db.execute(
+        "WITH a AS (INSERT INTO mt5_accounts (user_id, server, account_number, broker)"
+        " SELECT %s, 'Broker-Live', n::text, 'Broker' FROM generate_series(1, 500) AS n"
+        " RETURNING id, user_id)"
+        " INSERT INTO trading_orders"
+        " (user_id, account_id, mt5_order_id, symbol, order_type, volume)"
+        " SELECT a.user_id, a.id, '900', 'EURUSD', 'BUY', 1 FROM a",
+        [other],
+    )
+    with db.transaction():
+        (before,) = db.execute(read).fetchone()
+        mt5.ingest(db, "deals", account, [deal(ticket=1, order=900, position_id=900)])
+        (after,) = db.execute(read).fetchone()
+    assert after - before < 50
+    assert orders(db, account, "mt5_order_id") == [("900",)]

@@ -40,12 +40,10 @@ WITH deals AS (
     WHERE
         d.position_id > 0
         -- read once, not joined to each deal; a type that has no name yet moves the balance
-        AND d.type <> ALL (
-            ARRAY(
-                SELECT t.code
-                FROM public.mt5_deal_types AS t
-                WHERE t.effect NOT IN ('trade', 'balance')
-            )
+        AND d.type NOT IN (
+            SELECT t.code
+            FROM public.mt5_deal_types AS t
+            WHERE t.effect NOT IN ('trade', 'balance')
         )
 ),
 
@@ -206,6 +204,8 @@ SELECT
     CASE
         WHEN o.made_by = 'api' AND o.mt5_order_id IS NOT NULL THEN o.mt5_order_id
         WHEN o.mt5_order_id = t.open_order::text THEN o.mt5_order_id
+        -- ON CONFLICT looks for the number of a row that is to be made: many accounts may have it
+        WHEN o.id IS NULL THEN t.open_order::text
         -- at most one row, and a look-up by number: NOT EXISTS, or an index that begins with the
         -- account, may read the whole account
         WHEN (
@@ -221,13 +221,15 @@ SELECT
     t.symbol,
     CASE
         WHEN o.made_by = 'api' THEN o.order_type
-        WHEN m.type BETWEEN 0 AND 7 THEN coalesce(
-            (
-                SELECT c.name
-                FROM public.mt5_codes AS c
-                WHERE c.kind = 'order_type' AND c.code = m.type
-            ), t.side
-        )
+        WHEN m.type BETWEEN 0 AND 7
+            THEN coalesce(
+                (
+                    SELECT c.name
+                    FROM public.mt5_codes AS c
+                    WHERE c.kind = 'order_type' AND c.code = m.type
+                ),
+                t.side
+            )
         ELSE t.side
     END AS order_type,
     greatest(t.volume_opened, t.volume_closed) AS volume,
