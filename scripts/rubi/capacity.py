@@ -17,18 +17,18 @@ class Cost(NamedTuple):
     """Without full-page images."""
 
 
-# benchmarks/row_sizes.py prints these lines; bytes of orders and of what follows from them are as
-# autovacuum left them in benchmarks/year.py. A claim's has its row of mt5_order_sends with it, a
+# benchmarks/row_sizes.py prints these lines; bytes of signals, orders and of what follows from them
+# are what days 51 to 100 of benchmarks/year.py added a row, with autovacuum: first pages are not. A claim's has its row of mt5_order_sends with it, a
 # trip's that of internal.proved_positions, a deal's WAL that of trips and audit; the queue of
 # signals is emptied each minute, so that of it only the WAL counts; a journal's entry has its tag.
 COSTS = {
     "market_ticks": Cost(92, 68, 231),
     "market_data": Cost(101, 68, 260),
-    "account_snapshots": Cost(110, 80, 334),
-    "trading_signals": Cost(216, 352, 1649),
-    "trading_orders": Cost(198, 452, 1457),
-    "mt5_orders": Cost(912, 80, 1616),
-    "trading_deals": Cost(587, 150, 2927),
+    "account_snapshots": Cost(110, 75, 328),
+    "trading_signals": Cost(235, 300, 1629),
+    "trading_orders": Cost(224, 412, 1433),
+    "mt5_orders": Cost(910, 63, 1618),
+    "trading_deals": Cost(585, 136, 2960),
     "mt5_trips": Cost(455, 232, 0),
     "audit.changes": Cost(239, 72, 0),
     "performance_metrics": Cost(880, 140, 2248),
