@@ -69,10 +69,12 @@ def test_plpgsql_check_finds_nothing(db: psycopg.Connection) -> None:
     assert found == [], found
 
 
-# Run on every tick, signal or snapshot, where a path of their own takes half of their time: what
+# Run on every tick, signal or order, where a path of their own takes half of their time: what
 # they call is named with its schema, and operators of pg_catalog come first in any path that a
 # client may set.
-HOT = ("check_signal", "leave_chunk_row_out", "notify_signals", "set_updated_at")
+HOT = (
+    "check_signal", "leave_chunk_row_out", "notify_signals", "refuse_closed_user", "set_updated_at",
+)  # fmt: skip
 # become a part of the query or expression that calls them, which has a path
 INLINED = (
     "exact_ratio", "percent_of", "utc_day", "find_closed_trades", "sum_trading_days",

@@ -6,12 +6,6 @@ CREATE OR REPLACE TRIGGER trading_signals_02_user_is_open
 BEFORE INSERT OR UPDATE ON public.trading_signals
 FOR EACH ROW EXECUTE FUNCTION internal.refuse_closed_user();
 
-CREATE OR REPLACE TRIGGER trading_signals_10_status_from_pending
-BEFORE UPDATE OF status ON public.trading_signals
-FOR EACH ROW
-WHEN (OLD.status <> 'PENDING' AND NEW.status <> OLD.status)
-EXECUTE FUNCTION public.refuse_signal_status_change();
-
 CREATE OR REPLACE TRIGGER trading_signals_20_rules
 BEFORE INSERT OR UPDATE OF
 signal_type, status, entry_price, stop_loss, take_profit, executed_at ON public.trading_signals
@@ -19,8 +13,7 @@ FOR EACH ROW EXECUTE FUNCTION public.check_signal();
 
 CREATE OR REPLACE TRIGGER trading_signals_70_queue
 AFTER INSERT ON public.trading_signals
-REFERENCING NEW TABLE AS new_rows
-FOR EACH STATEMENT EXECUTE FUNCTION internal.queue_signals();
+FOR EACH ROW EXECUTE FUNCTION internal.queue_signal();
 
 CREATE OR REPLACE TRIGGER trading_signals_71_queue_again
 AFTER UPDATE OF valid_until ON public.trading_signals

@@ -1,7 +1,6 @@
 -- status.sql: the schema without the rules of signals, closed orders and closed users that triggers
 -- keep.
 -- transaction: yes
-DROP TRIGGER trading_signals_10_status_from_pending ON public.trading_signals;
 DROP TRIGGER trading_signals_20_rules ON public.trading_signals;
 DROP TRIGGER trading_orders_05_closed_is_frozen ON public.trading_orders;
 DROP TRIGGER users_02_user_is_open ON public.users;
