@@ -28,24 +28,6 @@ COMMENT ON FUNCTION internal.claim_order_numbers(bigint, text[]) IS
 others wait until this one has ended.';
 REVOKE ALL ON FUNCTION internal.claim_order_numbers(bigint, text[]) FROM public;
 
-CREATE OR REPLACE FUNCTION public.set_order_strategy()
-RETURNS trigger
-LANGUAGE plpgsql
-VOLATILE
-PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    SELECT s.strategy_id INTO NEW.strategy_id
-    FROM public.trading_signals AS s
-    WHERE s.id = NEW.signal_id AND s.user_id = NEW.user_id;
-    RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION public.set_order_strategy() IS
-'Trigger: an order without a strategy takes that of its signal.';
-REVOKE ALL ON FUNCTION public.set_order_strategy() FROM public;
-
 -- The API's old inserts name no account. When the order's deals were quicker, its row is there with
 -- one, and only with the same account do the unique key and ON CONFLICT see that it is the same.
 -- An order whose number is set later finds that row as well; then it is the API's own order that
@@ -62,6 +44,7 @@ SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off -- as internal.claim_order_numbers
 AS $$
 DECLARE
+    v_claim tid;
     v_accounts bigint[];
     v_made public.trading_orders;
 BEGIN
@@ -70,22 +53,25 @@ BEGIN
     ELSIF OLD.mt5_order_id IS DISTINCT FROM NEW.mt5_order_id THEN
         -- as internal.claim_order_numbers, which takes six times as long for one number; an insert
         -- has no old number
-        INSERT INTO internal.order_claims (user_id, mt5_order_id)
-        VALUES (NEW.user_id, NEW.mt5_order_id);
-        DELETE FROM internal.order_claims AS c
-        WHERE c.user_id = NEW.user_id AND c.mt5_order_id = NEW.mt5_order_id;
+        INSERT INTO internal.order_claims AS c (user_id, mt5_order_id)
+        VALUES (NEW.user_id, NEW.mt5_order_id)
+        RETURNING c.ctid INTO v_claim;
+        DELETE FROM internal.order_claims AS c WHERE c.ctid = v_claim;
     ELSIF OLD.account_id IS NOT DISTINCT FROM NEW.account_id THEN
         RETURN NEW;
     END IF;
 
     IF NEW.account_id IS NULL THEN
-        SELECT array_agg(o.account_id ORDER BY o.account_id) INTO v_accounts
-        FROM public.trading_orders AS o
-        WHERE o.mt5_order_id = NEW.mt5_order_id
-            AND o.account_id IS NOT NULL
-            AND o.user_id = NEW.user_id
-            AND o.symbol = NEW.symbol
-            AND o.id <> NEW.id;
+        v_accounts := ARRAY(
+            SELECT o.account_id
+            FROM public.trading_orders AS o
+            WHERE o.mt5_order_id = NEW.mt5_order_id
+                AND o.account_id IS NOT NULL
+                AND o.user_id = NEW.user_id
+                AND o.symbol = NEW.symbol
+                AND o.id <> NEW.id
+            ORDER BY o.account_id
+        );
         IF cardinality(v_accounts) > 1 THEN
             RAISE EXCEPTION USING
                 ERRCODE = 'RB023',

@@ -2,87 +2,94 @@
 
 CALL deploy.become_owner();
 
--- Conditions stand in the functions, not in a WHEN: PostgreSQL parses the text of a WHEN for each
--- statement, the longer the dearer. A role that may put triggers on a table may correct its
--- history: only its owner has that right.
-CREATE OR REPLACE FUNCTION internal.refuse_change_of_closed_order()
+-- One function for all that is looked at before an order is written, without a path of its own: a
+-- trigger for each rule cost more than the rules (benchmarks/rules.py). Conditions stand in the
+-- function, not in a WHEN: PostgreSQL parses the text of a WHEN for each statement, the longer the
+-- dearer. PL/pgSQL prepares each expression once a transaction: long ones stand where few
+-- transactions come. A role that may put triggers on a table may correct its history: only its
+-- owner has that right. Whose an order is decides what the deals may write of it: a row made from
+-- deals is theirs in all columns until the API makes it its own.
+CREATE OR REPLACE FUNCTION internal.check_order()
 RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    v_counting text;
 BEGIN
-    IF OLD.closed_at IS NULL THEN
-        RETURN NEW;
+    IF OLD.closed_at IS NOT NULL THEN
+        -- an account that was unknown may be named
+        IF (
+            OLD.user_id, coalesce(OLD.account_id, NEW.account_id), OLD.symbol, OLD.order_type,
+            OLD.volume, OLD.open_price, OLD.close_price, OLD.profit, OLD.commission, OLD.swap,
+            OLD.opened_at, OLD.closed_at
+        ) IS DISTINCT FROM (
+            NEW.user_id, NEW.account_id, NEW.symbol, NEW.order_type, NEW.volume, NEW.open_price,
+            NEW.close_price, NEW.profit, NEW.commission, NEW.swap, NEW.opened_at, NEW.closed_at
+        ) AND NOT pg_catalog.has_table_privilege(TG_RELID, 'TRIGGER') THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'RB020',
+                MESSAGE = pg_catalog.format(
+                    'order %s is closed: its money, prices and times are history', OLD.id
+                ),
+                HINT = 'The database''s owner corrects history; the audit trail keeps what it was.',
+                SCHEMA = 'public',
+                TABLE = 'trading_orders',
+                CONSTRAINT = 'trading_orders_closed_is_frozen';
+        END IF;
     END IF;
-    -- an account that was unknown may be named
-    IF (
-        OLD.user_id, coalesce(OLD.account_id, NEW.account_id), OLD.symbol, OLD.order_type,
-        OLD.volume, OLD.open_price, OLD.close_price, OLD.profit, OLD.commission, OLD.swap,
-        OLD.opened_at, OLD.closed_at
-    ) IS NOT DISTINCT FROM (
-        NEW.user_id, NEW.account_id, NEW.symbol, NEW.order_type, NEW.volume, NEW.open_price,
-        NEW.close_price, NEW.profit, NEW.commission, NEW.swap, NEW.opened_at, NEW.closed_at
-    ) THEN
-        RETURN NEW;
-    END IF;
-    IF has_table_privilege(TG_RELID, 'TRIGGER') THEN
-        RETURN NEW;
-    END IF;
-    RAISE EXCEPTION USING
-        ERRCODE = 'RB020',
-        MESSAGE = format('order %s is closed: its money, prices and times are history', OLD.id),
-        HINT = 'The database''s owner corrects history; the audit trail keeps what it was.',
-        SCHEMA = 'public',
-        TABLE = 'trading_orders',
-        CONSTRAINT = 'trading_orders_closed_is_frozen';
-END
-$$;
-COMMENT ON FUNCTION internal.refuse_change_of_closed_order() IS
-'Trigger: raises RB020 when another role than the owner changes a closed order''s money or times.';
-REVOKE ALL ON FUNCTION internal.refuse_change_of_closed_order() FROM public;
 
--- Whose an order is decides what the deals may write of it: a row made from deals is theirs in all
--- columns until the API makes it its own.
-CREATE OR REPLACE FUNCTION internal.decide_made_by()
-RETURNS trigger
-LANGUAGE plpgsql
-VOLATILE
-PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
-AS $$
-BEGIN
-    IF NEW.signal_id IS NOT NULL OR NEW.client_request_id IS NOT NULL THEN
-        NEW.made_by := 'api';
-        RETURN NEW;
-    ELSIF OLD.made_by = 'deals' OR has_table_privilege(TG_RELID, 'TRIGGER') THEN
-        RETURN NEW;
+    IF NEW.made_by = 'deals' THEN
+        IF NEW.signal_id IS NOT NULL OR NEW.client_request_id IS NOT NULL THEN
+            NEW.made_by := 'api';
+        ELSIF OLD.made_by IS DISTINCT FROM 'deals'
+            AND NOT pg_catalog.has_table_privilege(TG_RELID, 'TRIGGER') THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'RB025',
+                MESSAGE = 'an order of the API can''t be said to be made from deals',
+                HINT = 'Leave made_by out: orders made from deals come from ingest_mt5_deals.',
+                SCHEMA = 'public',
+                TABLE = 'trading_orders',
+                CONSTRAINT = 'trading_orders_made_by_is_decided';
+        END IF;
     END IF;
-    RAISE EXCEPTION USING
-        ERRCODE = 'RB025',
-        MESSAGE = 'an order of the API can''t be said to be made from deals',
-        HINT = 'Leave made_by out: orders made from deals come from ingest_mt5_deals.',
-        SCHEMA = 'public',
-        TABLE = 'trading_orders',
-        CONSTRAINT = 'trading_orders_made_by_is_decided';
+
+    -- a signal that is attached later brings its strategy too
+    IF NEW.strategy_id IS NULL AND NEW.signal_id IS NOT NULL AND OLD.signal_id IS NULL THEN
+        SELECT s.strategy_id INTO NEW.strategy_id
+        FROM public.trading_signals AS s
+        WHERE s.id = NEW.signal_id AND s.user_id = NEW.user_id;
+    END IF;
+
+    -- for internal.change_counters(); an order that 06_account closes has deleted another
+    IF NEW.closed_at IS NOT NULL OR OLD.closed_at IS NOT NULL THEN
+        v_counting := coalesce(pg_catalog.current_setting('rubi.counting', TRUE), '');
+        v_counting := pg_catalog.set_config(
+            'rubi.counting',
+            CASE v_counting WHEN '' THEN 'one' WHEN 'again' THEN 'again' ELSE 'many' END,
+            TRUE
+        );
+    END IF;
+    RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION internal.decide_made_by() IS
-'Trigger: an order with a signal or a request is the API''s; raises RB025 when another role than the
-owner says that one is made from deals.';
-REVOKE ALL ON FUNCTION internal.decide_made_by() FROM public;
+COMMENT ON FUNCTION internal.check_order() IS
+'Trigger: an order without a strategy takes that of its signal, and one with a signal or a request
+is the API''s. Says for the end of the transaction whether one order may change counters, or many.
+Raises RB020 when another role than the owner changes a closed order''s money or times, RB025 when
+it says that an order is made from deals.';
+REVOKE ALL ON FUNCTION internal.check_order() FROM public;
 
 -- Unique keys answer before foreign keys and check options do: an order for another user's signal
 -- that has one already would be "not unique", for a signal that does not exist "no such signal".
--- These triggers look first, with the tenant's eyes, and say the same in both cases. They do
--- nothing for the API and everybody else; a WHEN that said so would be read by each statement.
+-- This trigger looks first, with the tenant's eyes, and says the same in both cases. It does
+-- nothing for the API and everybody else; a WHEN that said so would be parsed for each statement.
 CREATE OR REPLACE FUNCTION internal.check_parents_of_order()
 RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
-SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
     v_constraint text;
@@ -113,7 +120,7 @@ BEGIN
     END IF;
     RAISE EXCEPTION USING
         ERRCODE = 'foreign_key_violation',
-        MESSAGE = format('no row of this user for %s', v_constraint),
+        MESSAGE = pg_catalog.format('no row of this user for %s', v_constraint),
         SCHEMA = 'public',
         TABLE = 'trading_orders',
         CONSTRAINT = v_constraint;

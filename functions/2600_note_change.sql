@@ -63,8 +63,9 @@ SECURITY DEFINER -- only the owner writes the trail
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_old jsonb := '{}';
-    v_new jsonb := '{}';
+    v_old jsonb;
+    v_new jsonb;
+    v_same text[];
 BEGIN
     IF (
         OLD.id, OLD.signal_id, OLD.user_id, OLD.strategy_id, OLD.account_id, OLD.mt5_order_id,
@@ -84,29 +85,24 @@ BEGIN
         FROM jsonb_each(v_new) AS e
         WHERE e.value <> v_old -> e.key;
     ELSE
-        IF OLD.close_price IS DISTINCT FROM NEW.close_price THEN
-            v_old := jsonb_build_object('close_price', OLD.close_price);
-            v_new := jsonb_build_object('close_price', NEW.close_price);
-        END IF;
-        IF OLD.closed_at IS DISTINCT FROM NEW.closed_at THEN
-            v_old := v_old || jsonb_build_object('closed_at', OLD.closed_at);
-            v_new := v_new || jsonb_build_object('closed_at', NEW.closed_at);
-        END IF;
-        IF OLD.profit <> NEW.profit THEN
-            v_old := v_old || jsonb_build_object('profit', OLD.profit);
-            v_new := v_new || jsonb_build_object('profit', NEW.profit);
-        END IF;
-        IF OLD.commission <> NEW.commission THEN
-            v_old := v_old || jsonb_build_object('commission', OLD.commission);
-            v_new := v_new || jsonb_build_object('commission', NEW.commission);
-        END IF;
-        IF OLD.swap <> NEW.swap THEN
-            v_old := v_old || jsonb_build_object('swap', OLD.swap);
-            v_new := v_new || jsonb_build_object('swap', NEW.swap);
-        END IF;
+        v_same := ARRAY[
+            CASE WHEN OLD.close_price IS NOT DISTINCT FROM NEW.close_price THEN 'close_price' END,
+            CASE WHEN OLD.closed_at IS NOT DISTINCT FROM NEW.closed_at THEN 'closed_at' END,
+            CASE WHEN OLD.profit = NEW.profit THEN 'profit' END,
+            CASE WHEN OLD.commission = NEW.commission THEN 'commission' END,
+            CASE WHEN OLD.swap = NEW.swap THEN 'swap' END
+        ];
+        v_new := jsonb_build_object(
+            'close_price', NEW.close_price, 'closed_at', NEW.closed_at, 'profit', NEW.profit,
+            'commission', NEW.commission, 'swap', NEW.swap
+        ) - v_same;
         IF v_new = '{}' THEN
             RETURN NULL; -- an update that changed nothing
         END IF;
+        v_old := jsonb_build_object(
+            'close_price', OLD.close_price, 'closed_at', OLD.closed_at, 'profit', OLD.profit,
+            'commission', OLD.commission, 'swap', OLD.swap
+        ) - v_same;
     END IF;
     INSERT INTO audit.changes (app_user_id, table_name, row_id, action, old_values, new_values)
     VALUES (

@@ -12,8 +12,10 @@ CREATE INDEX IF NOT EXISTS idx_orders_strategy_closed
 ON public.trading_orders (strategy_id, closed_at);
 COMMENT ON INDEX public.idx_orders_strategy_closed IS
 'Results of a strategy over time; the foreign key.';
+-- without the API's orders of no account, which are written twice each
 CREATE INDEX IF NOT EXISTS idx_orders_account_opened
-ON public.trading_orders (account_id, opened_at);
+ON public.trading_orders (account_id, opened_at)
+WHERE account_id IS NOT NULL;
 COMMENT ON INDEX public.idx_orders_account_opened IS
 'Orders of an account over time; the foreign key.';
 CREATE INDEX IF NOT EXISTS idx_orders_user_symbol_opened

@@ -42,13 +42,11 @@ CREATE TABLE IF NOT EXISTS public.trading_orders (
         closed_at >= opened_at OR time_ambiguous
     ),
     -- A pending order that was cancelled never traded: it closes without a price and without money.
+    -- In few words: PostgreSQL parses the text of a CHECK for each statement.
     CONSTRAINT trading_orders_closed_has_price_check CHECK (
         closed_at IS NULL
         OR close_price IS NOT NULL
-        OR (
-            order_type NOT IN ('BUY', 'SELL', 'CLOSE_BY')
-            AND profit = 0 AND commission = 0 AND swap = 0
-        )
+        OR (order_type ~ 'LIMIT|STOP' AND profit = '0' AND commission = '0' AND swap = '0')
     )
 ) WITH (
     fillfactor = 85,

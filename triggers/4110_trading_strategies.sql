@@ -24,7 +24,7 @@ FOR EACH ROW EXECUTE FUNCTION public.set_updated_at();
 
 CREATE OR REPLACE TRIGGER trading_strategies_60_counters
 AFTER DELETE ON public.trading_strategies
-FOR EACH STATEMENT EXECUTE FUNCTION internal.expect_new_count();
+FOR EACH STATEMENT EXECUTE FUNCTION internal.expect_counter_changes('again');
 
 -- Counters change with every closed order and are no news: the list of columns leaves them out.
 CREATE OR REPLACE TRIGGER trading_strategies_70_audit

@@ -2,7 +2,7 @@
 -- keep.
 -- transaction: yes
 DROP TRIGGER trading_signals_20_rules ON public.trading_signals;
-DROP TRIGGER trading_orders_05_closed_is_frozen ON public.trading_orders;
+DROP TRIGGER trading_orders_03_rules ON public.trading_orders;
 DROP TRIGGER users_02_user_is_open ON public.users;
 DROP TRIGGER mt5_accounts_02_user_is_open ON public.mt5_accounts;
 DROP TRIGGER trading_strategies_02_user_is_open ON public.trading_strategies;
