@@ -13,3 +13,8 @@ CREATE INDEX IF NOT EXISTS idx_deals_account_executed
 ON public.trading_deals (account_id, executed_at);
 COMMENT ON INDEX public.idx_deals_account_executed IS
 'Deals of an account over time, latest first.';
+-- one deal in hundreds
+CREATE INDEX IF NOT EXISTS idx_deals_not_trades ON public.trading_deals (account_id, ticket)
+WHERE type NOT IN (0, 1);
+COMMENT ON INDEX public.idx_deals_not_trades IS
+'Deals that are no trades: balance operations and their proof.';

@@ -36,6 +36,7 @@ USED_BY = {
     " WHERE account_id = 7 AND order_ticket = 77",
     "idx_deals_account_position": "SELECT FROM trading_deals"
     " WHERE account_id = 7 AND position_id = 77",
+    "idx_deals_not_trades": "SELECT FROM trading_deals WHERE type NOT IN (0, 1)",
     "idx_journal_answers_question": "SELECT FROM journal_answers WHERE question_id = 77",
     "idx_journal_entries_account": "SELECT FROM journal_entries WHERE account_id = 7",
     "idx_journal_entry_tags_tag": "SELECT FROM journal_entry_tags WHERE tag_id = 77",

@@ -14,7 +14,7 @@ WITH of_deals AS (
         d.account_id,
         d.position_id,
         count(*) AS deals,
-        sum(hashtext(d.xmin::text)) AS deal_versions
+        sum(hashint8(d.xmin::text::bigint)) AS deal_versions
     FROM public.trading_deals AS d
     WHERE d.position_id > 0
     GROUP BY d.account_id, d.position_id
@@ -25,9 +25,9 @@ of_trips AS (
         t.account_id,
         t.position_id,
         count(*) AS trips,
-        sum(hashtext(t.xmin::text)) AS trip_versions,
+        sum(hashint8(t.xmin::text::bigint)) AS trip_versions,
         count(o.id) AS orders,
-        coalesce(sum(hashtext(o.xmin::text)), 0) AS order_versions
+        coalesce(sum(hashint8(o.xmin::text::bigint)), 0) AS order_versions
     FROM public.mt5_trips AS t
     LEFT JOIN public.trading_orders AS o ON t.trading_order_id = o.id
     GROUP BY t.account_id, t.position_id
@@ -35,7 +35,7 @@ of_trips AS (
 
 of_types AS (
     SELECT
-        sum(hashtext(y.xmin::text)) AS versions,
+        sum(hashint8(y.xmin::text::bigint)) AS versions,
         (SELECT c.system_identifier FROM pg_control_system() AS c) AS server
     FROM public.mt5_deal_types AS y
 ),
@@ -43,7 +43,7 @@ of_types AS (
 of_magics AS (
     SELECT
         m.account_id,
-        sum(hashtext(m.xmin::text)) AS versions
+        sum(hashint8(m.xmin::text::bigint)) AS versions
     FROM public.mt5_magic_strategies AS m
     GROUP BY m.account_id
 )
@@ -288,7 +288,14 @@ SELECT
     'deal moves no balance, and is an operation' AS problem
 FROM public.balance_operations AS b
 INNER JOIN public.trading_deals AS d
-    ON b.account_id = d.account_id AND b.mt5_deal_id = d.ticket::text
+    ON
+        b.account_id = d.account_id
+        AND b.mt5_deal_id = d.ticket::text
+        -- a look-up by key: operations are few
+        AND d.ticket = CASE
+            WHEN b.mt5_deal_id ~ '^[0-9]{1,19}$'
+                THEN least(b.mt5_deal_id::numeric, 9223372036854775807)::bigint
+        END
 LEFT JOIN internal.operations_of_deals AS v
     ON d.account_id = v.account_id AND d.ticket = v.ticket
 WHERE v.ticket IS NULL;

@@ -131,8 +131,16 @@ SELECT
     coalesce(v.volume, 0) AS volume_by_deals
 FROM public.trading_positions AS p
 INNER JOIN public.mt5_account_states AS s ON p.account_id = s.account_id
-LEFT JOIN monitoring.position_volumes AS v
-    ON p.account_id = v.account_id AND p.identifier = v.position_id
+-- a look-up for each: few of all positions are open
+LEFT JOIN LATERAL (
+    SELECT
+        x.volume,
+        x.latest_deal_at,
+        x.is_split
+    FROM monitoring.position_volumes AS x
+    WHERE x.account_id = p.account_id AND x.position_id = p.identifier
+    ORDER BY x.position_id -- keeps it a look-up
+) AS v ON TRUE
 WHERE
     p.identifier IS NOT NULL
     AND coalesce(v.volume, 0) <> CASE p.type WHEN 'BUY' THEN p.volume ELSE -p.volume END
