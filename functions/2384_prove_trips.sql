@@ -10,6 +10,7 @@ VOLATILE
 PARALLEL UNSAFE
 SECURITY DEFINER -- rubi_monitor neither reads users' rows nor writes
 SET search_path = pg_catalog, pg_temp
+SET work_mem = '64MB' -- as monitoring.take_readings()
 AS $$
 DECLARE
     v_proved bigint;

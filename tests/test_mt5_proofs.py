@@ -197,3 +197,13 @@ def test_an_unknown_channel_is_refused(app: psycopg.Connection) -> None:
     with pytest.raises(psycopg.Error, match="no such channel: rubi_signal\\n") as caught:
         app.execute("SELECT subscribe('rubi_signal')")
     assert caught.value.sqlstate == "RB057"
+
+
+def test_readings_remember_what_they_proved_once_a_thousand_positions_wait(
+    db: psycopg.Connection, account: int
+) -> None:
+    waiting = "SELECT count(*) FROM internal.unproved_positions"
+    for tickets, left in ((range(1, 1000), 999), (range(1000, 1001), 0), (range(1001, 1002), 1)):
+        mt5.ingest(db, "deals", account, [deal(ticket=ticket) for ticket in tickets])
+        db.execute("SELECT monitoring.take_readings()")
+        assert db.execute(waiting).fetchone() == (left,)
