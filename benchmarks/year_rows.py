@@ -22,14 +22,18 @@ CREATE TABLE benchmark.platform (
 CREATE FUNCTION benchmark.trips(
     p_day integer, p_hour integer, p_hours integer, p_trips integer
 )
-RETURNS TABLE (k integer, n integer, ticket bigint, price numeric, points integer)
+RETURNS TABLE (
+    k integer, n integer, ticket bigint, price numeric, points integer, after interval
+)
 LANGUAGE sql STABLE
 BEGIN ATOMIC
     -- an opening and a closing order and two deals have the next four numbers; all numbers have as
     -- many digits, as a broker's, so that a later one is later as text too
     SELECT
         t.k, p.n, (1000 + p_day)::bigint * 1000000 + t.k * 10, 1.1 + t.k % 977 * 0.00001,
-        t.k * 7 % 301
+        t.k * 7 % 301,
+        -- each at its own moment, the last ten minutes before the next call
+        (t.k * 86400.0 / p_trips - p_hour * 3600) * (1 - 1.0 / (6 * p_hours)) * interval '1 second'
     FROM generate_series(0, p_trips - 1) AS t (k)
     INNER JOIN (
         SELECT l.n, row_number() OVER (ORDER BY l.n) - 1 AS place, count(*) OVER () AS total
@@ -163,8 +167,8 @@ INSERT INTO trading_signals (
 )
 SELECT
     p.user_id, p.strategy_id, 'Y1', 'BUY', t.price, t.price - 0.01, t.price + 0.02, 0.1, 'H1', 0.75,
-    jsonb_build_object('rsi', t.k %% 100, 'atr', 0.0012), %(at)s, %(at)s,
-    benchmark.request_of(t.ticket)
+    jsonb_build_object('rsi', t.k %% 100, 'atr', 0.0012), %(at)s::timestamptz + t.after,
+    %(at)s::timestamptz + t.after, benchmark.request_of(t.ticket)
 FROM benchmark.trips(%(day)s, %(hour)s, %(hours)s, %(trips)s) AS t
 INNER JOIN benchmark.platform AS p ON p.n = t.n
 ON CONFLICT DO NOTHING
@@ -208,7 +212,7 @@ INSERT INTO trading_orders (
 )
 SELECT
     s.id, p.user_id, p.strategy_id, p.account_id, t.ticket::text, 'Y1', 'BUY', 0.1, t.price,
-    t.price - 0.01, t.price + 0.02, %(at)s::timestamptz + interval '1 second'
+    t.price - 0.01, t.price + 0.02, %(at)s::timestamptz + t.after + interval '1 second'
 FROM benchmark.trips(%(day)s, %(hour)s, %(hours)s, %(trips)s) AS t
 INNER JOIN benchmark.platform AS p ON p.n = t.n
 INNER JOIN trading_signals AS s
@@ -222,8 +226,8 @@ FROM (
     FROM benchmark.trips(%(day)s, %(hour)s, %(hours)s, %(trips)s) AS t
     INNER JOIN benchmark.platform AS p ON p.n = t.n
     CROSS JOIN LATERAL (
-        SELECT extract(epoch FROM %(at)s::timestamptz)::bigint + 1 AS opened,
-            extract(epoch FROM %(at)s::timestamptz)::bigint + 1801 AS closed
+        SELECT extract(epoch FROM %(at)s::timestamptz + t.after)::bigint + 1 AS opened,
+            extract(epoch FROM %(at)s::timestamptz + t.after)::bigint + 301 AS closed
     ) AS c
     GROUP BY p.account_id
 ) AS a
@@ -274,8 +278,8 @@ class Door(NamedTuple):
     query: str
 
 
-OPENED = ", %(at)s::timestamptz + interval '2 minutes'"
-CLOSED = ", %(at)s::timestamptz + interval '31 minutes'"
+OPENED = ", %(at)s::timestamptz + %(hours)s * interval '1 hour' - interval '2 minutes'"
+CLOSED = ", %(at)s::timestamptz + %(hours)s * interval '1 hour' - interval '1 minute'"
 DOORS = (
     Door("bars", GATEWAY, BARS),
     Door("ticks", GATEWAY, TICKS),
