@@ -1,15 +1,18 @@
-"""Commands in messages can be typed."""
+"""Commands in messages can be typed, and what is missing is named with its cure."""
 
 from __future__ import annotations
 
 import ast
 import os
 import re
+import tomllib
 from pathlib import Path
 
 import pytest
+import typer
 
 from conftest import ROOT
+from rubi import cli
 
 SCRIPTS = sorted((ROOT / "scripts").rglob("*.py"))
 SPEAKING = {"Failure", "print", "BadParameter"}
@@ -40,3 +43,47 @@ def test_script_that_a_message_names_can_be_run(path: Path) -> None:
                 assert before.endswith("python "), text
             else:
                 assert os.access(ROOT / name, os.X_OK), text
+
+
+def app_without(library: str) -> typer.Typer:
+    """A command that loads a library which is not there."""
+    app = cli.new_app("Loads it.")
+    app.info.no_args_is_help = False
+
+    @app.command()
+    def load() -> None:
+        raise ModuleNotFoundError(f"No module named '{library}'", name=library)
+
+    return app
+
+
+@pytest.fixture
+def no_arguments(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["load"])
+
+
+@pytest.mark.usefixtures("no_arguments")
+@pytest.mark.parametrize("library", cli.EXTRAS)
+def test_library_that_is_missing_is_named_with_its_extra(
+    library: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit, match=r"^1$"):
+        cli.run(app_without(f"{library}.part"))
+    extra = cli.EXTRAS[library]
+    assert capsys.readouterr().err == (
+        f"error: {library} is not installed: pip install -e '.[{extra}]'\n"
+    )
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert library in "".join(extras["optional-dependencies"][extra])
+
+
+@pytest.mark.usefixtures("no_arguments")
+def test_module_of_ours_that_is_missing_is_no_extra() -> None:
+    with pytest.raises(ModuleNotFoundError):
+        cli.run(app_without("rubi.nowhere"))
+
+
+def test_text_is_printed_as_it_is_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "[bold]" + "a b " * 100
+    cli.console.print(said)
+    assert capsys.readouterr().out == said + "\n"
