@@ -18,20 +18,20 @@ class Cost(NamedTuple):
 
 
 # benchmarks/row_sizes.py prints these lines; bytes of signals, orders and of what follows from them
-# are what days 51 to 100 of benchmarks/year.py added a row, with autovacuum: first pages are not. A claim's has its row of mt5_order_sends with it, a
+# are what days 41 to 80 of benchmarks/year.py added a row, with autovacuum: first pages are not. A claim's has its row of mt5_order_sends with it, a
 # trip's that of internal.proved_positions, a deal's WAL that of trips and audit; the queue of
 # signals is emptied each minute, so that of it only the WAL counts; a journal's entry has its tag.
 COSTS = {
     "market_ticks": Cost(92, 68, 231),
     "market_data": Cost(101, 68, 260),
     "account_snapshots": Cost(110, 75, 328),
-    "trading_signals": Cost(235, 300, 1629),
-    "trading_orders": Cost(224, 412, 1433),
-    "mt5_orders": Cost(910, 63, 1618),
-    "trading_deals": Cost(585, 136, 2960),
+    "trading_signals": Cost(236, 329, 1629),
+    "trading_orders": Cost(220, 430, 1433),
+    "mt5_orders": Cost(910, 64, 1618),
+    "trading_deals": Cost(585, 137, 2960),
     "mt5_trips": Cost(455, 232, 0),
     "audit.changes": Cost(239, 72, 0),
-    "performance_metrics": Cost(880, 140, 2248),
+    "performance_metrics": Cost(1200, 140, 2248),
     "mt5_events": Cost(346, 142, 547),
     "mt5_tick_values": Cost(112, 68, 250),
     "mt5_first_stops": Cost(77, 68, 227),
