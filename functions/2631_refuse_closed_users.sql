@@ -5,7 +5,8 @@ CALL deploy.become_owner();
 -- Closing is final for the API as well; the owner of a table, who may put triggers on it, may
 -- correct. The gateway's functions look themselves, and a closed tenant is no user (app_user_id).
 -- Runs as the caller, with each order and signal: without a search_path of its own, which would
--- take half of the call.
+-- take half of the call. A type without its schema would be looked for in pg_temp first, and a type
+-- of no columns takes any value and is NULL.
 CREATE OR REPLACE FUNCTION internal.refuse_closed_user()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -13,7 +14,7 @@ VOLATILE
 PARALLEL UNSAFE
 AS $$
 DECLARE
-    v_closed_at timestamptz;
+    v_closed_at pg_catalog.timestamptz;
 BEGIN
     -- the gateway's functions, which look once for all rows, run as the owner
     IF current_user = 'rubi_owner' THEN

@@ -210,6 +210,20 @@ def test_what_is_written_for_a_living_user_is_refused_for_a_closed_one(
     assert caught.value.diag.constraint_name == "user_is_open"
 
 
+@pytest.mark.parametrize("what", ["signal", "order", "order again"])
+def test_type_of_a_session_does_not_open_a_closed_user(
+    db: psycopg.Connection, connect_as: Connect, what: str
+) -> None:
+    """Triggers without a search_path find types in pg_temp first; this one would always be NULL."""
+    names = lived(db)
+    db.execute("SELECT close_user(%s)", [names["user"]])
+    writer = connect_as("rubi_app")
+    writer.execute("CREATE TYPE pg_temp.timestamptz AS ()")
+    with pytest.raises(psycopg.DatabaseError) as caught:
+        writer.execute(CLOSED_WRITES[what].format(**names))
+    assert caught.value.sqlstate == "RB024"
+
+
 def test_a_closed_user_is_nobody_as_a_tenant(
     db: psycopg.Connection, app: psycopg.Connection
 ) -> None:
