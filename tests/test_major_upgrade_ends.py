@@ -101,6 +101,26 @@ def test_what_is_left_after_the_last_rows_may_be_done_later(
         assert connection.execute(loose).rowcount == 0
 
 
+def test_copy_in_one_go_ends_what_was_copied_ahead(sides: tuple[Side, Side], source: Side) -> None:
+    upgraded.said(upgraded.copy(*sides, "--ahead"))
+    with source.connect() as connection:
+        connection.execute("SELECT drop_chunks('market_ticks', now() - interval '8 days')")
+        connection.execute("UPDATE mt5_sessions SET balance = 7")
+    upgraded.said(upgraded.copy(*sides))
+    assert upgraded.differing(sides) == []
+
+
+def test_copy_in_one_go_that_was_ended_after_its_rows_is_gone_on_with(
+    sides: tuple[Side, Side], source: Side, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr(parts, "validate", interrupt)
+        assert upgraded.copy(*sides).returncode == 130
+    assert "foreign keys validated" in upgraded.said(upgraded.copy(*sides))
+    assert upgraded.differing(sides) == []
+    assert upgraded.copied_parts(sides[1]) == 0
+
+
 def test_target_that_was_finished_before_the_source_was_closed_is_gone_on_with(
     sides: tuple[Side, Side], source: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -13,7 +13,7 @@ from psycopg import sql
 from rubi.backups import measuring
 from rubi.cli import Failure, console, errors, one_line, step
 from rubi.upgrading import closing, parts
-from rubi.upgrading.following import Pair, bring, copy_whole
+from rubi.upgrading.following import Pair, bring
 from rubi.upgrading.parts import Part, Table
 
 OPTIONS = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c timezone=UTC"
@@ -83,14 +83,13 @@ def whole(old: psycopg.Connection, new: psycopg.Connection) -> tuple[int, int]:
         parts.begin(old, new, found)
         pair = Pair(old, new, *look(old, new, found))
         pair.settle()
+        # the target may have what --ahead, or a run that was ended, has left in it
+        forget_dropped(pair, found)
         # other schemas come last: triggers of hypertables write there
-        for table in found:
-            for part in pair.parts[table.oid]:
-                copy_whole(pair, part)
-        parts.tighten(new, found)
-        follow_sequences(old, new, parts.oids(new, found))
+        bring_changed(pair, found, all_of_them=True)
+        end(pair, found)
     settle_down(new)
-    return len(found), pair.moved
+    return len(found), sum(noted.row_count for noted in pair.noted.values())
 
 
 def forget_dropped(pair: Pair, found: list[Table]) -> None:
@@ -119,9 +118,7 @@ def finish(old: psycopg.Connection, new: psycopg.Connection, limit: float) -> fl
         with closing.limited(limit, old, new):
             ended = closing.end_sessions(old)
             pair = last_pass(old, new, found)
-            parts.tighten(new, found)
-            follow_sequences(old, new, parts.oids(new, found))
-            new.execute("UPDATE deploy.copied_from SET finished_at = now()")
+            end(pair, found)
             closing.close(old, found)
     # the target was committed first: a source that could not be closed has lost nothing
     stood = monotonic() - began
@@ -147,10 +144,18 @@ def last_pass(old: psycopg.Connection, new: psycopg.Connection, found: list[Tabl
         console.print("a superuser's session does not rest: each chunk is looked at")
     bring_changed(pair, [table for table in first if table.time], all_of_them=not told)
     bring_changed(pair, [table for table in found if table.schema != "public"])
+    return pair
+
+
+def end(pair: Pair, found: list[Table]) -> None:
+    """What comes after all rows: those that are gone leave their parents, triggers and keys return,
+    sequences follow."""
     for table in found:
         if table.is_parent:
             bring(pair, Part(table), last=True)
-    return pair
+    parts.tighten(pair.new, found)
+    follow_sequences(pair.old, pair.new, parts.oids(pair.new, found))
+    pair.new.execute("UPDATE deploy.copied_from SET finished_at = now()")
 
 
 def bring_changed(pair: Pair, found: list[Table], all_of_them: bool = False) -> None:
