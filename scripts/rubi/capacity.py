@@ -18,9 +18,10 @@ class Cost(NamedTuple):
 
 
 # benchmarks/row_sizes.py prints these lines; bytes of signals, orders and of what follows from them
-# are what days 41 to 80 of benchmarks/year.py added a row, with autovacuum: first pages are not. A claim's has its row of mt5_order_sends with it, a
-# trip's that of internal.proved_positions, a deal's WAL that of trips and audit; the queue of
-# signals is emptied each minute, so that of it only the WAL counts; a journal's entry has its tag.
+# are what days 41 to 80 of benchmarks/year.py added a row, with autovacuum: first pages are not. A
+# claim's has its row of mt5_order_sends with it, a trip's that of internal.proved_positions, a
+# deal's WAL that of trips and audit; the queue of signals is emptied each minute, so that of it
+# only the WAL counts; a journal's entry has its tag.
 COSTS = {
     "market_ticks": Cost(92, 68, 231),
     "market_data": Cost(101, 68, 260),
