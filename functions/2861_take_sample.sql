@@ -16,10 +16,10 @@ DECLARE
     v_before timestamptz;
 BEGIN
     PERFORM FROM monitoring.counter_readings AS r
-    WHERE r.kind = 'server'
+    WHERE r.kind = 'server' AND r.subject = ''
     FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND AND EXISTS (
-        SELECT FROM monitoring.counter_readings AS r WHERE r.kind = 'server'
+        SELECT FROM monitoring.counter_readings AS r WHERE r.kind = 'server' AND r.subject = ''
     ) THEN
         RETURN FALSE; -- another sampler holds the row
     END IF;

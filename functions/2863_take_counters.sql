@@ -40,11 +40,17 @@ BEGIN
         EXECUTE 'SELECT jsonb_agg(to_jsonb(i)) FROM pg_catalog.pg_stat_io AS i' INTO v_io;
     END IF;
     WITH counters AS MATERIALIZED (
-        SELECT 'server' AS kind, '' AS subject, (to_jsonb(d) - '{datid,numbackends}'::text[])
-            || to_jsonb(a) || to_jsonb(c) || to_jsonb(w) AS counters, '' AS words
-        FROM pg_stat_database AS d, pg_stat_archiver AS a, monitoring.read_checkpoints() AS c,
-            pg_stat_wal AS w
+        -- apart, as they are reset apart
+        SELECT 'server' AS kind, '' AS subject,
+            to_jsonb(d) - '{datid,numbackends}'::text[] AS counters, '' AS words
+        FROM pg_stat_database AS d
         WHERE d.datname = current_database()
+        UNION ALL
+        SELECT 'server', 'archiver', to_jsonb(a), '' FROM pg_stat_archiver AS a
+        UNION ALL
+        SELECT 'server', 'checkpoints', to_jsonb(c), '' FROM monitoring.read_checkpoints() AS c
+        UNION ALL
+        SELECT 'server', 'wal', to_jsonb(w), '' FROM pg_stat_wal AS w
         UNION ALL
         -- the number in a chunk's name rises with each; old versions keep no time of creation
         SELECT 'chunk', format('%s.%s', i.hypertable_schema, i.hypertable_name), jsonb_build_object(

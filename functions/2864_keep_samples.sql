@@ -83,7 +83,8 @@ DECLARE
     v_minute timestamptz;
     v_step text;
 BEGIN
-    SELECT r.taken_at INTO v_minute FROM monitoring.counter_readings AS r WHERE r.kind = 'server';
+    SELECT r.taken_at INTO v_minute FROM monitoring.counter_readings AS r
+    WHERE r.kind = 'server' AND r.subject = '';
     p_hour := p_hour OR date_trunc('hour', v_minute) IS DISTINCT FROM date_trunc('hour', v_now);
     FOREACH v_step IN ARRAY ARRAY['waits', 'counters', 'rings', 'health'] LOOP
         BEGIN

@@ -99,6 +99,6 @@ COMMENT ON TABLE monitoring.counter_readings IS
 monitoring.take_counters().';
 COMMENT ON COLUMN monitoring.counter_readings.kind IS 'server, chunk, table, io or statement.';
 COMMENT ON COLUMN monitoring.counter_readings.subject IS
-'Table, kind of process, statement; empty for the server.';
+'Table, kind of process, statement; archiver, checkpoints, wal; empty for the database.';
 COMMENT ON COLUMN monitoring.counter_readings.taken_at IS 'When, UTC.';
 COMMENT ON COLUMN monitoring.counter_readings.counters IS 'Counters since their last reset.';

@@ -228,6 +228,19 @@ def test_counters_rise_from_reading_to_reading(
     assert catalog.execute(query, [before, after]).fetchone() == (rise,)
 
 
+def test_reset_of_the_database_leaves_other_counters(watched: Watched) -> None:
+    take = "SELECT monitoring.take_counters(FALSE)"
+    before = """UPDATE monitoring.counter_readings SET counters = counters || '{"blks_hit": 1e15}'
+        WHERE kind = 'server' AND subject = ''"""
+    watched.run(take, before, "SELECT pg_stat_clear_snapshot()", take)
+    risen, whole = watched.admin.execute(
+        "SELECT (SELECT (f.figures -> 'wal_bytes')::numeric FROM monitoring.facts AS f"
+        " WHERE f.figures ? 'wal_bytes' ORDER BY f.seen_at DESC LIMIT 1), w.wal_bytes"
+        " FROM pg_stat_wal AS w"
+    ).fetchone()
+    assert (risen or 0) < whole / 2
+
+
 def test_minutes_and_hours_have_the_seconds_of_their_samples(watched: Watched) -> None:
     """Three samples of an hour and a half ago, a second apart, two sessions each."""
     watched.run(
