@@ -45,14 +45,16 @@ def test_script_that_a_message_names_can_be_run(path: Path) -> None:
                 assert os.access(ROOT / name, os.X_OK), text
 
 
-def app_without(library: str) -> typer.Typer:
-    """A command that loads a library which is not there."""
+def app_without(
+    library: str, error: type[ImportError] = ModuleNotFoundError, said: str = ""
+) -> typer.Typer:
+    """A command that loads a library which is not there, or broken."""
     app = cli.new_app("Loads it.")
     app.info.no_args_is_help = False
 
     @app.command()
     def load() -> None:
-        raise ModuleNotFoundError(f"No module named '{library}'", name=library)
+        raise error(said or f"No module named '{library}'", name=library)
 
     return app
 
@@ -75,6 +77,15 @@ def test_library_that_is_missing_is_named_with_its_extra(
     )
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert library in "".join(extras["optional-dependencies"][extra])
+
+
+@pytest.mark.usefixtures("no_arguments")
+def test_library_that_is_broken_is_named_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit, match=r"^1$"):
+        cli.run(app_without("lxml.etree", ImportError, "libxml2.so.2: no such file"))
+    assert capsys.readouterr().err == (
+        "error: lxml can't be loaded (libxml2.so.2: no such file): pip install -e '.[load]'\n"
+    )
 
 
 @pytest.mark.usefixtures("no_arguments")

@@ -123,11 +123,13 @@ def run(app: typer.Typer) -> None:
     except (Failure, OSError, *database_errors()) as error:
         errors.print(f"error: {one_line(error)}")
         sys.exit(error.code if isinstance(error, Failure) else 1)
-    except ModuleNotFoundError as error:
+    except ImportError as error:
         name = (error.name or "").partition(".")[0]
         if name not in EXTRAS:
             raise
-        errors.print(f"error: {name} is not installed: pip install -e '.[{EXTRAS[name]}]'")
+        is_there = not isinstance(error, ModuleNotFoundError)
+        what = f"can't be loaded ({one_line(error)})" if is_there else "is not installed"
+        errors.print(f"error: {name} {what}: pip install -e '.[{EXTRAS[name]}]'")
         sys.exit(1)
     except SystemExit as end:
         if end.code == 130:  # typer's answer to Ctrl-C
