@@ -44,6 +44,20 @@ def test_value_beyond_all_bounds_is_rejected_alone(
     moving.same(db, {"market_data": moving.truth()["market_data"]})
 
 
+@pytest.mark.parametrize(("name", "rule"), [("open", "is_number"), ("timestamp", "is_time")])
+def test_two_values_in_a_cell_are_rejected_alone(
+    db: psycopg.Connection, tmp_path: Path, name: str, rule: str
+) -> None:
+    bars = [
+        bar | {"open": str(bar["open"]), "timestamp": f"{bar['timestamp']:%Y-%m-%d %H:%M:%S}"}
+        for bar in moving.truth()["market_data"]
+    ]
+    bars.append(bars[0] | {"id": 90, name: f"{bars[0][name]}\n{bars[0][name]}"})
+    done = moving.run(db, moving.build(tmp_path / "a.db", {"market_data": bars}))
+    assert (done.returncode, "DIFFERS" in done.stdout) == (1, False), done
+    assert moving.rejects(db) == {("market_data", 90): f"market_data_{name}_{rule}"}
+
+
 def test_numbers_just_within_the_bounds_come_in(db: psycopg.Connection, tmp_path: Path) -> None:
     bar = moving.truth()["market_data"][0]
     bar |= {"high": "0e450", "low": "-1e-999", "open": 0, "close": "1e-450"}

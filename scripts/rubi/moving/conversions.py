@@ -192,7 +192,7 @@ def convert(column: Column, values: Sequence) -> list[str | Bad | None]:
     elif kinds == {str} and column.kind == "time":
         result = plain_times(values, column)
     elif kinds == {str} and column.kind == "uuid":
-        result = list(values) if PLAIN_UUIDS.fullmatch("\n".join(values) + "\n") else None
+        result = list(values) if PLAIN_UUIDS.fullmatch(as_lines(values)) else None
     elif kinds == {str} and column.kind == "text":
         result = list(values) if plain_text(values) else None
     if result is not None:
@@ -213,6 +213,12 @@ def plain_text(values: Sequence[str]) -> bool:
     return "\0" not in text and (text.isascii() or not re.search("[\ud800-\udfff]", text))
 
 
+def as_lines(values: Sequence[str]) -> str:
+    """Values, each ended by a line end; a text that fits no form where one has a line end."""
+    text = "\n".join(values) + "\n"
+    return text if text.count("\n") == len(values) else ""
+
+
 def decimals_form(column: Column) -> str:
     """Plain decimals that fit a column, each ended by a line end. Without a column none fits."""
     before = column.precision - column.scale
@@ -223,13 +229,12 @@ def decimals_form(column: Column) -> str:
 
 def plain_decimals(texts: Sequence[str], column: Column) -> list[str] | None:
     """Decimals when all are plain and fit, else None."""
-    fit = re.fullmatch(decimals_form(column), "\n".join(texts) + "\n")
-    return list(texts) if fit else None
+    return list(texts) if re.fullmatch(decimals_form(column), as_lines(texts)) else None
 
 
 def plain_times(values: Sequence[str], column: Column) -> list[str] | None:
     """Times of the plain ISO form in UTC, else None."""
-    text = "\n".join(values) + "\n"
+    text = as_lines(values)
     if not column.clock.utc or not PLAIN_TIMES.fullmatch(text) or min(values) < "0001":
         return None
     try:
