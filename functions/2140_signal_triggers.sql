@@ -13,7 +13,7 @@ VOLATILE
 PARALLEL UNSAFE
 AS $$
 DECLARE
-    v_broken text;
+    v_broken pg_catalog.text;
 BEGIN
     IF OLD.status <> 'PENDING' AND NEW.status <> OLD.status THEN
         RAISE EXCEPTION USING
@@ -79,7 +79,7 @@ AS $$
 DECLARE
     c_news CONSTANT integer := 1381319241; -- class of locks, functions/2070_subscribe.sql
     v_free boolean;
-    v_message jsonb;
+    v_message pg_catalog.jsonb;
 BEGIN
     IF pg_catalog.pg_try_advisory_lock(c_news, 1) THEN
         v_free := pg_catalog.pg_advisory_unlock(c_news, 1);
@@ -98,7 +98,7 @@ BEGIN
     FROM new_rows AS n
     HAVING pg_catalog.count(*) > 0;
     IF v_message IS NOT NULL THEN
-        PERFORM pg_catalog.pg_notify('rubi_signals', v_message::text);
+        PERFORM pg_catalog.pg_notify('rubi_signals', v_message::pg_catalog.text);
     END IF;
     RETURN NULL;
 END

@@ -16,7 +16,7 @@ VOLATILE
 PARALLEL UNSAFE
 AS $$
 DECLARE
-    v_counting text;
+    v_counting pg_catalog.text;
 BEGIN
     IF OLD.closed_at IS NOT NULL THEN
         -- an account that was unknown may be named
@@ -92,7 +92,7 @@ VOLATILE
 PARALLEL UNSAFE
 AS $$
 DECLARE
-    v_constraint text;
+    v_constraint pg_catalog.text;
 BEGIN
     IF current_user <> 'rubi_tenant' THEN
         RETURN NEW;

@@ -106,6 +106,23 @@ def test_functions_pin_their_path_but_for_the_hot_ones(catalog: psycopg.Connecti
     assert [name for (name,) in found] == list(HOT)
 
 
+def test_types_in_hot_functions_are_words_of_the_grammar_or_have_a_schema(
+    catalog: psycopg.Connection,
+) -> None:
+    """Without a path any other is looked for in pg_temp first."""
+    bodies = catalog.execute(
+        "SELECT p.prosrc FROM pg_proc AS p WHERE p.proname = ANY (%s)", [list(HOT)]
+    )
+    named = re.compile(r"^    [vc]_\w+ (?:CONSTANT )?([\w.]+)|::([\w.]+)", re.MULTILINE)
+    found = {one or other for (body,) in bodies for one, other in named.findall(body)}
+    assert {name for name in found if "." not in name} <= {
+        "bigint",
+        "boolean",
+        "integer",
+        "numeric",
+    }
+
+
 def test_pgspot_finds_nothing(tmp_path: Path) -> None:
     """All files in order, with the path pinned that functions pin too.
 
