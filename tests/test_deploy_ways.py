@@ -6,6 +6,7 @@ import json
 import re
 import shutil
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -15,6 +16,7 @@ import deploying
 from conftest import Address
 from rubi import ROOT, connecting
 from rubi.deploying import history, sqlfiles
+from rubi.waiting import until
 
 FILES = sqlfiles.read_files()
 
@@ -172,6 +174,21 @@ def test_psql_stops_while_a_deployment_is_at_work(
     assert "RB002" in done.stderr
     assert str(other.info.backend_pid) in done.stderr
     other.close()
+
+
+def test_psql_waits_a_moment_for_a_session_that_is_ending(
+    db: psycopg.Connection, psql: Callable, connect_as: Callable[..., psycopg.Connection]
+) -> None:
+    ending = connect_as("rubi_admin")
+    ending.execute("SELECT pg_advisory_lock(1381319241)")
+    sleeping = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    )
+    with ThreadPoolExecutor(1) as pool:
+        asked = pool.submit(psql, db.info.dbname, "-f", "deploy/lock.sql")
+        until("psql waits", lambda: asked.done() or db.execute(sleeping).rowcount, 30)
+        ending.close()
+        assert asked.result(30).returncode == 0
 
 
 def test_changed_run_once_file_is_refused_by_psql_too(
