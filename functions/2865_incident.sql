@@ -59,7 +59,8 @@ AS $$
     WHERE b.started_at < p_until AND b.finished_at >= p_from
     UNION ALL
     SELECT min(h.applied_at - h.duration_ms * interval '1 ms'), max(h.applied_at), 'deploy', format(
-        '%s files from %s on, by %s', count(*), min(h.path), h.applied_by
+        '%s files from %s on, by %s', count(*),
+        (array_agg(h.path ORDER BY h.applied_at))[1], h.applied_by
     )
     FROM deploy.history AS h
     WHERE h.applied_at >= p_from AND h.applied_at - h.duration_ms * interval '1 ms' < p_until

@@ -192,28 +192,6 @@ def test_statements_are_told_without_pg_stat_statements(watched: Watched) -> Non
 
 
 @pytest.mark.parametrize(
-    ("given", "kept"),
-    [
-        ("SELECT a1 FROM t WHERE b = 'it''s' OR c < 1.5", "SELECT a1 FROM t WHERE b = ? OR c < ?"),
-        ("""SELECT "Col's" -- geheim\nFROM x""", """SELECT "Col's"   FROM x"""),
-        ("ALTER ROLE x PASSWORD 'geheim'", "ALTER ROLE x PASSWORD ?"),
-        ("INSERT INTO t VALUES (1, 2, E'b\\'c', $1)", "INSERT INTO t VALUES (?, ..., $1)"),
-        ("SELECT a/b, c*d /* it's */ FROM größe", "SELECT a/b, c*d   FROM größe"),
-        ("SELECT a ->> 'key', U&'x', B'01', .5, 1e-7", "SELECT a ->> ?, ..."),
-        # cut where a constant might begin
-        ("SELECT 'C:\\', 'geheim'", "SELECT "),
-        ("SELECT /* /* it's */ */ 'geheim'", "SELECT "),
-        ("DO $x$ geheim $x$", "DO "),
-        ("SELECT 'the text was cut, geheim", "SELECT "),
-        ('SELECT "the text was cut, geheim', "SELECT "),
-        ("", ""),
-    ],
-)  # fmt: skip
-def test_kept_text_has_no_constant(catalog: psycopg.Connection, given: str, kept: str) -> None:
-    assert catalog.execute("SELECT monitoring.plain_statement(%s)", [given]).fetchone() == (kept,)
-
-
-@pytest.mark.parametrize(
     ("before", "after", "rise"),
     [
         ('{"a": 1, "b": 2, "c": "x"}', '{"a": 3, "b": 2, "c": "y"}', {"a": 2}),
@@ -296,6 +274,23 @@ def test_time_line_of_a_chunk_made_and_dropped_names_it_once(watched: Watched) -
     assert [r["words"] for r in part(found, "time line") if r["name"] == "chunk made"] == [
         "of public.market_data"
     ]
+
+
+def test_time_line_names_the_first_file_of_a_deploy(watched: Watched) -> None:
+    begin = now(watched)
+    with watched.admin.transaction(force_rollback=True):
+        watched.admin.execute(
+            "INSERT INTO deploy.history"
+            " (path, kind, sha256, body, tool, tool_version, duration_ms, applied_at)"
+            " SELECT t.path, 'changed', repeat('0', 64), '', 'runner', '3', 9, now() + t.after"
+            " FROM (VALUES ('schema/0999_first.sql', interval '0'),"
+            " ('functions/2999_second.sql', interval '1 microsecond')) AS t (path, after)"
+        )
+        (found,) = watched.admin.execute(
+            "SELECT monitoring.incident_json(%s, now() + interval '1 second')", [begin]
+        ).fetchone()
+    deploys = [r["words"] for r in part(found, "time line") if r["name"] == "deploy"]
+    assert [w.split(",")[0] for w in deploys] == ["2 files from schema/0999_first.sql on"]
 
 
 def environment(watched: Watched) -> dict[str, str]:
