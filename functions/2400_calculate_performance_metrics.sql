@@ -115,15 +115,29 @@ BEGIN
     DELETE FROM monitoring.performance_failures AS f
     WHERE f.period_start = p_period_start AND f.period_end = p_period_end;
     FOR v_group IN
+        -- each night's rows of all who have ever left would outgrow those of the living
+        WITH members AS (
+            SELECT u.id
+            FROM public.users AS u
+            WHERE u.closed_at IS NULL OR u.closed_at > p_period_start
+                OR EXISTS (
+                    SELECT FROM public.trading_orders AS o
+                    WHERE o.user_id = u.id
+                        AND o.closed_at >= p_period_start AND o.closed_at < p_period_end
+                        AND o.close_price IS NOT NULL
+                )
+        )
+
         SELECT
-            u.id AS user_id,
+            m.id AS user_id,
             NULL::bigint AS strategy_id
-        FROM public.users AS u
+        FROM members AS m
         UNION ALL
         SELECT
             t.user_id,
             t.id
         FROM public.trading_strategies AS t
+        INNER JOIN members AS m ON t.user_id = m.id
     LOOP
         BEGIN
             -- One statement, one snapshot: a row counts an order in all of its figures or in none.
@@ -177,7 +191,8 @@ END
 $$;
 COMMENT ON FUNCTION public.refresh_performance_metrics(timestamptz, timestamptz) IS
 'Calculates the period for every user and every strategy and stores the results in
-performance_metrics in place of earlier ones of the period; answers the number of rows. Where
+performance_metrics in place of earlier ones of the period; answers the number of rows. A user who
+was closed before the period has none, unless a trade was closed in it. Where
 currencies are mixed each account has a row of its own, too. Groups that can''t be measured are in
 monitoring.performance_failures. Rows that a client wrote stay. Raises RB070 for a bad period.';
 REVOKE ALL ON FUNCTION public.refresh_performance_metrics(timestamptz, timestamptz) FROM public;

@@ -42,6 +42,33 @@ def test_refresh_stores_every_user_and_strategy_as_calculated_and_replaces(
     assert app.execute("SELECT count(*) FROM performance_metrics WHERE id = %s", [own]).fetchone()
 
 
+@pytest.mark.parametrize(
+    ("closed", "trades", "stored"),
+    [
+        (None, 0, 2),
+        ("2026-01-20 00:00+00", 0, 2),
+        ("2025-12-31 00:00+00", 0, 0),
+        ("2025-12-31 00:00+00", 1, 2),  # the broker's clock was wrong, or a row came late
+    ],
+)
+def test_refresh_stores_nothing_of_who_was_closed_before_the_period(
+    db: psycopg.Connection, closed: str | None, trades: int, stored: int
+) -> None:
+    user = rows.user(db)
+    strategy = rows.strategy(db, user)
+    for day in range(5, 5 + trades):
+        trade(db, user, day, 10, strategy_id=strategy)
+    db.execute(
+        "UPDATE users SET is_active = %s, closed_at = %s WHERE id = %s",
+        [closed is None, closed, user],
+    )
+    db.execute("SELECT refresh_performance_metrics(%s, %s)", PERIOD)
+    found = db.execute(
+        "SELECT count(*) FROM performance_metrics WHERE user_id = %s", [user]
+    ).fetchone()
+    assert found == (stored,)
+
+
 def test_metrics_of_a_deleted_strategy_go_with_it(app: psycopg.Connection) -> None:
     user = rows.user(app)
     strategy = rows.strategy(app, user)
