@@ -5,7 +5,8 @@ lifecycle, archives and drops, refreshes results, makes chunks and proves the fi
 clusters, each 28 days deploys every file again, each 30 days a user goes and another comes. On days
 1, 30, 90 and the last, the API's mix, reads by key, the report, backup and restore are measured,
 beside a copy of day 1's database in turn, and sizes are compared with what scripts/capacity.py told
-on day 1. Writes benchmarks/results/year.md and year.json.
+on day 1. With --upgrade the year then moves to PostgreSQL 18 by the commands of
+docs/guides/upgrades.md while the mix writes. Writes benchmarks/results/year.md and year.json.
 
 At scale 1: 200 accounts and strategies, a snapshot each minute, M1 of 60 symbols, 500,000 ticks a
 day of 10, a million positions a year of two orders and two deals each. With --folder a run that
@@ -26,6 +27,7 @@ sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
 import pages
 import year_measures
+import year_move
 from rubi.cli import Failure, console, new_app, run, step
 from rubi.servers import embedded
 from server import running
@@ -68,6 +70,9 @@ def main(
     calls: Annotated[int, typer.Option(min=20, help="Of each read by key")] = 400,
     folder: Annotated[Path | None, typer.Option(help="Keep the year here, and go on")] = None,
     pg: Annotated[int, typer.Option(help="Major version")] = embedded.DEFAULT_MAJOR,
+    upgrade: Annotated[
+        bool, typer.Option(help="Move the year to PostgreSQL 18 while the mix writes")
+    ] = False,
     output: Annotated[Path, typer.Option(help="Folder for the page")] = pages.RESULTS,
 ) -> None:
     """Go through the year, measure on its days, write the page."""
@@ -102,6 +107,8 @@ def main(
         result["each"] = shown(result["each"], [found["day"] for found in result["measured"]])
         for found in result["measured"]:
             found["predicted"] = year_measures.predicted(year, found["day"])
+        if upgrade:
+            result["moved"] = year_move.move(year, seconds, rate)
     pages.write(output, "year", report(result), result)
 
 

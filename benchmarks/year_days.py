@@ -247,6 +247,8 @@ class Year:
             join(connection, at, day + 1, last + 1, last + 1)
             connection.execute(f"SET LOCAL ROLE {API}")
             connection.execute(year_rows.LEAVE, {"day": day + 1})
+            connection.execute("SET LOCAL ROLE postgres")
+            connection.execute(year_rows.LEFT, {"day": day + 1, "at": at})
         connection.execute("SET LOCAL ROLE postgres")
         connection.execute(year_rows.SHIFT_EVENTS, values)
 

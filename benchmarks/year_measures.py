@@ -9,11 +9,13 @@ from __future__ import annotations
 import shutil
 import sys
 import tempfile
+from contextlib import ExitStack
 from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
 from typing import Any
 
+import psycopg
 from psycopg import sql
 
 HERE = Path(__file__).resolve().parent
@@ -24,7 +26,7 @@ from rubi.backups import places, restoring, taking
 from rubi.cli import console
 from rubi.reporting.writing import make_page
 from year_days import DATABASE, Year
-from year_mix import FIRST, beside_night, copy, copy_with_mix, mix, quantiles
+from year_mix import FIRST, MONTH, NOW, beside_night, copy, copy_with_mix, mix, quantiles
 
 # Keys are of an account and day drawn for each call, from all days that there are.
 DRAW = """
@@ -127,43 +129,44 @@ def predicted(year: Year, day: int) -> dict[str, float]:
     return capacity.table_bytes_after(year.size.planned(), day)
 
 
-def reads(year: Year, day: int, calls: int) -> dict[str, dict[str, Any]]:
-    """Milliseconds of reads by key on both databases, in turn, each with keys of its own days."""
+def drawn(connection: psycopg.Connection, year: Year, days: int, calls: int) -> list[dict]:
+    """Keys of reads, of the days that a database has."""
     begin, *_ = year.position()
-    taken: dict[str, dict[str, list[float]]] = {name: {FIRST: [], "now": []} for name in READS}
-    with (
-        year.server.connect(f"mix_{FIRST}") as first,
-        year.server.connect("mix_now") as now,
-    ):
-        connections = {FIRST: (first, 1), "now": (now, day)}
-        keys = {}
-        for which, (connection, days) in connections.items():
-            connection.prepare_threshold = 0
-            values = {"begin": begin, "days": days, "trips": year.size.trips, "calls": calls}
-            rows = connection.execute(DRAW, values)
-            names = [column.name for column in rows.description]
-            keys[which] = [dict(zip(names, row, strict=True)) for row in rows.fetchall()]
-            (last,) = connection.execute(
-                "SELECT max(timestamp) - interval '2 hours' FROM market_ticks"
-            ).fetchone()
-            for key in keys[which]:
-                key["last"] = last
+    values = {"begin": begin, "days": days, "trips": year.size.trips, "calls": calls}
+    rows = connection.execute(DRAW, values)
+    names = [column.name for column in rows.description]
+    (last,) = connection.execute(
+        "SELECT max(timestamp) - interval '2 hours' FROM market_ticks"
+    ).fetchone()
+    return [dict(zip(names, row, strict=True)) | {"last": last} for row in rows.fetchall()]
+
+
+def reads(year: Year, of: dict[str, int], calls: int) -> dict[str, dict[str, Any]]:
+    """Milliseconds of reads by key on each database, in turn, each with keys of its own days.
+
+    of: the databases, and how many days each has.
+    """
+    taken: dict[str, dict[str, list[float]]] = {name: {w: [] for w in of} for name in READS}
+    with ExitStack() as stack:
+        connections = {w: stack.enter_context(year.server.connect(f"mix_{w}")) for w in of}
+        keys = {w: drawn(connections[w], year, days, calls) for w, days in of.items()}
         for name, text in READS.items():
             mode = "force_custom_plan" if name in PLANNED else "auto"
             queries = {}
-            for which, (connection, _) in connections.items():
+            for which, connection in connections.items():
+                connection.prepare_threshold = 0
                 connection.execute(f"SET plan_cache_mode = {mode}")
                 last = keys[which][0]["last"]
                 queries[which] = sql.SQL(text).format(
                     last=sql.Literal(last), week=sql.Literal(last - timedelta(days=7))
                 )
             for number in range(calls):
-                for which, (connection, _) in connections.items():
+                for which, connection in connections.items():
                     began = perf_counter()
                     connection.execute(queries[which], keys[which][number]).fetchall()
                     if number >= 10:  # the plans of a session are made once
                         taken[name][which].append((perf_counter() - began) * 1000)
-    return {name: {w: quantiles(v) for w, v in both.items()} for name, both in taken.items()}
+    return {name: {w: quantiles(v) for w, v in each.items()} for name, each in taken.items()}
 
 
 def report(year: Year) -> float:
@@ -204,10 +207,16 @@ def measure(
 ) -> dict:
     """All figures of a day; of the last one also the mix beside the night."""
     server = year.server
-    if day == 1:
-        copy(server, FIRST, DATABASE)
-    copy_with_mix(server, f"mix_{FIRST}", FIRST)
-    copy_with_mix(server, "mix_now", DATABASE)
+    if kept := {1: FIRST, 30: MONTH}.get(day):
+        copy(server, kept, DATABASE)
+    with server.connect() as connection:
+        of = {
+            which: days for which, days in ((FIRST, 1), (MONTH, 30))
+            if connection.execute("SELECT FROM pg_database WHERE datname = %s", [which]).rowcount
+        }  # fmt: skip
+    for which in of:
+        copy_with_mix(server, f"mix_{which}", which)
+    copy_with_mix(server, NOW, DATABASE)
     try:
         with year.superuser() as connection:
             (whole,) = connection.execute("SELECT pg_database_size(current_database())").fetchone()
@@ -216,7 +225,7 @@ def measure(
             "bytes": whole,
             "sizes": sizes(year),
             "mix": mix(server, rounds, seconds, rate),
-            "reads": reads(year, day, calls),
+            "reads": reads(year, of | {"now": day}, calls),
             "report": report(year),
             "backup": backup(year),
         }
@@ -225,5 +234,5 @@ def measure(
         return found
     finally:
         with server.connect() as connection:
-            for name in (f"mix_{FIRST}", "mix_now"):
+            for name in (NOW, *(f"mix_{which}" for which in of)):
                 connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')

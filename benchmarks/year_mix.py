@@ -24,6 +24,7 @@ from server import Server
 from year_days import Step, Year, timed
 
 FIRST = "first"  # the database as day 1 left it
+MONTH = "month"  # and as day 30 did: its tables have more than a page or three
 NOW = "mix_now"  # today's copy
 WARMING = 2  # seconds: a session's first calls make its plans
 

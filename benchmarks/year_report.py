@@ -7,15 +7,22 @@ from typing import Any
 
 from pages import Lines, heading, said
 from year_measures import COUNTED
-from year_mix import FIRST
+from year_mix import FIRST, MONTH
 
 MIB = 2**20
 NIGHTLY = 30 * 60
 
 
-def ratio(found: dict[str, dict[str, float]], name: str) -> str:
-    """Today's figure by day 1's."""
-    return f"{found['now'][name] / found[FIRST][name]:.2f}"
+def ratio(found: dict[str, dict[str, float]], name: str, old: str = FIRST) -> str:
+    """Today's figure by day 1's, or an other day's."""
+    return f"{found['now'][name] / found[old][name]:.2f}" if old in found else ""
+
+
+def latency(step: dict[str, Any]) -> str:
+    """Columns of the requests that ended during a step."""
+    if "count" not in step:
+        return "0 | | |"
+    return f"{step['count']} | {step['p50']:.2f} | {step['p99']:.2f} | {step['max']:.1f}"
 
 
 def mix_of(result: dict[str, Any]) -> Lines:
@@ -47,11 +54,7 @@ def beside_of(result: dict[str, Any]) -> Lines:
     )  # fmt: skip
     for step in ({"name": "nothing"} | found["alone"], *found["steps"]):
         seconds = f"{step['seconds']:.1f}" if "seconds" in step else ""
-        told = (
-            f"{step['count']} | {step['p50']:.2f} | {step['p99']:.2f} | {step['max']:.1f}"
-            if "count" in step else "0 | | |"
-        )  # fmt: skip
-        lines.append(f"| {step['name']} | {seconds} | {told} |")
+        lines.append(f"| {step['name']} | {seconds} | {latency(step)} |")
     return [
         *lines,
         "",
@@ -61,18 +64,54 @@ def beside_of(result: dict[str, Any]) -> Lines:
     ]
 
 
+def moved_of(result: dict[str, Any]) -> Lines:
+    """The move to another major, of a year of its own scale."""
+    if not (found := result.get("moved")):
+        return []
+    old, new = (
+        f"PostgreSQL {side['PostgreSQL']} with TimescaleDB {side['TimescaleDB']}"
+        for side in (found["old"], found["new"])
+    )
+    lines = heading(
+        f"Major upgrade with a year in it, by the page's commands: {old} to {new}", "step",
+        "seconds", "rows copied", "requests", "p50 ms", "p99 ms", "longest ms",
+    )  # fmt: skip
+    steps = [
+        {"name": "nothing"} | found["alone"],
+        *({"name": f"copy ahead, call {n}"} | each for n, each in enumerate(found["ahead"], 1)),
+        {"name": "writes held", "seconds": found["held"], "rows": found["copied"]},
+        {"name": "nothing, on the new server"} | found["after"],
+    ]
+    for step in steps:
+        seconds = f"{step['seconds']:.1f}" if "seconds" in step else ""
+        rows = f"{step['rows']:,.0f}" if "rows" in step else ""
+        lines.append(f"| {step['name']} | {seconds} | {rows} | {latency(step)} |")
+    return [
+        *lines,
+        "",
+        f"A year of scale {found['scale']:g} and {found['days']} days, "
+        f"{found['old']['bytes'] / MIB:,.0f} MiB; the API's mix at {found['rate']} requests a "
+        "second until its sessions were ended, both servers on the same cores. Writes were held "
+        f"for {found['held']:.1f} s; wanted: {found['wanted']} s at most. Meanwhile "
+        f"{found['compared']:,.0f} rows were compared; afterwards all {found['rows']:,.0f} rows of "
+        f"{found['tables']} tables were equal in number and checksum on both sides, and "
+        f"{found['proofs']} proofs held, after the mix on the new server, too.",
+    ]
+
+
 def reads_of(result: dict[str, Any]) -> Lines:
     """Reads by key: the median of the last day, and the ratio on each."""
     measured = result["measured"]
     lines = heading(
         "Reads by key, each beside the same read of day 1's database in turn; wanted: 1.3 at most",
         "read", "ms of the last day, p50", "p99", *(f"day {found['day']}: p50 to day 1"
-                                                    for found in measured),
+                                                    for found in measured), "and to day 30",
     )  # fmt: skip
     for name in measured[-1]["reads"]:
         last = measured[-1]["reads"][name]["now"]
         shown = " | ".join(ratio(found["reads"][name], "p50") for found in measured)
-        lines.append(f"| {name} | {last['p50']:.3f} | {last['p99']:.3f} | {shown} |")
+        month = ratio(measured[-1]["reads"][name], "p50", MONTH)
+        lines.append(f"| {name} | {last['p50']:.3f} | {last['p99']:.3f} | {shown} | {month} |")
     return lines
 
 
@@ -209,6 +248,7 @@ def report(result: dict[str, Any]) -> str:
             *(line for note in result.get("notes", ()) for line in ("", note)),
             *mix_of(result),
             *beside_of(result),
+            *moved_of(result),
             *reads_of(result),
             *doors_of(result),
             *nights_of(result),

@@ -101,6 +101,11 @@ CROSS JOIN LATERAL ingest_mt5_deals(p.account_id, jsonb_build_array(jsonb_build_
 WHERE p.joined = %(day)s
 """
 LEAVE = "SELECT close_user(p.user_id) FROM benchmark.platform AS p WHERE p.left_on = %(day)s"
+# The server's time of closing is moved into its simulated day: later periods have no results.
+LEFT = """
+UPDATE users AS u SET closed_at = %(at)s
+FROM benchmark.platform AS p WHERE p.user_id = u.id AND p.left_on = %(day)s
+"""
 
 BARS = """
 SELECT sum(i.inserted)

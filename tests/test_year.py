@@ -11,12 +11,14 @@ import pytest
 from conftest import Address
 from rubi import ROOT
 from rubi.cli import Failure
+from rubi.servers import embedded
 
 sys.path.append(str(ROOT / "benchmarks"))
 
 import server as servers
 import year_measures
 import year_mix
+import year_move
 import year_report
 from year_days import DATABASE, DAY, Size, Year
 
@@ -124,6 +126,28 @@ def test_week_of_nights_runs_beside_the_mix_on_a_copy(
     )
 
 
+@pytest.mark.slow
+def test_year_moves_to_another_major_while_the_mix_writes(
+    year: Year, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The year's database alone has the rows that all doors and nights leave."""
+    monkeypatch.delenv("RUBI_PG_BIN", raising=False)
+    try:
+        embedded.binaries(18)
+    except Failure as error:
+        pytest.skip(f"PostgreSQL 18 is not to be had: {error}")
+    monkeypatch.setattr(year_mix, "WARMING", 0)
+    monkeypatch.setattr(year_move, "ROUND", 1)
+    found = year_move.move(year, 1, 50)
+    assert found["held"] <= year_move.HELD
+    assert min(found["proofs"], found["copied"], found["compared"]) > 0
+    rounds = (found["alone"], found["ahead"][0], found["after"])
+    assert min(some["count"] for some in rounds) > 0
+    assert int(found["new"]["PostgreSQL"].split(".")[0]) == 18
+    page = "\n".join(year_report.moved_of({"moved": found}))
+    assert f"| writes held | {found['held']:.1f} | {found['copied']:,.0f} | 0 |" in page
+
+
 def test_page_shows_every_table_and_day(year: Year) -> None:
     mix = {"first": {"p50": 1, "p99": 2, "cpu": 3}, "now": {"p50": 2, "p99": 3, "cpu": 3}}
     figures = {
@@ -144,4 +168,4 @@ def test_page_shows_every_table_and_day(year: Year) -> None:
     )  # fmt: skip
     for table in year_measures.COUNTED:
         assert f"| {table} |" in page
-    assert "| by number | 2.000 | 3.000 | 2.00 |" in page
+    assert "| by number | 2.000 | 3.000 | 2.00 |  |" in page
