@@ -12,18 +12,20 @@ SET search_path = pg_catalog, pg_temp
 SET lock_timeout = '100ms'
 AS $$
 DECLARE
-    v_now timestamptz := clock_timestamp();
+    v_now timestamptz;
     v_before timestamptz;
 BEGIN
     PERFORM FROM monitoring.counter_readings AS r
-    WHERE r.kind = 'server' AND r.subject = ''
+    WHERE r.kind = 'sampler' AND r.subject = ''
     FOR NO KEY UPDATE SKIP LOCKED;
     IF NOT FOUND AND EXISTS (
-        SELECT FROM monitoring.counter_readings AS r WHERE r.kind = 'server' AND r.subject = ''
+        SELECT FROM monitoring.counter_readings AS r WHERE r.kind = 'sampler' AND r.subject = ''
     ) THEN
         RETURN FALSE; -- another sampler holds the row
     END IF;
-    SELECT max(s.taken_at) INTO v_before FROM monitoring.samples AS s;
+    -- read after the lock, so that a sample later than now is of before the clock was set back
+    v_now := clock_timestamp();
+    SELECT max(s.taken_at) INTO v_before FROM monitoring.samples AS s WHERE s.taken_at <= v_now;
     IF v_before > v_now - interval '0.5 seconds' THEN
         RETURN FALSE; -- several came late together
     END IF;
@@ -74,11 +76,19 @@ BEGIN
         coalesce(array_agg(b.count), '{}'),
         coalesce(array_agg(least(b.age * 1000, 2147483647)::integer), '{}')
     FROM busy AS b;
-    INSERT INTO monitoring.facts (kind, subject, began_at, seen_at, words)
-    SELECT t.kind, t.subject, t.began_at, clock_timestamp(), t.words
-    FROM monitoring.read_troubles(p_long) AS t
-    ON CONFLICT (kind, subject, began_at, slot) DO UPDATE
-        SET seen_at = excluded.seen_at, words = excluded.words;
+    BEGIN
+        INSERT INTO monitoring.facts (kind, subject, began_at, seen_at, words)
+        SELECT t.kind, t.subject, t.began_at, clock_timestamp(), t.words
+        FROM monitoring.read_troubles(p_long) AS t
+        ON CONFLICT (kind, subject, began_at, slot) DO UPDATE
+            SET seen_at = excluded.seen_at, words = excluded.words;
+    EXCEPTION
+        -- what the sessions do is kept; OTHERS leaves a timeout out
+        WHEN query_canceled OR OTHERS THEN
+            INSERT INTO monitoring.facts (kind, subject, began_at, seen_at, words)
+            VALUES ('samples missing', 'troubles', v_now, clock_timestamp(),
+                format('no troubles: %s (%s)', left(SQLERRM, 300), SQLSTATE));
+    END;
     IF date_trunc('minute', v_before) IS DISTINCT FROM date_trunc('minute', v_now) THEN
         PERFORM monitoring.keep_samples();
     END IF;

@@ -102,7 +102,8 @@ BEGIN
     ),
 
     changes AS (
-        SELECT n.kind, n.subject, n.began_at, n.words, c.figures,
+        -- a reading may be of before the clock was set back
+        SELECT n.kind, n.subject, least(n.began_at, v_now) AS began_at, n.words, c.figures,
             row_number() OVER (PARTITION BY n.kind ORDER BY coalesce(
                 (c.figures ->> 'ms')::numeric,
                 (SELECT sum(e.value::numeric) FROM jsonb_each(c.figures) AS e)

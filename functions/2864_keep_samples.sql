@@ -84,8 +84,12 @@ DECLARE
     v_step text;
 BEGIN
     SELECT r.taken_at INTO v_minute FROM monitoring.counter_readings AS r
-    WHERE r.kind = 'server' AND r.subject = '';
+    WHERE r.kind = 'sampler' AND r.subject = '';
     p_hour := p_hour OR date_trunc('hour', v_minute) IS DISTINCT FROM date_trunc('hour', v_now);
+    -- before the steps: one that fails each minute must not have the hour's work done each minute
+    INSERT INTO monitoring.counter_readings (kind, subject, taken_at, counters)
+    VALUES ('sampler', '', v_now, '{}')
+    ON CONFLICT (kind, subject) DO UPDATE SET taken_at = excluded.taken_at;
     FOREACH v_step IN ARRAY ARRAY['waits', 'counters', 'rings', 'health'] LOOP
         BEGIN
             IF v_step = 'waits' THEN
@@ -123,7 +127,7 @@ BEGIN
                 SELECT 'health', h.name, coalesce((
                     SELECT max(f.began_at) FROM monitoring.facts AS f
                     WHERE f.kind = 'health' AND f.subject = h.name
-                        AND f.seen_at > v_now - interval '3 minutes'
+                        AND f.seen_at > v_now - interval '3 minutes' AND f.began_at <= v_now
                 ), v_now), v_now, format('%s is %s: %s', h.name, h.status, left(h.detail, 300))
                 FROM monitoring.health AS h
                 WHERE h.status IN ('warning', 'critical') AND h.name = ANY ('{
@@ -137,10 +141,12 @@ BEGIN
                     SET seen_at = excluded.seen_at, words = excluded.words;
             END IF;
         EXCEPTION
-            WHEN OTHERS THEN -- whatever is wrong with the server must not end the samples of it
+            -- whatever is wrong with the server must not end the samples of it
+            WHEN query_canceled OR OTHERS THEN
                 INSERT INTO monitoring.facts (kind, subject, began_at, seen_at, words)
                 VALUES ('samples missing', v_step, v_now, clock_timestamp(),
                     format('no %s: %s (%s)', v_step, left(SQLERRM, 300), SQLSTATE));
+                EXIT WHEN SQLSTATE = '57014'; -- no second timeout would end the next step
         END;
     END LOOP;
 END

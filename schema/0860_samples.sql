@@ -96,8 +96,9 @@ CREATE TABLE IF NOT EXISTS monitoring.counter_readings (
 );
 COMMENT ON TABLE monitoring.counter_readings IS
 'Latest reading of each of the server''s counters: facts hold the differences. Written by
-monitoring.take_counters().';
-COMMENT ON COLUMN monitoring.counter_readings.kind IS 'server, chunk, table, io or statement.';
+monitoring.take_counters() and keep_samples().';
+COMMENT ON COLUMN monitoring.counter_readings.kind IS
+'server, chunk, table, io or statement; sampler: when the work of a minute was done last.';
 COMMENT ON COLUMN monitoring.counter_readings.subject IS
 'Table, kind of process, statement; archiver, checkpoints, wal; empty for the database.';
 COMMENT ON COLUMN monitoring.counter_readings.taken_at IS 'When, UTC.';

@@ -228,7 +228,7 @@ def test_minutes_and_hours_have_the_seconds_of_their_samples(watched: Watched) -
         " SELECT date_trunc('hour', now()) - interval '90 minutes' + n * interval '1 second',"
         " 1000, 5, '{4711}', '{2}', '{70}' FROM generate_series(1, 3) AS n",
         "UPDATE monitoring.counter_readings SET taken_at = taken_at - interval '3 hours'"
-        " WHERE kind = 'server'",
+        " WHERE kind = 'sampler'",
         "SELECT monitoring.keep_samples()",
     )
     kept = (

@@ -1,0 +1,73 @@
+"""A sampler goes on: what can't be read is said, and the rest is kept."""
+
+from __future__ import annotations
+
+import psycopg
+import pytest
+
+MISSING = (
+    "SELECT f.subject, right(f.words, 7) FROM monitoring.facts AS f"
+    " WHERE f.kind = 'samples missing' ORDER BY f.subject"
+)
+
+
+def replace(db: psycopg.Connection, function: str, body: str) -> None:
+    """Give a function of the schema monitoring another body."""
+    (definition, old) = db.execute(
+        "SELECT pg_get_functiondef(p.oid), p.prosrc FROM pg_proc AS p"
+        " WHERE p.proname = %s AND p.pronamespace = 'monitoring'::regnamespace",
+        [function],
+    ).fetchone()
+    db.execute(definition.replace(old, f" BEGIN {body}; END "))
+
+
+def take(db: psycopg.Connection) -> bool:
+    return db.execute("SELECT monitoring.take_sample()").fetchone()[0]
+
+
+def samples(db: psycopg.Connection) -> int:
+    return db.execute("SELECT count(*) FROM monitoring.samples").fetchone()[0]
+
+
+@pytest.mark.parametrize(
+    ("function", "missing"), [("read_troubles", "troubles"), ("take_counters", "counters")]
+)
+@pytest.mark.parametrize(
+    ("fault", "timeout", "code"),
+    [
+        ("PERFORM 'public.dropped'::regclass", "0", "(42P01)"),
+        ("PERFORM pg_sleep(100)", "5s", "(57014)"),
+    ],
+)
+def test_sample_is_kept_where_a_part_of_it_fails(
+    db: psycopg.Connection, function: str, missing: str, fault: str, timeout: str, code: str
+) -> None:
+    replace(db, function, fault)
+    db.execute(f"SET statement_timeout = '{timeout}'")
+    assert take(db)
+    assert (samples(db), db.execute(MISSING).fetchall()) == (1, [(missing, code)])
+
+
+def test_work_of_the_hour_is_done_once_where_counters_fail(db: psycopg.Connection) -> None:
+    replace(db, "take_counters", "RAISE division_by_zero")
+    db.execute("CREATE TABLE monitoring.turns ()")
+    db.execute("GRANT INSERT ON monitoring.turns TO rubi_owner")
+    replace(db, "turn_rings", "INSERT INTO monitoring.turns DEFAULT VALUES")
+    for _ in range(2):
+        db.execute("SELECT monitoring.keep_samples()")
+    assert db.execute("SELECT count(*) FROM monitoring.turns").fetchone() == (1,)
+    # and again in the next hour
+    db.execute("UPDATE monitoring.counter_readings SET taken_at = taken_at - interval '1 hour'")
+    db.execute("SELECT monitoring.keep_samples()")
+    assert db.execute("SELECT count(*) FROM monitoring.turns").fetchone() == (2,)
+
+
+def test_samples_go_on_when_the_clock_was_set_back(db: psycopg.Connection) -> None:
+    assert take(db)
+    db.execute("UPDATE monitoring.samples SET taken_at = taken_at + interval '2 hours'")
+    db.execute("UPDATE monitoring.counter_readings SET taken_at = taken_at + interval '2 hours'")
+    assert take(db)
+    assert not take(db)  # half a second is still waited for
+    assert samples(db) == 2
+    assert db.execute("SELECT min(gap_ms) FROM monitoring.samples").fetchone() == (0,)
+    assert db.execute(MISSING).fetchall() == []
