@@ -160,6 +160,37 @@ def test_an_order_made_from_deals_that_gets_a_signal_is_the_apis_own(
     assert mt5.violations(db) == {}
 
 
+@pytest.mark.parametrize(
+    ("steps", "kept"),
+    [
+        (["signal_id, mt5_order_id"], "signal"),
+        (["signal_id", "mt5_order_id"], "signal"),
+        (["mt5_order_id", "signal_id"], "magic"),
+        (["mt5_order_id"], "magic"),
+    ],
+)
+def test_strategy_is_the_signals_and_the_magic_numbers_where_none_was_before(
+    db: psycopg.Connection, app: psycopg.Connection, user: int, account: int,
+    steps: list[str], kept: str,
+) -> None:  # fmt: skip
+    strategies = {name: rows.strategy(db, user, name=name) for name in ("signal", "magic")}
+    db.execute(
+        "INSERT INTO mt5_magic_strategies (account_id, user_id, magic, strategy_id)"
+        " VALUES (%s, %s, 77, %s)",
+        [account, user, strategies["magic"]],
+    )
+    mt5.ingest(db, "deals", account, [deal(ticket=1, order=900, position_id=900, magic=77)])
+    order = rows.order(app, user)
+    signal = rows.signal(app, user, strategy_id=strategies["signal"])
+    for columns in steps:
+        app.execute(
+            f"UPDATE trading_orders AS o SET ({columns}) = (SELECT {columns} FROM"
+            " (SELECT %s::bigint AS signal_id, '900' AS mt5_order_id) AS given) WHERE o.id = %s",
+            [signal, order],
+        )
+    assert orders(db, account, "id", "strategy_id") == [(order, strategies[kept])]
+
+
 def test_rebuilding_makes_one_of_an_order_that_is_stored_twice(
     db: psycopg.Connection, connect_as: Callable[..., psycopg.Connection], user: int, account: int
 ) -> None:
