@@ -24,6 +24,11 @@ INJECTED = [
     ("CREATE TYPE public.surplus AS (n int)", "extra", "type", "public.surplus"),
     ("CREATE DOMAIN public.surplus AS int", "extra", "type", "public.surplus"),
     ("CREATE EXTENSION citext", "extra", "extension", "citext"),
+    (  # left behind by a file that makes the function with other parameters now
+        "CREATE FUNCTION internal.link_orders_of_api(bigint, bigint, bigint[]) RETURNS bigint[]"
+        " LANGUAGE sql AS 'SELECT NULL::bigint[]'",
+        "extra", "function", "internal.link_orders_of_api(bigint, bigint, bigint[])",
+    ),
     (
         "CREATE PROCEDURE public.surplus() LANGUAGE sql AS 'SELECT 1'",
         "extra", "procedure", "public.surplus()",
