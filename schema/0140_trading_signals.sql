@@ -50,8 +50,10 @@ CREATE TABLE IF NOT EXISTS public.trading_signals (
     CONSTRAINT trading_signals_strategy_id_user_id_fkey FOREIGN KEY (strategy_id, user_id)
     REFERENCES public.trading_strategies (id, user_id) ON DELETE SET NULL (strategy_id)
 ) WITH (
-    -- a signal is written twice: a fifth of a year's, PostgreSQL's own share, would wait dead
-    autovacuum_vacuum_scale_factor = 0.05
+    -- a signal is written twice: pages of its indexes split over entries that wait dead
+    autovacuum_vacuum_scale_factor = 0.01,
+    -- from so few pages VACUUM by itself does not clean indexes
+    vacuum_index_cleanup = TRUE
 );
 
 COMMENT ON TABLE public.trading_signals IS

@@ -50,8 +50,10 @@ CREATE TABLE IF NOT EXISTS public.trading_orders (
     )
 ) WITH (
     fillfactor = 85,
-    -- an order is written twice: a fifth of a year's, PostgreSQL's own share, would wait dead
-    autovacuum_vacuum_scale_factor = 0.05
+    -- an order is written twice: pages of its indexes split over entries that wait dead
+    autovacuum_vacuum_scale_factor = 0.01,
+    -- from so few pages VACUUM by itself does not clean indexes, idx_open_orders neither
+    vacuum_index_cleanup = TRUE
 );
 
 -- An order of an unnamed account is still stored once for its user.
