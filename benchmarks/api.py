@@ -265,6 +265,8 @@ def measure_api(
             with server.connect("ours") as connection:
                 found = pages.facts(connection)
             result["sections"][name] = {"facts": found, "rounds": rounds, "lines": lines}
+            # half an hour of sections is not lost with the one that fails
+            pages.keep(output, "api", report(result), result)
     pages.write(output, "api", report(result), result)
 
 

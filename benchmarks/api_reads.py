@@ -147,11 +147,12 @@ def planning(server: Server, quick: bool, rounds: int, seconds: int) -> Lines:
     install_ours(server, "chunks")
     with server.connect("chunks") as connection:
         made = 0
+        # daily bars: shorter ones don't reach back before 1970, 1,000 chunks do
         for chunks in (10, 100) if quick else (10, 100, 1000):
             with step(f"{chunks} chunks"):
                 connection.execute(
                     "INSERT INTO market_data (symbol, timeframe, timestamp, open, high, low, close)"
-                    " SELECT 'EURUSD', 'H1', timestamptz '2026-11-01 00:00+00' - n * (SELECT"
+                    " SELECT 'EURUSD', 'D1', timestamptz '2026-11-01 00:00+00' - n * (SELECT"
                     " d.time_interval FROM timescaledb_information.dimensions AS d"
                     " WHERE d.hypertable_name = 'market_data'), 1, 1, 1, 1"
                     " FROM generate_series(%s::integer, %s::integer) AS n",
@@ -159,7 +160,7 @@ def planning(server: Server, quick: bool, rounds: int, seconds: int) -> Lines:
                 )
             made = chunks
             query = (
-                "SELECT * FROM market_data WHERE symbol = 'EURUSD' AND timeframe = 'H1'"
+                "SELECT * FROM market_data WHERE symbol = 'EURUSD' AND timeframe = 'D1'"
                 " AND timestamp >= '2026-10-01' AND timestamp < '2026-11-02' ORDER BY timestamp"
             )
             plans = []

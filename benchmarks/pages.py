@@ -53,9 +53,14 @@ def said(found: dict[str, str]) -> str:
     return ", ".join(f"{name} {value}" for name, value in found.items()) + "."
 
 
-def write(folder: Path, name: str, page: str, result: dict) -> None:
-    """Write the page and its figures, and show the page."""
+def keep(folder: Path, name: str, page: str, result: dict) -> None:
+    """Write the page and its figures."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.md").write_text(page)
     (folder / f"{name}.json").write_text(json.dumps(result, indent=2) + "\n")
+
+
+def write(folder: Path, name: str, page: str, result: dict) -> None:
+    """Write the page and its figures, and show the page."""
+    keep(folder, name, page, result)
     console.print(page, markup=False)
