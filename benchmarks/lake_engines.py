@@ -33,7 +33,7 @@ HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE.parent / "scripts")]
 
 from rubi import connecting
-from rubi.bars import archive, arrow
+from rubi.bars import arrow
 from rubi.bars.archive import Store
 from rubi.cli import Failure, console, new_app, run, step
 from rubi.deploying import applying, history, sqlfiles
@@ -98,7 +98,7 @@ def fill(
         store = Store(str(folder / "lake"))
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda item: add(server, store, *item), enumerate(symbols(series))))
-        with archive.connect(server.dsn("lake")) as connection:
+        with connecting.session(server.dsn("lake"), "archive_bars") as connection:
             connection.execute("SELECT fold_bar_changes()")
             connection.execute("VACUUM ANALYZE market_data")
             total, size = connection.execute(
@@ -114,7 +114,7 @@ def fill(
 def add(server: Server, store: Store, number: int, symbol: str) -> None:
     """A year of one series, to the lake and, by COPY, to the hypertable; nothing if it is there."""
     with (
-        archive.connect(server.dsn("lake")) as connection,
+        connecting.session(server.dsn("lake"), "archive_bars") as connection,
         duckdb.connect() as maker,
         connection.transaction(),
     ):
@@ -214,7 +214,7 @@ def measure(
 
     with (
         running(pg, SETTINGS, folder / "server") as server,
-        archive.connect(server.dsn("lake")) as connection,
+        connecting.session(server.dsn("lake"), "archive_bars") as connection,
     ):
         connection.execute("SELECT fold_bar_changes()")
         connection.execute("ANALYZE market_data")

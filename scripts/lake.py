@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 import typer
 
 from rubi.cli import console, errors, moment, new_app, run, step
-from rubi.connecting import Dsn
+from rubi.connecting import Dsn, session
 
 app = new_app(__doc__)
 Question = Literal["coverage", "gaps", "resample", "returns"]
@@ -45,12 +45,12 @@ def query(
         raise typer.BadParameter("--master says where Spark is")
     import pyarrow.parquet as pq
 
-    from rubi.bars.archive import Store, connect
+    from rubi.bars.archive import Store
     from rubi.lake.asking import ask_duckdb, ask_postgresql, files_of
     from rubi.lake.questions import parameters
 
     begin, end = moment(since, "--from"), moment(until, "--until")
-    with connect(dsn) as connection:
+    with session(dsn, "lake") as connection:
         symbols = symbol or [
             row[0]
             for row in connection.execute(

@@ -12,12 +12,11 @@ from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
-import psycopg
 import typer
 from rich.progress import Progress
 
 from rubi.cli import Failure, console, errors, new_app, run
-from rubi.connecting import Dsn
+from rubi.connecting import Dsn, session
 from rubi.mt5.dumps import ORDER
 from rubi.mt5.loading import Loader, read
 from rubi.mt5.report import Report
@@ -70,7 +69,7 @@ def load(
         raise Failure("account_info needs its owner: name them with --user", 2)
 
     with (
-        psycopg.connect(dsn, autocommit=True, application_name="rubi load_mt5") as connection,
+        session(dsn, "load_mt5") as connection,
         connection.transaction(force_rollback=True) if dry_run else nullcontext(),
         connection.transaction(),
         Progress(console=console, disable=not console.is_terminal) as progress,

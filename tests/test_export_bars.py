@@ -49,17 +49,18 @@ def test_export_is_exact_in_all_formats(old: psycopg.Connection, tmp_path: Path)
 
 
 def test_files_are_in_utc_whatever_the_environment_says(
-    old: psycopg.Connection, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    old: psycopg.Connection, tmp_path: Path
 ) -> None:
     arguments = ("--symbol", "EURUSD", "--timeframe", "H4", "--from", "2024-02-01")
     exports, archives = [], []
     for zone, style in (("UTC", "ISO"), ("Asia/Kolkata", "German")):
-        monkeypatch.setenv("PGTZ", zone)
-        monkeypatch.setenv("PGDATESTYLE", style)
+        said = {"PGTZ": zone, "PGDATESTYLE": style}
         target = tmp_path / style
         old.execute("DELETE FROM market_archives")
-        assert archive(old, "write", target, *arguments[:4]).returncode == 0
-        assert bars.script(old, export_bars, target / "x.parquet", *arguments).returncode == 0
+        done = archive(old, "write", target, *arguments[:4], "--from", "2024-02", **said)
+        assert done.returncode == 0, done.stderr
+        done = bars.script(old, export_bars, target / "x.parquet", *arguments, **said)
+        assert done.returncode == 0, done.stderr
         exports.append(pq.read_table(target / "x.parquet"))
         archives.append(
             [pq.read_table(path)["timestamp"].to_pylist() for path in sorted(target.rglob("*=*/*"))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 
 # "already exists, skipping" of relations, objects, columns and schemas: notices of a second run
 EXPECTED_NOTICES = {"42P07", "42710", "42701", "42P06", "00000"}
+# by SET: PGTZ and PGDATESTYLE would win over options
+AT_WORK = (
+    "SET timezone = 'UTC'; SET datestyle = 'ISO, MDY'; SET statement_timeout = 0;"
+    " SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = off"
+)
 Dsn = Annotated[
     str, typer.Option(help="libpq connection string or URL; else PG* variables or a service file")
 ]
@@ -42,27 +47,23 @@ def set_password(connection: psycopg.Connection, role: str, password: str, valid
     connection.execute(statement)
 
 
+def session(dsn: str, name: str, **more: Any) -> psycopg.Connection:
+    """A connection in autocommit and UTC, without the limits that a role has for its other work."""
+    import psycopg  # a call for --help must not wait for this import
+
+    connection = psycopg.connect(dsn, autocommit=True, application_name=f"rubi {name}", **more)
+    connection.execute(AT_WORK)
+    return connection
+
+
 @contextmanager
 def connect(dsn: str = "") -> Iterator[psycopg.Connection]:
-    """A connection in UTC that reports what is worth reading of a file's notices."""
-    import psycopg  # a call for --help must not wait for this import
+    """A session that reports what is worth reading of a file's notices."""
     from psycopg.rows import namedtuple_row
 
-    connection = psycopg.connect(
-        dsn,
-        autocommit=True,
-        application_name="rubi deploy",
-        row_factory=namedtuple_row,
-        prepare_threshold=None,
-    )
-    with connection:
+    with session(dsn, "deploy", row_factory=namedtuple_row, prepare_threshold=None) as connection:
         check_version(connection)
-        # a role's defaults are for its other work
-        connection.execute(
-            "SET timezone = 'UTC'; SET statement_timeout = 0;"
-            " SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = off;"
-            " SET datestyle = 'ISO, MDY'; SET intervalstyle = postgres; SET bytea_output = hex"
-        )
+        connection.execute("SET intervalstyle = postgres; SET bytea_output = hex")
         connection.add_notice_handler(show_notice)
         yield connection
 

@@ -19,14 +19,16 @@ NAME = "EURUSD_M1_202401020000_202401020002.csv"
 
 
 def script(
-    connection: psycopg.Connection, module: ModuleType, *arguments: object, user: str = "rubi_app"
-) -> Done:
-    """Run a script's command line in this process against the database of a connection."""
+    connection: psycopg.Connection, module: ModuleType, *arguments: object, user: str = "rubi_app",
+    **more: str,
+) -> Done:  # fmt: skip
+    """Run a script's command line in this process against the database of a connection; more are
+    further variables of its environment."""
     info = connection.info
     given = {
         "PGHOST": info.host, "PGPORT": str(info.port), "PGUSER": user, "PGDATABASE": info.dbname
     }  # fmt: skip
-    return run(module.__name__, *arguments, env=given)
+    return run(module.__name__, *arguments, env=given | more)
 
 
 def write(folder: Path, *lines: str, name: str = NAME, header: str = HEADER) -> Path:

@@ -25,8 +25,10 @@ def fill(db: psycopg.Connection) -> None:
     )
 
 
-def archive(connection: psycopg.Connection, *arguments: object, user: str = "rubi_admin"):
-    return bars.script(connection, archive_bars, *arguments, user=user)
+def archive(
+    connection: psycopg.Connection, *arguments: object, user: str = "rubi_admin", **more: str
+):
+    return bars.script(connection, archive_bars, *arguments, user=user, **more)
 
 
 def damage(folder: Path, month: str = "2024-02") -> bytes:

@@ -9,11 +9,12 @@ from psycopg import sql
 from psycopg.rows import namedtuple_row
 
 from rubi.archives import rows
-from rubi.bars.archive import Store, connect
+from rubi.bars.archive import Store
 from rubi.cli import Failure, console, errors
+from rubi.connecting import session
 from rubi.queries import queries
 
-NAME = "rubi archive"
+NAME = "archive"
 SQL = queries(__file__)
 
 
@@ -124,7 +125,7 @@ def write_due(target: str, dsn: str, relation: str | None) -> tuple[int, int]:
     """Archive what is old enough; answers files and rows."""
     store = Store(target)
     files = count = 0
-    with connect(dsn, NAME) as connection, connection.cursor(row_factory=namedtuple_row) as cursor:
+    with session(dsn, NAME) as connection, connection.cursor(row_factory=namedtuple_row) as cursor:
         for policy in policies(connection, relation):
             ask = ("SELECT * FROM monitoring.due_archives(%s)", [policy.relation])
             for due in cursor.execute(*ask).fetchall():
@@ -169,7 +170,7 @@ def verify_files(target: str, dsn: str, where: str = "TRUE") -> tuple[int, int]:
     are still in the database loses its note."""
     store = Store(target)
     whole = 0
-    with connect(dsn, NAME) as connection:
+    with session(dsn, NAME) as connection:
         known = {policy.relation: policy for policy in policies(connection)}
         notes = noted(connection, where, [])
         for note in notes:
@@ -194,7 +195,7 @@ def drop_archived(target: str, dsn: str) -> int:
     whole, count = verify_files(target, dsn, "dropped_at IS NULL")
     if whole < count:
         raise Failure(f"{count - whole} files are damaged: nothing was dropped")
-    with connect(dsn, NAME) as connection:
+    with session(dsn, NAME) as connection:
         connection.add_notice_handler(lambda notice: console.print(f"  {notice.message_primary}"))
         connection.execute("SET client_min_messages = notice")
         connection.execute("CALL public.follow_lifecycle(p_files_verified => TRUE)")
@@ -207,7 +208,7 @@ def restore_rows(
     """Bring archived rows back; answers files and the rows that were missing."""
     store = Store(target)
     count = 0
-    with connect(dsn, NAME) as connection:
+    with session(dsn, NAME) as connection:
         (policy,) = policies(connection, relation)
         notes = noted(
             connection,

@@ -18,6 +18,7 @@ from psycopg.conninfo import make_conninfo
 from rubi.backups import measuring, places
 from rubi.backups.places import Place
 from rubi.cli import Failure, console, moment, step
+from rubi.connecting import session
 from rubi.deploying import open_rights
 from rubi.servers import pgtools
 
@@ -110,9 +111,7 @@ def restore_into(backup: Fetched, dsn: str, *, jobs: int = 1, force: bool = Fals
     a new name.
     """
     manifest = backup.manifest
-    with psycopg.connect(
-        make_conninfo(dsn, dbname="postgres"), autocommit=True, application_name="rubi restore"
-    ) as server:
+    with session(make_conninfo(dsn, dbname="postgres"), "restore") as server:
         target = database_of(dsn)
         check_versions(server, manifest)
         keep = check_target(server, dsn, target, force)
@@ -179,7 +178,7 @@ def check_target(server: psycopg.Connection, dsn: str, target: str, force: bool)
     """Whether the target holds something. Raises Failure when its contents may not be replaced."""
     if not server.execute("SELECT FROM pg_database WHERE datname = %s", [target]).rowcount:
         return False
-    with psycopg.connect(make_conninfo(dsn, dbname=target), autocommit=True) as connection:
+    with session(make_conninfo(dsn, dbname=target), "restore") as connection:
         tables = len(connection.execute(measuring.SQL.TABLES).fetchall())
     if tables and not force:
         raise Failure(
@@ -244,7 +243,7 @@ def create(server: psycopg.Connection, name: str, like: dict[str, Any]) -> None:
 
 def fill(backup: Fetched, dsn: str, jobs: int) -> None:
     """TimescaleDB's way: pre_restore, the dump, post_restore; then ANALYZE."""
-    with psycopg.connect(dsn, autocommit=True, application_name="rubi restore") as connection:
+    with session(dsn, "restore") as connection:
         major = connection.info.server_version // 10000
         programs, env = pgtools.programs_for(major), pgtools.environment(dsn)
         if backup.manifest["timescaledb"]:
@@ -263,10 +262,7 @@ def fill(backup: Fetched, dsn: str, jobs: int) -> None:
                 notes.append(f"{jobs} in parallel")
         if backup.manifest["timescaledb"]:
             connection.execute("SELECT public.timescaledb_post_restore()")
-    with (
-        step("ANALYZE"),
-        psycopg.connect(dsn, autocommit=True, application_name="rubi restore") as connection,
-    ):
+    with step("ANALYZE"), session(dsn, "restore") as connection:
         if connection.execute(
             "SELECT current_setting('timescaledb.restoring', TRUE) = 'on'"
         ).fetchone()[0]:

@@ -13,6 +13,7 @@ from time import monotonic
 import psycopg
 
 from rubi.cli import Failure, errors, one_line
+from rubi.connecting import session
 
 
 @dataclass
@@ -75,8 +76,7 @@ def write_status(path: Path, run: Run, started: datetime) -> None:
 
 def insert(dsn: str, run: Run, seconds: float) -> None:
     """A row by the server's clock."""
-    with psycopg.connect(dsn, autocommit=True, application_name="rubi backup") as connection:
-        connection.execute("SET default_transaction_read_only = off")  # rubi_backup has it on
+    with session(dsn, "backup") as connection:
         connection.execute(
             "INSERT INTO monitoring.backup_runs (kind, started_at, finished_at, succeeded,"
             " location, bytes, sha256, message) VALUES (%s, now() - make_interval(secs => %s),"

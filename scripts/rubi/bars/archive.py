@@ -15,11 +15,6 @@ import pyarrow.parquet as pq
 from rubi.bars import arrow
 from rubi.cli import Failure, errors, one_line
 
-OPTIONS = (
-    "-c timezone=UTC -c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
-    " -c client_min_messages=warning"
-)
-
 
 class Store:
     """The place of the archive: a folder or an object store."""
@@ -93,11 +88,6 @@ class Store:
             return pq.read_table(io.BytesIO(data)), hashlib.sha256(data).hexdigest()
         except (pa.ArrowException, OSError, ValueError) as error:
             raise Failure(f"{location}: damaged or missing ({one_line(error)})") from error
-
-
-def connect(dsn: str, name: str = "rubi archive_bars") -> psycopg.Connection:
-    """A connection that may take its time."""
-    return psycopg.connect(dsn, autocommit=True, application_name=name, options=OPTIONS)
 
 
 def bounds(month: date) -> tuple[str, str]:

@@ -3,8 +3,9 @@
 import psycopg
 
 from rubi.bars import arrow
-from rubi.bars.archive import Store, archive_month, check, connect, measures, noted, proved
+from rubi.bars.archive import Store, archive_month, check, measures, noted, proved
 from rubi.cli import Failure, console
+from rubi.connecting import session
 
 
 def months_of(
@@ -34,7 +35,7 @@ def write_months(
     """Archive the months that are due and print them. Raises Failure for months that came back."""
     store = Store(target)
     bars = files = 0
-    with connect(dsn) as connection:
+    with session(dsn, "archive_bars") as connection:
         months = months_of(connection, symbol, timeframe, since, until)
         gone = set(
             connection.execute(
@@ -66,7 +67,7 @@ def write_months(
 def verify_all(target: str, dsn: str) -> tuple[int, int]:
     """Read all archives again; answers how many are whole, and how many there are."""
     store = Store(target)
-    with connect(dsn) as connection:
+    with session(dsn, "archive_bars") as connection:
         archives = noted(connection, "TRUE", [])
         whole = sum(check(connection, store, archive) for archive in archives)
     return whole, len(archives)
@@ -75,7 +76,7 @@ def verify_all(target: str, dsn: str) -> tuple[int, int]:
 def drop_expired(target: str, dsn: str) -> int:
     """Verify the archives of expired months, then let the database drop these months."""
     store = Store(target)
-    with connect(dsn) as connection:
+    with session(dsn, "archive_bars") as connection:
         connection.add_notice_handler(lambda notice: console.print(f"  {notice.message_primary}"))
         archives = noted(connection, "dropped_at IS NULL", [])
         whole = [check(connection, store, archive) for archive in archives]
@@ -92,7 +93,7 @@ def restore_months(
     """Bring archived months of a series back; answers months and bars that were missing."""
     store = Store(target)
     count = 0
-    with connect(dsn) as connection:
+    with session(dsn, "archive_bars") as connection:
         archives = noted(
             connection,
             "symbol = %s AND timeframe = %s AND to_char(month, 'YYYY-MM') BETWEEN %s AND %s",

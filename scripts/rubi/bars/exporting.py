@@ -13,6 +13,7 @@ import pyarrow.parquet as pq
 
 from rubi.bars import arrow
 from rubi.cli import Failure
+from rubi.connecting import session
 
 STEP = timedelta(days=30)
 
@@ -51,17 +52,14 @@ def write_bars(
     partial = Path(f"{output}.partial")
     try:
         with (
-            psycopg.connect(dsn, application_name="rubi export_bars",
-                            options="-c statement_timeout=0") as connection,
+            session(dsn, "export_bars") as connection,
             (os.fdopen(os.dup(sys.stdout.fileno()), "wb") if output == "-"
              else partial.open("wb")) as stream,
             open_writer(format, stream) as writer,
         ):  # fmt: skip
-            # PGTZ and PGDATESTYLE would win over options
-            connection.execute("SET timezone = 'UTC'; SET datestyle = ISO")
-            connection.commit()
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
+            connection.autocommit = False
             found = connection.execute(
                 "SELECT symbol, first_timestamp, last_timestamp FROM market_data_coverage"
                 " WHERE symbol = ANY (%s) AND timeframe = %s AND first_timestamp IS NOT NULL"

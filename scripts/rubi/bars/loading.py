@@ -17,6 +17,7 @@ from rubi.bars.layouts import Options
 from rubi.bars.plan import Planner
 from rubi.bars.values import RawForm, Reader
 from rubi.cli import Failure, console, errors, one_line
+from rubi.connecting import session
 
 # COPY's errors for a line it can't read; any other error has another cause than the line.
 LINE_ERRORS = (psycopg.errors.DataError, psycopg.errors.IntegrityError)
@@ -227,14 +228,8 @@ def check(connection: psycopg.Connection, paths: list[Path], options: Options) -
 def load_all(dsn: str, files: list[Path], options: Options, conflict: str) -> bool:
     """Check all files, then load one after the other; answers whether every line was loaded."""
     failed = False
-    with psycopg.connect(
-        dsn,
-        autocommit=True,
-        application_name="rubi load_bars",
-        options="-c timezone=UTC -c datestyle=ISO,YMD -c statement_timeout=0"
-        " -c idle_in_transaction_session_timeout=0 -c temp_buffers=64MB"
-        " -c client_min_messages=warning",
-    ) as connection:
+    with session(dsn, "load_bars") as connection:
+        connection.execute("SET datestyle = 'ISO, YMD'; SET temp_buffers = '64MB'")
         for name in filter(None, (options.clock, options.day_clock)):
             # an unknown zone stops here
             connection.execute("SELECT %s::server_clock", [name])

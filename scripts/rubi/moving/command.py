@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from rubi.cli import Failure, console, print_table
+from rubi.connecting import session
 from rubi.deploying import locks
 from rubi.moving.mapping import ADMINISTRATOR, Move, plan
 from rubi.moving.options import Options
@@ -50,15 +51,8 @@ Names = tuple[str | None, ...]  # e-mail and username as they are compared
 
 @contextmanager
 def connect(dsn: str) -> Iterator[psycopg.Connection]:
-    """A connection in UTC that may take its time, of a role that is a member of rubi_owner."""
-    with psycopg.connect(
-        dsn, autocommit=True, application_name="rubi migrate", prepare_threshold=None
-    ) as connection:
-        connection.execute(
-            "SET timezone = 'UTC'; SET datestyle = ISO; SET statement_timeout = 0;"
-            " SET idle_in_transaction_session_timeout = 0; SET client_min_messages = warning;"
-            " SET default_transaction_read_only = off"
-        )
+    """A session of a role that is a member of rubi_owner."""
+    with session(dsn, "migrate", prepare_threshold=None) as connection:
         if not connection.execute("SELECT to_regclass('migration.progress')").fetchone()[0]:
             raise Failure(
                 "this database lacks our tables: .venv/bin/python scripts/deploy.py apply"

@@ -11,6 +11,7 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from rubi.cli import console, step
+from rubi.connecting import AT_WORK
 from rubi.deploying import catalog
 from rubi.deploying.sqlfiles import read_files
 from rubi.moving.adopting import LATER, options_of
@@ -84,10 +85,7 @@ def broken_rules(
     with catalog.scratch(maker, scratch) as inside:
         catalog.run_all(inside, read_files())
         inside.row_factory = tuple_row
-        inside.execute(
-            "SET timezone = 'UTC'; SET datestyle = ISO; SET statement_timeout = 0;"
-            " SET idle_in_transaction_session_timeout = 0"
-        )
+        inside.execute(AT_WORK)
         made = begun_at(inside, source)
         mover = Trial(inside, source, made=made)
         mover.make_twins()
