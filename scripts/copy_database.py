@@ -13,6 +13,7 @@ import psycopg
 import typer
 
 from rubi.cli import Failure, console, new_app, run, step
+from rubi.connecting import session
 from rubi.upgrading import closing, parts, passes
 
 app = new_app(__doc__)
@@ -80,7 +81,7 @@ def finish_copy(old: psycopg.Connection, new: psycopg.Connection, limit: float) 
 
 def take_back(source: str) -> None:
     """Let a source be used again."""
-    with psycopg.connect(source, options=passes.OPTIONS, autocommit=True) as old:
+    with session(source, "copy") as old:
         old.execute("CALL deploy.become_owner()")
         console.print(f"{closing.reopen(old)} tables take writes again")
 

@@ -120,9 +120,13 @@ def test_rows_go_into_a_managed_database_without_superuser(
     target = empty_database()
     arguments = ("--from", server.dsn(db.info.dbname), "--to", server.dsn(target, "rubi_admin"))
     options = {"database": target, "server": server}
-    done = backing.run("copy_database", *arguments, **options)
-    assert done.returncode == 1, done  # nothing is deployed there
+    refused(
+        backing.run("copy_database", *arguments, **options),
+        f"--to, database {target}: no files were deployed there",
+    )
     deploy_all(server.dsn(target, "rubi_admin"))
+    reader = ("--from", server.dsn(db.info.dbname, "rubi_backup"), *arguments[2:])
+    refused(backing.run("copy_database", *reader, **options), "rubi_backup does not own the tables")
     done = backing.run("copy_database", *arguments, **options)
     assert (done.returncode, done.stderr) == (0, "")
     with psycopg.connect(server.dsn(target), autocommit=True) as connection:

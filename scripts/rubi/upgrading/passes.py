@@ -12,11 +12,11 @@ from psycopg import sql
 
 from rubi.backups import measuring
 from rubi.cli import Failure, console, errors, one_line, step
+from rubi.connecting import session
 from rubi.upgrading import closing, parts
 from rubi.upgrading.following import Pair, bring
 from rubi.upgrading.parts import Part, Table
 
-OPTIONS = "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0 -c timezone=UTC"
 # a server notices within half a minute that this machine is gone, and lets held writes go on
 NOTICED = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepalives_count=4"
 
@@ -25,20 +25,35 @@ NOTICED = "-c tcp_keepalives_idle=10 -c tcp_keepalives_interval=5 -c tcp_keepali
 def connected(source: str, target: str) -> Iterator[tuple[psycopg.Connection, psycopg.Connection]]:
     """Both databases as the owner of their tables, in autocommit; nobody else copies into the
     target meanwhile. Raises Failure when they ran other files."""
-    given = {"options": f"{OPTIONS} {NOTICED}", "application_name": "rubi copy", "autocommit": True}
-    with psycopg.connect(source, **given) as old, psycopg.connect(target, **given) as new:
-        theirs, ours = (dict(c.execute(measuring.SQL.HISTORY).fetchall()) for c in (old, new))
+    with (
+        session(source, "copy", options=NOTICED) as old,
+        session(target, "copy", options=NOTICED) as new,
+    ):
+        theirs, ours = become_owner(old, "--from"), become_owner(new, "--to")
         if differs := sorted({*ours.items()} ^ {*theirs.items()}):
             raise Failure(f"the target ran other files ({differs[0][0]}): deploy the same first")
-        for connection in (old, new):
-            connection.execute("CALL deploy.become_owner()")
-            connection.execute("SET search_path = pg_catalog")
         (free,) = new.execute(
             "SELECT pg_try_advisory_lock(hashtextextended('rubi copy', 0))"
         ).fetchone()
         if not free:
             raise Failure("another run copies into this target: wait for its end")
         yield old, new
+
+
+def become_owner(connection: psycopg.Connection, option: str) -> dict[str, str]:
+    """Act as who owns the tables; answers the files that ran. Raises Failure, which names the side,
+    for another role and for a database without our files."""
+    name = f"{option}, database {connection.info.dbname}"
+    try:
+        connection.execute("CALL deploy.become_owner()")
+        connection.execute("SET search_path = pg_catalog")
+        return dict(connection.execute(measuring.SQL.HISTORY).fetchall())
+    except (psycopg.errors.InvalidSchemaName, psycopg.errors.UndefinedFunction) as error:
+        raise Failure(f"{name}: no files were deployed there: run deploy.py apply first") from error
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise Failure(
+            f"{name}: {connection.info.user} does not own the tables: connect as who deployed"
+        ) from error
 
 
 def ahead(old: psycopg.Connection, new: psycopg.Connection) -> int:
