@@ -401,27 +401,22 @@ items AS (
     GROUP BY r.kind, r.name, x.name, r.show, a.grantee, r.owner, r.usual
     UNION ALL
     SELECT
-        'comment', format('on %s %s', o.kind, o.name), coalesce(nullif(o.parent, ''), o.name),
-        d.description, format(
-            'SELECT description FROM pg_description'
-            ' WHERE (pg_identify_object(classoid, objoid, objsubid)).identity = %L;',
-            (pg_identify_object(d.classoid, d.objoid, 0)).identity
-        )
-    FROM pg_description AS d
-    INNER JOIN objects AS o ON d.classoid = o.classid AND d.objoid = o.oid
-    WHERE d.objsubid = 0 AND NOT (o.kind = 'schema' AND o.name = 'public')
-    UNION ALL
-    SELECT
-        'comment', format('on column %s.%I', r.name, a.attname), r.name, d.description,
+        'comment',
+        CASE
+            WHEN a.attnum IS NULL THEN format('on %s %s', o.kind, o.name)
+            ELSE format('on column %s.%I', o.name, a.attname)
+        END,
+        coalesce(nullif(o.parent, ''), o.name), d.description,
         format(
             'SELECT description FROM pg_description'
             ' WHERE (pg_identify_object(classoid, objoid, objsubid)).identity = %L;',
             (pg_identify_object(d.classoid, d.objoid, d.objsubid)).identity
         )
     FROM pg_description AS d
-    INNER JOIN relations AS r ON d.objoid = r.oid
-    INNER JOIN pg_attribute AS a ON d.objoid = a.attrelid AND d.objsubid = a.attnum
-    WHERE d.classoid = 'pg_class'::regclass AND d.objsubid > 0
+    INNER JOIN objects AS o ON d.classoid = o.classid AND d.objoid = o.oid
+    LEFT JOIN pg_attribute AS a
+        ON d.objsubid > 0 AND d.objoid = a.attrelid AND d.objsubid = a.attnum
+    WHERE NOT (o.kind = 'schema' AND o.name = 'public')
 )
 
 SELECT i.kind, i.name, i.parent, i.definition, i.show
