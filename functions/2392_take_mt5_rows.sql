@@ -80,28 +80,6 @@ SET enable_nestloop = off
 SET plan_cache_mode = force_generic_plan
 AS $$
 BEGIN
-    IF p_source = 'deals' THEN
-        RETURN (
-            WITH given AS MATERIALIZED (
-                SELECT
-                    r.n,
-                    r.value,
-                    CASE
-                        WHEN r.value -> 'ticket' BETWEEN '1' AND '9223372036854775807'
-                            THEN (r.value -> 'ticket')::bigint
-                    END AS ticket
-                FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS r (value, n)
-            )
-            SELECT coalesce(array_agg(g.n), '{}')
-            FROM public.trading_deals AS s
-            INNER JOIN given AS g ON s.ticket = g.ticket
-            WHERE s.account_id = p_account_id
-                AND s.ticket = ANY (ARRAY(SELECT g.ticket FROM given AS g))
-                AND s.source IN (p_origin, 'api')
-                AND s.gone_since IS NULL
-                AND ROW(s.raw::jsonb)::record *= ROW(g.value)::record
-        );
-    END IF;
     RETURN (
         WITH given AS MATERIALIZED (
             SELECT
@@ -114,13 +92,25 @@ BEGIN
             FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS r (value, n)
         )
         SELECT coalesce(array_agg(g.n), '{}')
-        FROM public.mt5_orders AS s
+        FROM (
+            SELECT d.ticket, d.raw
+            FROM public.trading_deals AS d
+            WHERE p_source = 'deals'
+                AND d.account_id = p_account_id
+                AND d.ticket = ANY (ARRAY(SELECT g.ticket FROM given AS g))
+                AND d.source IN (p_origin, 'api')
+                AND d.gone_since IS NULL
+            UNION ALL
+            SELECT o.ticket, o.raw
+            FROM public.mt5_orders AS o
+            WHERE p_source = 'orders'
+                AND o.account_id = p_account_id
+                AND o.ticket = ANY (ARRAY(SELECT g.ticket FROM given AS g))
+                AND o.source IN (p_origin, 'api')
+                AND o.gone_since IS NULL
+        ) AS s
         INNER JOIN given AS g ON s.ticket = g.ticket
-        WHERE s.account_id = p_account_id
-            AND s.ticket = ANY (ARRAY(SELECT g.ticket FROM given AS g))
-            AND s.source IN (p_origin, 'api')
-            AND s.gone_since IS NULL
-            AND ROW(s.raw::jsonb)::record *= ROW(g.value)::record
+        WHERE ROW(s.raw::jsonb)::record *= ROW(g.value)::record
     );
 END
 $$;
