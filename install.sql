@@ -178,6 +178,7 @@ SET lock_timeout = '5s';
 \set file functions/2372_event_triggers.sql \ir deploy/apply.psql
 \set file functions/2373_events_after.sql \ir deploy/apply.psql
 \set file functions/2374_states_as_of.sql \ir deploy/apply.psql
+\set file functions/2380_link_orders_of_api.sql \ir deploy/apply.psql
 \set file functions/2381_refresh_mt5_trips.sql \ir deploy/apply.psql
 \set file functions/2382_refresh_trading_orders.sql \ir deploy/apply.psql
 \set file functions/2383_keep_first_stop.sql \ir deploy/apply.psql
