@@ -163,6 +163,17 @@ def test_proofs_that_the_login_may_not_read_are_not_asked_for(
     assert "may not read" in notes[0].text
 
 
+def test_limit_of_the_proofs_ends_with_them(
+    db: psycopg.Connection, connect_as: Callable[..., psycopg.Connection]
+) -> None:
+    """What is read after them, ratios of years, may take longer."""
+    connection = connect_as("rubi_monitor")
+    with connection.transaction():
+        before = connection.execute("SHOW statement_timeout").fetchone()
+        report_market.proof_notes(connection)
+        assert connection.execute("SHOW statement_timeout").fetchone() == before
+
+
 @pytest.mark.parametrize(("frame", "calendar"), [("W1", "forex"), ("H1", "empty")])
 def test_gaps_that_cannot_be_told_are_not_asked_for(
     db: psycopg.Connection, frame: str, calendar: str

@@ -141,7 +141,8 @@ def proof_notes(connection: psycopg.Connection) -> list[Note]:
     if may_read != (True,):
         return [Note("open", "Proofs", "This login may not read them; rubi_monitor may.")]
     try:
-        with connection.transaction():
+        # rolled back, so that the limit ends with the proofs
+        with connection.transaction(force_rollback=True):
             connection.execute(f"SET LOCAL statement_timeout = '{PROOF_SECONDS}s'")
             proofs = rows(connection, "SELECT name, violations, meaning FROM monitoring.proofs", {})
     except psycopg.errors.QueryCanceled:
