@@ -2,6 +2,8 @@
 
 CALL deploy.become_owner();
 
+-- The high is read of all snapshots: 110 ms for a million of an account, 30 for the same 116 days
+-- thinned. A kept one would have to follow rows that come late, are corrected or go.
 CREATE OR REPLACE VIEW public.account_risk
 WITH (security_invoker = TRUE) AS
 WITH latest AS (
