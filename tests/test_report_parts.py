@@ -174,6 +174,24 @@ def test_limit_of_the_proofs_ends_with_them(
         assert connection.execute("SHOW statement_timeout").fetchone() == before
 
 
+@pytest.mark.parametrize(("symbols", "rows_listed", "is_said"), [(40, 40, False), (50, 40, True)])
+def test_table_of_many_symbols_says_how_many_it_leaves_out(
+    db: psycopg.Connection, server: Address, symbols: int, rows_listed: int, is_said: bool
+) -> None:
+    user = rows.user(db, username="many")
+    rows.session(db, user)
+    db.execute(
+        "INSERT INTO trading_orders (user_id, account_id, symbol, order_type, volume, open_price,"
+        " close_price, profit, opened_at, closed_at) SELECT %s, a.id, 'S' || n, 'BUY', 1, 1, 2, n,"
+        " '2026-01-05', '2026-01-06' FROM mt5_accounts AS a, generate_series(1, %s) AS n",
+        [user, symbols],
+    )
+    page = writing.make_page(server.dsn(db.info.dbname, "rubi_readonly"), "many")
+    assert page.count('data-figure="symbols.S') == 5 * rows_listed  # figures of a row
+    said = f"The best and worst 40 of {symbols} are listed; symbol_results has all."
+    assert (said in page) == is_said
+
+
 @pytest.mark.parametrize(("frame", "calendar"), [("W1", "forex"), ("H1", "empty")])
 def test_gaps_that_cannot_be_told_are_not_asked_for(
     db: psycopg.Connection, frame: str, calendar: str

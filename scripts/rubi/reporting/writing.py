@@ -29,7 +29,7 @@ PARTS = {
     "ratios": "Ratios", "metrics": "Figures",
     "drawdowns": "Drawdowns", "quality": "Quality",
 }  # fmt: skip
-LISTED = 40  # rows of a table of symbols or tags
+LISTED = 40  # rows of a table of symbols, tags or strategies
 
 
 class Format(StrEnum):
@@ -105,7 +105,7 @@ def as_page(report: Report) -> str:
         multiples=report.multiples, multiple_bins=multiples.bins(report.multiples, write),
         left_out=multiples.left_out, in_r=multiples.in_r,
         checklist=checklist(report.checklist),
-        tag_rows=report_plots.extremes(report.tags, LISTED),
+        listed=LISTED, tag_rows=report_plots.extremes(report.tags, LISTED),
         symbol_rows=report_plots.extremes(report.symbols, LISTED),
         echarts_version=ECHARTS, hashes=f"{sha256(library)} {sha256(script)}",
         style=Markup(style), library=Markup(library), script=Markup(script), data=Markup(data),
