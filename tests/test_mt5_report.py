@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+import zipfile
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -191,6 +193,13 @@ def test_a_report_of_open_positions_is_refused_in_any_language(
         read_report(write_book(tmp_path / "o", open_rows(language)))
 
 
+def packed(name: str) -> bytes:
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(name, "text")
+    return content.getvalue()
+
+
 @pytest.mark.parametrize(
     ("content", "said"),
     [
@@ -198,6 +207,9 @@ def test_a_report_of_open_positions_is_refused_in_any_language(
         (b"<html><table><tr><td><!--ACCOUNT--></td></tr></table></html>", "template"),
         (b"<html><table><tr><td>Statement: 1</td></tr></table></html>", "no trade history report"),
         ("Geschäfte;Zeit".encode(), "template of the terminal or an empty file"), (b"", "empty"),
+        (packed("ReportHistory.html"), r"unpack it first \(ReportHistory\.html\)"),
+        (packed("content.xml"), "an OpenDocument; save it as xlsx"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "an old workbook"), (b"\x1f\x8b\x08", "gzip"),
     ],
 )  # fmt: skip
 def test_what_is_no_report_is_refused_in_one_line(
@@ -238,6 +250,33 @@ def test_a_row_that_no_list_takes_is_named_and_not_lost(
     cells = [*TRANSLATED[:12], row, *TRANSLATED[13:]]
     with pytest.raises(Failure, match=said):
         read_report(write_csv(tmp_path / "r.csv", cells))
+
+
+@pytest.mark.parametrize("width", [0, 9, 14])
+@pytest.mark.parametrize("write", [write_book, write_csv])
+def test_a_report_that_ends_before_its_totals_was_cut(
+    tmp_path: Path, write: Any, width: int
+) -> None:
+    cells = [*TRANSLATED[:13], TRANSLATED[13][:width]]
+    with pytest.raises(Failure, match="the file was cut"):
+        read_report(write(tmp_path / "r", cells))
+    cells = [*TRANSLATED[:13], TRANSLATED[14]]
+    assert len(read_report(write(tmp_path / "whole", cells)).deals) == 2
+
+
+def test_a_second_report_in_a_file_is_not_booked_to_the_account_of_the_first(
+    tmp_path: Path,
+) -> None:
+    other = [[text.replace("7001", "7002") for text in row] for row in TRANSLATED]
+    with pytest.raises(Failure, match="row 18 begins a second report"):
+        read_report(write_csv(tmp_path / "pasted.csv", [*TRANSLATED, *other]))
+    book = Workbook()
+    for sheet, cells in ((book.active, TRANSLATED), (book.create_sheet(), other)):
+        for row in cells:
+            sheet.append(row)
+    book.save(tmp_path / "sheets.xlsx")
+    with pytest.raises(Failure, match="row 3 begins a second report"):
+        read_report(tmp_path / "sheets.xlsx")
 
 
 def test_rows_whose_headings_were_cut_are_named_and_not_lost(tmp_path: Path) -> None:

@@ -16,6 +16,14 @@ from rubi.cli import Failure
 WIDEST = 40
 # A report of a million deals has some 400 MB of XML; a bomb has more.
 LARGEST = 2 * 1024**3
+# what else people give, by its first bytes, and the cure
+OTHERS = (
+    (b"%PDF", "a print (PDF): save the report as Open XML (xlsx) or HTML"),
+    (b"\xd0\xcf\x11\xe0", "an old workbook (xls) or one with a password: save it as xlsx without"),
+    (b"\x1f\x8b", "packed (gzip): unpack it first"),
+    (b"Rar!", "packed (rar): unpack it first"),
+    (b"7z\xbc\xaf", "packed (7z): unpack it first"),
+)
 SHEET = re.compile(r"xl/worksheets/sheet(\d+)\.xml")
 NAMES = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
@@ -110,6 +118,15 @@ def read_xlsx(content: bytes) -> list[list[Row]]:
     return found
 
 
+def zip_cure(content: bytes) -> str:
+    """The next step with a zip that is no xlsx: an OpenDocument, or packed files."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        names = archive.namelist()
+    if "content.xml" in names:
+        return "an OpenDocument; save it as xlsx or CSV"
+    return f"unpack it first ({', '.join(names[:3]) or 'it is empty'})"
+
+
 def span(given: str | None) -> int:
     """The number of columns that a cell takes; 1 where the file says nonsense."""
     text = (given or "1").strip()
@@ -155,17 +172,20 @@ def read_tables(path: Path) -> tuple[list[list[Row]], str]:
     Raises Failure where the file has none.
     """
     content = path.read_bytes()
-    if content.startswith(b"%PDF"):
-        raise Failure(f"{path} is a print (PDF): save the report as Open XML (xlsx) or HTML")
+    for mark, what in OTHERS:
+        if content.startswith(mark):
+            raise Failure(f"{path} is {what}")
     try:
         if content.startswith(b"PK"):
-            return read_xlsx(content), ""
+            if found := read_xlsx(content):
+                return found, ""
+            raise Failure(f"{path} is a zip without sheets of xlsx: {zip_cure(content)}")
         text = decode(content)
         if text.lstrip("\ufeff \t\r\n").startswith("<"):
             return [read_html(text)], ""
         rows, sign = read_csv(text)
         return [rows], sign
-    except ImportError:
+    except (ImportError, Failure):
         raise
     except Exception as error:  # libraries with exceptions of their own
         raise Failure(f"{path} is no readable report: {error}") from error

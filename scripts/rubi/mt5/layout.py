@@ -1,5 +1,6 @@
 """Takes a report's rows apart by their places: labels, lists, totals, and the rest."""
 
+import re
 from dataclasses import dataclass, field
 
 from rubi.mt5.cells import Row
@@ -9,6 +10,8 @@ from rubi.mt5.numbers import moment, number, seconds
 HIDDEN = 8
 # the least number of cells in a row of a list; other rows have fewer
 FULL = 7
+# the account with its currency, in a row of labels; `5 (1,234.56)` is a result
+HEAD = re.compile(r"\d{1,19} ?\([^\W\d].*,.*\)")
 POSITION = (
     "time", "ticket", "symbol", "type", "volume", "price", "sl", "tp", "time_close", "price_close",
     "commission", "swap", "profit",
@@ -94,6 +97,12 @@ def is_total(row: Row) -> bool:
     return not any(row[:3]) and len(texts) >= 2 and all(number(text) is not None for text in texts)
 
 
+def is_head(row: Row) -> bool:
+    """Whether a row of labels names the account, as each report does once."""
+    texts = list(filled(row).values())
+    return 1 < len(texts) < FULL and bool(HEAD.fullmatch(texts[1]))
+
+
 @dataclass
 class Table:
     """Label rows above the lists, the lists, the rows below them, and all other rows."""
@@ -102,6 +111,11 @@ class Table:
     sections: list[Section] = field(default_factory=list)
     rest: list[Row] = field(default_factory=list)
     stray: list[tuple[int, str]] = field(default_factory=list)
+
+    def is_cut(self) -> bool:
+        """Whether rows end within the list of deals: totals and results follow in each report."""
+        last = self.sections[-1]
+        return last.fields() in DEALS.values() and not last.totals and not self.rest
 
 
 def split(rows: list[Row]) -> Table:

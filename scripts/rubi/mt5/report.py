@@ -183,7 +183,12 @@ def refuse(name: str, tables: list[list[Row]]) -> None:
 
 
 def find_table(name: str, tables: list[list[Row]]) -> layout.Table:
-    """The table that is a trade history report. Raises Failure where none is."""
+    """The table that is a trade history report. Raises Failure where none is, or several are."""
+    heads = [n for rows in tables for n, row in enumerate(rows, 1) if layout.is_head(row)]
+    if len(heads) > 1:
+        raise Failure(
+            f"{name}: row {heads[1]} begins a second report: give each report a file of its own"
+        )
     for rows in tables:
         table = layout.split(rows)
         texts = [text for row in table.head[:LABEL_ROWS] for text in row if text]
@@ -202,9 +207,17 @@ def find_table(name: str, tables: list[list[Row]]) -> layout.Table:
                 f"{name}: row {line} begins with {text or 'an empty cell'}, no time that is certain"
                 " below headings: was the file cut, or saved with dates of another form?"
             )
-        if any(section.fields() in layout.DEALS.values() for section in table.sections):
-            return table
-        raise Failure(f"{name}: a report of an account without any deal: nothing to load")
+        if not any(section.fields() in layout.DEALS.values() for section in table.sections):
+            raise Failure(
+                f"{name}: a report of an account without any deal, or cut before its deals: nothing"
+                " to load"
+            )
+        if table.is_cut():
+            raise Failure(
+                f"{name}: ends within the list of deals, without their totals: the file was cut,"
+                " save the report again"
+            )
+        return table
     refuse(name, tables)
     raise AssertionError
 
