@@ -115,6 +115,8 @@ def one_line(error: BaseException) -> str:
 
 def run(app: typer.Typer) -> None:
     """Run a command line: exit code 0 done, 1 failed, 2 wrong usage; never a traceback."""
+    # a role or a database may have other defaults, whose times psycopg can't read
+    os.environ |= {"PGDATESTYLE": "ISO", "PGTZ": "UTC"}
     try:
         app()
     except BrokenPipeError:

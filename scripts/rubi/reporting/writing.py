@@ -161,7 +161,10 @@ def make(
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     with connection.transaction():
-        connection.execute("SET LOCAL timezone = 'UTC'; SET LOCAL search_path = public")
+        connection.execute(
+            "SET LOCAL timezone = 'UTC'; SET LOCAL search_path = public;"
+            " SET LOCAL intervalstyle = postgres; SET LOCAL extra_float_digits = 1"
+        )
         scope = find_scope(connection, user, strategy, account, start, end)
         report = read(connection, scope, risk_free)
         if symbol and symbol not in {row["key"] for row in report.symbols}:
