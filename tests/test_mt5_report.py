@@ -14,6 +14,7 @@ from openpyxl import Workbook
 import mt5_files
 import mt5_history
 from rubi.cli import Failure
+from rubi.mt5 import booking
 from rubi.mt5.cells import decode
 from rubi.mt5.numbers import moment, number, ticket
 from rubi.mt5.report import read_report
@@ -277,6 +278,29 @@ def test_a_second_report_in_a_file_is_not_booked_to_the_account_of_the_first(
     book.save(tmp_path / "sheets.xlsx")
     with pytest.raises(Failure, match="row 3 begins a second report"):
         read_report(tmp_path / "sheets.xlsx")
+
+
+@pytest.mark.parametrize("between", [b"", b"\n"], ids=["even", "odd"])
+def test_two_html_documents_in_a_file_are_refused(tmp_path: Path, between: bytes) -> None:
+    quirks = mt5_files.Quirks(odd_byte=False)
+    path = mt5_files.write_html(tmp_path / "r.html", mt5_history.make(5, True, 30), quirks)
+    assert read_report(path).deals
+    path.write_bytes(path.read_bytes() + between + path.read_bytes())
+    with pytest.raises(Failure, match="two HTML documents"):
+        read_report(path)
+
+
+def test_sums_below_headings_that_a_spreadsheet_moved_are_those_of_the_report(
+    tmp_path: Path,
+) -> None:
+    """LibreOffice saves the hidden column of costs of an HTML as a column; the sums stay."""
+    cells = [[*row[:8], "cost" if row[0] == "Heure" else "0.00", *row[8:]] if len(row) == 14
+             and row[0] else row for row in TRANSLATED]  # fmt: skip
+    report = read_report(write_csv(tmp_path / "r.csv", cells))
+    assert report.totals == {
+        "commission": -7, "fee": -0.1, "swap": -1.2, "profit": 10500, "balance": 10491.7,
+    }  # fmt: skip
+    assert booking.differences(report) == []
 
 
 def test_rows_whose_headings_were_cut_are_named_and_not_lost(tmp_path: Path) -> None:

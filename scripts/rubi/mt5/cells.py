@@ -24,6 +24,7 @@ OTHERS = (
     (b"Rar!", "packed (rar): unpack it first"),
     (b"7z\xbc\xaf", "packed (7z): unpack it first"),
 )
+UTF_16 = ("utf-16-le", "utf-16-be")
 SHEET = re.compile(r"xl/worksheets/sheet(\d+)\.xml")
 NAMES = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
 
@@ -180,6 +181,10 @@ def read_tables(path: Path) -> tuple[list[list[Row]], str]:
             if found := read_xlsx(content):
                 return found, ""
             raise Failure(f"{path} is a zip without sheets of xlsx: {zip_cure(content)}")
+        # a parser would end with the first document; bytes, as an odd one may lie between
+        small = content.lower()
+        if max(small.count("<html".encode(coding)) for coding in ("utf-8", *UTF_16)) > 1:
+            raise Failure(f"{path} holds two HTML documents: give each report a file of its own")
         text = decode(content)
         if text.lstrip("\ufeff \t\r\n").startswith("<"):
             return [read_html(text)], ""

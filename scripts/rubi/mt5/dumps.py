@@ -227,7 +227,9 @@ def looks_like(value: Any) -> str:
             f"a list of lists of {len(first)} values; tuples of the package have"
             f" {', '.join(f'{number} ({kind})' for number, kind in sorted(BY_LENGTH.items()))}"
         )
-    return "an empty list" if value == [] else f"{type(first).__name__}s, no elements"
+    return (
+        "an empty list or an empty file" if value == [] else f"{type(first).__name__}s, no elements"
+    )
 
 
 def read_json(path: Path, kind: str | None) -> list[tuple[str, list[Any]]]:

@@ -28,6 +28,7 @@ DEAL = (
     "time", "ticket", "symbol", "type", "entry", "volume", "price", "order", "commission", "fee",
     "swap", "profit", "balance", "comment",
 )  # fmt: skip
+SUMMED = ("commission", "fee", "swap", "profit", "balance")
 DEALS = {
     13: tuple(name for name in DEAL if name != "fee"),
     14: DEAL,
@@ -70,6 +71,17 @@ class Section:
             last = 2 if names is POSITION else 1
             columns = [*columns[: len(names) - last], *columns[-last:]]
         return dict(zip(names, columns, strict=True))
+
+    def sums(self, names: tuple[str, ...]) -> dict[str, str]:
+        """The sums below the list of deals: in their order, as a spreadsheet that shows the hidden
+        column of costs moves headings and not sums; by their columns where one has none."""
+        places = self.places(names)
+        summed = [name for name in SUMMED if name in places]
+        texts = list(filled(self.totals or []).values())
+        if len(texts) == len(summed):
+            return dict(zip(summed, texts, strict=True))
+        found = {name: cell(self.totals or [], places[name]) for name in summed}
+        return {name: text for name, text in found.items() if text}
 
 
 def cell(row: Row, place: int) -> str | None:

@@ -335,10 +335,9 @@ def read_report(path: Path, words: Words | None = None) -> Report:
             else:
                 report.deals.append(reader.deal(row))
         if names in layout.DEALS.values() and section.totals:
-            columns = section.places(names)
-            for name in ("commission", "fee", "swap", "profit", "balance"):
-                if name in columns and layout.cell(section.totals, columns[name]) is not None:
-                    report.totals[name] = number(section.totals[columns[name]], sign) or 0
+            report.totals = {
+                name: number(text, sign) or 0 for name, text in section.sums(names).items()
+            }
     report.figures = read_figures(table.rest, sign)
     check_balances(report)
     return report
