@@ -8,9 +8,8 @@
 \set QUIET on
 \encoding UTF8
 SET client_min_messages = warning;
-SET timezone = 'UTC';
-SET statement_timeout = 0;
 SET lock_timeout = '5s';
+\ir deploy/session.sql
 \ir deploy/lock.sql
 
 -- schema: core

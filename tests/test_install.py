@@ -10,7 +10,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
-from conftest import Address
+from conftest import ROOT, Address
 from ephemeral import deploy_all
 from rubi import connecting
 from rubi.cli import Failure
@@ -18,6 +18,14 @@ from rubi.deploying import applying, sqlfiles
 
 Psql = Callable[..., subprocess.CompletedProcess[str]]
 MakeDatabase = Callable[..., str]
+
+
+# what a role or a database may have by default
+ODD = (
+    "-c search_path=nowhere -c standard_conforming_strings=off -c escape_string_warning=off"
+    " -c default_transaction_read_only=on -c default_transaction_isolation=serializable"
+    " -c datestyle=SQL,DMY -c intervalstyle=iso_8601 -c bytea_output=escape"
+)
 
 
 def dump(server: Address, dbname: str) -> str:
@@ -38,15 +46,27 @@ def history(server: Address, dbname: str) -> list[tuple]:
 
 
 def test_psql_and_runner_leave_the_same(
-    server: Address, empty_database: MakeDatabase, psql: Psql
+    server: Address, empty_database: MakeDatabase, psql: Psql, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     by_psql, by_runner = empty_database(), empty_database()
-    done = psql(by_psql, "-f", "install.sql")
+    with monkeypatch.context() as odd:
+        odd.setenv("PGOPTIONS", ODD)
+        done = psql(by_psql, "-f", "install.sql")
     assert (done.returncode, done.stderr) == (0, "")
     deploy_all(server.dsn(by_runner, "rubi_admin"))
     assert dump(server, by_psql) == dump(server, by_runner)
     assert history(server, by_psql) == history(server, by_runner)
     assert len(history(server, by_psql)) == len(sqlfiles.read_files())
+
+
+def test_runner_begins_with_the_settings_that_files_are_written_for(
+    server: Address, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGOPTIONS", ODD)
+    with connecting.connect(server.dsn()) as connection:
+        for line in (ROOT / "deploy/session.sql").read_text().splitlines():
+            if setting := re.match(r"SET (\w+) = '?(.*?)'?;", line):
+                assert connection.execute(f"SHOW {setting[1]}").fetchone() == (setting[2],)
 
 
 def test_second_run_changes_nothing(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from rubi import OLDEST
+from rubi import OLDEST, ROOT
 from rubi.cli import Failure, console
 
 if TYPE_CHECKING:
@@ -63,6 +63,7 @@ def connect(dsn: str = "") -> Iterator[psycopg.Connection]:
 
     with session(dsn, "deploy", row_factory=namedtuple_row, prepare_threshold=None) as connection:
         check_version(connection)
+        connection.execute((ROOT / "deploy/session.sql").read_text(encoding="utf-8"))
         connection.execute("SET intervalstyle = postgres; SET bytea_output = hex")
         connection.add_notice_handler(show_notice)
         yield connection

@@ -5,7 +5,7 @@ from pathlib import Path
 from rubi import ROOT
 from rubi.deploying.sqlfiles import File
 
-LOCK = ROOT / "deploy/lock.sql"
+BEGINNING = (ROOT / "deploy/session.sql", ROOT / "deploy/lock.sql")
 GUARD = Path(__file__).with_suffix(".sql")
 
 
@@ -32,9 +32,8 @@ def script(
         "-- Each file runs in a transaction of its own together with its history row.\n"
         + "".join(f"--   {file.path} ({reason}) {file.sha256[:12]}\n" for file, reason in todo),
         "\\set ON_ERROR_STOP on\n\\set QUIET on\n\\encoding UTF8\n"
-        "SET client_min_messages = warning;\nSET timezone = 'UTC';\nSET statement_timeout = 0;\n"
-        "SET lock_timeout = '5s';\n",
-        LOCK.read_text(encoding="utf-8"),
+        "SET client_min_messages = warning;\nSET lock_timeout = '5s';\n",
+        *(path.read_text(encoding="utf-8") for path in BEGINNING),
     ]
     if todo:
         parts.append(guard([file for file, _ in todo], before))
