@@ -1,4 +1,4 @@
-"""Settings of a database that change how values are written do not change what commands say."""
+"""Settings of a role or a database for its other work stop no command, and change no answer."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import mt5_files
 import mt5_history
 from conftest import Address
 from mt5_loading import CLOCK, Run, load, user
-from running import Done
+from rubi.waiting import until
+from running import Done, start
 
 __all__ = ["load", "user"]  # fixtures
 
@@ -48,3 +49,39 @@ def test_commands_say_the_same(
     done = run_script("report.py", "--user", "ann", "--out", str(page), env=variables)
     assert (done.returncode, done.stderr) == (0, "")
     assert page.read_text() == shown
+
+
+def test_load_has_the_time_that_it_takes(
+    db: psycopg.Connection,
+    user: int,
+    server: Address,
+    connect_as: Callable[..., psycopg.Connection],
+    tmp_path: Path,
+) -> None:
+    path = mt5_files.write_xlsx(
+        tmp_path / "r.xlsx", mt5_history.make(21, True, 5), mt5_files.Quirks()
+    )
+    own = f"ALTER ROLE rubi_app IN DATABASE {db.info.dbname} SET statement_timeout"
+    db.execute(f"{own} = '300ms'")
+    waits = (
+        "SELECT FROM pg_stat_activity WHERE datname = current_database()"
+        " AND wait_event_type = 'Lock' AND clock_timestamp() - query_start > interval '600 ms'"
+    )
+    variables = {
+        "PGHOST": server.host, "PGPORT": str(server.port), "PGUSER": "rubi_app",
+        "PGDATABASE": db.info.dbname,
+    }  # fmt: skip
+    holder = connect_as()
+    with holder.transaction():
+        holder.execute("LOCK TABLE trading_deals IN ACCESS EXCLUSIVE MODE")
+        process = start("load_mt5", path, "--user", "ann", *CLOCK, env=variables)
+        try:
+            until(
+                "the load waits for longer than statements may take, or has ended",
+                lambda: db.execute(waits).rowcount or process.poll() is not None,
+            )
+        except BaseException:
+            process.kill()
+            raise
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, err) == (0, ""), out
