@@ -95,6 +95,6 @@ def test_module_of_ours_that_is_missing_is_no_extra() -> None:
 
 
 def test_text_is_printed_as_it_is_in_one_line(capsys: pytest.CaptureFixture[str]) -> None:
-    said = "[bold]" + "a b " * 100
+    said = "[bold] remote_terminal:package:" + "a b " * 100
     cli.console.print(said)
     assert capsys.readouterr().out == said + "\n"

@@ -39,8 +39,9 @@ class Screen(Console):
         super().print(*objects, **how)
 
 
-console = Screen(highlight=False)
-errors = Screen(stderr=True, highlight=False)
+# a terminal's name may hold :package:, which is no picture of a parcel
+console = Screen(highlight=False, emoji=False)
+errors = Screen(stderr=True, highlight=False, emoji=False)
 if hasattr(sys.stdout, "reconfigure"):
     # a terminal of ISO-8859-1 lacks some signs: a question mark then
     sys.stdout.reconfigure(errors="replace")
