@@ -16,6 +16,8 @@ from conftest import ROOT, Address
 sys.path.append(str(ROOT / "benchmarks"))
 from loads import MIX
 from pooler import connect, pooling
+from rubi import connecting
+from rubi.cli import Failure
 
 
 @pytest.fixture
@@ -95,3 +97,14 @@ def test_subscribing_through_the_pool_is_refused(
         connection.execute(subscribe)
     assert caught.value.sqlstate == "RB058"
     app.execute(subscribe)
+
+
+def test_work_without_limits_is_refused_and_leaves_the_limits_of_others(
+    pooled: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in pooled.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(Failure, match="pool of transactions"):
+        connecting.session("", "load_bars")
+    with connect(pooled) as connection:
+        assert connection.execute("SHOW statement_timeout").fetchone() == ("1min",)

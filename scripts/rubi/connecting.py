@@ -48,10 +48,16 @@ def set_password(connection: psycopg.Connection, role: str, password: str, valid
 
 
 def session(dsn: str, name: str, **more: Any) -> psycopg.Connection:
-    """A connection in autocommit and UTC, without the limits that a role has for its other work."""
+    """A connection in autocommit and UTC, without the limits that a role has for its other work.
+
+    Raises Failure behind a pool of transactions: the next client would be without limits, too.
+    """
     import psycopg  # a call for --help must not wait for this import
 
     connection = psycopg.connect(dsn, autocommit=True, application_name=f"rubi {name}", **more)
+    if connection.execute("SELECT current_setting('rubi.pooled', TRUE)").fetchone()[0] == "on":
+        connection.close()
+        raise Failure("this is a pool of transactions: connect to the server directly")
     connection.execute(AT_WORK)
     return connection
 
