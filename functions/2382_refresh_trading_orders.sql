@@ -69,6 +69,14 @@ BEGIN
         ON CONFLICT (mt5_order_id, account_id) DO NOTHING
         RETURNING id
     ),
+    noted AS (
+        -- within a trigger of the deals audit.note_new_order() leaves these rows to this statement
+        INSERT INTO audit.changes (app_user_id, table_name, row_id, action)
+        SELECT
+            nullif(current_setting('app.user_id', TRUE), ''), 'trading_orders', m.id, 'INSERT'
+        FROM made AS m
+        WHERE pg_trigger_depth() > 0
+    ),
     linked AS (
         UPDATE public.mt5_trips AS t
         SET trading_order_id = m.new_id

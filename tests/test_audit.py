@@ -257,3 +257,44 @@ def test_update_of_an_order_that_changes_nothing_leaves_no_trace(app: psycopg.Co
     order = rows.closed_order(app, rows.user(app))
     app.execute("UPDATE trading_orders SET profit = profit, symbol = symbol")
     assert [action for action, *_ in trail(app, "trading_orders", order)] == ["INSERT"]
+
+
+def make_by_ingest(db: psycopg.Connection, account: int) -> None:
+    mt5.ingest(db, "deals", account, [mt5.deal(ticket=n) for n in (1, 2, 3)])
+
+
+def make_by_deleting(db: psycopg.Connection, account: int) -> None:
+    make_by_ingest(db, account)
+    db.execute("DELETE FROM trading_orders")
+
+
+def make_by_rebuilding(db: psycopg.Connection, account: int) -> None:
+    make_by_ingest(db, account)
+    db.execute("DELETE FROM mt5_trips")
+    db.execute("DELETE FROM trading_orders")
+    db.execute("SELECT rebuild_mt5_trips(%s)", [account])
+
+
+def make_by_hand(db: psycopg.Connection, account: int) -> None:
+    user = db.execute("SELECT user_id FROM mt5_accounts WHERE id = %s", [account]).fetchone()[0]
+    for _ in range(3):
+        rows.order(db, user, account_id=account, made_by="deals")
+
+
+@pytest.mark.parametrize(
+    "make", [make_by_ingest, make_by_deleting, make_by_rebuilding, make_by_hand]
+)
+def test_order_made_from_deals_leaves_one_trace(
+    db: psycopg.Connection, make: Callable[[psycopg.Connection, int], None]
+) -> None:
+    account = mt5.open_account(db, rows.user(db))
+    db.execute("SELECT set_config('app.user_id', user_id::text, FALSE) FROM mt5_accounts")
+    make(db, account)
+    assert (
+        db.execute(
+            "SELECT o.made_by, c.action, c.login = session_user, c.app_user_id = o.user_id::text"
+            " FROM trading_orders AS o LEFT JOIN audit.changes AS c"
+            " ON c.table_name = 'trading_orders' AND c.row_id = o.id ORDER BY o.id"
+        ).fetchall()
+        == [("deals", "INSERT", True, True)] * 3
+    )

@@ -64,8 +64,12 @@ REFERENCING OLD TABLE AS changed_rows
 FOR EACH STATEMENT EXECUTE FUNCTION internal.follow_deleted_orders();
 
 CREATE OR REPLACE TRIGGER trading_orders_70_audit
-AFTER INSERT OR DELETE ON public.trading_orders
+AFTER DELETE ON public.trading_orders
 FOR EACH ROW EXECUTE FUNCTION audit.note_change();
+
+CREATE OR REPLACE TRIGGER trading_orders_70_audit_insert
+AFTER INSERT ON public.trading_orders
+FOR EACH ROW EXECUTE FUNCTION audit.note_new_order();
 
 CREATE OR REPLACE TRIGGER trading_orders_70_audit_update
 AFTER UPDATE ON public.trading_orders
