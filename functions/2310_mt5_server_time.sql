@@ -33,7 +33,14 @@ BEGIN ATOMIC
         LEFT JOIN LATERAL (
             SELECT s.clock
             FROM public.mt5_server_clocks AS s
-            WHERE s.server = t.server AND s.valid_from <= t.shown
+            WHERE
+                s.server = t.server
+                AND s.valid_from <= t.shown
+                -- once a statement where the server is one for all rows: most have no rule
+                AND EXISTS (
+                    SELECT FROM public.mt5_server_clocks AS a
+                    WHERE a.server = t.server
+                )
             ORDER BY s.valid_from DESC
             LIMIT 1
         ) AS c ON TRUE
