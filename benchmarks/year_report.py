@@ -14,8 +14,8 @@ NIGHTLY = 30 * 60
 
 
 def ratio(found: dict[str, dict[str, float]], name: str, old: str = FIRST) -> str:
-    """Today's figure by day 1's, or an other day's."""
-    return f"{found['now'][name] / found[old][name]:.2f}" if old in found else ""
+    """Today's figure by day 1's, or another day's."""
+    return f"{found['now'][name] / found[old][name]:.2f}"
 
 
 def latency(step: dict[str, Any]) -> str:
@@ -95,23 +95,26 @@ def moved_of(result: dict[str, Any]) -> Lines:
         f"for {found['held']:.1f} s; wanted: {found['wanted']} s at most. Meanwhile "
         f"{found['compared']:,.0f} rows were compared; afterwards all {found['rows']:,.0f} rows of "
         f"{found['tables']} tables were equal in number and checksum on both sides, and "
-        f"{found['proofs']} proofs held, after the mix on the new server, too.",
+        f"{found['proofs']} proofs held, also after the mix on the new server. The mix's round "
+        "that was ended has no figures.",
     ]
 
 
 def reads_of(result: dict[str, Any]) -> Lines:
     """Reads by key: the median of the last day, and the ratio on each."""
     measured = result["measured"]
+    kept = MONTH in next(iter(measured[-1]["reads"].values()))
     lines = heading(
         "Reads by key, each beside the same read of day 1's database in turn; wanted: 1.3 at most",
-        "read", "ms of the last day, p50", "p99", *(f"day {found['day']}: p50 to day 1"
-                                                    for found in measured), "and to day 30",
+        "read", "ms of the last day, p50", "p99",
+        *(f"day {found['day']}: p50 to day 1" for found in measured),
+        *(["the last day's to day 30"] if kept else []),
     )  # fmt: skip
-    for name in measured[-1]["reads"]:
-        last = measured[-1]["reads"][name]["now"]
-        shown = " | ".join(ratio(found["reads"][name], "p50") for found in measured)
-        month = ratio(measured[-1]["reads"][name], "p50", MONTH)
-        lines.append(f"| {name} | {last['p50']:.3f} | {last['p99']:.3f} | {shown} | {month} |")
+    for name, last in measured[-1]["reads"].items():
+        now = last["now"]
+        shown = [ratio(found["reads"][name], "p50") for found in measured]
+        shown += [ratio(last, "p50", MONTH)] if kept else []
+        lines.append(f"| {name} | {now['p50']:.3f} | {now['p99']:.3f} | {' | '.join(shown)} |")
     return lines
 
 

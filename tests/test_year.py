@@ -168,4 +168,4 @@ def test_page_shows_every_table_and_day(year: Year) -> None:
     )  # fmt: skip
     for table in year_measures.COUNTED:
         assert f"| {table} |" in page
-    assert "| by number | 2.000 | 3.000 | 2.00 |  |" in page
+    assert "| by number | 2.000 | 3.000 | 2.00 |" in page

@@ -32,7 +32,7 @@ COSTS = {
     "trading_deals": Cost(585, 137, 2960),
     "mt5_trips": Cost(455, 232, 0),
     "audit.changes": Cost(239, 72, 0),
-    "performance_metrics": Cost(1200, 140, 2248),
+    "performance_metrics": Cost(1380, 165, 2248),
     "mt5_events": Cost(346, 142, 547),
     "mt5_tick_values": Cost(112, 68, 250),
     "mt5_first_stops": Cost(77, 68, 227),
