@@ -49,7 +49,7 @@ def migrate(
             raise Failure(f"{file}: {found[target]} is {target} too")
         found[target] = file
     name = name or ",".join(sorted(file.name for file in files))
-    report = rejects or files[0].with_name(safe_name(name) + ".rejected.jsonl")
+    report = rejects or files[0].parent / f"{safe_name(name)}.rejected.jsonl"
     complete = move.run_source(
         dsn, Csv(found, name), options, report,
         only=only or (), dry_run=dry_run, resume=resume, merge=merge, wait=wait,

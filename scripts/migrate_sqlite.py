@@ -39,7 +39,7 @@ def migrate(
     """Move a SQLite file in. Run again, it moves what is missing."""
     given = {"zone": zone} if zone else {}
     options = Options.read(map_file, lock_passwords=lock_passwords, **given)
-    target = rejects or file.with_name(file.name + ".rejected.jsonl")
+    target = rejects or file.parent / f"{file.name}.rejected.jsonl"
     with closing(Sqlite(file, wait)) as source:
         complete = move.run_source(
             dsn, source, options, target,

@@ -192,6 +192,13 @@ def test_pipe_is_refused_and_not_waited_for(db: psycopg.Connection, tmp_path: Pa
     assert done.returncode == 1 and "no file" in done.stderr
 
 
+@pytest.mark.parametrize("folder", [".", "/", "tests"])
+def test_folder_is_refused_in_one_line(db: psycopg.Connection, folder: str) -> None:
+    done = load(db, Path(folder))
+    assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+    assert "no file" in done.stderr
+
+
 def test_rejected_text_is_that_of_its_line(db: psycopg.Connection, tmp_path: Path) -> None:
     path = bars.write(tmp_path, bars.LINES[0], "a\rb\n", "c\n")
     assert load(db, path).returncode == 1

@@ -190,6 +190,12 @@ def test_killed_move_that_is_resumed_equals_one_that_was_not(
     assert "trading_orders: 6,002 rows read, 0 moved, 5,882 there already" in again.stdout
 
 
+@pytest.mark.parametrize("folder", [".", "/", "tests"])
+def test_folder_is_refused_in_one_line(db: psycopg.Connection, folder: str) -> None:
+    for done in (moving.run(db, folder), moving.run_csv(db, folder, "--table", "users")):
+        assert (done.returncode, done.stderr.count("\n")) == (1, 1)
+
+
 def test_unfinished_move_wants_to_be_resumed(db: psycopg.Connection, tmp_path: Path) -> None:
     file = moving.build(tmp_path / "a.db", moving.truth())
     assert moving.run(db, file).returncode == 0

@@ -101,9 +101,9 @@ class BarFile:
         # never cut: two members of one name in two folders stay apart
         self.name = f"{path}/{member}" if member else str(path)
         kept = f"{path.name}.{quote(member, safe=' ')}" if member else path.name
-        self.rejects = path.with_name(kept + ".rejected.tsv")
         if path.exists() and not path.is_file():
             raise Failure(f"{self.name}: no file (it is read more than once)")
+        self.rejects = path.with_name(kept + ".rejected.tsv")
         head = self.head()
         self.whole_head = len(head) < HEAD
         lines = head.decode("utf-8", "replace").split("\n")
