@@ -18,7 +18,7 @@ rubi_setup "embedded,demo,load,references,test${slow:-}"
 PATH="$PWD/.venv/bin:$PATH"
 
 sqlfluff lint --disable-progress-bar schema indexes functions views triggers seed grants
-sqlfluff lint --disable-progress-bar --config scripts/rubi/sqlfluff.cfg deploy/lock.sql scripts/rubi
+sqlfluff lint --disable-progress-bar --config scripts/rubi/sqlfluff.cfg deploy scripts/rubi
 squawk {schema,indexes,functions,views,triggers,seed,grants}/*.sql
 ruff check --quiet scripts tests benchmarks
 ruff format --quiet --check scripts tests benchmarks
