@@ -84,8 +84,11 @@ READS = {
         " AND seen_at >= {last} ORDER BY seen_at DESC LIMIT 50"
     ),
 }
-# Planned for its moment each time.
-PLANNED = ("snapshot of a session at a moment",)
+# As docs/guides/api.md tells clients: planned for its moment each time, or once in a session.
+MODES = {
+    "snapshot of a session at a moment": "force_custom_plan",
+    "open orders of a user": "force_generic_plan",
+}
 SIZES = """
 SELECT t.name, sum(pg_total_relation_size(r.oid))::bigint
 FROM unnest(%s::text[]) AS t (name)
@@ -151,7 +154,7 @@ def reads(year: Year, of: dict[str, int], calls: int) -> dict[str, dict[str, Any
         connections = {w: stack.enter_context(year.server.connect(f"mix_{w}")) for w in of}
         keys = {w: drawn(connections[w], year, days, calls) for w, days in of.items()}
         for name, text in READS.items():
-            mode = "force_custom_plan" if name in PLANNED else "auto"
+            mode = MODES.get(name, "auto")
             queries = {}
             for which, connection in connections.items():
                 connection.prepare_threshold = 0
