@@ -160,3 +160,11 @@ def test_what_is_no_answer_of_the_package_is_refused_by_its_form(
 )  # fmt: skip
 def test_kinds_are_told_by_fields_that_one_call_alone_has(kind: str | None, row: dict) -> None:
     assert kind_of(row) == kind
+
+
+def test_a_document_that_was_cut_is_refused_by_the_place_where_it_ends(tmp_path: Path) -> None:
+    path = tmp_path / "deals.json"
+    path.write_text(json.dumps(DEALS, indent=1)[:-20])
+    end = path.read_text().count("\n") + 1
+    with pytest.raises(Failure, match=rf"no JSON, or cut: .* line {end} "):
+        read_json(path, None)

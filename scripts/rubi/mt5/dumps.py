@@ -71,13 +71,15 @@ def read_document(path: Path) -> Any:
         raise Failure(f"{path} is no UTF-8 text: {error}") from error
     try:
         whole = json.loads(text, parse_constant=str)
-    except json.JSONDecodeError:
+    except json.JSONDecodeError as of_whole:
         whole = []
         for line_number, line in enumerate(text.splitlines(), 1):
             try:
                 if line.strip():
                     whole.append(json.loads(line, parse_constant=str))
             except json.JSONDecodeError as error:
+                if not whole:  # no JSON Lines, so the first line says nothing
+                    raise Failure(f"{path}: no JSON, or cut: {of_whole}") from error
                 raise Failure(f"{path}:{line_number}: no JSON: {error}") from error
     except RecursionError as error:
         raise Failure(f"{path}: nested too deeply") from error
