@@ -44,60 +44,51 @@ SECURITY DEFINER -- the API has no rights in the schema internal
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_how text := coalesce(current_setting('rubi.counting', TRUE), '');
+    v_how text;
     v_left bigint;
-    v_left_net numeric;
     v_joined bigint;
-    v_joined_net numeric;
-    v_trades integer := 0;
-    v_winning integer := 0;
-    v_profit numeric := 0;
 BEGIN
-    IF TG_OP <> 'INSERT' THEN
-        IF OLD.strategy_id IS NOT NULL AND OLD.closed_at IS NOT NULL
-            AND OLD.close_price IS NOT NULL THEN
-            v_left := OLD.strategy_id;
-            v_left_net := OLD.profit + OLD.commission + OLD.swap;
-        END IF;
-    END IF;
-    IF TG_OP <> 'DELETE' THEN
-        IF NEW.strategy_id IS NOT NULL AND NEW.closed_at IS NOT NULL
-            AND NEW.close_price IS NOT NULL THEN
-            v_joined := NEW.strategy_id;
-            v_joined_net := NEW.profit + NEW.commission + NEW.swap;
-        END IF;
-    END IF;
-    IF v_left IS NULL AND v_joined IS NULL THEN
+    -- Two expressions for an order that closes alone: PL/pgSQL prepares each once a transaction.
+    IF OLD.closed_at IS NULL AND (
+        NEW.closed_at IS NULL OR NEW.close_price IS NULL OR NEW.strategy_id IS NULL
+    ) THEN
         RETURN NULL;
-    ELSIF v_left = v_joined AND v_left_net = v_joined_net THEN
-        RETURN NULL;
-    ELSIF v_how <> 'one' OR v_left <> v_joined THEN
-        INSERT INTO internal.strategy_counter_deltas (strategy_id, trades, winning, profit)
-        SELECT d.strategy_id, d.trades, (d.trades * (d.net > 0)::integer), d.trades * d.net
-        FROM (
-            VALUES
-            (v_left, CASE WHEN v_how <> 'again' THEN -1 END, v_left_net),
-            (v_joined, CASE WHEN v_how <> 'again' THEN 1 END, v_joined_net)
-        ) AS d (strategy_id, trades, net)
-        WHERE d.strategy_id IS NOT NULL;
-    ELSE
-        IF v_left IS NOT NULL THEN
-            v_trades := v_trades - 1;
-            v_winning := v_winning - (v_left_net > 0)::integer;
-            v_profit := v_profit - v_left_net;
-        END IF;
-        IF v_joined IS NOT NULL THEN
-            v_trades := v_trades + 1;
-            v_winning := v_winning + (v_joined_net > 0)::integer;
-            v_profit := v_profit + v_joined_net;
-        END IF;
+    ELSIF OLD.closed_at IS NULL AND current_setting('rubi.counting', TRUE) = 'one' THEN
         UPDATE public.trading_strategies AS s
         SET
-            total_trades = s.total_trades + v_trades,
-            winning_trades = s.winning_trades + v_winning,
-            total_profit = s.total_profit + v_profit
-        WHERE s.id = coalesce(v_joined, v_left);
+            total_trades = s.total_trades + 1,
+            winning_trades = s.winning_trades
+            + (NEW.profit + NEW.commission + NEW.swap > 0)::integer,
+            total_profit = s.total_profit + NEW.profit + NEW.commission + NEW.swap
+        WHERE s.id = NEW.strategy_id;
+        RETURN NULL;
     END IF;
+
+    v_how := coalesce(current_setting('rubi.counting', TRUE), '');
+    v_left := CASE
+        WHEN OLD.closed_at IS NOT NULL AND OLD.close_price IS NOT NULL THEN OLD.strategy_id
+    END;
+    v_joined := CASE
+        WHEN NEW.closed_at IS NOT NULL AND NEW.close_price IS NOT NULL THEN NEW.strategy_id
+    END;
+    IF v_left = v_joined
+        AND OLD.profit + OLD.commission + OLD.swap = NEW.profit + NEW.commission + NEW.swap THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO internal.strategy_counter_deltas (strategy_id, trades, winning, profit)
+    SELECT d.strategy_id, d.trades, d.trades * (d.net > 0)::integer, d.trades * d.net
+    FROM (
+        VALUES
+        (
+            v_left, CASE WHEN v_how <> 'again' THEN -1 END,
+            OLD.profit + OLD.commission + OLD.swap
+        ),
+        (
+            v_joined, CASE WHEN v_how <> 'again' THEN 1 END,
+            NEW.profit + NEW.commission + NEW.swap
+        )
+    ) AS d (strategy_id, trades, net)
+    WHERE d.strategy_id IS NOT NULL;
     RETURN NULL;
 END
 $$;
@@ -187,36 +178,38 @@ COMMENT ON FUNCTION internal.apply_counter_changes() IS
 'Trigger at commit: adds the transaction''s changes to the counters, in the order of strategy ids.';
 REVOKE ALL ON FUNCTION internal.apply_counter_changes() FROM public;
 
-CREATE OR REPLACE FUNCTION internal.refuse_change_of_counters()
+-- One function for all that is looked at before a strategy is written: a trigger for each rule
+-- costs more than the rules. The counters' own change, with every closed order, is known by its
+-- role; to look up the right would cost more.
+CREATE OR REPLACE FUNCTION internal.check_strategy()
 RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 AS $$
 BEGIN
-    IF current_user = 'rubi_owner' THEN
-        RETURN NEW; -- every closed order: to look up the right would cost more
-    ELSIF TG_OP = 'UPDATE' THEN
-        IF (OLD.total_trades, OLD.winning_trades, OLD.total_profit)
-            IS NOT DISTINCT FROM (NEW.total_trades, NEW.winning_trades, NEW.total_profit) THEN
-            RETURN NEW;
+    IF current_user <> 'rubi_owner' THEN
+        IF (
+            coalesce(OLD.total_trades, 0), coalesce(OLD.winning_trades, 0),
+            coalesce(OLD.total_profit, 0)
+        ) IS DISTINCT FROM (NEW.total_trades, NEW.winning_trades, NEW.total_profit)
+            AND NOT pg_catalog.has_table_privilege(TG_RELID, 'TRIGGER') THEN
+            RAISE EXCEPTION USING
+                ERRCODE = 'RB022',
+                MESSAGE = 'a strategy''s trades and profit are counted by the database',
+                HINT = 'Leave the counters out: they follow the strategy''s closed orders.',
+                SCHEMA = 'public',
+                TABLE = 'trading_strategies',
+                CONSTRAINT = 'trading_strategies_counters_are_counted';
         END IF;
-    ELSIF (NEW.total_trades, NEW.winning_trades, NEW.total_profit)
-        IS NOT DISTINCT FROM (0, 0, 0) THEN
-        RETURN NEW;
     END IF;
-    IF pg_catalog.has_table_privilege(TG_RELID, 'TRIGGER') THEN
-        RETURN NEW;
+    IF OLD.id IS NOT NULL THEN
+        NEW.updated_at := pg_catalog.now()::public.event_time;
     END IF;
-    RAISE EXCEPTION USING
-        ERRCODE = 'RB022',
-        MESSAGE = 'total_trades, winning_trades and total_profit are counted by the database',
-        HINT = 'Leave them out: the counters follow the strategy''s closed orders.',
-        SCHEMA = 'public',
-        TABLE = 'trading_strategies',
-        CONSTRAINT = 'trading_strategies_counters_are_counted';
+    RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION internal.refuse_change_of_counters() IS
-'Trigger: raises RB022 when another role than the owner writes a strategy''s counters.';
-REVOKE ALL ON FUNCTION internal.refuse_change_of_counters() FROM public;
+COMMENT ON FUNCTION internal.check_strategy() IS
+'Trigger: sets updated_at at an update to the transaction''s time. Raises RB022 when another role
+than the owner writes a strategy''s counters.';
+REVOKE ALL ON FUNCTION internal.check_strategy() FROM public;

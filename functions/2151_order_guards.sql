@@ -18,9 +18,9 @@ AS $$
 DECLARE
     v_counting pg_catalog.text;
 BEGIN
-    IF OLD.closed_at IS NOT NULL THEN
+    IF OLD.closed_at IS NOT NULL OR NEW.made_by = 'deals' THEN
         -- an account that was unknown may be named
-        IF (
+        IF OLD.closed_at IS NOT NULL AND (
             OLD.user_id, coalesce(OLD.account_id, NEW.account_id), OLD.symbol, OLD.order_type,
             OLD.volume, OLD.open_price, OLD.close_price, OLD.profit, OLD.commission, OLD.swap,
             OLD.opened_at, OLD.closed_at
@@ -37,11 +37,9 @@ BEGIN
                 SCHEMA = 'public',
                 TABLE = 'trading_orders',
                 CONSTRAINT = 'trading_orders_closed_is_frozen';
-        END IF;
-    END IF;
-
-    IF NEW.made_by = 'deals' THEN
-        IF NEW.signal_id IS NOT NULL OR NEW.client_request_id IS NOT NULL THEN
+        ELSIF NEW.made_by IS DISTINCT FROM 'deals' THEN
+            NULL;
+        ELSIF NEW.signal_id IS NOT NULL OR NEW.client_request_id IS NOT NULL THEN
             NEW.made_by := 'api';
         ELSIF OLD.made_by IS DISTINCT FROM 'deals'
             AND NOT pg_catalog.has_table_privilege(TG_RELID, 'TRIGGER') THEN
@@ -62,12 +60,13 @@ BEGIN
         WHERE s.id = NEW.signal_id AND s.user_id = NEW.user_id;
     END IF;
 
-    -- for internal.change_counters(); an order that 06_account closes has deleted another
     IF NEW.closed_at IS NOT NULL OR OLD.closed_at IS NOT NULL THEN
-        v_counting := coalesce(pg_catalog.current_setting('rubi.counting', TRUE), '');
+        -- for internal.change_counters(); an order that 06_account closes has deleted another
         v_counting := pg_catalog.set_config(
             'rubi.counting',
-            CASE v_counting WHEN '' THEN 'one' WHEN 'again' THEN 'again' ELSE 'many' END,
+            CASE coalesce(pg_catalog.current_setting('rubi.counting', TRUE), '')
+                WHEN '' THEN 'one' WHEN 'again' THEN 'again' ELSE 'many'
+            END,
             TRUE
         );
     END IF;

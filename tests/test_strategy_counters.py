@@ -102,6 +102,18 @@ def test_counter_proof_finds_a_wrong_counter(
     assert violations(db) == 1
 
 
+@pytest.mark.parametrize("won", [-1, 2])
+def test_strategy_wins_from_none_to_all_of_its_trades(db: psycopg.Connection, won: int) -> None:
+    """Not even the owner, who may correct counters, can say otherwise."""
+    strategy = rows.strategy(db, rows.user(db))
+    statement = "UPDATE trading_strategies SET total_trades = 1, winning_trades = %s WHERE id = %s"
+    with pytest.raises(psycopg.errors.CheckViolation) as caught:
+        db.execute(statement, [won, strategy])
+    assert caught.value.diag.constraint_name == "trading_strategies_winning_trades_range_check"
+    for won_of_one in (0, 1):
+        assert db.execute(statement, [won_of_one, strategy]).rowcount == 1
+
+
 def test_counters_are_exact_under_eight_writers(
     app: psycopg.Connection, db: psycopg.Connection, connect_as: Callable[..., psycopg.Connection]
 ) -> None:
