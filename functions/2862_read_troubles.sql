@@ -90,7 +90,7 @@ BEGIN
         LIMIT 1
     ) AS t
     WHERE s.is_active AND t.value <> '0' AND now() - s.query_start
-        >= 0.7 * regexp_replace(t.value, '^([0-9]+)$', '\1 ms')::interval
+        >= 0.7 * regexp_replace(t.value, '^([0-9]+)$', E'\\1 ms')::interval
     GROUP BY s.usename, t.setting;
 END
 $$;

@@ -39,6 +39,8 @@ BEGIN
         AND pg_has_role(current_user, 'rubi_owner', 'USAGE') THEN
         PERFORM set_config('role', 'rubi_owner', FALSE);
     END IF;
+    -- a file applied by hand: without standard strings its patterns lose their backslashes
+    PERFORM set_config('standard_conforming_strings', 'on', FALSE);
 END
 $$;
 REVOKE ALL ON PROCEDURE deploy.become_owner() FROM public;
@@ -58,7 +60,8 @@ CALL deploy.become_owner();
 COMMENT ON SCHEMA deploy IS
 'Applied files of the repository, with time and role. Written by install.sql and the runner.';
 COMMENT ON PROCEDURE deploy.become_owner () IS
-'Makes the session act as rubi_owner where that role may create objects; otherwise does nothing.';
+'Makes the session act as rubi_owner where that role may create objects, and read strings as
+written.';
 
 CREATE TABLE IF NOT EXISTS deploy.history (
     id bigint GENERATED ALWAYS AS IDENTITY,

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+import pytest
 
 import mt5_files
 import mt5_history
@@ -85,3 +86,17 @@ def test_load_has_the_time_that_it_takes(
             raise
     out, err = process.communicate(timeout=120)
     assert (process.returncode, err) == (0, ""), out
+
+
+def test_file_by_hand_keeps_its_backslashes(
+    db: psycopg.Connection, psql: Callable[..., Done], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = "SELECT pg_get_viewdef('monitoring.foreign_keys_without_index'::regclass)"
+    (before,) = db.execute(shown).fetchone()
+    monkeypatch.setenv(
+        "PGOPTIONS", "-c standard_conforming_strings=off -c escape_string_warning=off"
+    )
+    done = psql(db.info.dbname, "-f", "views/3852_monitoring_indexes.sql")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert db.execute(shown).fetchone() == (before,)
+    assert "\\(" in before
