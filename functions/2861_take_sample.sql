@@ -14,6 +14,7 @@ AS $$
 DECLARE
     v_now timestamptz;
     v_before timestamptz;
+    v_age integer;
 BEGIN
     PERFORM FROM monitoring.counter_readings AS r
     WHERE r.kind = 'sampler' AND r.subject = ''
@@ -25,7 +26,14 @@ BEGIN
     END IF;
     -- read after the lock, so that a sample later than now is of before the clock was set back
     v_now := clock_timestamp();
-    SELECT max(s.taken_at) INTO v_before FROM monitoring.samples AS s WHERE s.taken_at <= v_now;
+    SELECT s.taken_at, age(s.xmin) INTO v_before, v_age FROM monitoring.samples AS s
+    ORDER BY s.taken_at DESC
+    LIMIT 1;
+    IF v_before > v_now THEN
+        -- these minutes come a second time: of their samples, those written later are of now
+        SELECT max(s.taken_at) INTO v_before FROM monitoring.samples AS s
+        WHERE s.taken_at BETWEEN v_now - interval '1 minute' AND v_now AND age(s.xmin) < v_age;
+    END IF;
     IF v_before > v_now - interval '0.5 seconds' THEN
         RETURN FALSE; -- several came late together
     END IF;

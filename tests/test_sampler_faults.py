@@ -71,3 +71,24 @@ def test_samples_go_on_when_the_clock_was_set_back(db: psycopg.Connection) -> No
     assert samples(db) == 2
     assert db.execute("SELECT min(gap_ms) FROM monitoring.samples").fetchone() == (0,)
     assert db.execute(MISSING).fetchall() == []
+
+
+def test_samples_of_the_first_time_end_none_after_the_clock_was_set_back(
+    db: psycopg.Connection,
+) -> None:
+    """An hour of samples, of which half has passed again."""
+    db.execute(
+        "INSERT INTO monitoring.samples (taken_at, gap_ms, sessions, causes, counts, ages_ms)"
+        " SELECT now() + n * interval '0.4 seconds', 400, 5, '{}', '{}', '{}'"
+        " FROM generate_series(-4500, 4500) AS n"
+    )
+    before = samples(db)
+    assert take(db)
+    assert not take(db)
+    # the minute's work, too
+    found = "SELECT count(*) FROM monitoring.counter_readings WHERE kind = 'sampler'"
+    assert (samples(db) - before, db.execute(found).fetchone()) == (1, (1,))
+    db.execute("SELECT pg_sleep(0.6)")
+    assert take(db)
+    gaps = "SELECT min(gap_ms), bool_or(gap_ms > 500) FROM monitoring.samples WHERE sessions <> 5"
+    assert db.execute(gaps).fetchone() == (0, True)
