@@ -116,8 +116,9 @@ def one_line(error: BaseException) -> str:
 
 def run(app: typer.Typer) -> None:
     """Run a command line: exit code 0 done, 1 failed, 2 wrong usage; never a traceback."""
-    # a role or a database may have other defaults, whose times psycopg can't read
-    os.environ |= {"PGDATESTYLE": "ISO", "PGTZ": "UTC"}
+    # a role or a database may have other defaults, whose times psycopg can't read; in full, as
+    # other programs' drivers take it
+    os.environ |= {"PGDATESTYLE": "ISO, MDY", "PGTZ": "UTC"}
     try:
         app()
     except BrokenPipeError:
