@@ -178,38 +178,36 @@ COMMENT ON FUNCTION internal.apply_counter_changes() IS
 'Trigger at commit: adds the transaction''s changes to the counters, in the order of strategy ids.';
 REVOKE ALL ON FUNCTION internal.apply_counter_changes() FROM public;
 
--- One function for all that is looked at before a strategy is written: a trigger for each rule
--- costs more than the rules. The counters' own change, with every closed order, is known by its
--- role; to look up the right would cost more.
-CREATE OR REPLACE FUNCTION internal.check_strategy()
+CREATE OR REPLACE FUNCTION internal.refuse_change_of_counters()
 RETURNS trigger
 LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 AS $$
 BEGIN
-    IF current_user <> 'rubi_owner' THEN
-        IF (
-            coalesce(OLD.total_trades, 0), coalesce(OLD.winning_trades, 0),
-            coalesce(OLD.total_profit, 0)
-        ) IS DISTINCT FROM (NEW.total_trades, NEW.winning_trades, NEW.total_profit)
-            AND NOT pg_catalog.has_table_privilege(TG_RELID, 'TRIGGER') THEN
-            RAISE EXCEPTION USING
-                ERRCODE = 'RB022',
-                MESSAGE = 'a strategy''s trades and profit are counted by the database',
-                HINT = 'Leave the counters out: they follow the strategy''s closed orders.',
-                SCHEMA = 'public',
-                TABLE = 'trading_strategies',
-                CONSTRAINT = 'trading_strategies_counters_are_counted';
+    IF current_user = 'rubi_owner' THEN
+        RETURN NEW; -- every closed order: to look up the right would cost more
+    ELSIF TG_OP = 'UPDATE' THEN
+        IF (OLD.total_trades, OLD.winning_trades, OLD.total_profit)
+            IS NOT DISTINCT FROM (NEW.total_trades, NEW.winning_trades, NEW.total_profit) THEN
+            RETURN NEW;
         END IF;
+    ELSIF (NEW.total_trades, NEW.winning_trades, NEW.total_profit)
+        IS NOT DISTINCT FROM (0, 0, 0) THEN
+        RETURN NEW;
     END IF;
-    IF OLD.id IS NOT NULL THEN
-        NEW.updated_at := pg_catalog.now()::public.event_time;
+    IF pg_catalog.has_table_privilege(TG_RELID, 'TRIGGER') THEN
+        RETURN NEW;
     END IF;
-    RETURN NEW;
+    RAISE EXCEPTION USING
+        ERRCODE = 'RB022',
+        MESSAGE = 'total_trades, winning_trades and total_profit are counted by the database',
+        HINT = 'Leave them out: the counters follow the strategy''s closed orders.',
+        SCHEMA = 'public',
+        TABLE = 'trading_strategies',
+        CONSTRAINT = 'trading_strategies_counters_are_counted';
 END
 $$;
-COMMENT ON FUNCTION internal.check_strategy() IS
-'Trigger: sets updated_at at an update to the transaction''s time. Raises RB022 when another role
-than the owner writes a strategy''s counters.';
-REVOKE ALL ON FUNCTION internal.check_strategy() FROM public;
+COMMENT ON FUNCTION internal.refuse_change_of_counters() IS
+'Trigger: raises RB022 when another role than the owner writes a strategy''s counters.';
+REVOKE ALL ON FUNCTION internal.refuse_change_of_counters() FROM public;

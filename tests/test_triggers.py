@@ -24,6 +24,19 @@ def test_updated_at_follows_an_update(app: psycopg.Connection, table: str) -> No
     assert all(row[0] for row in app.execute(query).fetchall())
 
 
+def test_one_function_sets_updated_at(catalog: psycopg.Connection) -> None:
+    """So that moving in can put it off on a table, and no other rule with it."""
+    found = catalog.execute(
+        "SELECT t.tgrelid::regclass::text, t.tgfoid::regproc::text FROM pg_trigger AS t"
+        " WHERE t.tgname LIKE '%_90_updated_at' AND t.tgrelid = ANY ("
+        "'{users, trading_strategies, mt5_sessions, trading_positions}'::regclass[]) ORDER BY 1"
+    ).fetchall()
+    assert found == [
+        (table, "set_updated_at")
+        for table in ("mt5_sessions", "trading_positions", "trading_strategies", "users")
+    ]
+
+
 def test_session_gets_the_account_of_server_and_login(app: psycopg.Connection) -> None:
     user = rows.user(app)
     for values in ({"server": "A"}, {"server": "A"}, {"server": "B"}, {}, {"server": " "}):

@@ -10,9 +10,17 @@ created_at
 ON public.trading_strategies
 FOR EACH ROW EXECUTE FUNCTION internal.refuse_closed_user();
 
+CREATE OR REPLACE TRIGGER trading_strategies_05_counters_insert
+BEFORE INSERT ON public.trading_strategies
+FOR EACH ROW EXECUTE FUNCTION internal.refuse_change_of_counters();
+
+CREATE OR REPLACE TRIGGER trading_strategies_05_counters_update
+BEFORE UPDATE OF total_trades, winning_trades, total_profit ON public.trading_strategies
+FOR EACH ROW EXECUTE FUNCTION internal.refuse_change_of_counters();
+
 CREATE OR REPLACE TRIGGER trading_strategies_90_updated_at
-BEFORE INSERT OR UPDATE ON public.trading_strategies
-FOR EACH ROW EXECUTE FUNCTION internal.check_strategy();
+BEFORE UPDATE ON public.trading_strategies
+FOR EACH ROW EXECUTE FUNCTION public.set_updated_at();
 
 CREATE OR REPLACE TRIGGER trading_strategies_60_counters
 AFTER DELETE ON public.trading_strategies
