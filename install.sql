@@ -238,6 +238,7 @@ SET lock_timeout = '5s';
 \set file functions/2751_archived_rows.sql \ir deploy/apply.psql
 \set file functions/2752_lifecycle_steps.sql \ir deploy/apply.psql
 \set file functions/2753_follow_lifecycle.sql \ir deploy/apply.psql
+\set file functions/2754_shrink_tables.sql \ir deploy/apply.psql
 
 -- functions: monitoring
 \set file functions/2810_take_readings.sql \ir deploy/apply.psql

@@ -16,6 +16,7 @@ AS $$
     ('rubi-cluster-closed-chunks', '30 2 * * 6', 'CALL public.cluster_closed_chunks()'),
     ('rubi-drop-expired-bars', '30 4 * * 6', 'CALL public.drop_expired_bars()'),
     ('rubi-follow-lifecycle', '45 1 * * *', 'CALL public.follow_lifecycle()'),
+    ('rubi-shrink-tables', '*/10 * * * *', 'CALL public.shrink_tables()'),
     ('rubi-make-chunks-ahead', '15 0 * * *', 'CALL monitoring.make_chunks_ahead()'),
     ('rubi-run-policies', '*/10 * * * *', 'CALL public.run_timescale_policies()')
 $$;

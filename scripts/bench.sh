@@ -22,7 +22,7 @@ for argument in "$@"; do
 done
 [ "${#names[@]}" -gt 0 ] || names=(
     api rules tried market_data performance ingest_mt5 gateway claims events risk migrate trouble
-    year
+    held_snapshot year
 )
 . scripts/setup.sh
 rubi_setup embedded,demo,load,references,test

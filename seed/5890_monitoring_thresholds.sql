@@ -58,7 +58,7 @@ VALUES
 (
     'bloat', 50, 80, 'above', '%',
     'largest share of a table over 10 MB that its rows do not need, estimated',
-    'let autovacuum come more often; VACUUM FULL in a maintenance window'
+    'CALL shrink_tables() where rows are few, else VACUUM FULL in a maintenance window'
 ),
 (
     'dead_rows', 2, 10, 'above', 'x threshold',
