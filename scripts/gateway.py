@@ -10,7 +10,6 @@ of terminals: RUBI_MT5_PASSWORD or RUBI_MT5_PASSWORD_<login>, or --password-fd. 
 
 from rubi import early  # noqa: F401  # isort: skip
 
-import signal
 import sys
 from typing import Annotated
 
@@ -20,11 +19,6 @@ from rubi.cli import errors, new_app, run
 from rubi.connecting import Dsn, Json
 
 app = new_app(__doc__)
-
-
-def end_by_signal(number: int, frame: object) -> None:
-    """SIGTERM ends the loop as Ctrl-C does, with the shell's exit code for it."""
-    sys.exit(128 + number)
 
 
 @app.command()
@@ -78,7 +72,6 @@ def main(
             if dry_run:
                 errors.print("dry run: nothing was stored")
         return
-    signal.signal(signal.SIGTERM, end_by_signal)
     showing.watch(gateway, as_json)
     if any(lane.error for lane in gateway.lanes):
         sys.exit(1)  # each has said why

@@ -6,7 +6,6 @@ server is.
 """
 
 import signal
-import sys
 
 from rubi.cli import console, new_app, run
 from rubi.servers import embedded
@@ -18,7 +17,6 @@ app = new_app(__doc__)
 @app.command()
 def start(nodes: int = 3, pg: int = embedded.DEFAULT_MAJOR) -> None:
     """Start the cluster, print the address of the node that takes writes, stop when interrupted."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with running(nodes, pg) as cluster:
         console.print(cluster.dsn())
         console.file.flush()

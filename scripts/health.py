@@ -99,7 +99,8 @@ if __name__ == "__main__":
     try:
         run(app)
     except SystemExit as end:
-        # a failure or wrong usage is no answer; Nagios reads standard output only
-        if not answered and end.code and "--nagios" in sys.argv:
+        # a failure or wrong usage is no answer, a signal is neither
+        failed = not answered and end.code and end.code < 128
+        if failed and "--nagios" in sys.argv:  # which reads standard output only
             print("RUBI UNKNOWN - the database could not be asked: see standard error")
-        sys.exit(end.code if answered or not end.code else 3)
+        sys.exit(3 if failed else end.code)

@@ -4,8 +4,6 @@ For development and tests. Needs the extra spark and Java 17 or newer, which is 
 where the machine has none.
 """
 
-import signal
-import sys
 from typing import Annotated
 
 import typer
@@ -22,7 +20,6 @@ def start(
     memory: Annotated[str, typer.Option(help="of each worker")] = "1g",
 ) -> None:
     """Start the cluster, print its URL, and stop when interrupted."""
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
     with running(workers, memory) as cluster:
         console.print(cluster.url)
         console.file.flush()

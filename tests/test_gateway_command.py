@@ -189,7 +189,7 @@ def test_terminals_of_the_package_take_turns_in_one_process(
     finally:
         process.terminate()
         _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (143, "")
+    assert (process.returncode, said) == (143, "stopped by a signal\n")
     assert mt5.violations(db) == {}
 
 

@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from pytest_postgresql.executors import NoopExecutor
 
+import running
 from conftest import Address
 from health_causes import CAUSES, Watched
 from health_server_causes import blocked
@@ -319,6 +320,18 @@ def test_script_watches_until_interrupted(watched: Watched) -> None:
     _, said = process.communicate(timeout=10)
     assert process.returncode == 130
     assert "Traceback" not in said
+
+
+def test_sampler_that_is_told_to_end_says_the_shells_code(watched: Watched) -> None:
+    process = running.start("health", "sample", "--every", "60", env=environment(watched))
+    waits = "SELECT FROM pg_stat_activity WHERE state = 'idle' AND query ~ 'take_sample'"
+    try:
+        until("the sampler waits", lambda: watched.admin.execute(waits).rowcount)
+        process.terminate()
+        _, said = process.communicate(timeout=60)
+    finally:
+        process.kill()
+    assert (process.returncode, said) == (143, "stopped by a signal\n")
 
 
 def test_script_records_readings(watched: Watched, run_script: Script) -> None:

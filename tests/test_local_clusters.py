@@ -28,7 +28,7 @@ def test_a_cluster_says_its_address_and_ends_when_told(script: str) -> None:
         assert address.startswith("spark://127.0.0.1:")
     process.terminate()
     _, said = process.communicate(timeout=60)
-    assert (process.returncode, said) == (0, "")
+    assert (process.returncode, said) == (143, "stopped by a signal\n")
     if script == "ha_cluster.py":
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(address)

@@ -1,9 +1,11 @@
 """Parts of every command of this folder: errors in one line, exit codes, steps on the screen."""
 
 import os
+import re
+import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from time import monotonic
@@ -16,6 +18,8 @@ from rich.table import Table
 
 # of a column of text beside columns of numbers
 NARROWEST_TEXT = 20
+# systemd, timeout and a shutdown send the first, a terminal that is closed the other
+ENDS = [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
 
 
 def drop_output() -> None:
@@ -114,13 +118,40 @@ def one_line(error: BaseException) -> str:
     return " ".join(text.split())
 
 
+@contextmanager
+def ended_by_signals() -> Iterator[list[int]]:
+    """Signals end the work as Ctrl-C does: what it began is removed, and psycopg cancels what the
+    server is doing. Answers the signal that came.
+    """
+    came: list[int] = []
+
+    def end(number: int, frame: object) -> None:
+        for one in ENDS:
+            signal.signal(one, signal.SIG_IGN)  # removing is not ended by a second one
+        came.append(number)
+        raise KeyboardInterrupt("stopped by a signal")
+
+    before = [(one, signal.getsignal(one)) for one in ENDS]
+    with suppress(ValueError):  # only the main thread gets signals
+        for one, was in before:
+            if was == signal.SIG_DFL:  # nohup ignores one
+                signal.signal(one, end)
+    try:
+        yield came
+    finally:
+        with suppress(ValueError):
+            for one, was in before:
+                signal.signal(one, was)
+
+
 def run(app: typer.Typer) -> None:
     """Run a command line: exit code 0 done, 1 failed, 2 wrong usage; never a traceback."""
     # a role or a database may have other defaults, whose times psycopg can't read; in full, as
     # other programs' drivers take it
     os.environ |= {"PGDATESTYLE": "ISO, MDY", "PGTZ": "UTC"}
     try:
-        app()
+        with ended_by_signals() as signals:
+            app()
     except BrokenPipeError:
         drop_output()
         sys.exit(1)
@@ -137,7 +168,8 @@ def run(app: typer.Typer) -> None:
         sys.exit(1)
     except SystemExit as end:
         if end.code == 130:  # typer's answer to Ctrl-C
-            errors.print("interrupted")
+            errors.print("stopped by a signal" if signals else "interrupted")
+            sys.exit(128 + signals[0] if signals else 130)
         raise
 
 

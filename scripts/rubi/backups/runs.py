@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -35,18 +34,13 @@ def recorded(kind: str, status: Path | None, dsn: str | None) -> Iterator[Run]:
     A backup that can't be recorded fails: monitoring would not know of this run.
     """
     run, began, started = Run(kind), monotonic(), datetime.now(UTC)
-    # systemd and shutdown: unfinished files are removed
-    before = signal.signal(signal.SIGTERM, stopped)
     try:
         yield run
         run.succeeded = True
     except BaseException as error:
         run.message = one_line(error) if str(error) else "interrupted"
-        if isinstance(error, KeyboardInterrupt):  # typer ends without a word
-            errors.print(f"error: {run.message}")
         raise
     finally:
-        signal.signal(signal.SIGTERM, before)
         left = [] if status is None else [lambda: write_status(status, run, started)]
         if dsn is not None:
             left.append(lambda: insert(dsn, run, monotonic() - began))
@@ -58,11 +52,6 @@ def recorded(kind: str, status: Path | None, dsn: str | None) -> Iterator[Run]:
                 if run.succeeded:
                     raise Failure(said) from error
                 errors.print(f"warning: {said}")
-
-
-def stopped(*_: object) -> None:
-    """SIGTERM ends the work as Ctrl-C does; psycopg then cancels what the server is doing."""
-    raise KeyboardInterrupt("stopped by a signal")
 
 
 def write_status(path: Path, run: Run, started: datetime) -> None:
