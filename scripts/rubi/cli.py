@@ -113,6 +113,9 @@ def one_line(error: BaseException) -> str:
         text = error.diag.message_primary
         if error.diag.message_hint:
             text += f" ({error.diag.message_hint})"
+    elif isinstance(error, database_errors()) and type(error).__name__ == "ProgrammingError":
+        # of a connection string libpq repeats what it can't read, a password too
+        text = re.sub(r'"[^"\s][^"].*"', '"…"', text)
     elif isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(text.split())

@@ -16,10 +16,13 @@ if TYPE_CHECKING:
 
 # "already exists, skipping" of relations, objects, columns and schemas: notices of a second run
 EXPECTED_NOTICES = {"42P07", "42710", "42701", "42P06", "00000"}
-# by SET: PGTZ and PGDATESTYLE would win over options
+# by SET: PGTZ and PGDATESTYLE would win over options. Limits of a role, of which servers before 17
+# lack one, are for its other work: a restore is silent for hours on one of its connections.
 AT_WORK = (
-    "SET timezone = 'UTC'; SET datestyle = 'ISO, MDY'; SET statement_timeout = 0;"
-    " SET idle_in_transaction_session_timeout = 0; SET default_transaction_read_only = off"
+    "SET timezone = 'UTC'; SET datestyle = 'ISO, MDY'; SET default_transaction_read_only = off;"
+    " SELECT set_config(s.name, '0', FALSE) FROM pg_catalog.pg_settings AS s WHERE s.name IN ("
+    "'statement_timeout', 'transaction_timeout', 'idle_session_timeout',"
+    " 'idle_in_transaction_session_timeout')"
 )
 Dsn = Annotated[
     str, typer.Option(help="libpq connection string or URL; else PG* variables or a service file")

@@ -17,11 +17,11 @@ import psycopg
 
 from rubi.backups import measuring, places
 from rubi.backups.places import Place
-from rubi.cli import Failure, console, step
+from rubi.cli import Failure, console, step, sync
+from rubi.connecting import session
 from rubi.servers import pgtools
 
 LOCK = 0x52554249_62616B  # "RUBI" "bak": one backup of a database at a time, from any machine
-OPTIONS = "-c idle_in_transaction_session_timeout=0 -c client_min_messages=warning"
 
 
 def dump_of(manifest: dict[str, Any]) -> dict[str, Any]:
@@ -32,7 +32,9 @@ def dump_of(manifest: dict[str, Any]) -> dict[str, Any]:
 @contextmanager
 def snapshot(dsn: str) -> Iterator[tuple[psycopg.Connection, str, datetime]]:
     """A connection in a snapshot, the snapshot's name and its time. One backup at a time."""
-    with psycopg.connect(dsn, application_name="rubi backup", options=OPTIONS) as connection:
+    with session(dsn, "backup") as connection:
+        connection.execute("SET client_min_messages = warning")
+        connection.autocommit = False
         connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
         if not connection.execute("SELECT pg_try_advisory_lock(%s)", [LOCK]).fetchone()[0]:
             raise Failure("another backup of this database is at work: nothing was done")

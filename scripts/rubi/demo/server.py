@@ -16,7 +16,7 @@ import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
 from rubi import ROOT
-from rubi.cli import Failure, replace_private
+from rubi.cli import Failure, one_line, replace_private
 from rubi.servers import debian, embedded, pgtools
 
 DATABASE = "rubi_trading"
@@ -78,7 +78,8 @@ class Demo:
             try:
                 parts = conninfo_to_dict(self.given)
             except psycopg.ProgrammingError as error:
-                raise Failure(f"RUBI_SERVER_URL is no URL of a server: {error}") from error
+                said = f"RUBI_SERVER_URL is no URL of a server: {one_line(error)}"
+                raise Failure(said) from error
             place += "".join(f" {name}={parts.get(name)}" for name in ("host", "hostaddr", "port"))
         # what the caller has set for other servers, and ways to print that we could not read
         for name in [name for name in os.environ if name.startswith("PG")]:

@@ -19,7 +19,8 @@ from psycopg import sql
 from psycopg.conninfo import make_conninfo
 from psycopg.rows import tuple_row
 
-from rubi.cli import Failure, console
+from rubi.cli import Failure, console, one_line
+from rubi.connecting import AT_WORK
 from rubi.deploying.sqlfiles import File, SqlFailure, run_statements
 
 FOLDER = Path(__file__).resolve().parent
@@ -170,7 +171,7 @@ def scratch(connection: psycopg.Connection, name: str = "") -> Iterator[psycopg.
         with psycopg.connect(parameters, autocommit=True, prepare_threshold=None) as inside:
             if given and any(key[0] in ("table", "view", "function") for key in snapshot(inside)):
                 raise Failure(f"database {name} is not empty, so not fit for a scratch database")
-            inside.execute("SET client_min_messages = error")
+            inside.execute(f"{AT_WORK}; SET client_min_messages = error")
             inside.execute("SET lock_timeout = '10s'")
             with inside.transaction(force_rollback=True):
                 rename_roles(inside)
@@ -207,7 +208,7 @@ def create_scratch(connection: psycopg.Connection) -> str:
 
 
 def drop_scratch(connection: psycopg.Connection, name: str) -> None:
-    """Drop a scratch database; a later run drops one that is still in use."""
+    """Drop a database that was made for a while; say so where one is left, as without a server."""
     for force in (" WITH (FORCE)", ""):
         try:
             connection.execute(
@@ -215,8 +216,8 @@ def drop_scratch(connection: psycopg.Connection, name: str) -> None:
             )
             return
         except psycopg.Error as error:
-            reason = error
-    console.print(f"  scratch database {name} is left: {reason.diag.message_primary}")
+            reason = one_line(error)
+    console.print(f"  database {name} is left: {reason}")
 
 
 def rename_roles(connection: psycopg.Connection) -> None:

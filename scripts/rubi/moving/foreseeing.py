@@ -11,7 +11,6 @@ from psycopg import sql
 from psycopg.rows import tuple_row
 
 from rubi.cli import console, step
-from rubi.connecting import AT_WORK
 from rubi.deploying import catalog
 from rubi.deploying.sqlfiles import read_files
 from rubi.moving.adopting import LATER, options_of
@@ -85,7 +84,6 @@ def broken_rules(
     with catalog.scratch(maker, scratch) as inside:
         catalog.run_all(inside, read_files())
         inside.row_factory = tuple_row
-        inside.execute(AT_WORK)
         made = begun_at(inside, source)
         mover = Trial(inside, source, made=made)
         mover.make_twins()
