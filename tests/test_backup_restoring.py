@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import subprocess
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
@@ -16,7 +20,9 @@ import rows
 from backing import backup, refused
 from conftest import Address
 from ephemeral import deploy_all
-from rubi.backups import drilling, places
+from rubi.backups import drilling, places, restoring
+from rubi.cli import Failure
+from rubi.waiting import until
 
 
 @pytest.mark.slow
@@ -138,3 +144,107 @@ def test_rows_go_into_a_managed_database_without_superuser(
         drilling.check_proofs(connection)
         connection.execute("DELETE FROM deploy.history WHERE path LIKE 'grants/6710%'")
     refused(backing.run("copy_database", *arguments, **options), "grants/6710_backup_runs.sql")
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_restore_that_is_stopped_leaves_neither_files_nor_a_database(
+    db: psycopg.Connection, server: Address, tmp_path: Path, new_database: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch, number: signal.Signals,
+) -> None:  # fmt: skip
+    made = backup(server, db, tmp_path / "backups")
+    folder = tmp_path / "files"
+    folder.mkdir()
+    monkeypatch.setenv("TMPDIR", str(folder))
+    target = new_database()
+    begun = f"SELECT FROM pg_database WHERE datname ~ '^{target}_restoring_'"
+    options = {"database": target, "server": server, "user": "postgres"}
+    before = signal.signal(number, signal.SIG_DFL)  # nohup ignores one, and so would the command
+    try:
+        process = backing.start("restore", made, **options)
+    finally:
+        signal.signal(number, before)
+    with process:
+        until("the restore has begun", lambda: db.execute(begun).rowcount)
+        assert list(folder.iterdir())
+        process.send_signal(number)
+        _, said = process.communicate(timeout=60)
+    assert (process.returncode, said) == (128 + number, "stopped by a signal\n")
+    assert not db.execute(begun).rowcount
+    assert not list(folder.iterdir())
+
+
+def test_cause_is_told_though_the_server_went_as_well(
+    db: psycopg.Connection, server: Address, tmp_path: Path, new_database: Callable[[], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    made = backup(server, db, tmp_path)
+    target = new_database()
+
+    def fail(*_: object) -> None:
+        db.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity"
+            " WHERE application_name = 'rubi restore'"
+        )
+        raise Failure("the cause")
+
+    monkeypatch.setattr(restoring, "fill", fail)
+    done = backing.run("restore", made, database=target, server=server, user="postgres")
+    refused(done, "error: the cause")
+    (left,) = re.findall(rf"database ({target}_restoring_\w+) is left", done.stdout)
+    db.execute(f"DROP DATABASE {left}")
+
+
+@pytest.mark.slow
+def test_database_that_was_filled_meanwhile_is_kept(
+    db: psycopg.Connection, server: Address, tmp_path: Path, empty_database: Callable[..., str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    made = backup(server, db, tmp_path)
+    target = empty_database()
+    restore = restoring.fill
+
+    def fill(*arguments: object) -> None:
+        restore(*arguments)
+        with psycopg.connect(server.dsn(target)) as connection:
+            connection.execute("CREATE TABLE public.precious (n int)")
+
+    monkeypatch.setattr(restoring, "fill", fill)
+    done = backing.run("restore", made, database=target, server=server, user="postgres")
+    refused(done, "has 1 tables", "what was restored is in database")
+    db.execute(f"DROP DATABASE {done.stderr.split()[-1]}")
+    with psycopg.connect(server.dsn(target)) as connection:
+        assert connection.execute("SELECT count(*) FROM precious").fetchone() == (0,)
+
+
+def test_database_that_a_pool_comes_back_to_gets_its_new_name(
+    server: Address, new_database: Callable[[], str]
+) -> None:
+    old, new = new_database(), new_database()
+    stop = threading.Event()
+
+    def come_back() -> None:
+        while not stop.is_set():
+            with suppress(psycopg.Error), psycopg.connect(server.dsn(old)) as connection:
+                connection.execute("SELECT pg_sleep(60)")
+
+    there = "SELECT count(*) = 4 FROM pg_stat_activity WHERE datname = %s AND state = 'active'"
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {old}")
+        pool = [threading.Thread(target=come_back, daemon=True) for _ in range(4)]
+        for client in pool:
+            client.start()
+        try:
+            until("the pool", lambda: connection.execute(there, [old]).fetchone()[0])
+            restoring.rename(connection, old, new)
+        finally:
+            stop.set()
+            for client in pool:
+                client.join(30)
+    with psycopg.connect(server.dsn(new)) as connection:  # which takes connections again
+        assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_file_that_holds_no_key_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "key").write_bytes(b"\xff\xfe\0")
+    with pytest.raises(Failure, match="does not open this backup"):
+        restoring.decrypt(tmp_path, tmp_path / "key")

@@ -17,9 +17,9 @@ from psycopg.conninfo import make_conninfo
 
 from rubi.backups import measuring, places
 from rubi.backups.places import Place
-from rubi.cli import Failure, console, moment, step
+from rubi.cli import Failure, console, moment, one_line, step
 from rubi.connecting import session
-from rubi.deploying import open_rights
+from rubi.deploying import catalog, open_rights
 from rubi.servers import pgtools
 
 Source = Annotated[str, typer.Argument(help="backup, folder of backups, or s3://bucket/path")]
@@ -89,13 +89,13 @@ def decrypt(folder: Path, identity: Path | None) -> None:
 
     if identity is None:
         raise Failure("the backup is encrypted: name the file of the private key with --identity")
-    text = identity.read_text()
+    text = identity.read_bytes()
     try:
-        if "PRIVATE KEY" in text:
-            key: Any = pyrage.ssh.Identity.from_buffer(text.encode())
+        if b"PRIVATE KEY" in text:
+            key: Any = pyrage.ssh.Identity.from_buffer(text)
         else:
-            line = re.search(r"^AGE-SECRET-KEY-\S+", text, flags=re.MULTILINE)
-            key = pyrage.x25519.Identity.from_str(line[0] if line else "")
+            line = re.search(rb"^AGE-SECRET-KEY-[0-9A-Z]+", text, flags=re.MULTILINE)
+            key = pyrage.x25519.Identity.from_str(line[0].decode() if line else "")
         for path in list(folder.glob("*.age")):
             pyrage.decrypt_file(str(path), str(path.with_suffix("")), [key])
             path.unlink()
@@ -114,21 +114,23 @@ def restore_into(backup: Fetched, dsn: str, *, jobs: int = 1, force: bool = Fals
     with session(make_conninfo(dsn, dbname="postgres"), "restore") as server:
         target = database_of(dsn)
         check_versions(server, manifest)
-        keep = check_target(server, dsn, target, force)
+        check_target(server, dsn, target, force)
         made = f"{target[:40]}_restoring_{secrets.token_hex(4)}"
         try:
             with step("roles") as notes:
-                notes.append(restore_roles(server, backup.roles.read_text()))
+                notes.append(restore_roles(server, backup.roles.read_text(encoding="utf-8")))
             create(server, made, manifest["database"])
             fill(backup, make_conninfo(dsn, dbname=made), jobs)
             with step("every table compared with the manifest") as notes:
                 notes.append(compare(make_conninfo(dsn, dbname=made), manifest))
         except BaseException:
-            server.execute(
-                sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(made))
-            )
+            catalog.drop_scratch(server, made)
             raise
-        kept = swap(server, made, target, backup.name if keep else "")
+        try:
+            keep = check_target(server, dsn, target, force)  # hours may have passed
+            kept = swap(server, made, target, backup.name if keep else "")
+        except (Failure, psycopg.Error) as error:
+            raise Failure(f"{one_line(error)}; what was restored is in database {made}") from error
     console.print(
         f"database {target} is equal to backup {backup.name}"
         + (f"; the former database is now {kept}" if kept else "")
@@ -311,16 +313,20 @@ def swap(server: psycopg.Connection, made: str, target: str, name: str) -> str:
         server.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(old))
     else:
         kept = f"{target[:30]}_before_{name[-15:]}_{secrets.token_hex(2)}"
-        server.execute(
-            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s",
-            [target],
-        )
         rename(server, target, kept)
     rename(server, made, target)
     return kept
 
 
 def rename(server: psycopg.Connection, old: str, new: str) -> None:
-    server.execute(
-        sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new))
-    )
+    """Rename a database that a pool or TimescaleDB's scheduler may connect to again and again."""
+    name = sql.Identifier(old)
+    server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS FALSE").format(name))
+    try:
+        server.execute(
+            "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s", [old]
+        )
+        server.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(name, sql.Identifier(new)))
+        name = sql.Identifier(new)
+    finally:
+        server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS TRUE").format(name))
