@@ -17,7 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from rubi.cli import Failure, console, new_app, run, step
 from rubi.connecting import Dsn
-from rubi.deploying import installing, open_rights, passwords
+from rubi.deploying import installing, locks, open_rights, passwords
 
 DATABASE = "rubi_trading"
 
@@ -40,6 +40,16 @@ def main(
     if conninfo_to_dict(dsn).get("password"):
         raise typer.BadParameter("a password in --dsn is seen in ps: use PGPASSWORD or ~/.pgpass")
     kept = passwords.Passwords(password_file)
+    try:
+        failed = install(dsn, database, kept, new_passwords)
+    finally:
+        kept.tell()  # the server knows them, also where a later step failed
+    if failed:
+        raise Failure(f"{failed} points of the checklist failed")
+
+
+def install(dsn: str, database: str, kept: passwords.Passwords, again: bool) -> int:
+    """All steps; answers how many points of the checklist failed."""
     with step("server") as notes:
         connection, exists = installing.first_connection(dsn, database)
         with connection:
@@ -48,42 +58,32 @@ def main(
                 connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(database)))
                 notes.append(f"database {database} created")
     with installing.connect(dsn, database) as connection:
-        connection.execute("SET timezone = 'UTC'")
         with step("extensions") as notes:
             notes.append(installing.create_extensions(connection))
         with step("schema") as notes:
             notes.append(installing.deploy_files(dsn, database))
             if not open_rights.close(connection):
                 notes.append(f"a superuser is to run {open_rights.FILE}")
-        with step("password of rubi_app") as notes:
-            notes.append(passwords.set_app_password(connection, dsn, kept, again=new_passwords))
-        with step(f"password of {passwords.ADMINISTRATOR}") as notes:
-            notes.append(
-                passwords.set_administrator_password(connection, kept, again=new_passwords)
-            )
+        # one at a time: of two installations one would show passwords that the other replaced
+        with locks.only_runner(connection, 60):
+            with step("password of rubi_app") as notes:
+                notes.append(passwords.set_app_password(connection, dsn, kept, again=again))
+            with step(f"password of {passwords.ADMINISTRATOR}") as notes:
+                notes.append(passwords.set_administrator_password(connection, kept, again=again))
         with step("chunks and readings") as notes:
             notes.append(installing.first_readings(connection))
-        tables = [
-            name
-            for (name,) in connection.execute(
-                "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
-            )
-        ]
-        console.print(f"\nTables: {', '.join(tables)}\n")
+        (tables,) = connection.execute(
+            "SELECT string_agg(tablename, ', ' ORDER BY tablename) FROM pg_tables"
+            " WHERE schemaname = 'public'"
+        ).fetchone()
+        console.print(f"\nTables: {tables}\n")
         failed = installing.show_checklist(
             connection, make_conninfo(dsn, dbname=database), kept.known("RUBI_APP_PASSWORD")
             or kept.shown.get("RUBI_APP_PASSWORD"),
         )  # fmt: skip
         host = connection.info.host or "localhost"
         console.print(f"\npostgresql://rubi_app:****@{host}:{connection.info.port}/{database}")
-    if password_file and kept.shown:
-        console.print(f"passwords are in {password_file}")
-    elif kept.shown:
-        console.print("shown once, keep them now:")
-        for name, password in kept.shown.items():
-            print(f"  {name}={password}")
-    if failed:
-        raise Failure(f"{failed} points of the checklist failed")
+    return failed
 
 
 if __name__ == "__main__":

@@ -16,11 +16,10 @@ from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from rubi import ROOT, connecting
-from rubi.cli import Failure, console
+from rubi.cli import Failure, console, one_line
 from rubi.deploying import applying, history, sqlfiles
 from rubi.deploying.passwords import make_app_role
 
-# extension, and whether only the service's administrator may be able to create it
 EXTENSIONS = ("timescaledb", "pg_stat_statements", "uuid-ossp")
 SIGNS = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("-", "dim")}
 
@@ -28,25 +27,31 @@ SIGNS = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("-", "dim"
 def connect(dsn: str, database: str) -> psycopg.Connection:
     """Connect to a database of the server. Raises Failure with the cause in one line."""
     try:
-        return psycopg.connect(
-            dsn, dbname=database, autocommit=True, application_name="rubi install",
-            connect_timeout=10,
-        )  # fmt: skip
+        return connecting.session(dsn, "install", dbname=database, connect_timeout=10)
     except psycopg.OperationalError as error:
-        raise Failure(f"no connection: {str(error).splitlines()[0]}") from error
+        raise Failure(f"no connection: {one_line(error)}") from error
 
 
 def first_connection(dsn: str, database: str) -> tuple[psycopg.Connection, bool]:
-    """A connection to the database, or to one where it can be created; whether it exists."""
+    """A connection to the database, or to one where it can be created; whether it exists.
+
+    The server's words would not tell: they may be in any language.
+    """
     given = conninfo_to_dict(dsn).get("dbname") or os.environ.get("PGDATABASE")
     failure = None
     for name in dict.fromkeys(filter(None, (database, given, "postgres", "rdb", "template1"))):
         try:
-            return connect(dsn, str(name)), name == database
+            connection = connect(dsn, str(name))
         except Failure as error:
             failure = failure or error
-            if "does not exist" not in str(error):
+            if isinstance(error.__cause__, psycopg.errors.ConnectionTimeout):
                 raise
+            continue
+        there = "SELECT FROM pg_database WHERE datname = %s"
+        if name != database and connection.execute(there, [database]).rowcount:
+            connection.close()
+            break  # this role may not connect to it
+        return connection, name == database
     raise failure or Failure("no database to connect to")
 
 
@@ -165,7 +170,7 @@ def from_the_api(dsn: str, password: str | None) -> Callable[[psycopg.Connection
                 )
                 app.execute("SELECT * FROM user_trading_stats")
         except psycopg.Error as error:
-            return Line(name, False, str(error).splitlines()[0])
+            return Line(name, False, one_line(error))
         return Line(name, True, "wrote and read, rolled back")
 
     return check
@@ -181,12 +186,12 @@ def checklist(connection: psycopg.Connection, dsn: str, password: str | None) ->
             ).fetchall()
         ]
     except psycopg.Error as error:
-        yield Line("installation", False, str(error).splitlines()[0])
+        yield Line("installation", False, one_line(error))
     for check in (files, from_the_api(dsn, password), monitoring, sqlite):
         try:
             yield check(connection)
         except psycopg.Error as error:
-            yield Line(check.__name__.replace("_", " "), False, str(error).splitlines()[0])
+            yield Line(check.__name__.replace("_", " "), False, one_line(error))
 
 
 def show_checklist(connection: psycopg.Connection, dsn: str, password: str | None) -> int:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import psycopg
 
-from rubi.cli import Failure, replace_private
+from rubi.cli import Failure, console, replace_private
 from rubi.connecting import set_password
 
 ADMINISTRATOR = "admin@rubi-studio.com"
@@ -38,7 +38,7 @@ class Passwords:
         if path and path.exists():
             if path.stat().st_mode & 0o077:
                 raise Failure(f"{path} can be read by others: chmod 600 {path}")
-            pairs = (line.partition("=") for line in path.read_text().splitlines())
+            pairs = (line.partition("=") for line in path.read_text(encoding="utf-8").splitlines())
             self.kept = {name: value for name, _, value in pairs if value}
 
     def known(self, name: str) -> str | None:
@@ -58,6 +58,15 @@ class Passwords:
         if not 8 <= len(password.encode()) <= 72:
             raise Failure(f"{name} needs 8 to 72 bytes")
         return password
+
+    def tell(self) -> None:
+        """Say what was made: the file that keeps passwords, or each of them, once."""
+        if self.shown and self.path:
+            console.print(f"passwords are in {self.path}")
+        elif self.shown:
+            console.print("shown once, keep them now:")
+            for name, password in self.shown.items():
+                print(f"  {name}={password}")
 
 
 def logs_in(dsn: str, database: str, password: str) -> bool:
