@@ -34,7 +34,7 @@ sys.path[:0] = [str(HERE.parent / "scripts")]
 
 from rubi import connecting
 from rubi.bars import arrow
-from rubi.bars.archive import Store
+from rubi.bars.archive import Store, read
 from rubi.cli import Failure, console, new_app, run, step
 from rubi.deploying import applying, history, sqlfiles
 from rubi.lake import spark as lake_spark
@@ -133,8 +133,8 @@ def add(server: Server, store: Store, number: int, symbol: str) -> None:
                 table = table.add_column(place, arrow.SCHEMA.field(place).name, column)
             table = table.cast(arrow.SCHEMA)
             location = store.location(symbol, "M1", begin.date())
-            store.write(location, table)
-            again, sha256 = store.read(location, symbol, "M1")
+            store.put(location, table.drop_columns(["symbol", "timeframe"]))
+            again, sha256 = read(store, location, symbol, "M1")
             connection.execute(
                 "INSERT INTO market_archives (symbol, timeframe, month, location, sha256, bars,"
                 " price_sum, volume_sum) VALUES (%s, 'M1', %s, %s, %s, %s, %s, %s)",

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from psycopg.rows import namedtuple_row
@@ -14,6 +16,7 @@ from psycopg.rows import namedtuple_row
 from archived import fill, run, told
 from rubi.archives import archiving
 from rubi.bars.archive import Store
+from rubi.cli import Failure
 
 
 def late(relation: str, columns: str, values: str) -> str:
@@ -195,3 +198,30 @@ def test_late_row_of_an_archived_time_under_hold_is_a_step(
     assert db.execute(steps, [table]).fetchall() == [(table, "archive")]
     run(db, "write", tmp_path)
     assert db.execute(steps, [table]).fetchall() == []
+
+
+def test_file_is_on_the_disk_itself_before_its_rows_may_go(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    synced: list[int] = []
+    monkeypatch.setattr(os, "fsync", lambda handle: synced.append(os.fstat(handle).st_ino))
+    Store(str(tmp_path)).put("a=1/b=2/rows.parquet", pa.table({"n": [1]}))
+    folder = tmp_path / "a=1/b=2"
+    found = (folder / "rows.parquet", folder, folder.parent, tmp_path)
+    assert synced == [path.stat().st_ino for path in found]
+
+
+def test_key_in_an_address_is_not_repeated() -> None:
+    with pytest.raises(Failure, match="nope://…@bucket") as refused:
+        Store("nope://name:secret@bucket")
+    assert "secret" not in str(refused.value)
+
+
+def test_folder_without_any_file_is_another_place(db: psycopg.Connection, tmp_path: Path) -> None:
+    fill(db)
+    run(db, "write", tmp_path / "here")
+    notes = "SELECT count(*) FROM monitoring.archives"
+    before = db.execute(notes).fetchone()
+    done = run(db, "verify", tmp_path / "elsewhere")
+    assert (done.returncode, "is this their place" in done.stderr) == (1, True)
+    assert db.execute(notes).fetchone() == before

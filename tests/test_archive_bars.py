@@ -262,3 +262,37 @@ def test_late_bars_do_not_replace_the_archive_of_a_dropped_month(
     bars.make(old, "2024-02-05 01:00+00", "2024-02-05 02:00+00", "1 hour", "EURUSD", "H4")
     assert archive(old, "write", tmp_path).returncode == 0
     assert path.read_bytes() != whole
+
+
+def test_second_writer_waits_before_it_touches_a_file(
+    db: psycopg.Connection, connect_as: Callable[..., psycopg.Connection], tmp_path: Path
+) -> None:
+    old_bars.fill(db)
+    other = connect_as(autocommit=False)
+    other.execute("LOCK TABLE market_archives IN SHARE ROW EXCLUSIVE MODE")
+    waiting = "SELECT FROM pg_locks WHERE relation = 'market_archives'::regclass AND NOT granted"
+    with ThreadPoolExecutor(1) as pool:
+        done = pool.submit(archive, db, "write", tmp_path)
+        until("the writer waits", lambda: db.execute(waiting).rowcount)
+        touched = list(tmp_path.rglob("*.parquet*"))
+        other.rollback()
+        assert done.result(timeout=60).returncode == 0
+    assert touched == []
+
+
+@pytest.mark.parametrize(
+    "place", ["elsewhere", "s3://none/bars?endpoint_override=127.0.0.1:9&scheme=http&region=x"]
+)
+def test_another_place_or_one_that_is_away_damages_no_archive(
+    db: psycopg.Connection, tmp_path: Path, place: str
+) -> None:
+    """A mistyped target, a disk that is not mounted, a store that does not answer."""
+    old_bars.fill(db)
+    archive(db, "write", tmp_path / "here")
+    notes = "SELECT count(*) FROM market_archives"
+    before = db.execute(notes).fetchone()
+    target = place if "://" in place else tmp_path / place
+    done = archive(db, "drop", target, AWS_ACCESS_KEY_ID="x", AWS_SECRET_ACCESS_KEY="x")
+    assert done.returncode == 1
+    assert "is this their place" in done.stderr or "can't be read now" in done.stderr
+    assert db.execute(notes).fetchone() == before

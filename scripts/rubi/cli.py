@@ -97,7 +97,26 @@ def replace_private(path: Path, text: str) -> None:
     new.unlink(missing_ok=True)
     new.touch(0o600, exist_ok=False)
     new.write_text(text, encoding="utf-8")
+    sync(new)
     new.replace(path)
+    sync(path.parent)
+
+
+def sync(*paths: Path) -> None:
+    """Have files, and the names in folders, on the disk itself."""
+    for path in paths:
+        handle = os.open(path, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def print_file(text: str) -> None:
+    """Print what is to become a file: whole, while what a terminal lacks is shown as a sign."""
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(encoding="utf-8")
+    print(text, end="")
 
 
 def database_errors() -> tuple[type[Exception], ...]:

@@ -9,8 +9,8 @@ from psycopg import sql
 from psycopg.rows import namedtuple_row
 
 from rubi.archives import rows
-from rubi.bars.archive import Store
-from rubi.cli import Failure, console, errors
+from rubi.bars.archive import Store, find_damaged
+from rubi.cli import Failure, console
 from rubi.connecting import session
 from rubi.queries import queries
 
@@ -77,8 +77,8 @@ def write_piece(
     table = rows.read_rows(connection, policy.relation, policy.rows_of(piece), policy.time_column)
     of_path = policy.of_path(piece.part)
     store.put(location, table.drop_columns(list(of_path)))
-    again, sha256 = store.get(location, table.schema, of_path)
-    rows.stage(connection, policy.relation, again)
+    again, sha256 = store.load(location)
+    rows.stage(connection, policy.relation, rows.shaped(again, table.schema, of_path))
     expected = [(piece.row_count, piece.row_hash)]
     if measured(connection, "pg_temp.archived_rows", policy, piece) != expected:
         raise Failure(f"{location}: the rows read back differ from the table's")
@@ -169,25 +169,24 @@ def verify_files(target: str, dsn: str, where: str = "TRUE") -> tuple[int, int]:
     """Read noted files again: how many are whole, and how many there are. A damaged one whose rows
     are still in the database loses its note."""
     store = Store(target)
-    whole = 0
     with session(dsn, NAME) as connection:
         known = {policy.relation: policy for policy in policies(connection)}
+
+        def prove(note: NamedTuple) -> None:
+            if policy := known.get(note.relation):
+                proved(connection, store, policy, note)
+            else:  # its table is not archived any more, or gone: the file is all there is
+                loaded(store, note)
+
         notes = noted(connection, where, [])
-        for note in notes:
-            try:
-                if policy := known.get(note.relation):
-                    proved(connection, store, policy, note)
-                else:  # its table is not archived any more, or gone: the file is all there is
-                    loaded(store, note)
-                whole += 1
-            except Failure as error:
-                errors.print(f"error: {error}")
-                connection.execute(
-                    "DELETE FROM monitoring.archives WHERE relation = %s AND part = %s"
-                    " AND range_start = %s AND number = %s AND dropped_at IS NULL",
-                    [note.relation, note.part, note.range_start, note.number],
-                )
-    return whole, len(notes)
+        damaged = find_damaged(notes, prove)
+        for note in damaged:
+            connection.execute(
+                "DELETE FROM monitoring.archives WHERE relation = %s AND part = %s"
+                " AND range_start = %s AND number = %s AND dropped_at IS NULL",
+                [note.relation, note.part, note.range_start, note.number],
+            )
+    return len(notes) - len(damaged), len(notes)
 
 
 def drop_archived(target: str, dsn: str) -> int:

@@ -87,7 +87,7 @@ def take(
                 notes.append(f"{plain.stat().st_size:,} bytes")
             said = {"database_name": database, "taken_at": now, "left_out": left_out}
             finish(work, measured | said, recipients)
-            sync(work)
+            sync(*work.iterdir(), work)
             work.rename(folder / name)
             sync(folder)
             # a name is a second: a backup that follows immediately needs another name
@@ -153,18 +153,7 @@ def finish(work: Path, manifest: dict[str, Any], recipients: list[Any]) -> None:
         | {"taken_at": manifest["taken_at"].astimezone(UTC).isoformat(), "files": files},
         indent=1,
     )  # fmt: skip
-    (work / places.MANIFEST).write_text(text + "\n")
-
-
-def sync(folder: Path) -> None:
-    """Have the files of a folder, and their names, on the disk itself."""
-    for path in (*folder.iterdir(), folder):
-        if path.is_file() or path == folder:
-            handle = os.open(path, os.O_RDONLY)
-            try:
-                os.fsync(handle)
-            finally:
-                os.close(handle)
+    (work / places.MANIFEST).write_text(text + "\n", encoding="utf-8")
 
 
 def upload(place: Place, backup: Path, manifest: dict[str, Any]) -> None:

@@ -3,8 +3,13 @@
 import hashlib
 import io
 import os
+import re
+from collections.abc import Callable
 from contextlib import suppress
 from datetime import date
+from itertools import islice
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psycopg
@@ -12,8 +17,13 @@ import pyarrow as pa
 import pyarrow.fs as pafs
 import pyarrow.parquet as pq
 
+from rubi.archives import rows
 from rubi.bars import arrow
-from rubi.cli import Failure, errors, one_line
+from rubi.cli import Failure, errors, one_line, sync
+
+
+class Away(Failure):
+    """The place of an archive can't be read now, which says nothing of its files."""
 
 
 class Store:
@@ -30,18 +40,14 @@ class Store:
             else:
                 self.files, self.root = pafs.LocalFileSystem(), target
         except (pa.ArrowException, ValueError, OSError) as error:
-            raise Failure(f"{target}: {one_line(error)}") from error
+            said = re.sub(r"//[^/@\s]+@", "//…@", f"{target}: {one_line(error)}")  # keys
+            raise Failure(said) from error
 
     @staticmethod
     def location(symbol: str, timeframe: str, month: date) -> str:
         """Path of a month's file below the root; symbols may hold any character."""
         series = f"symbol={quote(symbol, safe='')}/timeframe={timeframe}"
         return f"{series}/month={month:%Y-%m}/bars.parquet"
-
-    def write(self, location: str, table: pa.Table) -> None:
-        """Write a file of bars; its symbol and timeframe are in the path."""
-        # stored in the file too, DuckDB would see them twice
-        self.put(location, table.drop_columns(["symbol", "timeframe"]))
 
     def put(self, location: str, table: pa.Table) -> None:
         """Write a file whole or not at all: in a folder under another name first."""
@@ -55,39 +61,58 @@ class Store:
             self.files.create_dir(path.rsplit("/", 1)[0])
         with self.files.open_output_stream(made) as stream:
             stream.write(buffer.getbuffer())
+        is_local = isinstance(self.files, pafs.LocalFileSystem)
+        if is_local:  # its rows may leave the database a moment later
+            sync(Path(made))
         if made != path:
             self.files.move(made, path)
+        if is_local:
+            sync(*islice(Path(path).parents, location.count("/") + 1))
 
     def remove(self, location: str) -> None:
         """Take away a file that another one replaced; nothing happens when it is gone already."""
         with suppress(FileNotFoundError):
             self.files.delete_file(f"{self.root}/{location}")
 
-    def read(self, location: str, symbol: str, timeframe: str) -> tuple[pa.Table, str]:
-        """A file's bars and its SHA-256. Raises Failure when it is missing or can't be read."""
-        return self.get(location, arrow.SCHEMA, {"symbol": symbol, "timeframe": timeframe})
-
-    def get(
-        self, location: str, schema: pa.Schema, of_path: dict[str, str]
-    ) -> tuple[pa.Table, str]:
-        """A file's rows, with the columns that its path says, and its SHA-256. Raises Failure when
-        it is missing or can't be read."""
-        table, sha256 = self.load(location)
-        try:
-            for name, value in of_path.items():
-                table = table.append_column(name, pa.array([value] * table.num_rows, pa.string()))
-            return table.select(schema.names).cast(schema), sha256
-        except (pa.ArrowException, ValueError, KeyError) as error:
-            raise Failure(f"{location}: damaged or missing ({one_line(error)})") from error
-
     def load(self, location: str) -> tuple[pa.Table, str]:
-        """A file as it is, and its SHA-256. Raises Failure when it is missing or can't be read."""
+        """A file as it is, and its SHA-256. Raises Failure when it is missing or damaged, Away."""
         try:
             with self.files.open_input_stream(f"{self.root}/{location}") as stream:
                 data = stream.read()
+        except FileNotFoundError as error:
+            raise Failure(f"{location}: damaged or missing ({one_line(error)})") from error
+        except (pa.ArrowException, OSError) as error:
+            raise Away(f"{location}: can't be read now ({one_line(error)})") from error
+        try:
             return pq.read_table(io.BytesIO(data)), hashlib.sha256(data).hexdigest()
         except (pa.ArrowException, OSError, ValueError) as error:
             raise Failure(f"{location}: damaged or missing ({one_line(error)})") from error
+
+
+def find_damaged(notes: list, prove: Callable[[Any], object]) -> list:
+    """Notes whose files are not as they were written, each told. Raises Away, and Failure where
+    none of several is as it was: then another place was named."""
+    damaged = []
+    for note in notes:
+        try:
+            prove(note)
+        except Away:
+            raise
+        except Failure as error:
+            errors.print(f"error: {error}")
+            damaged.append(note)
+    if len(damaged) == len(notes) > 1:
+        raise Failure(
+            f"none of {len(notes)} archived files is here: is this their place? Their notes stay;"
+            " where all files are lost, delete the notes by SQL"
+        )
+    return damaged
+
+
+def read(store: Store, location: str, symbol: str, timeframe: str) -> tuple[pa.Table, str]:
+    """A file's bars, with the columns that its path says, and its SHA-256. Raises Failure."""
+    table, sha256 = store.load(location)
+    return rows.shaped(table, arrow.SCHEMA, {"symbol": symbol, "timeframe": timeframe}), sha256
 
 
 def bounds(month: date) -> tuple[str, str]:
@@ -108,8 +133,9 @@ def archive_month(
     ).rowcount:  # began since we looked; our snapshot may have the rest of the month
         raise Failure(f"{symbol} {timeframe} {month:%Y-%m} is being dropped: run this again")
     table = arrow.read_range(connection, symbol, timeframe, *bounds(month))
-    store.write(location, table)
-    again, sha256 = store.read(location, symbol, timeframe)
+    # stored in the file, too, DuckDB would see what the path says twice
+    store.put(location, table.drop_columns(["symbol", "timeframe"]))
+    again, sha256 = read(store, location, symbol, timeframe)
     *expected, row_hash = measures(connection, symbol, timeframe, month)
     if not again.equals(table) or arrow.sums(again) != tuple(expected):
         raise Failure(f"{location}: the bars read back differ from those written")
@@ -146,22 +172,21 @@ def noted(connection: psycopg.Connection, where: str, values: list) -> list[tupl
 def proved(store: Store, archive: tuple) -> pa.Table:
     """The bars of a noted archive. Raises Failure when the file is not what was noted."""
     symbol, timeframe, _, location, sha256, *expected, _ = archive
-    table, found = store.read(location, symbol, timeframe)
+    table, found = read(store, location, symbol, timeframe)
     if found != sha256 or arrow.sums(table) != tuple(expected):
         raise Failure(f"{location}: is not the file that was archived")
     return table
 
 
-def check(connection: psycopg.Connection, store: Store, archive: tuple) -> bool:
-    """Whether an archive is whole; a damaged one no longer lets its bars be dropped."""
-    try:
-        proved(store, archive)
-    except Failure as error:
-        errors.print(f"error: {error}")
+def verify(connection: psycopg.Connection, store: Store, where: str) -> tuple[int, int]:
+    """Read noted archives again: how many are whole, and how many there are. A damaged one no
+    longer lets its bars be dropped."""
+    archives = noted(connection, where, [])
+    damaged = find_damaged(archives, lambda archive: proved(store, archive))
+    for archive in damaged:
         connection.execute(
             "DELETE FROM market_archives WHERE symbol = %s AND timeframe = %s AND month = %s"
             " AND dropped_at IS NULL",
             archive[:3],
         )
-        return False
-    return True
+    return len(archives) - len(damaged), len(archives)

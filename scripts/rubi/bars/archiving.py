@@ -3,7 +3,7 @@
 import psycopg
 
 from rubi.bars import arrow
-from rubi.bars.archive import Store, archive_month, check, measures, noted, proved
+from rubi.bars.archive import Store, archive_month, measures, noted, proved, verify
 from rubi.cli import Failure, console
 from rubi.connecting import session
 
@@ -49,6 +49,8 @@ def write_months(
         for series, frame, month in (one for one in months if one not in gone):
             with connection.transaction():
                 connection.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
+                # another writer would write into the same file, or note another one
+                connection.execute("LOCK TABLE market_archives IN SHARE ROW EXCLUSIVE MODE")
                 bars += archive_month(connection, store, series, frame, month)
             files += 1
             if console.is_terminal:
@@ -68,9 +70,7 @@ def verify_all(target: str, dsn: str) -> tuple[int, int]:
     """Read all archives again; answers how many are whole, and how many there are."""
     store = Store(target)
     with session(dsn, "archive_bars") as connection:
-        archives = noted(connection, "TRUE", [])
-        whole = sum(check(connection, store, archive) for archive in archives)
-    return whole, len(archives)
+        return verify(connection, store, "TRUE")
 
 
 def drop_expired(target: str, dsn: str) -> int:
@@ -78,13 +78,12 @@ def drop_expired(target: str, dsn: str) -> int:
     store = Store(target)
     with session(dsn, "archive_bars") as connection:
         connection.add_notice_handler(lambda notice: console.print(f"  {notice.message_primary}"))
-        archives = noted(connection, "dropped_at IS NULL", [])
-        whole = [check(connection, store, archive) for archive in archives]
-        if not all(whole):
-            raise Failure(f"{whole.count(False)} archives are damaged: nothing was dropped")
+        whole, count = verify(connection, store, "dropped_at IS NULL")
+        if whole < count:
+            raise Failure(f"{count - whole} archives are damaged: nothing was dropped")
         connection.execute("SET client_min_messages = notice")
         connection.execute("CALL public.drop_expired_bars()")
-    return len(archives)
+    return count
 
 
 def restore_months(
