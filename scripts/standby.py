@@ -16,7 +16,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from rubi.cli import Failure, console, new_app, run, step
 from rubi.servers import embedded, pgtools
-from rubi.servers.standby import answers, control, own_dsn, wait_for
+from rubi.servers.standby import answers, control, drop_slot, own_dsn, wait_for
 
 app = new_app(__doc__)
 Folder = Annotated[Path, typer.Argument(help="data folder of the standby")]
@@ -54,13 +54,18 @@ def make(
             raise Failure(f"the primary has a standby {name} already: give another --name")
         embedded.owned_folder(folder)
         with step("primary copied"):
-            pgtools.run(
-                tools / "pg_basebackup", f"--pgdata={folder}", "--write-recovery-conf",
-                f"--slot={name}", *([] if slot else ["--create-slot"]), "--checkpoint=fast",
-                env=pgtools.environment(make_conninfo(primary, application_name=name)),
-                as_server=True,
-            )  # fmt: skip
-        with (folder / "postgresql.auto.conf").open("a") as conf:
+            try:
+                pgtools.run(
+                    tools / "pg_basebackup", f"--pgdata={folder}", "--write-recovery-conf",
+                    f"--slot={name}", *([] if slot else ["--create-slot"]), "--checkpoint=fast",
+                    env=pgtools.environment(make_conninfo(primary, application_name=name)),
+                    as_server=True,
+                )  # fmt: skip
+            except BaseException:
+                if not slot:
+                    drop_slot(connection, name)
+                raise
+        with (folder / "postgresql.auto.conf").open("a", encoding="utf-8") as conf:
             conf.write(f"port = {port}\nunix_socket_directories = '{socket}'\n")
         with step("standby started"):
             control(tools, folder, "start")
@@ -83,9 +88,9 @@ def promote(
     """Make the standby the primary. The old one must be down and stay down."""
     if not (folder / "standby.signal").exists():
         raise Failure(f"{folder} is no standby, or was promoted already")
-    major = int((folder / "PG_VERSION").read_text())
+    major = int((folder / "PG_VERSION").read_text(encoding="utf-8"))
     tools = programs or pgtools.programs_for(major)
-    settings = (folder / "postgresql.auto.conf").read_text()
+    settings = (folder / "postgresql.auto.conf").read_text(encoding="utf-8")
     conninfo = re.findall(r"^primary_conninfo = '(.*)'$", settings, flags=re.MULTILINE)[-1]
     parts = conninfo_to_dict(conninfo.replace("''", "'"))
     for key in ("dbname", "application_name", "replication"):

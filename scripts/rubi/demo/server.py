@@ -186,7 +186,7 @@ class Demo:
         if process.poll() is None:
             process.send_signal(signal.SIGQUIT)
             process.wait()
-        return self.last_words(begin)
+        return pgtools.last_words(self.log, begin)
 
     def is_ready(self, pid: int) -> bool:
         """Whether the server of that process takes connections."""
@@ -195,15 +195,6 @@ class Demo:
         except OSError:
             return False
         return len(lines) > 7 and lines[0] == str(pid) and lines[7].strip() == "ready"
-
-    def last_words(self, begin: int = 0) -> str:
-        """The last fatal message of the server's log from a byte on, else its last line."""
-        try:
-            lines = self.log.read_bytes()[begin:].decode(errors="replace").splitlines()
-        except OSError:
-            lines = []
-        grave = (line for line in reversed(lines) if "FATAL" in line or "PANIC" in line)
-        return next(grave, (lines or ["no log"])[-1])
 
     def end_server(self, how: signal.Signals = signal.SIGINT) -> None:
         """Stop the server: fast, then immediate, then hard, without any of its programs."""

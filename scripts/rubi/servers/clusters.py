@@ -83,7 +83,7 @@ class Cluster:
 
     def start(self) -> None:
         """Start and wait until it answers. Raises Failure when it ends or takes a minute."""
-        with (self.folder / "log").open("a") as log:
+        with (self.folder / "log").open("ab") as log:
             self.process = subprocess.Popen(
                 [*embedded.ending_with_us(), self.programs / "postgres", "-D", self.data,
                  *(f"-c{name}={value}" for name, value in self.settings.items())],
@@ -96,10 +96,8 @@ class Cluster:
             self.process.wait()
         if self.process.poll() is None:
             return
-        lines = (self.folder / "log").read_text().splitlines() or ["no log"]
-        cause = next((line for line in reversed(lines) if "FATAL" in line), lines[-1])
         self.stop()
-        raise Failure(f"the server did not start: {cause}")
+        raise Failure(f"the server did not start: {pgtools.last_words(self.folder / 'log')}")
 
     def answers_or_ended(self) -> bool:
         """Whether the server takes connections, or will never do."""

@@ -62,6 +62,16 @@ def failure(program: Path | str, said: str) -> Failure:
     return Failure(f"{name} failed: {line}")
 
 
+def last_words(log: Path, begin: int = 0) -> str:
+    """The last fatal message of a server's log from a byte on, else its last line."""
+    try:
+        lines = log.read_bytes()[begin:].decode(errors="replace").splitlines()
+    except OSError:
+        lines = []
+    grave = (line for line in reversed(lines) if "FATAL" in line or "PANIC" in line)
+    return next(grave, (lines or ["no log"])[-1])
+
+
 def run(
     program: Path, *arguments: object, env: dict[str, str] | None = None, as_server: bool = False
 ) -> str:

@@ -1,8 +1,10 @@
 """A standby of this machine: its start, its streaming, its address."""
 
+from contextlib import suppress
 from pathlib import Path
 
 import psycopg
+from psycopg import pq
 from psycopg.conninfo import make_conninfo
 
 from rubi.cli import Failure
@@ -26,17 +28,25 @@ def wait_for(connection: psycopg.Connection, name: str, state: str) -> None:
 
 
 def answers(dsn: str) -> bool:
-    """Whether a server takes connections, also of other roles."""
-    try:
-        psycopg.connect(dsn).close()
-    except psycopg.OperationalError as error:
-        return error.sqlstate is not None or "FATAL" in str(error)
-    return True
+    """Whether a server is there, also one that lets other roles in, or nobody yet."""
+    found = pq.PGconn.ping(dsn.encode())
+    return found in (pq.Ping.OK, pq.Ping.REJECT)
+
+
+def drop_slot(connection: psycopg.Connection, name: str) -> None:
+    """Drop the slot of a standby that came to nothing: WAL would be kept for it until the disk of
+    the primary is full."""
+    with suppress(psycopg.Error):  # the cause is told
+        connection.execute(
+            "SELECT pg_drop_replication_slot(s.slot_name) FROM pg_replication_slots AS s"
+            " WHERE s.slot_name = %s AND NOT s.active",
+            [name],
+        )
 
 
 def own_dsn(folder: Path) -> str:
     """The address of a local server, from its postmaster.pid."""
-    lines = (folder / "postmaster.pid").read_text().splitlines()
+    lines = (folder / "postmaster.pid").read_text(encoding="utf-8").splitlines()
     return make_conninfo(host=lines[4], port=lines[3], user="postgres", dbname="postgres")
 
 
@@ -49,6 +59,6 @@ def control(tools: Path, folder: Path, command: str) -> None:
             command, as_server=True,
         )  # fmt: skip
     except Failure as error:
-        lines = log.read_text().splitlines() if log.exists() else []
-        cause = next((line for line in reversed(lines) if "FATAL" in line), None)
-        raise Failure(f"{error}{f': {cause}' if cause else ''}") from error
+        if not log.exists():
+            raise
+        raise Failure(f"{error}: {pgtools.last_words(log)}") from error
