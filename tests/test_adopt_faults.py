@@ -23,6 +23,8 @@ from bases import (
     run,
 )
 from conftest import Address
+from rubi.cli import Failure
+from rubi.deploying import locks
 from rubi.moving import adopting, command, sources
 from rubi.servers import pgtools
 
@@ -100,6 +102,18 @@ def test_lock_that_does_not_come_is_given_up(
         done = run(base, "apply", "--backup", tmp_path, "--wait", "0.5", "--lock-timeout", "0.3")
     assert (done.returncode, "could not be locked" in done.stderr) == (1, True), done
     assert counts(base)["market_data"] == 1401
+
+
+@pytest.mark.slow
+def test_lock_is_tried_for_as_long_as_wait_says(
+    server: Address, base: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each try is a millisecond here: a thousand of them are over before the time is."""
+    monkeypatch.setattr(locks, "PAUSES", (0,))
+    with closing(psycopg.connect(server.dsn(base.info.dbname))) as other:
+        other.execute("SELECT FROM users")
+        with pytest.raises(Failure, match="could not be locked"), adopting.locked(base, 20, 0.001):
+            raise AssertionError("no lock, and the work goes on")
 
 
 def test_objects_of_others_are_named(base: psycopg.Connection, tmp_path: Path) -> None:

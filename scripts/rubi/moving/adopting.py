@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from itertools import count
 from pathlib import Path
 from time import monotonic, sleep
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import psycopg
 from psycopg import sql
 
-from rubi.cli import Failure, console
+from rubi.cli import Failure, console, sync
 from rubi.deploying import locks
 from rubi.deploying.history import record_file
 from rubi.deploying.sqlfiles import read_files, run_statements
@@ -119,9 +120,12 @@ def back_up(connection: psycopg.Connection, dsn: str, folder: Path) -> Path:
             env=pgtools.environment(dsn),
         )  # fmt: skip
         pgtools.run(programs / "pg_restore", "--list", target)
-    except Failure as failure:
+        sync(target, folder)
+    except BaseException as error:
         target.unlink(missing_ok=True)
-        raise Failure(f"no backup, so nothing was changed: {failure}") from failure
+        if isinstance(error, Failure):
+            raise Failure(f"no backup, so nothing was changed: {error}") from error
+        raise
     return target
 
 
@@ -134,7 +138,7 @@ def locked(connection: psycopg.Connection, wait: float, lock_timeout: float) -> 
     names = sql.SQL(", ").join(sql.Identifier("public", table) for table in TABLES)
     end = monotonic() + wait
     with locks.Watch(connection) as watch:
-        for attempt in range(1000):
+        for attempt in count():
             connection.execute("BEGIN")
             try:
                 connection.execute(f"SET LOCAL lock_timeout = {int(lock_timeout * 1000)}")
