@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import random
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
@@ -10,6 +12,7 @@ import psycopg
 import pytest
 from psycopg import errors
 
+from interleaving import waits
 from rubi import server_clock
 from rubi.cli import Failure
 
@@ -188,3 +191,16 @@ def test_only_the_functions_of_clocks_take_a_clock_apart(db: psycopg.Connection)
         " AND p.pronamespace::regnamespace::text IN ('public', 'internal', 'monitoring')"
     ).fetchall()
     assert found == [("clock_zone",)]
+
+
+def test_two_loads_that_begin_together_keep_one_clock(connect_as: Callable) -> None:
+    """The second waits for the first, and is told where it names another clock."""
+    first, second, watcher = (connect_as(autocommit=one == 2) for one in range(3))
+    server_clock.settle(first, "Broker-Live", "NY+7")
+    with ThreadPoolExecutor(1) as pool:
+        said = pool.submit(server_clock.settle, second, "Broker-Live", "NY+7")
+        waits(watcher, second)
+        first.commit()
+        assert said.result(timeout=20) == "America/New_York+7"
+    with pytest.raises(Failure, match=r"^Broker-Live runs by America/New_York\+7, not by UTC\+3"):
+        server_clock.settle(second, "Broker-Live", "UTC+3")

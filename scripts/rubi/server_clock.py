@@ -7,6 +7,8 @@ deals are read by them, and so are bars whose source is the server, `load_bars.p
 
 import re
 import sys
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import psycopg
 import typer
@@ -60,21 +62,27 @@ def settle(connection: psycopg.Connection, server: str, given: str) -> str:
             f" {FORMS}; the terminal's Market Watch shows the server's time",
             code=2,
         )
-    if not found:
-        clock = whole_name(given)
-        try:
-            connection.execute(
-                "INSERT INTO mt5_server_clocks (server, clock) VALUES (%s, %s)", [server, clock]
-            )
-        except psycopg.errors.InvalidParameterValue as error:
-            raise Failure(f"there is no time zone of {given}: {FORMS}", code=2) from error
-        return clock
-    if given and whole_name(given) != found[-1]:
+    if given:
+        set_rule(connection.execute, server, given)
+    return ", then ".join(found or [whole_name(given)])
+
+
+def set_rule(
+    execute: Callable[[str, list[Any]], Iterable[tuple]], server: str, given: str,
+    measured: int | None = None,
+) -> None:  # fmt: skip
+    """Make a clock the rule of a server without one; measured: minutes that it is ahead of UTC.
+    Raises Failure for another rule and for an unknown zone, psycopg.Error."""
+    clock = whole_name(given)
+    try:
+        ((holds,),) = execute("SELECT set_mt5_server_clock(%s, %s, %s)", [server, clock, measured])
+    except psycopg.errors.InvalidParameterValue as error:
+        raise Failure(f"there is no time zone of {given}: {FORMS}", code=2) from error
+    if holds != clock:
         raise Failure(
-            f"{server} runs by {found[-1]}, not by {given}: if the rule is wrong, correct"
+            f"{server} runs by {holds}, not by {given}: where that is wrong, correct"
             f" mt5_server_clocks and call rederive_mt5_times('{server}')"
         )
-    return ", then ".join(found)
 
 
 def look_at_bars(connection: psycopg.Connection, account: int, server: str) -> str:

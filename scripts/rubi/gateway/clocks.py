@@ -9,7 +9,7 @@ import psycopg
 from rubi.cli import Failure
 from rubi.gateway.sending import Database
 from rubi.gateway.terminals import Terminal
-from rubi.server_clock import FORMS, parse, whole_name
+from rubi.server_clock import FORMS, parse, set_rule
 
 QUARTER = 900
 # a tick that came between two looks so far apart is no older than that
@@ -94,22 +94,12 @@ def minutes_now(clock: str) -> int:
 
 def settle(database: Database, server: str, given: str, measured: int | None) -> None:
     """Make the clock that was given the server's, where there is no rule. Raises Failure."""
-    clock = whole_name(given)
     try:
-        (holds,) = database.fetch(
-            "SELECT set_mt5_server_clock(%s, %s, %s)", [server, clock, measured]
-        )[0]
-    except psycopg.errors.InvalidParameterValue as error:
-        raise Failure(f"there is no time zone of {given}: {FORMS}", 2) from error
+        set_rule(database.fetch, server, given, measured)
     except psycopg.Error as error:
         if error.sqlstate != "RB080":
             raise
         raise Failure(f"{given} does not fit: {proposal(database, server, measured)}") from error
-    if holds != clock:
-        raise Failure(
-            f"{server} runs by {holds}, not by {given}: where that is wrong, correct"
-            f" mt5_server_clocks and call rederive_mt5_times('{server}')"
-        )
 
 
 class Timing:
