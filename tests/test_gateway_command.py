@@ -106,6 +106,7 @@ def test_dry_run_stores_nothing(db: Any, served: Callable, call: Callable) -> No
         (["--every", "dreams=1"], "one of state"),
         (["--every", "state=nan"], "one of state"),
         (["--since", "yesterday"], "is no day"),
+        (["--since", "2026-01-31T00:00+02:00"], "names a zone"),
         (["--user", "a", "--user", "b"], "one --user"),
         (["--login", "anna"], "NUMBER@SERVER"),
         (["--login", "1", "--login", "2"], "one --login"),

@@ -59,9 +59,12 @@ def since(text: str) -> datetime | None:
     if not text:
         return None
     try:
-        return datetime.fromisoformat(text).replace(tzinfo=UTC)
+        found = datetime.fromisoformat(text)
     except ValueError as error:
         raise Failure(f"--since {text} is no day: 2026-01-31", 2) from error
+    if found.tzinfo:
+        raise Failure(f"--since {text} names a zone: the server's clock is meant, 2026-01-31", 2)
+    return found.replace(tzinfo=UTC)
 
 
 def passwords(descriptor: int | None) -> dict[str, str]:
