@@ -42,7 +42,15 @@ rubi_setup() {
     rubi_is_ready && return 0
     # one at a time; a pip that outlives a killed shell holds the lock as well
     exec 9<pyproject.toml
-    "$python" -c 'import fcntl; fcntl.flock(9, fcntl.LOCK_EX)'
+    "$python" -c '
+import fcntl, signal, sys
+
+signal.signal(signal.SIGINT, signal.SIG_DFL)  # the shell says that it was interrupted
+try:
+    fcntl.flock(9, fcntl.LOCK_EX | fcntl.LOCK_NB)
+except OSError:
+    print("another command prepares .venv: waiting for it", file=sys.stderr)
+    fcntl.flock(9, fcntl.LOCK_EX)'
     if ! rubi_is_ready; then
         rubi_fill
         printf '%s' "$stamp" >".venv/stamp-$extras"

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import signal
 import socket
 import subprocess
 from collections.abc import Iterator
@@ -213,3 +215,21 @@ def test_port_in_use_is_said_before_anything_is_fetched(folder: Path, run_script
         environment = {"RUBI_HOME": str(folder / "cold"), "PATH": "/nowhere"}
         done = run_script("demo.py", env=environment | {"RUBI_DEMO_PORT": port})
     refused(done, "is in use: choose another, RUBI_DEMO_PORT=")
+
+
+def test_command_that_waits_for_another_says_so_and_can_be_interrupted(tmp_path: Path) -> None:
+    """Both make .venv ready: one at a time."""
+    (tmp_path / "pyproject.toml").touch()
+    with (tmp_path / "pyproject.toml").open() as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        process = subprocess.Popen(
+            ["bash", "-c", ". \"$1\"; rubi_setup x", "-", ROOT / "scripts/setup.sh"],
+            cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+        )  # fmt: skip
+        try:
+            assert process.stderr.readline() == "another command prepares .venv: waiting for it\n"
+            os.killpg(process.pid, signal.SIGINT)
+            _, said = process.communicate(timeout=30)
+        finally:
+            process.kill()
+    assert (process.returncode, said) == (130, "interrupted\n")
