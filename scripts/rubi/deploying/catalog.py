@@ -71,7 +71,7 @@ def snapshot(connection: psycopg.Connection) -> Catalog:
         cursor.execute("SET LOCAL search_path = pg_catalog")
         cursor.execute("SET LOCAL timezone = 'UTC'")
         cursor.execute("SET LOCAL intervalstyle = postgres")
-        queries = ["catalog.sql", "catalog_roles.sql"]
+        queries = ["catalog.sql", "catalog_parts.sql", "catalog_roles.sql"]
         if cursor.execute("SELECT FROM pg_extension WHERE extname = 'timescaledb'").rowcount:
             queries.append("catalog_timescaledb.sql")
         rows = []

@@ -1,6 +1,7 @@
--- catalog.sql: the objects that the files create in a database, one row each: its kind, its name,
--- the object it belongs to, its definition, and the statement that shows it. Objects of extensions
--- are left out. The owner of the schema deploy is called owner: where a provider owns public, the
+-- catalog.sql: the objects that the files create in a database with their owners, rights and
+-- comments, a row for each: its kind, its name, the object that it belongs to, its definition, and
+-- the statement that shows it. Objects of extensions are left out; catalog_parts.sql has the parts
+-- of objects. The owner of the schema deploy is called owner: where a provider owns public, the
 -- deploying role owns it.
 WITH house AS (
     SELECT max(n.nspowner::bigint)::oid AS owner FROM pg_namespace AS n WHERE n.nspname = 'deploy'
@@ -46,7 +47,7 @@ relations AS (
 objects AS (
     SELECT
         'pg_namespace'::regclass AS classid, n.oid, 'schema' AS kind,
-        format('%I', n.nspname) AS name, '' AS parent, n.nspowner AS owner, n.nspacl AS acl,
+        format('%I', n.nspname) AS name, n.nspowner AS owner, n.nspacl AS acl,
         'n'::"char" AS acl_kind, NULL AS definition,
         format(
             'SELECT nspowner::regrole, nspacl FROM pg_namespace WHERE nspname = %L;', n.nspname
@@ -59,7 +60,7 @@ objects AS (
             WHEN 'v' THEN 'view' WHEN 'm' THEN 'materialized view' WHEN 'S' THEN 'sequence'
             WHEN 'f' THEN 'foreign table' WHEN 'c' THEN 'type' ELSE 'table'
         END,
-        r.name, '', r.relowner, r.relacl,
+        r.name, r.relowner, r.relacl,
         CASE r.relkind WHEN 'S' THEN 's' WHEN 'c' THEN 'T' ELSE 'r' END::"char",
         concat_ws(
             E'\n',
@@ -127,7 +128,7 @@ objects AS (
     SELECT
         'pg_proc'::regclass, p.oid,
         CASE p.prokind WHEN 'p' THEN 'procedure' WHEN 'a' THEN 'aggregate' ELSE 'function' END,
-        format('%I.%I(%s)', s.nspname, p.proname, pg_get_function_identity_arguments(p.oid)), '',
+        format('%I.%I(%s)', s.nspname, p.proname, pg_get_function_identity_arguments(p.oid)),
         p.proowner, p.proacl, 'f'::"char",
         CASE
             WHEN p.prokind = 'a'
@@ -147,7 +148,7 @@ objects AS (
     WHERE ('pg_proc'::regclass, p.oid) NOT IN (SELECT e.classid, e.objid FROM extended AS e)
     UNION ALL
     SELECT
-        'pg_type'::regclass, t.oid, 'type', format('%I.%I', s.nspname, t.typname), '', t.typowner,
+        'pg_type'::regclass, t.oid, 'type', format('%I.%I', s.nspname, t.typname), t.typowner,
         t.typacl, 'T'::"char",
         concat_ws(
             ' ',
@@ -177,102 +178,8 @@ objects AS (
         AND ('pg_type'::regclass, t.oid) NOT IN (SELECT e.classid, e.objid FROM extended AS e)
     UNION ALL
     SELECT
-        'pg_constraint'::regclass, c.oid, 'constraint',
-        format('%s.%I', coalesce(r.name, c.contypid::regtype::text), c.conname),
-        coalesce(r.name, c.contypid::regtype::text), NULL, NULL, NULL, pg_get_constraintdef(c.oid),
-        format(
-            'SELECT pg_get_constraintdef(oid) FROM pg_constraint'
-            ' WHERE conname = %L AND %s = %L::%s;',
-            c.conname, CASE WHEN r.oid IS NULL THEN 'contypid' ELSE 'conrelid' END,
-            coalesce(r.name, c.contypid::regtype::text),
-            CASE WHEN r.oid IS NULL THEN 'regtype' ELSE 'regclass' END
-        )
-    FROM pg_constraint AS c
-    INNER JOIN schemas AS s ON c.connamespace = s.oid
-    LEFT JOIN relations AS r ON c.conrelid = r.oid
-    -- NOT NULL is the column's matter; constraint triggers are triggers
-    WHERE c.contype NOT IN ('n', 't') AND (r.oid IS NOT NULL OR c.contypid <> 0)
-    UNION ALL
-    SELECT
-        'pg_class'::regclass, i.indexrelid, 'index', format('%s.%I', r.name, c.relname), r.name,
-        NULL, NULL, NULL,
-        concat_ws(
-            E'\n', pg_get_indexdef(i.indexrelid),
-            CASE WHEN NOT i.indisvalid THEN 'INVALID: its build was interrupted' END,
-            CASE WHEN i.indisclustered THEN 'clustered' END,
-            CASE WHEN i.indisreplident THEN 'replica identity' END
-        ),
-        format(
-            'SELECT indisvalid, pg_get_indexdef(indexrelid) FROM pg_index'
-            ' WHERE indexrelid = to_regclass(%L);',
-            format('%I.%I', n.nspname, c.relname)
-        )
-    FROM pg_index AS i
-    INNER JOIN relations AS r ON i.indrelid = r.oid
-    INNER JOIN pg_class AS c ON i.indexrelid = c.oid
-    INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
-    UNION ALL
-    SELECT
-        'pg_trigger'::regclass, t.oid, 'trigger',
-        -- a trigger of a foreign key has a number in its name, and matters only when switched off
-        format('%s.%I', r.name, coalesce('trigger of ' || k.conname, t.tgname)), r.name,
-        NULL, NULL, NULL,
-        concat_ws(
-            E'\n',
-            -- TRUE: without it parentheses of a WHEN clause differ after a dump and restore
-            CASE
-                WHEN k.oid IS NULL
-                    -- the number of the hypertable is each database's own
-                    THEN regexp_replace(
-                        pg_get_triggerdef(t.oid, TRUE),
-                        '(continuous_agg_invalidation_trigger\(.)[0-9]+', '\1'
-                    )
-                ELSE t.tgfoid::regproc::text
-            END,
-            CASE t.tgenabled
-                WHEN 'D' THEN 'DISABLED' WHEN 'R' THEN 'on replicas only' WHEN 'A' THEN 'always'
-            END
-        ),
-        format(
-            'SELECT tgenabled, pg_get_triggerdef(oid) FROM pg_trigger'
-            ' WHERE tgrelid = %L::regclass;', r.name
-        )
-    FROM pg_trigger AS t
-    INNER JOIN relations AS r ON t.tgrelid = r.oid
-    LEFT JOIN pg_constraint AS k ON t.tgisinternal AND t.tgconstraint = k.oid
-    WHERE NOT t.tgisinternal OR t.tgenabled <> 'O'
-    UNION ALL
-    SELECT
-        'pg_policy'::regclass, p.oid, 'policy', format('%s.%I', r.name, p.polname), r.name,
-        NULL, NULL, NULL,
-        concat_ws(
-            ' ', CASE WHEN p.polpermissive THEN 'permissive' ELSE 'restrictive' END,
-            'for ' || p.polcmd::text, 'to ' || (
-                SELECT string_agg(x.name, ', ' ORDER BY x.name)
-                FROM roles AS x
-                WHERE x.oid = ANY (p.polroles)
-            ),
-            'using ' || pg_get_expr(p.polqual, p.polrelid),
-            'with check ' || pg_get_expr(p.polwithcheck, p.polrelid)
-        ),
-        format(
-            'SELECT * FROM pg_policies WHERE format(''%%I.%%I'', schemaname, tablename) = %L;',
-            r.name
-        )
-    FROM pg_policy AS p
-    INNER JOIN relations AS r ON p.polrelid = r.oid
-    UNION ALL
-    SELECT
-        'pg_rewrite'::regclass, w.oid, 'rule', format('%s.%I', r.name, w.rulename), r.name,
-        NULL, NULL, NULL, pg_get_ruledef(w.oid),
-        format('SELECT pg_get_ruledef(oid) FROM pg_rewrite WHERE ev_class = %L::regclass;', r.name)
-    FROM pg_rewrite AS w
-    INNER JOIN relations AS r ON w.ev_class = r.oid
-    WHERE w.rulename <> '_RETURN'
-    UNION ALL
-    SELECT
         'pg_statistic_ext'::regclass, x.oid, 'statistics', format('%I.%I', s.nspname, x.stxname),
-        '', x.stxowner, NULL, NULL, pg_get_statisticsobjdef(x.oid),
+        x.stxowner, NULL, NULL, pg_get_statisticsobjdef(x.oid),
         format(
             'SELECT pg_get_statisticsobjdef(oid) FROM pg_statistic_ext WHERE stxname = %L;',
             x.stxname
@@ -281,7 +188,7 @@ objects AS (
     INNER JOIN schemas AS s ON x.stxnamespace = s.oid
     UNION ALL
     SELECT
-        'pg_event_trigger'::regclass, t.oid, 'event trigger', format('%I', t.evtname), '',
+        'pg_event_trigger'::regclass, t.oid, 'event trigger', format('%I', t.evtname),
         t.evtowner, NULL, NULL,
         format('%s %s %s %s', t.evtevent, t.evtfoid::regproc, t.evtenabled, t.evttags),
         format('SELECT * FROM pg_event_trigger WHERE evtname = %L;', t.evtname)
@@ -291,7 +198,7 @@ objects AS (
         )
     UNION ALL
     SELECT
-        'pg_database'::regclass, d.oid, 'database', '', '', d.datdba, d.datacl, 'd'::"char", NULL,
+        'pg_database'::regclass, d.oid, 'database', '', d.datdba, d.datacl, 'd'::"char", NULL,
         'SELECT datacl FROM pg_database WHERE datname = current_database();'
     FROM pg_database AS d
     WHERE d.datname = current_database()
@@ -332,53 +239,12 @@ rights AS (
 
 items AS (
     SELECT
-        o.kind, o.name, o.parent,
+        o.kind, o.name, '' AS parent,
         concat_ws(E'\n', nullif(o.definition, ''), 'owner: ' || x.name) AS definition, o.show
     FROM objects AS o
     LEFT JOIN roles AS x ON o.owner = x.oid
     -- a provider may own the database and public
     WHERE o.kind <> 'database' AND NOT (o.kind = 'schema' AND o.name = 'public')
-    UNION ALL
-    SELECT
-        'column', format('%s.%I', r.name, a.attname), r.name,
-        concat_ws(
-            ' ', format_type(a.atttypid, a.atttypmod),
-            'COLLATE ' || (
-                SELECT quote_ident(l.collname)
-                FROM pg_collation AS l
-                INNER JOIN pg_type AS t ON a.atttypid = t.oid
-                WHERE l.oid = a.attcollation AND a.attcollation <> t.typcollation
-            ),
-            CASE WHEN a.attnotnull THEN 'NOT NULL' END,
-            CASE a.attidentity
-                WHEN 'a' THEN 'GENERATED ALWAYS AS IDENTITY'
-                WHEN 'd' THEN 'GENERATED BY DEFAULT AS IDENTITY'
-            END,
-            CASE WHEN a.attgenerated = '' THEN 'DEFAULT ' ELSE 'GENERATED AS ' END
-            || pg_get_expr(e.adbin, e.adrelid),
-            (
-                SELECT 'STORAGE ' || a.attstorage::text FROM pg_type AS t
-                WHERE t.oid = a.atttypid AND t.typstorage <> a.attstorage
-            ),
-            'COMPRESSION ' || nullif(a.attcompression::text, ''),
-            'STATISTICS ' || nullif(a.attstattarget, -1),
-            -- options that a file can set: PostgreSQL 17.12 keeps a pg_attver of its own in every
-            -- column
-            'OPTIONS ' || (
-                SELECT array_agg(t.o ORDER BY t.n)::text
-                FROM unnest(a.attoptions) WITH ORDINALITY AS t (o, n)
-                WHERE t.o ~ '^n_distinct(_inherited)?='
-            )
-        ),
-        format(
-            'SELECT format_type(atttypid, atttypmod), * FROM pg_attribute'
-            ' WHERE attrelid = %L::regclass AND attname = %L;',
-            r.name, a.attname
-        )
-    FROM pg_attribute AS a
-    INNER JOIN relations AS r ON a.attrelid = r.oid
-    LEFT JOIN pg_attrdef AS e ON a.attrelid = e.adrelid AND a.attnum = e.adnum
-    WHERE a.attnum > 0 AND NOT a.attisdropped AND r.relkind <> 'S'
     UNION ALL
     SELECT
         CASE
@@ -406,7 +272,7 @@ items AS (
             WHEN a.attnum IS NULL THEN format('on %s %s', o.kind, o.name)
             ELSE format('on column %s.%I', o.name, a.attname)
         END,
-        coalesce(nullif(o.parent, ''), o.name), d.description,
+        o.name, d.description,
         format(
             'SELECT description FROM pg_description'
             ' WHERE (pg_identify_object(classoid, objoid, objsubid)).identity = %L;',
