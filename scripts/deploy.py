@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from rubi import ROOT
-from rubi.cli import console, new_app, run
+from rubi.cli import console, new_app, print_file, run, step
 from rubi.connecting import Dsn, Json, Scratch
 from rubi.deploying import locks
 from rubi.deploying.applying import apply_due
@@ -169,7 +169,7 @@ def bundle(
         output.write_text(text, encoding="utf-8")
         console.print(f"{output}: {len(todo)} files")
     elif not as_json:
-        print(text, end="")
+        print_file(text)
 
 
 @app.command()
@@ -182,7 +182,7 @@ def catalog(dsn: Dsn = "", as_json: Json = False) -> None:
     if as_json:
         print(json.dumps([asdict(item) for item in found.values()]))
     else:
-        print(text_of(found), end="")
+        print_file(text_of(found))
 
 
 if __name__ == "__main__":

@@ -24,7 +24,7 @@ def write(
         pages = all_pages(connection)
     for path, text in pages.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
-        (root / path).write_text(text)
+        (root / path).write_text(text, encoding="utf-8")
     gone = [p for p in (root / "docs/schema").glob("*.md") if f"docs/schema/{p.name}" not in pages]
     for path in gone:
         path.unlink()

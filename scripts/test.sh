@@ -21,6 +21,8 @@ sqlfluff lint --disable-progress-bar schema indexes functions views triggers see
 sqlfluff lint --disable-progress-bar --config scripts/rubi/sqlfluff.cfg deploy scripts/rubi
 squawk {schema,indexes,functions,views,triggers,seed,grants}/*.sql
 ruff check --quiet scripts tests benchmarks
+# no file is read by the locale of who runs a command
+ruff check --quiet --preview --select PLW1514 scripts
 ruff format --quiet --check scripts tests benchmarks
 shellcheck scripts/*.sh .ci/run
 # two processes with a server each; one process where both would share the roles of a given server

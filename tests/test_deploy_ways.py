@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import subprocess
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -13,6 +14,7 @@ import psycopg
 import pytest
 
 import deploying
+import running
 from conftest import Address
 from rubi import ROOT, connecting
 from rubi.deploying import history, sqlfiles
@@ -220,3 +222,17 @@ def test_rehearsal_shows_what_a_change_makes_and_leaves_nothing(
     assert deploying.left(server, name) == before
     assert deploying.left_in_catalog(server, scratch) == empty
     assert not db.execute("SELECT FROM pg_database WHERE datname ~ '^rubi_scratch_'").rowcount
+
+
+def test_printed_bundle_is_utf_8_whatever_the_terminal_takes(
+    server: Address, db: psycopg.Connection, tmp_path: Path
+) -> None:
+    folder = deploying.copy_files(tmp_path)
+    text = "COMMENT ON SCHEMA deploy IS 'é ✓';\n"
+    (folder / "schema/0999_test.sql").write_text(text, encoding="utf-8")
+    env = running.environment(deploying.environment(server, db.info.dbname), without=())
+    env |= {"PYTHONIOENCODING": "latin-1"}
+    command = [*deploying.PROGRAM, "bundle", "--files", folder]
+    done = subprocess.run(command, env=env, capture_output=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert text.encode() in done.stdout

@@ -59,7 +59,7 @@ def write_status(path: Path, run: Run, started: datetime) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     times = {"started_at": started.isoformat(), "finished_at": datetime.now(UTC).isoformat()}
     partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(asdict(run) | times, indent=4) + "\n")
+    partial.write_text(json.dumps(asdict(run) | times, indent=4) + "\n", encoding="utf-8")
     partial.replace(path)
 
 
@@ -78,7 +78,7 @@ def insert(dsn: str, run: Run, seconds: float) -> None:
 @contextmanager
 def only_one(folder: Path, what: str) -> Iterator[None]:
     """Hold the folder's lock, which ends with the process. Raises Failure when another has it."""
-    with (folder / ".lock").open("a") as handle:
+    with (folder / ".lock").open("ab") as handle:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:

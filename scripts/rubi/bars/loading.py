@@ -194,7 +194,7 @@ class Loader:
 
     def write_rejected(self) -> None:
         """Write the rejected lines as they are in the file, with number and reason."""
-        with self.plan.file.rejects.open("w", newline="") as stream:
+        with self.plan.file.rejects.open("w", newline="", encoding="utf-8") as stream:
             writer = csv.writer(stream, delimiter="\t", lineterminator="\n")
             writer.writerow(("line", "reason", "text"))
             for number, text in self.plan.file.texts(set(self.rejected)):

@@ -183,7 +183,7 @@ def check_writable(path: Path) -> None:
     """Raise Failure now rather than after the move, when its rejects can't be written."""
     there = path.exists()
     try:
-        path.open("a").close()
+        path.open("ab").close()
     except OSError as error:
         raise Failure(f"{path}: rejected rows can't be written there ({error.strerror})") from error
     if not there:

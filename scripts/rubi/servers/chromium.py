@@ -35,10 +35,11 @@ class Chromium(Closure):
         for name in ("chromium-headless-shell", "chrome_crashpad_handler"):
             if said := patchelf("--set-interpreter", loader, root / "usr/lib/chromium" / name):
                 raise Failure(f"{name} can't be relocated: {said}")
-        (root / "fonts.conf").write_text(FONTS.format(target=self.target))
+        (root / "fonts.conf").write_text(FONTS.format(target=self.target), encoding="utf-8")
         start = root / "chromium"
         start.write_text(
-            START.format(target=shlex.quote(str(self.target)), libraries=shlex.quote(libraries))
+            START.format(target=shlex.quote(str(self.target)), libraries=shlex.quote(libraries)),
+            encoding="utf-8",
         )
         start.chmod(0o755)
 

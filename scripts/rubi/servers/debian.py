@@ -105,7 +105,8 @@ class Closure:
             (work / folder).mkdir(parents=True, exist_ok=True)
         (work / "status").touch()
         (work / "sources.list").write_text(
-            f"deb [signed-by={KEYRING}] {mirror()} {self.suite} main\n"
+            f"deb [signed-by={KEYRING}] {mirror()} {self.suite} main\n",
+            encoding="utf-8",
         )
         (work / "apt.conf").write_text(
             f'Dir::State "{work}";\nDir::State::status "{work}/status";\n'
@@ -113,7 +114,8 @@ class Closure:
             f'Dir::Etc::sourcelist "{work}/sources.list";\nDir::Etc::sourceparts "{work}/etc";\n'
             f'Dir::Etc::preferences "{work}/etc/none";\nDir::Etc::preferencesparts "{work}/etc";\n'
             'APT::Install-Recommends "false";\nAcquire::Languages "none";\n'
-            'Acquire::Retries "3";\nAPT::Sandbox::User "";\nDebug::NoLocking "true";\n'
+            'Acquire::Retries "3";\nAPT::Sandbox::User "";\nDebug::NoLocking "true";\n',
+            encoding="utf-8",
         )
         for arguments in (["update"], ["install", "-y", "--download-only", *self.packages]):
             done = subprocess.run(
@@ -259,7 +261,7 @@ def unpack(deb: Path, root: Path) -> None:
     )  # fmt: skip
     if done.returncode:
         raise Failure(
-            f"package {deb.name} can't be unpacked: {done.stderr.strip().splitlines()[0]}"
+            f"package {deb.name} can't be unpacked: {done.stderr.strip() or 'no reason given'}"
         )
 
 

@@ -43,14 +43,14 @@ class Node:
     def postmaster(self) -> int | None:
         """Process of the server; None when stopped."""
         with suppress(OSError, ValueError, IndexError):
-            return int((self.folder / "data/postmaster.pid").read_text().splitlines()[0])
+            return int((self.folder / "data/postmaster.pid").read_bytes().split()[0])
         return None
 
     def processes(self) -> list[int]:
         """Patroni, the server, and the server's children."""
         found = [self.process.pid] if self.process and self.process.poll() is None else []
         if (first := self.postmaster()) and Path(f"/proc/{first}").exists():
-            children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+            children = Path(f"/proc/{first}/task/{first}/children").read_bytes().split()
             found += [first, *map(int, children)]
         return found
 
@@ -107,13 +107,14 @@ class PatroniCluster:
         """Whether the cluster is whole; raises Failure when a Patroni has ended meanwhile."""
         for node in self.nodes:
             if node.process.poll() is not None:
-                said = (node.folder / "patroni.log").read_text().strip().rpartition("\n")[2]
+                log = (node.folder / "patroni.log").read_text(encoding="utf-8", errors="replace")
+                said = log.strip().rpartition("\n")[2]
                 raise Failure(f"Patroni of {node.name} has ended: {said}")
         return self.is_whole()
 
     def start(self, node: Node) -> None:
         """Start a node's Patroni, which starts the server."""
-        with (node.folder / "patroni.log").open("a") as log:
+        with (node.folder / "patroni.log").open("ab") as log:
             node.process = subprocess.Popen(
                 [*embedded.ending_with_us(), *patroni(), node.folder / "patroni.yml"],
                 stdout=log, stderr=log, cwd="/", start_new_session=True,
@@ -131,7 +132,7 @@ def configuration(node: Node, etcd: list[int], programs: Path) -> dict:
     """patroni.yml for a node of this machine; etcd: the ports that it may ask."""
     import yaml
 
-    config = yaml.safe_load((ROOT / "operations/patroni.yml").read_text())
+    config = yaml.safe_load((ROOT / "operations/patroni.yml").read_text(encoding="utf-8"))
     config["name"] = node.name
     config["restapi"] = dict.fromkeys(("listen", "connect_address"), f"{HOST}:{node.rest}")
     # these only: Patroni would ask etcd for its addresses and go around a drill's proxy
@@ -159,7 +160,7 @@ def start_etcd(folder: Path, count: int, members: list[subprocess.Popen]) -> lis
     for number, (client, peer) in enumerate(ports):
         own, other = f"http://{HOST}:{client}", f"http://{HOST}:{peer}"
         data = embedded.owned_folder(folder / f"etcd{number}")
-        with (data / "log").open("w") as log:
+        with (data / "log").open("wb") as log:
             members.append(subprocess.Popen(
                 [*embedded.ending_with_us(), program, f"--name=e{number}",
                  f"--data-dir={data}/data",
@@ -205,7 +206,7 @@ def running(
             cluster.nodes.append(node)
             reached = way(node.name, ports[number:] + ports[:number])
             text = yaml.safe_dump(configuration(node, reached, programs))
-            (own / "patroni.yml").write_text(text)
+            (own / "patroni.yml").write_text(text, encoding="utf-8")
             (own / "patroni.yml").chmod(0o644)
             cluster.start(node)
         until("three nodes with a synchronous standby", cluster.has_come_up, 120)

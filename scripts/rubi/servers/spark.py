@@ -45,7 +45,7 @@ def launch(folder: Path, name: str, *arguments: str) -> subprocess.Popen:
         "PYSPARK_PYTHON": sys.executable,
     }  # fmt: skip
     prefix = ["setpriv", "--pdeathsig=TERM", "--"] if shutil.which("setpriv") else []
-    with (folder / f"{name}.log").open("w") as log:
+    with (folder / f"{name}.log").open("wb") as log:
         return subprocess.Popen(
             [*prefix, home / "bin/spark-class", *arguments],
             env=environment, stdout=log, stderr=log, cwd=folder, start_new_session=True,
@@ -68,7 +68,7 @@ def last_error(folder: Path) -> str:
     lines = [
         line
         for log in folder.glob("*.log")
-        for line in log.read_text().splitlines()
+        for line in log.read_text(encoding="utf-8", errors="replace").splitlines()
         if " ERROR " in line or line.startswith("Error")
     ]
     return (lines or ["no reason given"])[-1]
