@@ -139,12 +139,12 @@ def write_plain(programs: Path, dump: Path, plain: Path) -> None:
 
 def finish(work: Path, manifest: dict[str, Any], recipients: list[Any]) -> None:
     """Encrypt where wanted, then write the manifest."""
-    import pyrage
-
     for path in sorted(work.iterdir()):
         if path.stat().st_size == 0:
             raise Failure(f"{path.name} is empty")
         if recipients:
+            import pyrage
+
             pyrage.encrypt_file(str(path), f"{path}.age", recipients)
             path.unlink()
     files = {path.name: places.hashed(path) for path in sorted(work.iterdir())}
