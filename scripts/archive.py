@@ -7,12 +7,11 @@ rows equal to the table's, by a hash of all values; rows leave by drop, which re
 first. To be run as the owner, write and drop each night.
 """
 
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from rubi.cli import console, new_app, run
+from rubi.cli import console, moment, new_app, run, step
 from rubi.connecting import Dsn
 
 app = new_app(__doc__)
@@ -39,7 +38,8 @@ def verify(target: Target, dsn: Dsn = "") -> None:
     """Read all files again. A damaged one whose rows are still here loses its note."""
     from rubi.archives import archiving
 
-    whole, count = archiving.verify_files(target, dsn)
+    with step("files read again", silent=True):
+        whole, count = archiving.verify_files(target, dsn)
     console.print(f"{whole} of {count} files are as they were written")
     if whole < count:
         raise typer.Exit(1)
@@ -53,7 +53,9 @@ def drop(target: Target, dsn: Dsn = "") -> None:
     """
     from rubi.archives import archiving
 
-    console.print(f"{archiving.drop_archived(target, dsn)} files verified")
+    with step("files read again, rows dropped", silent=True):
+        count = archiving.drop_archived(target, dsn)
+    console.print(f"{count} files verified")
 
 
 @app.command()
@@ -61,8 +63,8 @@ def restore(
     target: Target,
     table: Annotated[str, typer.Option(help="with its schema")],
     part: Annotated[str, typer.Option(help="such as a symbol; all of them without")] = "",
-    since: Annotated[datetime, typer.Option("--from", help="UTC")] = datetime(1970, 1, 1),
-    until: Annotated[datetime, typer.Option("--to", help="UTC")] = datetime(9999, 1, 1),
+    since: Annotated[str, typer.Option("--from", help="day or time, UTC")] = "1970-01-01",
+    until: Annotated[str, typer.Option("--to", help="first day or time after")] = "9999-01-01",
     dsn: Dsn = "",
 ) -> None:
     """Bring archived rows of a table back, whole files at a time.
@@ -71,8 +73,8 @@ def restore(
     """
     from rubi.archives import archiving
 
-    utc = (since.replace(tzinfo=UTC), until.replace(tzinfo=UTC))
-    files, rows = archiving.restore_rows(target, dsn, table, part, *utc)
+    times = moment(since, "--from"), moment(until, "--to")
+    files, rows = archiving.restore_rows(target, dsn, table, part, *times)
     console.print(f"{files} files, {rows:,} rows restored")
 
 

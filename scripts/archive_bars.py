@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from rubi.cli import console, new_app, run
+from rubi.cli import console, new_app, run, step
 from rubi.connecting import Dsn
 
 app = new_app(__doc__)
@@ -44,7 +44,8 @@ def verify(target: Target, dsn: Dsn = "") -> None:
     """Read all archives again. A damaged one whose bars are still here loses its note."""
     from rubi.bars import archiving
 
-    whole, count = archiving.verify_all(target, dsn)
+    with step("archives read again", silent=True):
+        whole, count = archiving.verify_all(target, dsn)
     console.print(f"{whole} of {count} archives are as they were written")
     if whole < count:
         raise typer.Exit(1)
@@ -58,7 +59,9 @@ def drop(target: Target, dsn: Dsn = "") -> None:
     """
     from rubi.bars import archiving
 
-    console.print(f"{archiving.drop_expired(target, dsn)} archives verified")
+    with step("archives read again, bars dropped", silent=True):
+        count = archiving.drop_expired(target, dsn)
+    console.print(f"{count} archives verified")
 
 
 @app.command()

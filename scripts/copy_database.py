@@ -71,7 +71,8 @@ def finish_copy(old: psycopg.Connection, new: psycopg.Connection, limit: float) 
     if closing.is_closed(old):
         parts.check_finished(old, new)
     else:
-        stood = passes.finish(old, new, limit)
+        with step("writes held, the last rows copied", silent=True):
+            stood = passes.finish(old, new, limit)
         console.print(
             f"writes were held for {stood:.1f} s; the source refuses them now, let the API write"
             " into the target"

@@ -116,8 +116,9 @@ def drift(dsn: Dsn = "", files: Files = ROOT, scratch: Scratch = "", as_json: Js
             for path, file in recorded(at_work.connection, at_work.history).items()
             if path in on_disk or file.once
         ]
-        live = catalog.snapshot(at_work.connection)
-        expected = catalog.expected(at_work.connection, texts or at_work.files, scratch)
+        with step("catalog compared with what the files make", silent=True):
+            live = catalog.snapshot(at_work.connection)
+            expected = catalog.expected(at_work.connection, texts or at_work.files, scratch)
         show_gone(at_work.gone())
         end_with(catalog.compare(expected, live), at_work)
 
@@ -140,7 +141,8 @@ def baseline(
         connection, todo = at_work.connection, at_work.due()
         if todo:
             with locks.only_runner(connection, wait):
-                expected = catalog.expected(connection, at_work.files, scratch)
+                with step("files run in a scratch database", silent=True):
+                    expected = catalog.expected(connection, at_work.files, scratch)
                 if differences := catalog.compare(expected, catalog.snapshot(connection)):
                     end_with(differences, at_work)
                 with connection.transaction():

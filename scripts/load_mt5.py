@@ -8,14 +8,13 @@ stored, and loading again changes nothing.
 """
 
 from contextlib import nullcontext
-from datetime import datetime
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from rich.progress import Progress
 
-from rubi.cli import Failure, console, errors, new_app, run
+from rubi.cli import Failure, console, errors, moment, new_app, run, step
 from rubi.connecting import Dsn, session
 from rubi.mt5.dumps import ORDER
 from rubi.mt5.loading import Loader, read
@@ -51,15 +50,13 @@ def load(
     """Load FILES; the exit code is 1 when a row was rejected."""
     if kind and kind not in ORDER:
         raise typer.BadParameter(f"{kind} is none of {', '.join(ORDER)}", param_hint="--kind")
-    try:
-        datetime.fromisoformat(taken_at or "2026-01-01")
-    except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--taken-at") from error
+    at = moment(taken_at, "--taken-at") if taken_at else None
     try:
         words = Words(word)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--word") from error
-    found = [read(path, kind or None, words) for path in files]
+    with step("files read", silent=True):
+        found = [read(path, kind or None, words) for path in files]
     reports = [item for item in found if isinstance(item, Report)]
     loads = [one for item in found if not isinstance(item, Report) for one in item]
     has_account = any(one.kind == "account" for one in loads)
@@ -74,8 +71,7 @@ def load(
         connection.transaction(),
         Progress(console=console, disable=not console.is_terminal) as progress,
     ):
-        loader = Loader(connection, user, account, server_clock, taken_at)
-        loader.dsn = dsn
+        loader = Loader(connection, user, account, server_clock, at, dsn)
         if loads:
             loader.load(loads, progress)
         for report in reports:

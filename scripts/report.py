@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from rubi.cli import Failure, console, moment, new_app, run
+from rubi.cli import Failure, console, moment, new_app, run, step
 from rubi.connecting import Dsn
 from rubi.reporting.writing import Format, as_picture, make_page
 
@@ -47,14 +47,16 @@ def write(
     end = moment(to, "--to") if to else None
     if out.is_dir() or not out.absolute().parent.is_dir():
         raise Failure(f"{out} can't be written: give a file in a folder that exists")
-    page = make_page(
-        dsn, user, strategy=strategy, account=account, start=start, end=end, symbol=symbol,
-        risk_free=rate,
-    )  # fmt: skip
+    with step("report read", silent=True):
+        page = make_page(
+            dsn, user, strategy=strategy, account=account, start=start, end=end, symbol=symbol,
+            risk_free=rate,
+        )  # fmt: skip
     if format == Format.html:
         out.write_text(page, encoding="utf-8")
     else:
-        as_picture(page, format, out, width, dark)
+        with step("page drawn", silent=True):
+            as_picture(page, format, out, width, dark)
     console.print(f"wrote {out}")
 
 

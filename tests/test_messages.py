@@ -98,3 +98,9 @@ def test_text_is_printed_as_it_is_in_one_line(capsys: pytest.CaptureFixture[str]
     said = "[bold] remote_terminal:package:" + "a b " * 100
     cli.console.print(said)
     assert capsys.readouterr().out == said + "\n"
+
+
+def test_step_names_a_folder_as_it_is(capsys: pytest.CaptureFixture[str]) -> None:
+    with cli.step("copied to /a/[/b]") as notes:
+        notes.append("[dim]")
+    assert "copied to /a/[/b] · [dim] " in capsys.readouterr().out

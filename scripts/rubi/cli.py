@@ -13,6 +13,7 @@ from time import monotonic
 import typer
 from rich.cells import cell_len
 from rich.console import Console
+from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
@@ -202,6 +203,7 @@ def step(text: str, silent: bool = False) -> Iterator[list[str]]:
     silent: no line for a step whose block appended nothing.
     """
     notes: list[str] = []
+    text = escape(text)  # a folder may be called [x]
     began = monotonic()
     unicode = console.encoding.startswith("utf")
     if console.is_terminal:
@@ -211,7 +213,7 @@ def step(text: str, silent: bool = False) -> Iterator[list[str]]:
         yield notes
     if silent and not notes:
         return
-    said = f" · {', '.join(notes)}" if notes else ""
+    said = escape(f" · {', '.join(notes)}") if notes else ""
     console.print(
         f"[green]{'✓' if unicode else 'ok'}[/] {text}{said} [dim]{monotonic() - began:.1f} s[/]",
         markup=True,

@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import errors, sql
 from psycopg.rows import dict_row
+from rich.markup import escape
 from rich.table import Table
 
 from rubi.cli import Failure, console, print_table
@@ -100,7 +101,7 @@ def show(rows: list[dict[str, Any]]) -> None:
             row["name"],
             f"[{STYLES[row['status']]}]{row['status']}[/]",
             *(figure(row[key], row["unit"]) for key in ("value", "warning", "critical")),
-            (row["detail"] or "").replace("[", r"\["),
+            escape(row["detail"] or ""),
         )
     if console.is_terminal:
         print_table(table, "detail")

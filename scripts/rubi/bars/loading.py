@@ -16,7 +16,7 @@ from rubi.bars.files import TICKS, BarFile, is_zip, members
 from rubi.bars.layouts import Options
 from rubi.bars.plan import Planner
 from rubi.bars.values import RawForm, Reader
-from rubi.cli import Failure, console, errors, one_line
+from rubi.cli import Failure, console, errors, one_line, step
 from rubi.connecting import session
 
 # COPY's errors for a line it can't read; any other error has another cause than the line.
@@ -233,7 +233,8 @@ def load_all(dsn: str, files: list[Path], options: Options, conflict: str) -> bo
         for name in filter(None, (options.clock, options.day_clock)):
             # an unknown zone stops here
             connection.execute("SELECT %s::server_clock", [name])
-        plans = check(connection, files, options)
+        with step("files looked at", silent=True):
+            plans = check(connection, files, options)
         loader = Loader(connection, options.source, conflict)
         with Progress(
             TextColumn("{task.description}", table_column=Column(overflow="fold")),

@@ -11,7 +11,7 @@ from typing import NoReturn
 import psycopg
 import typer
 
-from rubi.cli import Failure, console, one_line
+from rubi.cli import Failure, console, one_line, step
 from rubi.connecting import connect
 from rubi.deploying.history import Changed, History, applied, due, gone, recorded
 from rubi.deploying.sqlfiles import File, read_files
@@ -91,7 +91,10 @@ def rehearsal(at_work: Session, todo: list[File], name: str) -> list[dict[str, s
 
     connection, history = at_work.connection, at_work.history
     connection.execute("SET default_transaction_read_only = off")
-    with catalog.scratch(connection, name) as inside:
+    with (
+        step("files run in a scratch database", silent=True),
+        catalog.scratch(connection, name) as inside,
+    ):
         catalog.run_all(inside, recorded(connection, history).values())
         before = catalog.snapshot(inside)
         catalog.run_all(inside, todo)

@@ -1,5 +1,6 @@
 """Loads reports and dumps of MT5 into the database, and prints the outcome."""
 
+import shlex
 from collections import Counter
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -58,14 +59,14 @@ def send_account(
 
 class Loader:
     def __init__(
-        self, connection: psycopg.Connection, user: str, account: int, clock: str, taken_at: str
-    ) -> None:
+        self, connection: psycopg.Connection, user: str, account: int, clock: str,
+        taken_at: datetime | None, dsn: str,
+    ) -> None:  # fmt: skip
         self.connection, self.account, self.clock = connection, account, clock
-        self.given = datetime.fromisoformat(taken_at) if taken_at else None
-        self.user = user
+        self.given, self.dsn = taken_at, dsn
         self.owner = user_id(connection, user) if user else None
         self.rejected = 0
-        self.said = self.dsn = ""
+        self.said = ""
 
     def keep(self, account: int, name: str, loads: list[Load]) -> None:
         """Raise Failure where rows were set aside and none was stored: then none is kept."""
@@ -176,6 +177,7 @@ def tell_next(
         [outcome.account],
     ).fetchone()[0]
     console.print(
-        f"next: .venv/bin/python scripts/report.py --user {owner} --account {outcome.account}"
+        f"next: .venv/bin/python scripts/report.py --user {shlex.quote(owner)}"
+        f" --account {outcome.account}"
         f" --out {report.account['login']}.html{' --dsn …' if dsn else ''}"
     )
