@@ -24,6 +24,7 @@ from rubi.capacity import (
     wal_a_second,
 )
 from rubi.cli import console, new_app, print_table, run
+from rubi.connecting import Json
 
 app = new_app(__doc__)
 
@@ -53,7 +54,7 @@ def plan(
     connections: Annotated[int, typer.Option(min=10, help="max_connections")] = 200,
     write_mib: Annotated[float, typer.Option(min=1, help="MiB of WAL a second at most")] = 60,
     days: Annotated[int, typer.Option(min=1, help="to look ahead")] = 365,
-    as_json: Annotated[bool, typer.Option("--json")] = False,
+    as_json: Json = False,
 ) -> None:
     """Rows, bytes and WAL a day, and the limits, the first one to be hit at the top."""
     platform = Platform(

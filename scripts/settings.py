@@ -7,7 +7,7 @@ import psycopg
 import typer
 
 from rubi.cli import console, new_app, run
-from rubi.connecting import Dsn
+from rubi.connecting import Dsn, Json
 from rubi.servers.settings import comparable, derive, megabytes
 
 DIFFERENT = 3
@@ -31,28 +31,27 @@ def check(
     cores: Cores,
     connections: Connections = 200,
     dsn: Dsn = "",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON")] = False,
+    as_json: Json = False,
 ) -> None:
     """Compare a running server with what is derived. 3 when something differs."""
     wanted = derive(megabytes(memory), cores, connections)
     with psycopg.connect(dsn, connect_timeout=10) as connection:
         found = {
-            name: (setting, unit)
-            for name, setting, unit in connection.execute(
-                "SELECT name, setting, unit FROM pg_settings WHERE name = ANY (%s)", [list(wanted)]
+            name: (setting, unit, shown)
+            for name, setting, unit, shown in connection.execute(
+                "SELECT s.name, s.setting, s.unit, current_setting(s.name) FROM pg_settings AS s"
+                " WHERE s.name = ANY (%s)",
+                [list(wanted)],
             )
         }
-        has = {name: connection.execute("SELECT current_setting(%s, TRUE)", [name]).fetchone()[0]
-               for name in wanted}  # fmt: skip
     report = []
     for name, value in wanted.items():
-        setting, unit = found.get(name, ("not known", None))
+        setting, unit, has = found.get(name, ("not known", None, None))
         same = comparable(setting, unit) == comparable(value)
-        report.append({"name": name, "has": has[name], "derived": value, "same": same})
+        report.append({"name": name, "has": has, "derived": value, "same": same})
         if not as_json:
-            console.print(
-                f"{name} has {has[name]}, derived {value}", style="green" if same else "yellow"
-            )
+            style = "green" if same else "yellow"
+            console.print(f"{name} has {has}, derived {value}", style=style)
     if as_json:
         print(json.dumps(report))
     raise typer.Exit(0 if all(one["same"] for one in report) else DIFFERENT)
