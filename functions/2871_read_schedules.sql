@@ -22,13 +22,14 @@ BEGIN
     IF v_runs IS NULL THEN
         RETURN; -- pg_cron is not here, or in another database
     END IF;
-    -- the runs have no index but their number's
+    -- The runs have no index but their number's. A week of samples, a run each 5 seconds, has
+    -- 140,000: a weekly job that failed is still seen then.
     RETURN QUERY EXECUTE format(
         'SELECT coalesce(j.jobname, j.command)::text, d.status = ''succeeded'', d.end_time,'
         ' d.return_message::text FROM %1$I.job AS j CROSS JOIN LATERAL ('
         'SELECT r.status, r.end_time, r.return_message FROM %1$I.job_run_details AS r'
         ' WHERE r.jobid = j.jobid AND r.status IN (''succeeded'', ''failed'') AND r.runid >'
-        ' (SELECT max(m.runid) - 10000 FROM %1$I.job_run_details AS m)'
+        ' (SELECT max(m.runid) - 200000 FROM %1$I.job_run_details AS m)'
         ' ORDER BY r.runid DESC LIMIT 1) AS d'
         ' WHERE j.active AND j.database = current_database()',
         (SELECT c.relnamespace::regnamespace::name FROM pg_class AS c WHERE c.oid = v_runs)

@@ -155,9 +155,15 @@ def failed_schedules(watched: Watched) -> Iterator[str]:
             f"INSERT INTO cron.job_run_details VALUES ({job}, {job}, 'failed', 'no', now())"
         )
         yield status
+    # the other job runs each 5 seconds, and the failed one once a week
     watched.run(
         "INSERT INTO cron.job_run_details"
-        " SELECT n, n + 10, 'succeeded', '', now() FROM generate_series(1, 2) AS n"
+        " SELECT 1, n, 'succeeded', '', now() FROM generate_series(10, 150000) AS n"
+    )
+    yield "warning"
+    watched.run(
+        "INSERT INTO cron.job_run_details"
+        " SELECT n, n + 200000, 'succeeded', '', now() FROM generate_series(1, 2) AS n"
     )
     yield "ok"
     watched.run("DROP TABLE cron.job_run_details", "DROP TABLE cron.job", "DROP SCHEMA cron")
