@@ -11,6 +11,7 @@ of terminals: RUBI_MT5_PASSWORD or RUBI_MT5_PASSWORD_<login>, or --password-fd. 
 from rubi import early  # noqa: F401  # isort: skip
 
 import sys
+from contextlib import suppress
 from typing import Annotated
 
 import typer
@@ -19,6 +20,12 @@ from rubi.cli import errors, new_app, run
 from rubi.connecting import Dsn, Json
 
 app = new_app(__doc__)
+
+
+def say(text: str) -> None:
+    """A line of the log. A disk of logs that is full ends no reading."""
+    with suppress(OSError):
+        errors.print(text)
 
 
 @app.command()
@@ -59,10 +66,7 @@ def main(
         dry_run=dry_run,
     )
     found = settings.pairs(terminal, user, login or [], password_fd)
-    gateway = Gateway(
-        found, dsn, settings.spool_folder(spool), options,
-        lambda text: errors.print(text), connections,
-    )  # fmt: skip
+    gateway = Gateway(found, dsn, settings.spool_folder(spool), options, say, connections)
 
     if once or dry_run:
         try:

@@ -16,6 +16,7 @@ import mt5
 import rows
 from gateways import BUY, Gate, close
 from rubi.cli import Failure
+from rubi.gateway import loop
 from rubi.gateway.terminals import TerminalError, unpack
 from rubi.terminal import constants as codes
 from rubi.terminal.standin import Terminal
@@ -276,3 +277,29 @@ def test_fault_that_nobody_foresaw_is_said_and_the_thread_goes_on(
     lane.run(stop)
     assert len(steps) == 2
     assert any("KeyError: 'ticket'" in text for text in said)
+
+
+def test_terminal_that_never_answers_keeps_no_process(
+    gate: Gate, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(loop, "LONGEST_END", 0.2)
+    gateway = gate.gateway(Terminal.new())
+    worker, asked, answer, stop = gateway.lanes[0].worker, *(threading.Event() for _ in range(3))
+
+    def step() -> float:
+        asked.set()
+        answer.wait(60)
+        return 0.0
+
+    monkeypatch.setattr(worker, "step", step)
+    thread = threading.Thread(target=gateway.run, args=[stop])
+    thread.start()
+    assert asked.wait(30)
+    stop.set()
+    thread.join(30)
+    waiting = [one for one in threading.enumerate() if one.name == worker.terminal.name]
+    answer.set()
+    for one in waiting:
+        one.join(30)
+    assert not thread.is_alive()
+    assert [one.daemon for one in waiting] == [True]  # the interpreter waits for no daemon

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -21,6 +22,8 @@ import rows
 from conftest import ROOT
 from gateways import BUY, Moving
 from remote_terminal import Served
+from rubi.cli import Failure
+from rubi.gateway import settings
 from rubi.terminal.standin import Terminal
 
 COMMAND = [sys.executable, ROOT / "scripts/gateway.py"]
@@ -215,3 +218,34 @@ def test_signal_ends_the_loop_with_the_shells_code(
     assert process.returncode == code
     assert "Traceback" not in said
     assert all(json.loads(line) for line in out.splitlines())
+
+
+@pytest.mark.parametrize("output", [[], ["--json"]], ids=["faults", "JSON"])
+def test_full_disk_of_logs_ends_no_reading(
+    db: Any, served: Callable, environment: dict[str, str], output: list[str]
+) -> None:
+    """Said is first that there is no terminal, which comes later."""
+    with Path("/dev/full").open("wb") as full:
+        process = subprocess.Popen(
+            [*COMMAND, "--terminal", STAND_IN, "--user", str(rows.user(db)), "--server-clock",
+             "NY+7", *output],
+            env=environment, stdout=full, stderr=full,
+        )  # fmt: skip
+    try:
+        time.sleep(3)  # the fault is said meanwhile; with less time this test would find nothing
+        served()
+        gateways.until(
+            "the account", lambda: db.execute("SELECT count(*) FROM mt5_accounts").fetchone()[0]
+        )
+    finally:
+        process.terminate()
+        process.wait(60)
+
+
+def test_user_without_a_home_is_asked_for_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOME", "XDG_STATE_HOME", "STATE_DIRECTORY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(os, "getuid", lambda: 54321)
+    with pytest.raises(Failure, match="--spool") as caught:
+        settings.spool_folder("")
+    assert caught.value.code == 2

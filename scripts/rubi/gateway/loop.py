@@ -19,6 +19,8 @@ from rubi.gateway.terminals import Terminal, TerminalError
 from rubi.gateway.worker import Worker
 
 LONGEST_PAUSE = 30.0
+# seconds that threads have to end
+LONGEST_END = 30.0
 TROUBLE = (TerminalError, Switched, Away, SpoolError, Failure)
 
 
@@ -140,8 +142,11 @@ class Gateway:
             raise Failure(f"read, but not without faults: {faults[0]}")
 
     def run(self, stop: threading.Event, look: Callable[[], None] = lambda: None) -> None:
+        # daemons: a terminal that never answers must not keep the process
         threads = [
-            threading.Thread(target=lane.run, args=[stop], name=lane.worker.terminal.name)
+            threading.Thread(
+                target=lane.run, args=[stop], name=lane.worker.terminal.name, daemon=True
+            )
             for lane in self.lanes
         ]
         for thread in threads:
@@ -151,7 +156,7 @@ class Gateway:
                 look()
         finally:
             stop.set()
-            end = time.monotonic() + 30
+            end = time.monotonic() + LONGEST_END
             for thread in threads:
                 thread.join(max(0.1, end - time.monotonic()))
             self.database.close()

@@ -112,8 +112,15 @@ def pairs(
 
 
 def spool_folder(given: str) -> Path:
-    """Where spools lie: what was given, $STATE_DIRECTORY of systemd, else the user's own state."""
+    """Where spools lie: what was given, $STATE_DIRECTORY of systemd, else the user's own state.
+
+    Raises Failure where the user has no home.
+    """
     if given or os.environ.get("STATE_DIRECTORY"):
         return Path(given or os.environ["STATE_DIRECTORY"])
-    home = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
-    return Path(home) / "rubi-gateway"
+    if home := os.environ.get("XDG_STATE_HOME"):
+        return Path(home) / "rubi-gateway"
+    try:
+        return Path.home() / ".local/state/rubi-gateway"
+    except RuntimeError as error:
+        raise Failure("this user has no home: name a folder with --spool", 2) from error

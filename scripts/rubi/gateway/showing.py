@@ -96,8 +96,17 @@ def watch(gateway: Gateway, as_json: bool) -> None:
     """Run the gateway: a table that is kept up to date on a terminal, as JSON a line a second, else
     nothing but what is said of faults."""
     stop = threading.Event()
+
+    def show_line() -> None:
+        try:
+            show(gateway, True)
+        except BrokenPipeError:
+            raise  # nobody reads any more
+        except OSError:
+            pass  # a full disk of logs ends no reading
+
     if as_json:
-        gateway.run(stop, lambda: show(gateway, True))
+        gateway.run(stop, show_line)
     elif not console.is_terminal:
         gateway.run(stop)
     else:
