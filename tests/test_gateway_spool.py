@@ -76,6 +76,14 @@ def test_connection_over_a_dead_network_ends_within_a_minute(gate: Gate) -> None
     assert int(given["keepalives_idle"]) + 3 * int(given["keepalives_interval"]) <= 60
 
 
+def test_what_the_connection_string_says_counts(gate: Gate) -> None:
+    """With several hosts connect_timeout is the time that each dead one takes."""
+    worker = gate.worker(Terminal.new(), dsn=f"{gate.dsn} connect_timeout=2 keepalives_idle=7")
+    with worker.delivery.database.connection() as connection:
+        given = connection.info.get_parameters()
+    assert (given["connect_timeout"], given["keepalives_idle"]) == ("2", "7")
+
+
 def test_what_was_read_while_the_database_was_away_is_stored_later_in_order(gate: Gate) -> None:
     terminal = Terminal.new()
     worker = gate.worker(terminal)

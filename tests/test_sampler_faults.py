@@ -5,6 +5,8 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from rubi import health_checks
+
 MISSING = (
     "SELECT f.subject, right(f.words, 7) FROM monitoring.facts AS f"
     " WHERE f.kind = 'samples missing' ORDER BY f.subject"
@@ -92,3 +94,13 @@ def test_samples_of_the_first_time_end_none_after_the_clock_was_set_back(
     assert take(db)
     gaps = "SELECT min(gap_ms), bool_or(gap_ms > 500) FROM monitoring.samples WHERE sessions <> 5"
     assert db.execute(gaps).fetchone() == (0, True)
+
+
+def test_sampler_over_a_dead_network_ends_within_a_minute(db: psycopg.Connection) -> None:
+    """A service starts it again; else nobody looks for a quarter of an hour."""
+    info = db.info
+    dsn = f"host={info.host} port={info.port} user=rubi_monitor dbname={info.dbname}"
+    with health_checks.connect(dsn) as connection:
+        given = connection.info.get_parameters()
+    assert int(given["tcp_user_timeout"]) <= 60_000
+    assert int(given["keepalives_idle"]) + 3 * int(given["keepalives_interval"]) <= 60

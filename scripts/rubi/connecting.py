@@ -24,6 +24,15 @@ AT_WORK = (
     "'statement_timeout', 'transaction_timeout', 'idle_session_timeout',"
     " 'idle_in_transaction_session_timeout')"
 )
+# a dead network is noticed within half a minute, for programs that run for years: else a quarter of
+# an hour passes
+ALIVE = {
+    "connect_timeout": 10,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 30_000,
+}
 Dsn = Annotated[
     str, typer.Option(help="libpq connection string or URL; else PG* variables or a service file")
 ]
@@ -35,6 +44,15 @@ Scratch = Annotated[
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON")]
+
+
+def kept_alive(dsn: str) -> dict[str, int]:
+    """ALIVE, but what the connection string says itself: with several hosts its connect_timeout is
+    the time that each dead one takes."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    said = conninfo_to_dict(dsn)
+    return {name: value for name, value in ALIVE.items() if name not in said}
 
 
 def set_password(connection: psycopg.Connection, role: str, password: str, valid: str = "") -> None:

@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rubi.cli import Failure, console, print_table
+from rubi.connecting import kept_alive
 
 CODES = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
 # the worst status comes first; unknown is no reason to wake somebody
@@ -28,7 +29,7 @@ QUERY = """
 def connect(dsn: str) -> psycopg.Connection:
     """A connection that waits neither for the server nor for a lock."""
     connection = psycopg.connect(
-        dsn, autocommit=True, application_name="rubi health", connect_timeout=10
+        dsn, autocommit=True, application_name="rubi health", **kept_alive(dsn)
     )
     connection.execute("SET timezone = 'UTC'; SET statement_timeout = '30s'; SET lock_timeout = 0")
     return connection

@@ -7,21 +7,14 @@ from typing import Any
 import psycopg
 
 from rubi.cli import Failure
+from rubi.connecting import kept_alive
 
 # the holding session of a gateway that was killed a moment ago may still be there
 PATIENCE = 5.0
 # seconds after which the session is asked whether it lives; one that the server ended is noticed
 # without being asked
 BEAT = 10.0
-# a dead network is noticed within half a minute: a thread that waits for it reads no terminal
-ALIVE = {
-    "connect_timeout": 10,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 30_000,
-}
-# the same on the server's side: the place of a machine that is gone is free after as long
+# as kept_alive(), on the server's side: the place of a machine that is gone is free after as long
 BEGIN = (
     "SELECT set_config('tcp_keepalives_idle', '10', FALSE),"
     " set_config('tcp_keepalives_interval', '5', FALSE),"
@@ -67,7 +60,10 @@ class Holder:
     def begin(self) -> psycopg.Connection:
         """A new session, which holds nothing yet. Raises Held behind a pool."""
         connection = psycopg.connect(
-            self.dsn, autocommit=True, application_name="rubi gateway holder", **ALIVE
+            self.dsn,
+            autocommit=True,
+            application_name="rubi gateway holder",
+            **kept_alive(self.dsn),
         )
         try:
             *_, pooled, pid, began = connection.execute(BEGIN).fetchone()

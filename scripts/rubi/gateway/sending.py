@@ -12,7 +12,8 @@ import psycopg
 from psycopg import errors
 
 from rubi.cli import Failure, one_line
-from rubi.gateway.holding import ALIVE, Holder
+from rubi.connecting import kept_alive
+from rubi.gateway.holding import Holder
 from rubi.gateway.parcels import Parcel
 
 INGEST = "SELECT * FROM ingest_mt5_{}(%(account)s, %(rows)s::jsonb, {})"
@@ -78,7 +79,10 @@ class Database:
         try:
             if connection is None or connection.closed:
                 connection = psycopg.connect(
-                    self.dsn, autocommit=True, application_name="rubi gateway", **ALIVE
+                    self.dsn,
+                    autocommit=True,
+                    application_name="rubi gateway",
+                    **kept_alive(self.dsn),
                 )
             yield connection
         except (psycopg.OperationalError, psycopg.InterfaceError, errors.InternalError) as error:
