@@ -18,7 +18,7 @@ import bars
 from backing import refused
 from conftest import Address
 from rubi import ROOT, cli
-from rubi.backups import measuring, places
+from rubi.backups import measuring, places, restoring
 from rubi.servers import pgtools
 
 Connect = Callable[..., psycopg.Connection]
@@ -188,3 +188,75 @@ def test_restore_closes_what_the_dumped_database_had_open(
     with psycopg.connect(server.dsn(target)) as restored:
         found = restored.execute(asked, ["_timescaledb_functions.drop_chunk(regclass)"])
         assert found.fetchone() == (False,)
+
+
+@pytest.fixture
+def service(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A service file of a caller whose usual server is another one."""
+    file = tmp_path / "services"
+    file.write_text("[usual]\nhost=/nowhere\nport=5999\ndbname=usual\nuser=ann\n")
+    monkeypatch.setenv("PGSERVICEFILE", str(file))
+
+
+@pytest.mark.parametrize("way", ["variable", "string"])
+def test_what_a_service_says_does_not_win_over_the_string(
+    service: None, monkeypatch: pytest.MonkeyPatch, way: str
+) -> None:
+    """libpq's programs ask a service before their variables."""
+    dsn = "host=/tmp dbname=copy"
+    if way == "variable":
+        monkeypatch.setenv("PGSERVICE", "usual")
+    else:
+        dsn += " service=usual"
+    found = pgtools.environment(dsn)
+    meant = {name: found.get(f"PG{name}") for name in ("HOST", "DATABASE", "PORT", "USER")}
+    assert meant == {"HOST": "/tmp", "DATABASE": "copy", "PORT": "5999", "USER": "ann"}
+    assert "PGSERVICE" not in found
+
+
+@pytest.mark.parametrize(
+    ("dsn", "variables", "name"),
+    [
+        ("service=usual", {}, "usual"),
+        ("service=usual", {"PGDATABASE": "other"}, "usual"),
+        ("host=/tmp", {"PGSERVICE": "usual"}, "usual"),
+        ("service=usual dbname=copy", {}, "copy"),
+        ("host=/tmp user=ann", {"PGDATABASE": "ann"}, "ann"),
+        ("dbname=ann user=ann", {}, "ann"),
+        ("host=/tmp user=ann", {}, None),
+    ],
+)
+def test_database_to_restore_into_is_the_one_that_libpq_means(
+    service: None, monkeypatch: pytest.MonkeyPatch, dsn: str, variables: dict[str, str],
+    name: str | None,
+) -> None:  # fmt: skip
+    monkeypatch.delenv("PGDATABASE", raising=False)
+    for variable, value in variables.items():
+        monkeypatch.setenv(variable, value)
+    if name:
+        assert restoring.database_of(dsn) == name
+    else:
+        with pytest.raises(cli.Failure, match="name the database"):
+            restoring.database_of(dsn)
+
+
+def test_restore_goes_where_the_string_says(
+    db: psycopg.Connection, server: Address, tmp_path: Path, new_database: Callable[[], str],
+    service: None,
+) -> None:  # fmt: skip
+    backing.backup(server, db, tmp_path)
+    target = new_database()
+    done = backing.run(
+        "restore", tmp_path, "--dsn", server.dsn(target), database=target, server=server,
+        env={"PGSERVICE": "usual", "PGSERVICEFILE": str(tmp_path / "services")},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_messages_of_programs_are_english_whatever_lc_all_says(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("LC_ALL", "fr_FR.UTF-8")
+    found = pgtools.plain_words()
+    assert "LC_ALL" not in found
+    assert (found["LC_MESSAGES"], found["LC_CTYPE"]) == ("C", "fr_FR.UTF-8")

@@ -13,7 +13,7 @@ from typing import Annotated, Any, NamedTuple
 import psycopg
 import typer
 from psycopg import sql
-from psycopg.conninfo import make_conninfo
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from rubi.backups import measuring, places
 from rubi.backups.places import Place
@@ -139,16 +139,17 @@ def restore_into(backup: Fetched, dsn: str, *, jobs: int = 1, force: bool = Fals
 
 
 def database_of(dsn: str) -> str:
-    """The database that libpq would connect to."""
-    found = psycopg.pq.Conninfo.get_defaults() if not dsn else None
-    parsed = {
-        option.keyword: option.val or option.compiled
-        for option in (found or psycopg.pq.Conninfo.parse(dsn.encode()))
-    }
-    name = (parsed.get(b"dbname") or b"").decode() or pgtools.environment(dsn).get("PGDATABASE", "")
-    if not name:
+    """The database that libpq would connect to; one that is only the user's name is not meant."""
+    found = pgtools.environment(dsn)
+    name, user = found.get("PGDATABASE", ""), found.get("PGUSER")
+    if not name or (name == user and not is_named(dsn)):
         raise Failure("name the database to restore into: PGDATABASE, or dbname in --dsn")
     return name
+
+
+def is_named(dsn: str) -> bool:
+    """Whether a connection string or a variable names a database."""
+    return bool(conninfo_to_dict(dsn).get("dbname") or os.environ.get("PGDATABASE"))
 
 
 def check_versions(server: psycopg.Connection, manifest: dict[str, Any]) -> None:

@@ -125,7 +125,7 @@ def write_plain(programs: Path, dump: Path, plain: Path) -> None:
     """The dump as gzipped SQL, for which pg_restore reads every block of the dump."""
     process = subprocess.Popen(
         [programs / "pg_restore", "--file=-", dump],
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=os.environ | {"LC_MESSAGES": "C"},
+        stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=pgtools.plain_words(),
     )  # fmt: skip
     with process, gzip.open(plain, "wb", compresslevel=1) as target:
         size, sha256 = places.copy(process.stdout, target)

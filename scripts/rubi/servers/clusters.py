@@ -4,7 +4,6 @@ For work that needs a whole server: restore drills, standbys, measurements, test
 by a socket in its folder, which only the server's user reads; no server listens on the network.
 """
 
-import os
 import shutil
 import signal
 import subprocess
@@ -67,8 +66,9 @@ class Cluster:
 
     def run(self, program: str, *arguments: object) -> str:
         """Run a program as the server's user. Raises Failure with its words."""
-        env = os.environ | {"PGHOST": str(self.folder), "PGUSER": "postgres", "PGPORT": "5432"}
-        return pgtools.run(self.programs / program, *arguments, env=env, as_server=True)
+        return pgtools.run(
+            self.programs / program, *arguments, env=pgtools.environment(self.dsn()), as_server=True
+        )
 
     def create(self) -> None:
         """initdb, with the settings of postgresql.conf."""

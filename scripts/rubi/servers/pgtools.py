@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from psycopg import pq
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from rubi.cli import Failure
 from rubi.servers import embedded
@@ -27,7 +28,9 @@ def programs_for(major: int) -> Path:
         found and Path(found).resolve().parent,
     ):
         if folder and (folder / "pg_dump").exists():
-            said = subprocess.run([folder / "pg_dump", "-V"], capture_output=True, text=True)
+            said = subprocess.run(
+                [folder / "pg_dump", "-V"], capture_output=True, encoding="utf-8", errors="replace"
+            )
             if (match := re.search(r"\d+", said.stdout)) and int(match[0]) == major:
                 return folder
     if major not in embedded.SUITES:
@@ -41,14 +44,33 @@ def programs_for(major: int) -> Path:
 def environment(dsn: str) -> dict[str, str]:
     """Variables that make libpq's programs connect as a connection string does.
 
-    In the environment of a process only its user and root can read a password.
+    In the environment of a process only its user and root can read a password. A service goes into
+    the variables: what its file says would win over them. A server has been reached by the same
+    string before, so that the service is known.
     """
-    given = {
-        option.envvar.decode(): option.val.decode()
-        for option in pq.Conninfo.parse(dsn.encode())
-        if option.val is not None and option.envvar
-    }
-    return os.environ | {"PGAPPNAME": "rubi backup"} | given | {"LC_MESSAGES": "C"}
+    # libpq has looked everything up before it waits for the server
+    given = {"application_name": "rubi backup"} | conninfo_to_dict(dsn)
+    attempt = pq.PGconn.connect_start(make_conninfo(**given).encode())
+    try:
+        meant = {
+            option.envvar.decode(): option.val.decode()
+            for option in attempt.info
+            if option.val is not None and option.envvar
+        }
+    finally:
+        attempt.finish()
+    meant.pop("PGSERVICE", None)
+    kept = {name: value for name, value in plain_words().items() if name != "PGSERVICE"}
+    return kept | meant
+
+
+def plain_words() -> dict[str, str]:
+    """The environment, for programs whose messages are read here: in English, not in LC_ALL's
+    language."""
+    kept = dict(os.environ)
+    if everything := kept.pop("LC_ALL", ""):
+        kept["LANG"] = kept["LC_CTYPE"] = everything
+    return kept | {"LC_MESSAGES": "C"}
 
 
 def failure(program: Path | str, said: str) -> Failure:
@@ -81,8 +103,8 @@ def run(
     """
     done = subprocess.run(
         [program, *map(str, arguments)],
-        env=env or os.environ | {"LC_MESSAGES": "C"},
-        stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace",
+        env=env or plain_words(),
+        stdin=subprocess.DEVNULL, capture_output=True, encoding="utf-8", errors="replace",
         **(embedded.as_server_user() if as_server else {}),
     )  # fmt: skip
     if done.returncode:
