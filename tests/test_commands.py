@@ -96,3 +96,23 @@ def test_module_and_its_functions_can_be_read_in_one_sitting(path: Path) -> None
         if isinstance(node, ast.FunctionDef) and node.end_lineno - node.lineno >= 60
     }
     assert long == {}
+
+
+def is_text(call: ast.Call) -> bool:
+    """Whether a call reads or writes text by the locale of its caller."""
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    named = {keyword.arg for keyword in call.keywords}
+    if name in ("read_text", "write_text"):
+        return "encoding" not in named and not (name == "read_text" and call.args)
+    if ast.unparse(call.func).startswith("subprocess."):
+        return "text" in named
+    modes = {given.value for given in call.args if isinstance(given, ast.Constant)}
+    return name == "open" and "encoding" not in named and not modes.isdisjoint("rwax")
+
+
+@pytest.mark.parametrize("path", [*COMMANDS, *MODULES], ids=called)
+def test_no_text_depends_on_the_callers_locale(path: Path) -> None:
+    """LANG=fr_FR is ISO-8859-1: a file of UTF-8 would be read wrong, and some signs refused."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    assert [call.lineno for call in calls if is_text(call)] == []

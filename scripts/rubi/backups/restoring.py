@@ -1,5 +1,6 @@
 """Restores a backup: fetched, checked, made under another name, compared, then renamed."""
 
+import os
 import re
 import secrets
 import shutil

@@ -89,7 +89,9 @@ def make_driver_run(node: Path) -> None:
     Raises Failure when it can't be made to.
     """
     for _ in range(2):
-        done = subprocess.run([node, "--version"], capture_output=True, text=True)
+        done = subprocess.run(
+            [node, "--version"], capture_output=True, encoding="utf-8", errors="replace"
+        )
         if done.returncode == 0:
             return
         if LIBRARY not in done.stderr:

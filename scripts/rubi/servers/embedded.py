@@ -106,7 +106,7 @@ def free_port() -> int:
 def major_of(binaries: Path) -> int:
     """Major version of the server in a folder of programs."""
     try:
-        text = subprocess.check_output([binaries / "postgres", "-V"], text=True)
+        text = subprocess.check_output([binaries / "postgres", "-V"], encoding="utf-8")
     except (OSError, subprocess.CalledProcessError) as error:
         raise Failure(f"{binaries}/postgres does not run: {error}") from error
     if not (match := re.search(r"\d+", text)):
@@ -119,8 +119,8 @@ def has_timescaledb(binaries: Path) -> bool:
     config = binaries / "pg_config"
     if not config.exists():
         return False
-    share = subprocess.check_output([config, "--sharedir"], text=True).strip()
-    return Path(share, "extension", "timescaledb.control").exists()
+    share = subprocess.check_output([config, "--sharedir"])
+    return Path(os.fsdecode(share).strip(), "extension", "timescaledb.control").exists()
 
 
 def installed(major: int) -> Path | None:

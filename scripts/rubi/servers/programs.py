@@ -39,7 +39,9 @@ def java_home() -> Path:
     chosen = os.environ.get("JAVA_HOME")
     found = Path(chosen, "bin/java") if chosen else shutil.which("java")
     if found:
-        said = subprocess.run([found, "-version"], capture_output=True, text=True).stderr
+        said = subprocess.run(
+            [found, "-version"], capture_output=True, encoding="utf-8", errors="replace"
+        ).stderr
         version = re.search(r'version "(\d+)', said)
         if version and int(version[1]) >= 17:
             return Path(found).resolve().parents[1]
