@@ -124,13 +124,15 @@ def test_every_view_runs_as_rubi_monitor(watched: Watched) -> None:
 
 
 @pytest.mark.parametrize(
-    ("log", "seen"), [("ddl, write", True), ("all", True), ("ddl,role", False)]
+    ("log", "role", "seen"),
+    [("all", "", True), ("ddl,role", "", True), ("none", "auditor", True), ("none", "", False)],
 )
 def test_pgaudit_that_ends_the_server_is_named(
-    db: psycopg.Connection, log: str, seen: bool
+    db: psycopg.Connection, log: str, role: str, seen: bool
 ) -> None:
-    """timescaledb#7667: COPY into a hypertable; a setting is all that tells of pgaudit."""
-    db.execute("SELECT set_config('pgaudit.log', %s, FALSE)", [log])
+    """timescaledb#7667: COPY into a hypertable; settings are all that tells of pgaudit."""
+    for name, value in (("pgaudit.log", log), ("pgaudit.role", role)):
+        db.execute("SELECT set_config(%s, %s, FALSE)", [name, value])
     spots = db.execute("SELECT subject FROM monitoring.blind_spots").fetchall()
     assert (("pgaudit",) in spots) is seen
 

@@ -51,10 +51,19 @@ UNION ALL
 -- https://github.com/timescale/timescaledb/issues/7667
 SELECT
     'pgaudit' AS subject,
-    format('pgaudit.log = %s: a COPY into a hypertable ends the server', a.log) AS reason,
-    'take write and all out of pgaudit.log; audit.changes notes the writes that matter' AS remedy
-FROM current_setting('pgaudit.log', TRUE) AS a (log)
-WHERE a.log ~ '(^|,) *(write|all) *(,|$)';
+    format(
+        'pgaudit.log = %s, pgaudit.role = %s: a COPY into a hypertable ends the server',
+        quote_literal(a.log), quote_literal(a.role)
+    ) AS reason,
+    'set pgaudit.log to none and pgaudit.role to nothing for this database, or for all roles but'
+    ' those of people; audit.changes notes the writes that matter' AS remedy
+FROM (
+    SELECT
+        coalesce(current_setting('pgaudit.log', TRUE), '') AS log,
+        coalesce(current_setting('pgaudit.role', TRUE), '') AS role
+) AS a
+-- any class does, also one that COPY is not of
+WHERE trim(lower(a.log)) NOT IN ('', 'none') OR a.role <> '';
 
 COMMENT ON VIEW monitoring.blind_spots IS
 'Facts that the reader of these views can''t see here, with the cure. No row when all is in sight.';
