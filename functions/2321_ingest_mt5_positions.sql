@@ -15,7 +15,8 @@ BEGIN
             array_agg(
                 CASE
                     WHEN jsonb_typeof(e.value -> 'identifier') = 'number'
-                        AND e.value ->> 'identifier' ~ '^[1-9][0-9]{0,17}$'
+                        AND e.value -> 'identifier' <= '9223372036854775807'
+                        AND e.value ->> 'identifier' ~ '^[1-9][0-9]{0,18}$'
                         THEN (e.value ->> 'identifier')::bigint
                 END
             ),

@@ -16,11 +16,10 @@ VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    v_tickets bigint[] := p_tickets;
 BEGIN
     PERFORM FROM public.mt5_accounts AS a WHERE a.id = p_account_id FOR NO KEY UPDATE;
-    IF p_tickets IS NOT NULL THEN
-        PERFORM internal.refresh_balance_operations(p_account_id, p_tickets);
-    END IF;
     IF EXISTS (
         SELECT FROM public.mt5_reports AS r
         WHERE r.account_id = p_account_id AND r.first_msc > p_since_msc
@@ -31,6 +30,26 @@ BEGIN
         PERFORM internal.lock_mt5_trips(p_account_id, p_positions);
         PERFORM internal.refresh_mt5_trips(p_account_id, p_positions);
         PERFORM internal.refresh_trading_orders(p_account_id, p_positions);
+        -- a dividend is an operation as long as no trade of its position is known
+        SELECT array_agg(m.ticket) INTO v_tickets
+        FROM (
+            SELECT d.ticket
+            FROM unnest(p_positions) AS p (id)
+            CROSS JOIN LATERAL (
+                SELECT d.ticket
+                FROM public.trading_deals AS d
+                WHERE d.account_id = p_account_id
+                    AND d.position_id = p.id
+                    AND d.type NOT IN (0, 1)
+                OFFSET 0 -- by the position, not by all deals that are no trades
+            ) AS d
+            UNION
+            SELECT u.ticket FROM unnest(p_tickets) AS u (ticket)
+        ) AS m;
+    END IF;
+    -- after the trips, which say what is part of a trade
+    IF v_tickets IS NOT NULL THEN
+        PERFORM internal.refresh_balance_operations(p_account_id, v_tickets);
     END IF;
 END
 $$;
@@ -134,7 +153,8 @@ BEGIN
             WHERE t.account_id = c.account_id
                 -- any text, from an order that has no trip
                 AND t.position_id = CASE
-                    WHEN c.mt5_position_id ~ '^[0-9]{1,18}$' THEN c.mt5_position_id::bigint
+                    WHEN c.mt5_position_id ~ '^[0-9]{1,19}$'
+                        THEN least(c.mt5_position_id::numeric, 9223372036854775807)::bigint
                 END
                 AND t.trading_order_id IS NULL
                 AND t.side IS NOT NULL

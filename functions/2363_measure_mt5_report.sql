@@ -52,7 +52,12 @@ AS $$
         LEFT JOIN public.mt5_deal_types AS t ON d.type = t.code
         WHERE d.account_id = p_account_id
             AND d.time_msc BETWEEN p_first_msc AND p_last_msc
-            AND coalesce(t.effect, 'balance') IN ('trade', 'balance')
+            AND CASE coalesce(t.effect, 'balance')
+                WHEN 'credit' THEN FALSE
+                -- a trade that was taken back is no point of the curve, what it leaves behind is
+                WHEN 'cancelled' THEN d.profit + d.commission + d.swap + d.fee <> 0
+                ELSE TRUE
+            END
         WINDOW walk AS (ORDER BY d.time_msc, d.ticket)
     ) AS w
 $$;

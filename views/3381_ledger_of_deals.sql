@@ -256,7 +256,9 @@ COMMENT ON VIEW internal.orders_of_trips IS
 missing.';
 
 -- Deals that move the balance without a trade; fills of orders move the balance, too, and are
--- trades. A deal that stands for archived ones moved nothing: their operations are here.
+-- trades. What is booked to a traded position, a dividend or a charge, is in the result of its
+-- trip: here as well, the money would count twice. What a trade that was taken back leaves behind
+-- is in no trip. A deal that stands for archived ones moved nothing: their operations are here.
 -- Not security_invoker: the proofs read the view for rubi_monitor, who may not read deals.
 CREATE OR REPLACE VIEW internal.operations_of_deals AS
 SELECT
@@ -274,8 +276,21 @@ LEFT JOIN public.mt5_explanations AS e
 WHERE
     d.type NOT IN (0, 1)
     AND e.id IS NULL
-    AND coalesce(t.effect, 'balance') = 'balance'
-    AND d.profit + d.commission + d.swap + d.fee <> 0;
+    AND coalesce(t.effect, 'balance') IN ('balance', 'cancelled')
+    AND d.profit + d.commission + d.swap + d.fee <> 0
+    AND (
+        t.effect = 'cancelled'
+        -- a look-up for each: most name no position
+        OR (
+            SELECT count(*)
+            FROM public.mt5_trips AS r
+            WHERE
+                d.position_id > 0
+                AND r.account_id = d.account_id
+                AND r.position_id = d.position_id
+                AND r.side IS NOT NULL
+        ) = 0
+    );
 
 COMMENT ON VIEW internal.operations_of_deals IS
 'Contents that balance_operations should have by the deals.';
