@@ -113,6 +113,8 @@ COMMENT ON FUNCTION public.find_account_snapshot(bigint, timestamptz, boolean) I
 p_or_first_after TRUE, the first at or after the moment. NULLs without either.';
 REVOKE ALL ON FUNCTION public.find_account_snapshot(bigint, timestamptz, boolean) FROM public;
 
+-- Deals move the balance when they are done: the commission of an opening and a partial close long
+-- before the order is closed. Orders and operations count where no deal tells of them.
 CREATE OR REPLACE FUNCTION public.find_account_balance(p_account_id bigint, p_at timestamptz)
 RETURNS numeric
 LANGUAGE plpgsql
@@ -121,65 +123,69 @@ PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
 DECLARE
-    v_state record;
+    v_balance numeric;
+    v_since timestamptz;
+    v_until timestamptz := p_at;
     v_change numeric;
 BEGIN
+    -- a snapshot contains the events of its own time, the balance at a moment not the moment's
     SELECT
-        f.taken_at,
-        f.balance
-    INTO v_state
+        f.balance,
+        f.taken_at + interval '1 microsecond'
+    INTO v_balance, v_since
     FROM public.find_account_snapshot(p_account_id, p_at, TRUE) AS f;
-    IF v_state.taken_at IS NULL THEN
+    IF v_since IS NULL THEN
         -- never a snapshot, but deposits: the account began with nothing
         IF NOT EXISTS (
             SELECT FROM public.balance_operations AS b WHERE b.account_id = p_account_id
         ) THEN
             RETURN NULL;
         END IF;
-        SELECT
-            '-infinity'::timestamptz AS taken_at,
-            0 AS balance
-        INTO v_state;
-    END IF;
-    -- From the snapshot to the moment, by trades closed and operations booked between. A snapshot
-    -- contains the events of its own time; the balance at the moment does not contain the moment's
-    -- events.
-    IF v_state.taken_at < p_at THEN
-        SELECT sum(c.amount) INTO v_change
-        FROM (
-            SELECT o.profit + o.commission + o.swap AS amount
-            FROM public.mt5_accounts AS a
-            INNER JOIN public.trading_orders AS o ON a.user_id = o.user_id AND a.id = o.account_id
-            WHERE a.id = p_account_id
-                AND o.close_price IS NOT NULL
-                AND o.closed_at > v_state.taken_at AND o.closed_at < p_at
-            UNION ALL
-            SELECT b.amount
-            FROM public.balance_operations AS b
-            WHERE b.account_id = p_account_id
-                AND b.occurred_at > v_state.taken_at AND b.occurred_at < p_at
-        ) AS c;
-        RETURN v_state.balance + coalesce(v_change, 0);
+        v_balance := 0;
+        v_since := '-infinity';
+    ELSIF v_since > p_at THEN
+        v_until := v_since;
+        v_since := p_at;
     END IF;
     SELECT sum(c.amount) INTO v_change
     FROM (
-        SELECT o.profit + o.commission + o.swap AS amount
+        SELECT d.profit + d.commission + d.swap + d.fee AS amount
+        FROM public.trading_deals AS d
+        LEFT JOIN public.mt5_deal_types AS t ON d.type = t.code
+        -- one that stands for archived deals, which are still here
+        LEFT JOIN public.mt5_explanations AS e
+            ON d.account_id = e.account_id AND d.ticket = e.deal_ticket AND e.is_explained
+        WHERE d.account_id = p_account_id
+            AND d.executed_at >= v_since AND d.executed_at < v_until
+            AND t.effect IS DISTINCT FROM 'credit'
+            AND e.id IS NULL
+        UNION ALL
+        SELECT o.profit + o.commission + o.swap
         FROM public.mt5_accounts AS a
         INNER JOIN public.trading_orders AS o ON a.user_id = o.user_id AND a.id = o.account_id
         WHERE a.id = p_account_id
             AND o.close_price IS NOT NULL
-            AND o.closed_at >= p_at AND o.closed_at <= v_state.taken_at
+            AND o.closed_at >= v_since AND o.closed_at < v_until
+            AND NOT EXISTS (SELECT FROM public.mt5_trips AS r WHERE r.trading_order_id = o.id)
         UNION ALL
         SELECT b.amount
         FROM public.balance_operations AS b
         WHERE b.account_id = p_account_id
-            AND b.occurred_at >= p_at AND b.occurred_at <= v_state.taken_at
+            AND b.occurred_at >= v_since AND b.occurred_at < v_until
+            AND NOT EXISTS (
+                SELECT FROM public.trading_deals AS d
+                WHERE d.account_id = b.account_id
+                    AND d.ticket = CASE
+                        WHEN b.mt5_deal_id ~ '^[0-9]{1,19}$'
+                            THEN least(b.mt5_deal_id::numeric, 9223372036854775807)::bigint
+                    END
+            )
     ) AS c;
-    RETURN v_state.balance - coalesce(v_change, 0);
+    RETURN v_balance + coalesce(v_change, 0) * CASE WHEN v_since = p_at THEN -1 ELSE 1 END;
 END
 $$;
 COMMENT ON FUNCTION public.find_account_balance(bigint, timestamptz) IS
 'Balance of an account just before a moment, account currency: the nearest snapshot, carried by the
-net results of closed orders and the balance operations between; without any snapshot the sum of
-both. NULL when there is neither snapshot nor operation.';
+deals between, and by closed orders and balance operations that no deal tells of; without any
+snapshot the sum of these. NULL when there is neither snapshot nor operation.';
 REVOKE ALL ON FUNCTION public.find_account_balance(bigint, timestamptz) FROM public;

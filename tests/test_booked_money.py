@@ -53,6 +53,19 @@ def test_what_a_cancelled_trade_leaves_behind_is_an_operation(
     assert walked == (2, D(998))
 
 
+def test_the_balance_at_a_moment_is_that_of_the_deals(db: psycopg.Connection, user: int) -> None:
+    """An opening's commission and a partial close move it long before the order is closed."""
+    account = mt5.open_account(db, user, balance=1078.0, equity=1078.0, taken_at="2026-02-01")
+    half = deal("2026-01-07 10:00", ticket=5, position_id=900, type=SELL, entry=OUT, volume=0.5,
+                profit=80.0)  # fmt: skip
+    mt5.ingest(db, "deals", account, [DEPOSIT, BOUGHT, half])
+    found = [
+        db.execute("SELECT find_account_balance(%s, %s)", [account, f"{day} 00:00+00"]).fetchone()
+        for day in ("2026-01-04", "2026-01-05", "2026-01-06", "2026-01-08", "2026-03-01")
+    ]
+    assert found == [(D(0),), (D(1000),), (D(998),), (D(1078),), (D(1078),)]
+
+
 def test_a_position_of_the_largest_ticket_has_its_order_made_again(
     db: psycopg.Connection, account: int
 ) -> None:

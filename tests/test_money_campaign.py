@@ -1,0 +1,224 @@
+"""Random histories through the gateway's doors: each deal's money is found once, in every way."""
+
+from __future__ import annotations
+
+import random
+from datetime import timedelta
+from decimal import ROUND_HALF_UP, Decimal
+
+import psycopg
+import pytest
+
+import deal_books as books
+import mt5
+import performance_reference as reference
+import rows
+from deal_books import ZERO, Broker, D
+from histories import calculate
+from performance_reference import Trade
+
+
+def open_account(db: psycopg.Connection, broker: Broker) -> tuple[int, int, dict[int, int]]:
+    """A user, an account, and the strategies of two magic numbers."""
+    user = rows.user(db)
+    account = mt5.open_account(
+        db, user, server=f"S{user}", margin_mode=2 if broker.hedging else 0, currency_digits=8,
+        taken_at="2026-10-01",
+    )  # fmt: skip
+    db.execute("DELETE FROM account_snapshots")
+    strategies = {magic: rows.strategy(db, user, name=f"s{magic}") for magic in (1, 2)}
+    for magic, strategy in strategies.items():
+        db.execute(
+            "INSERT INTO mt5_magic_strategies (account_id, user_id, magic, strategy_id)"
+            " VALUES (%s, %s, %s, %s)",
+            [account, user, magic, strategy],
+        )
+    return user, account, strategies
+
+
+def send(db: psycopg.Connection, source: random.Random, account: int, deals: list[dict]) -> None:
+    """In pieces, in any order, some twice."""
+    mixed = deals + [source.choice(deals) for _ in range(3 if deals else 0)]
+    source.shuffle(mixed)
+    while mixed:
+        size = source.choice([1, 7, 40])
+        mt5.ingest(db, "deals", account, mixed[:size])
+        del mixed[:size]
+
+
+def picture(db: psycopg.Connection, broker: Broker, user: int) -> None:
+    """The account's state after the last deal, and what is open."""
+    at = books.utc(broker.clock) + timedelta(hours=2)
+    balance = float(books.balances_of(broker.deals)[-1][1])
+    account = mt5.open_account(
+        db, user, server=f"S{user}", balance=balance, equity=balance, currency_digits=8,
+        taken_at=at, margin_mode=2 if broker.hedging else 0,
+    )  # fmt: skip
+    mt5.ingest(db, "positions", account, [
+        mt5.position(ticket=p, symbol=symbol, type=0 if volume > 0 else 1,
+                     volume=float(abs(volume)))
+        for p, (symbol, volume) in broker.open.items()
+    ], at)  # fmt: skip
+
+
+def mean(worth: Decimal, volume: Decimal) -> Decimal | None:
+    return (worth / volume).quantize(books.UNIT, ROUND_HALF_UP) if volume else None
+
+
+def compare_ledger(db: psycopg.Connection, broker: Broker, account: int) -> list[books.Leg]:
+    """Balances, operations, trips and orders; answers the legs."""
+    deals = broker.deals
+    assert db.execute(
+        "SELECT ticket, balance, credit FROM account_ledger WHERE account_id = %s"
+        " ORDER BY time_msc, ticket", [account],
+    ).fetchall() == books.balances_of(deals)  # fmt: skip
+    operations = dict(
+        db.execute(
+            "SELECT mt5_deal_id, amount FROM balance_operations WHERE account_id = %s", [account]
+        ).fetchall()
+    )
+    assert operations == books.operations_of(deals)
+    legs = books.legs_of(deals)
+    assert db.execute(
+        "SELECT position_id, leg, side, volume_opened, volume_closed, open_price, close_price,"
+        " profit, commission, swap, fee, net_result, opened_at, closed_at, magic"
+        " FROM mt5_trips WHERE account_id = %s AND side IS NOT NULL ORDER BY 1, 2", [account],
+    ).fetchall() == [
+        (
+            leg.position, leg.number, leg.side, leg.opened, leg.closed,
+            mean(leg.opened_worth, leg.opened), mean(leg.closed_worth, leg.closed),
+            *leg.parts.values(), leg.net, leg.opened_at, leg.closed_at, leg.magic,
+        )
+        for leg in legs
+    ]  # fmt: skip
+    assert db.execute(
+        "SELECT o.mt5_position_id, t.leg, o.volume, o.close_price, o.profit, o.commission, o.swap,"
+        " o.opened_at, o.closed_at FROM trading_orders AS o INNER JOIN mt5_trips AS t"
+        " ON t.trading_order_id = o.id WHERE o.account_id = %s ORDER BY t.position_id, 2",
+        [account],
+    ).fetchall() == [
+        (
+            str(leg.position), leg.number, leg.opened,
+            mean(leg.closed_worth, leg.closed) if leg.closed_at else None, leg.parts["profit"],
+            leg.parts["commission"] + leg.parts["fee"], leg.parts["swap"], leg.opened_at,
+            leg.closed_at,
+        )
+        for leg in legs
+    ]  # fmt: skip
+    # all money, once
+    moved = sum((books.money_of(d) for d in deals if d["type"] not in books.CREDITS), ZERO)
+    assert sum(operations.values(), ZERO) + sum((leg.net for leg in legs), ZERO) == moved
+    return legs
+
+
+def compare_sums(
+    db: psycopg.Connection, user: int, strategies: dict[int, int], legs: list[books.Leg]
+) -> None:
+    """What views and counters say of the orders."""
+    assert db.execute(
+        "SELECT total_orders, open_orders, total_profit FROM user_trading_stats"
+        " WHERE user_id = %s", [user],
+    ).fetchone() == (
+        len(legs), sum(leg.closed_at is None for leg in legs),
+        sum((leg.parts["profit"] for leg in legs), ZERO),
+    )  # fmt: skip
+    closed = [leg for leg in legs if leg.closed_at]
+    for magic, strategy in strategies.items():
+        nets = [leg.net for leg in closed if leg.magic == magic]
+        assert db.execute(
+            "SELECT total_trades, winning_trades, total_profit FROM trading_strategies"
+            " WHERE id = %s", [strategy],
+        ).fetchone() == (len(nets), sum(net > 0 for net in nets), sum(nets, ZERO))  # fmt: skip
+    for view in ("daily", "monthly", "symbol", "strategy", "session", "weekday", "hour"):
+        assert db.execute(
+            "SELECT coalesce(sum(trades), 0), coalesce(sum(net_profit), 0),"
+            " coalesce(sum(gross_profit + gross_loss), 0)"
+            f" FROM {view}_results WHERE user_id = %s", [user],
+        ).fetchone() == (
+            len(closed), sum((leg.net for leg in closed), ZERO),
+            sum((leg.net for leg in closed), ZERO),
+        ), view  # fmt: skip
+
+
+def compare_metrics(
+    db: psycopg.Connection, broker: Broker, user: int, account: int, legs: list[books.Leg]
+) -> None:
+    """A period that cuts the history, by a plain restatement and empyrical."""
+    source, deals = broker.source, broker.deals
+    start = books.utc(books.START) + timedelta(hours=source.randint(0, 300))
+    end = start + timedelta(hours=source.randint(1, 400))
+    opening = books.balance_before(deals, start)
+    assert db.execute(
+        "SELECT find_account_balance(%s, %s)", [account, start]
+    ).fetchone() == (opening,)  # fmt: skip
+    row = calculate(db, user, None, start, end)
+    numbers = {
+        (int(position), leg): number
+        for position, leg, number in db.execute(
+            "SELECT position_id, leg, trading_order_id FROM mt5_trips WHERE account_id = %s",
+            [account],
+        )
+    }
+    trades = sorted(
+        (
+            Trade(numbers[leg.position, leg.number], leg.opened_at, leg.closed_at, leg.net)
+            for leg in legs
+            if leg.closed_at and start <= leg.closed_at < end
+        ),
+        key=lambda trade: (trade.closed, trade.number),
+    )
+    assert row["opening_balance"] == opening
+    for name, expected in reference.restate(trades).items():
+        if isinstance(expected, Decimal):
+            assert abs(row[name] - expected) <= abs(expected) * D("1e-25"), name
+        elif isinstance(expected, timedelta):
+            assert abs(row[name] - expected) <= timedelta(microseconds=1), name
+        else:
+            assert row[name] == expected, name
+    flows = {d["ticket"]: books.utc(d["time_msc"]) for d in deals}
+    booked = [(flows[int(ticket)], amount) for ticket, amount in books.operations_of(deals).items()]
+    booked = [flow for flow in booked if start <= flow[0] < end]
+    total, points = ZERO, []
+    for trade in trades:
+        total += trade.net
+        points.append((trade.closed, total, sum((a for at, a in booked if at <= trade.closed), 0)))
+    if opening > 5_000:  # more than is withdrawn: percents have a base
+        found = reference.falls(points, start, opening)
+        assert row["balance_drawdown_maximal"] in (None, found["maximal"].money)
+        assert row["balance_drawdown_absolute"] in (None, found["absolute"].money)
+    if row["reasons"].get("annual_return"):
+        return
+    series = reference.returns(trades, start, end, opening, booked)
+    for name, expected in reference.ratios(series, 365, 0).items():
+        if row[name] is not None:
+            assert float(row[name]) == pytest.approx(expected, rel=1e-6, abs=1e-9), name
+
+
+def play(db: psycopg.Connection, seed: int) -> None:
+    broker = books.draw(seed)
+    user, account, strategies = open_account(db, broker)
+    send(db, broker.source, account, broker.deals)
+    for is_corrected in (False, True):
+        if is_corrected:
+            mt5.ingest(db, "deals", account, broker.correct())
+        db.execute("DELETE FROM account_snapshots")
+        picture(db, broker, user)
+        legs = compare_ledger(db, broker, account)
+        compare_sums(db, user, strategies, legs)
+        compare_metrics(db, broker, user, account, legs)
+        assert mt5.violations(db) == {}
+    db.execute("SELECT rebuild_mt5_trips(%s)", [account])
+    assert compare_ledger(db, broker, account) == legs
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_money_of_a_random_history_is_found_once(db: psycopg.Connection, seed: int) -> None:
+    play(db, seed)
+
+
+@pytest.mark.slow
+def test_money_of_a_thousand_random_histories_is_found_once(db: psycopg.Connection) -> None:
+    first = random.randrange(10**6)
+    for seed in range(first, first + 1000):
+        print("seed", seed)
+        play(db, seed)
