@@ -191,6 +191,7 @@ SET lock_timeout = '5s';
 \set file functions/2400_calculate_performance_metrics.sql \ir deploy/apply.psql
 \set file functions/2410_refresh_balance_operations.sql \ir deploy/apply.psql
 \set file functions/2420_find_account_snapshot.sql \ir deploy/apply.psql
+\set file functions/2421_find_bookings.sql \ir deploy/apply.psql
 \set file functions/2440_group_trades.sql \ir deploy/apply.psql
 \set file functions/2441_name_market_session.sql \ir deploy/apply.psql
 \set file functions/2470_performance_numbers.sql \ir deploy/apply.psql

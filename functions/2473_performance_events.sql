@@ -8,9 +8,11 @@ SET check_function_bodies = off;
 -- Both become a part of the query that calls them, so they have no search_path of their own: names
 -- without a schema lie in pg_catalog.
 
+-- The clocks of terminal and broker differ by seconds: a snapshot within a minute of a booking may
+-- have it or not. To take one for the other would be a fall as deep as the booking, so that these
+-- snapshots are no points of the curve.
 CREATE OR REPLACE FUNCTION public.find_equity_events(
     p_account_ids bigint[],
-    p_operations public.balance_operations[],
     p_period_start timestamptz,
     p_period_end timestamptz
 )
@@ -19,47 +21,63 @@ LANGUAGE sql
 STABLE
 PARALLEL SAFE
 AS $$
-    WITH states AS (
+    WITH starts AS MATERIALIZED (
         SELECT
             a.id AS account_id,
             f.taken_at AS at,
-            f.equity,
-            NULL::numeric AS amount
+            f.equity
         FROM unnest(p_account_ids) AS a (id)
         CROSS JOIN LATERAL public.find_account_snapshot(a.id, p_period_start) AS f
-        WHERE f.taken_at IS NOT NULL
+    ),
+
+    states AS (
+        SELECT
+            s.account_id,
+            s.at,
+            s.equity,
+            NULL::numeric AS amount,
+            0 AS unsure
+        FROM starts AS s
+        WHERE s.at IS NOT NULL
         UNION ALL
         SELECT
             a.id,
             f.timestamp,
             f.equity,
-            NULL
+            NULL,
+            0
         FROM unnest(p_account_ids) AS a (id)
         INNER JOIN public.snapshots_by_account AS f ON a.id = f.account_id
         WHERE f.timestamp >= p_period_start AND f.timestamp < p_period_end
         UNION ALL
         SELECT
-            o.account_id,
-            o.occurred_at,
+            s.account_id,
+            b.at + m.shift,
             NULL,
-            o.amount
-        FROM unnest(p_operations) AS o
+            CASE WHEN m.step > 0 THEN b.amount END,
+            m.step
+        FROM starts AS s
+        CROSS JOIN LATERAL public.find_bookings(
+            s.account_id, coalesce(s.at, p_period_start) - interval '1 minute',
+            p_period_end + interval '1 minute'
+        ) AS b
+        CROSS JOIN (VALUES (interval '-1 minute', 1), ('1 minute', -1)) AS m (shift, step)
     ),
 
-    -- an operation shows in the account's next snapshot
-    booked AS (
+    -- a booking shows in the account's next point
+    followed AS (
         SELECT
             s.account_id,
             s.at,
             s.equity,
-            coalesce(
-                sum(s.amount) OVER (
-                    PARTITION BY s.account_id
-                    ORDER BY s.at, s.equity IS NOT NULL
-                    ROWS UNBOUNDED PRECEDING
-                ), 0
-            ) AS amount
+            coalesce(sum(s.amount) OVER w, 0) AS amount,
+            sum(s.unsure) OVER w AS unsure
         FROM states AS s
+        WINDOW w AS (
+            PARTITION BY s.account_id
+            ORDER BY s.at, s.equity IS NOT NULL
+            ROWS UNBOUNDED PRECEDING
+        )
     ),
 
     equities AS MATERIALIZED (
@@ -69,8 +87,8 @@ AS $$
             b.equity - lag(b.equity) OVER w AS change,
             b.amount - lag(b.amount) OVER w AS amount,
             row_number() OVER w AS number
-        FROM booked AS b
-        WHERE b.equity IS NOT NULL
+        FROM followed AS b
+        WHERE b.equity IS NOT NULL AND b.unsure = 0
         WINDOW w AS (PARTITION BY b.account_id ORDER BY b.at)
     )
 
@@ -92,14 +110,11 @@ AS $$
     FROM equities AS q
     WHERE q.number > 1
 $$;
-COMMENT ON FUNCTION public.find_equity_events(
-    bigint[], public.balance_operations[], timestamptz, timestamptz
-) IS
+COMMENT ON FUNCTION public.find_equity_events(bigint[], timestamptz, timestamptz) IS
 'The curve of equity of some accounts by their snapshots, in no order: its start (kind 0) and each
-change (2) without booked operations, account currency.';
-REVOKE ALL ON FUNCTION public.find_equity_events(
-    bigint[], public.balance_operations[], timestamptz, timestamptz
-) FROM public;
+change (2) without what was booked (find_bookings), account currency.';
+REVOKE ALL ON FUNCTION
+public.find_equity_events(bigint[], timestamptz, timestamptz) FROM public;
 
 -- The group's trades are read once.
 CREATE OR REPLACE FUNCTION public.performance_events(
@@ -179,7 +194,7 @@ AS $$
         CASE WHEN e.kind = 2 THEN sign(e.change)::integer END
     FROM basics AS b
     CROSS JOIN LATERAL public.find_equity_events(
-        b.account_ids, b.operations, p_period_start, p_period_end
+        b.account_ids, p_period_start, p_period_end
     ) AS e
     UNION ALL
     SELECT 2, '-infinity', 0, 0, b.opening, NULL, NULL, NULL

@@ -39,21 +39,29 @@ AS $$
         FROM public.risk_rules AS r
         CROSS JOIN LATERAL (VALUES (r.valid_from), (r.valid_to)) AS v (at)
         WHERE r.account_id = a.id
+        UNION
+        -- results take out what was booked, and the snapshots within a minute of it
+        SELECT k.at + m.shift
+        FROM public.find_bookings(
+            a.id, p_since - interval '1 minute', p_until + interval '1 minute'
+        ) AS k
+        CROSS JOIN (VALUES (interval '-1 minute'), ('1 minute')) AS m (shift)
     ) AS b
     WHERE b.at > p_since AND b.at < p_until
     GROUP BY a.id
 $$;
 COMMENT ON FUNCTION internal.find_account_days(timestamptz, timestamptz) IS
 'Moments between two others at which a day of the account begins: by the clocks that its server had,
-and by those of its rules; also at which a rule begins or ends.';
+and by those of its rules; also at which a rule begins or ends, and a minute before and after what
+was booked.';
 REVOKE ALL ON FUNCTION internal.find_account_days(timestamptz, timestamptz) FROM public;
 
--- Of each stretch (an account and hour or UTC day, cut where another clock's day begins, or where a
--- rule begins or ends) stay the first and last snapshot, also of each session, those with the
--- highest and lowest equity and balance, the highest margin and lowest margin level, and the two
--- between which equity fell furthest: from its own highest so far, and from the balance's. A fall
--- from a high of before the stretch ends at its lowest, so that the deepest fall over any time is
--- among those that stay.
+-- Of each stretch (an account and hour or UTC day, cut where another clock's day begins, where a
+-- rule begins or ends, and around what was booked) stay the first and last snapshot, also of each
+-- session, those with the highest and lowest equity and balance, the highest margin and lowest
+-- margin level, and the two between which equity fell furthest: from its own highest so far, in
+-- money and in percent, and from the balance's. A fall from a high of before the stretch ends at
+-- its lowest, so that the deepest fall over any time is among those that stay.
 -- Of equal ones the first stays: snapshots that are thinned again stay all.
 -- All windows but one are of one order: rows are sorted twice, not once for each of the reasons.
 CREATE OR REPLACE FUNCTION internal.find_spare_snapshots(
@@ -85,6 +93,8 @@ AS $$
             t.*,
             max(t.equity) OVER w AS equity_high,
             max(t.balance) OVER w AS balance_high,
+            -- of the high, NULL while there is nothing to fall from
+            t.equity / nullif(greatest(max(t.equity) OVER w, 0), 0) AS share,
             row_number() OVER w AS place,
             lead(t.at) OVER w IS NULL AS is_last,
             row_number() OVER s AS place_of_session,
@@ -102,6 +112,7 @@ AS $$
             max(f.margin) OVER w AS margin_high,
             min(nullif(f.margin_level, 0)) OVER w AS level_low,
             max(f.equity_high - f.equity) OVER w AS fall,
+            min(f.share) OVER w AS least_share,
             max(f.balance_high - f.equity) OVER w AS plunge
         FROM so_far AS f
         WINDOW w AS (PARTITION BY f.account_id, f.since, f.part)
@@ -110,6 +121,7 @@ AS $$
         SELECT
             k.*,
             min(k.equity_high) FILTER (WHERE k.equity_high - k.equity = k.fall) OVER w AS peak,
+            min(k.equity_high) FILTER (WHERE k.share = k.least_share) OVER w AS crest,
             min(k.balance_high) FILTER (WHERE k.balance_high - k.equity = k.plunge) OVER w AS top
         FROM known AS k
         WINDOW w AS (PARTITION BY k.account_id, k.since, k.part)
@@ -124,8 +136,10 @@ AS $$
             count(*) FILTER (WHERE p.margin = p.margin_high) OVER w AS n_margin,
             count(*) FILTER (WHERE p.margin_level = p.level_low) OVER w AS n_level,
             count(*) FILTER (WHERE p.equity_high - p.equity = p.fall) OVER w AS n_fall,
+            count(*) FILTER (WHERE p.share = p.least_share) OVER w AS n_share,
             count(*) FILTER (WHERE p.balance_high - p.equity = p.plunge) OVER w AS n_plunge,
             count(*) FILTER (WHERE p.equity = p.peak) OVER w AS n_peak,
+            count(*) FILTER (WHERE p.equity = p.crest) OVER w AS n_crest,
             count(*) FILTER (WHERE p.balance = p.top) OVER w AS n_top
         FROM peaks AS p
         WINDOW w AS (
@@ -144,8 +158,10 @@ AS $$
         OR (c.margin = c.margin_high AND c.n_margin = 1)
         OR coalesce(c.margin_level = c.level_low AND c.n_level = 1, FALSE)
         OR (c.equity_high - c.equity = c.fall AND c.n_fall = 1)
+        OR coalesce(c.share = c.least_share AND c.n_share = 1, FALSE)
         OR (c.balance_high - c.equity = c.plunge AND c.n_plunge = 1)
         OR (c.equity = c.peak AND c.n_peak = 1)
+        OR coalesce(c.equity = c.crest AND c.n_crest = 1, FALSE)
         OR (c.balance = c.top AND c.n_top = 1)
     )
 $$;

@@ -22,9 +22,8 @@ public.find_daily_returns(
 public.measure_daily_returns(
     public.trading_day[], public.balance_operations[], numeric, timestamptz, timestamptz, numeric
 ),
-public.find_equity_events(
-    bigint[], public.balance_operations[], timestamptz, timestamptz
-),
+public.find_bookings(bigint, timestamptz, timestamptz),
+public.find_equity_events(bigint[], timestamptz, timestamptz),
 public.performance_events(
     bigint, bigint, boolean, bigint, boolean, timestamptz, timestamptz, numeric, numeric
 ),

@@ -80,7 +80,8 @@ HOT = (
 INLINED = (
     "exact_ratio", "percent_of", "utc_day", "find_closed_trades", "sum_trading_days",
     "find_results_basis", "find_daily_balances", "find_daily_returns", "measure_daily_returns",
-    "find_equity_events", "performance_events", "recover_drawdown", "find_performance_reasons",
+    "find_bookings", "find_equity_events", "performance_events", "recover_drawdown",
+    "find_performance_reasons",
     "list_trade_figures", "list_return_figures", "list_drawdown_figures", "draw_number",
     "waiting_entries",
     "told_of_position", "told_of_order", "told_of_deal", "told_of_account", "is_order_done",

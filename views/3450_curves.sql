@@ -9,8 +9,9 @@ WITH days AS (
         s.user_id,
         s.account_id,
         (s.timestamp AT TIME ZONE 'UTC')::date AS day,
-        (array_agg(s.balance ORDER BY s.timestamp DESC))[1] AS balance,
-        (array_agg(s.equity ORDER BY s.timestamp DESC))[1] AS equity,
+        -- of two sessions' at a moment the one that find_account_snapshot() takes
+        (array_agg(s.balance ORDER BY s.timestamp DESC, s.session_id DESC))[1] AS balance,
+        (array_agg(s.equity ORDER BY s.timestamp DESC, s.session_id DESC))[1] AS equity,
         min(s.equity) AS lowest_equity,
         max(s.equity) AS highest_equity
     FROM public.snapshots_by_account AS s
