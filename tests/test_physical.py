@@ -275,19 +275,18 @@ def test_standby_is_not_made_over_data_nor_promoted_twice(server: Address, tmp_p
     refused(done, "is no standby")
 
 
-def test_standby_that_was_not_made_leaves_no_slot(server: Address, tmp_path: Path) -> None:
+def test_standby_that_was_not_made_leaves_no_slot(server: Address) -> None:
     """WAL would be kept for it until the primary's disk is full."""
-    program = tmp_path / "pg_basebackup"
+    folder = clusters.new_folder("standby")
+    program = folder / "pg_basebackup"
     program.write_text(
         f'#!/bin/sh\n{server.binaries}/pg_basebackup "$@"\necho "pg_basebackup: error: cut" >&2\n'
         "exit 1\n"
     )
     program.chmod(0o755)
-    tmp_path.chmod(0o755)
     with clusters.temporary(server.binaries, SMALL | {"wal_level": "replica"}) as primary:
-        folder = clusters.new_folder("standby")
-        made = ("make", folder / "data", "--primary", primary.dsn(), "--programs", tmp_path)
+        made = ("make", folder / "data", "--primary", primary.dsn(), "--programs", folder)
         refused(script(primary, "standby.py", *made), "pg_basebackup failed: cut")
         with primary.connect() as connection:
             assert not connection.execute("SELECT FROM pg_replication_slots").rowcount
-        clusters.shutil.rmtree(folder)
+    clusters.shutil.rmtree(folder)

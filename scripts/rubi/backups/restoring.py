@@ -321,7 +321,7 @@ def swap(server: psycopg.Connection, made: str, target: str, name: str) -> str:
 
 
 def rename(server: psycopg.Connection, old: str, new: str) -> None:
-    """Rename a database that a pool or TimescaleDB's scheduler may connect to again and again."""
+    """Rename a database to which a pool may connect again and again."""
     name = sql.Identifier(old)
     server.execute(sql.SQL("ALTER DATABASE {} ALLOW_CONNECTIONS FALSE").format(name))
     try:
