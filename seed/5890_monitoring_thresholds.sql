@@ -187,7 +187,8 @@ VALUES
     'vanished_days', 1, 1, 'above', 'days',
     'days of history that vanished without one of our procedures',
     'see monitoring.vanished_days; find the deleting session, restore the days from a backup; an '
-    'intended loss: INSERT INTO monitoring.dropped_ranges (relation, since, until, reason)'
+    'intended loss: INSERT INTO monitoring.dropped_ranges (relation, range_start, range_end, '
+    'reason)'
 ),
 (
     'server_clocks', 1, 1, 'above', 'servers',

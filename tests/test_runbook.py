@@ -48,5 +48,25 @@ def test_every_case_has_a_section(case: str) -> None:
     assert any(title.startswith(case) for title in titles), case
 
 
+def test_advice_of_health_names_what_there_is(catalog: psycopg.Connection) -> None:
+    lost = []
+    for (action,) in catalog.execute("SELECT action FROM monitoring.thresholds").fetchall():
+        paths = re.findall(r"(?:docs|grants|scripts)/[\w/]+\.\w+", action)
+        lost += [path for path in paths if not (ROOT / path).exists()]
+        words = re.sub(r"docs/\S+", "", action)
+        for name, is_call in re.findall(r"\b((?:monitoring\.)?[a-z]\w+)(\()?", words):
+            if is_call:
+                query = "SELECT count(*) > 0 FROM pg_proc WHERE proname = split_part(%s, '.', -1)"
+            elif name.startswith("monitoring."):
+                query = "SELECT to_regclass(%s) IS NOT NULL"
+            else:
+                continue
+            if catalog.execute(query, [name]).fetchone() != (True,):
+                lost.append(name)
+        for relation, columns in re.findall(r"INSERT INTO ([\w.]+) \(([^)]+)\)", action):
+            catalog.execute(f"SELECT {columns} FROM {relation} LIMIT 0")
+    assert lost == []
+
+
 def test_page_is_three_screens_long() -> None:
     assert len(PAGE.splitlines()) <= 3 * 50
