@@ -186,7 +186,13 @@ AS $$
     ), 'Found: ' || coalesce((
         SELECT string_agg(DISTINCT l.name, ', ') FROM lines AS l
         WHERE l.part = 'time line' AND l.name <> 'checkpoint'
-    ), 'nothing'), (
+    ), CASE
+        WHEN EXISTS (
+            SELECT FROM monitoring.samples AS s
+            WHERE s.taken_at >= p_from AND s.taken_at < p_until
+        ) THEN 'nothing'
+        ELSE 'nothing, as no sample was taken'
+    END), (
         SELECT string_agg(
             format(E'\n%s: %s\n%s', initcap(p.part), p.count, p.lines), E'\n' ORDER BY p.number
         )

@@ -82,8 +82,8 @@ def sample(
 
 @app.command()
 def incident(
-    begin: Annotated[str, typer.Argument(metavar="FROM", help="Time, as PostgreSQL reads it")],
-    end: Annotated[str, typer.Argument(metavar="UNTIL")],
+    begin: Annotated[str, typer.Argument(metavar="FROM", help="Time, UTC: 2026-11-28 02:55")],
+    end: Annotated[str, typer.Argument(metavar="UNTIL", help="Time after it")],
     dsn: Dsn = "",
     as_json: Json = False,
 ) -> None:

@@ -314,13 +314,16 @@ def test_script_takes_samples_and_prints_the_page(
     span = ("2026-01-05 02:55+00", "2026-01-05 03:15+00")
     done = run_script("health.py", "incident", *span, env=environment(watched))
     assert done.returncode == 0, done.stderr
-    assert done.stdout.startswith("2026-01-05 02:55:00 to 2026-01-05 03:15:00 UTC\nFound: nothing")
+    assert done.stdout.startswith(
+        "2026-01-05 02:55:00 to 2026-01-05 03:15:00 UTC\nFound: nothing, as"
+    )
     assert "  taken: 0 samples" in done.stdout
     done = run_script("health.py", "incident", *span, "--json", env=environment(watched))
     assert json.loads(done.stdout)["found"] == []
-    done = run_script("health.py", "incident", "at three", "today", env=environment(watched))
-    assert done.returncode == 3
-    assert len(done.stderr.strip().splitlines()) == 1
+    for wrong in (("at three", "today"), span[::-1]):
+        done = run_script("health.py", "incident", *wrong, env=environment(watched))
+        assert done.returncode == 3
+        assert len(done.stderr.strip().splitlines()) == 1
 
 
 def test_script_goes_on_after_a_sample_that_failed(

@@ -66,6 +66,9 @@ def sample(connection: psycopg.Connection, every: float, seconds: float) -> None
 
 def incident(connection: psycopg.Connection, begin: str, end: str, as_json: bool) -> Any:
     """The page about a time, or its JSON."""
+    before = connection.execute("SELECT %s::timestamptz < %s::timestamptz", [begin, end])
+    if before.fetchone() != (True,):
+        raise Failure(f"{begin} is not before {end}: give the earlier time first", 2)
     called = "incident_json" if as_json else "incident"
     query = sql.SQL("SELECT monitoring.{}(%s::timestamptz, %s::timestamptz)").format(
         sql.Identifier(called)
