@@ -35,7 +35,9 @@ def main(
     login: Annotated[
         list[str] | None, typer.Option(help="NUMBER[@SERVER] to log into; else what it is in")
     ] = None,
-    password_fd: Annotated[int | None, typer.Option(help="read passwords from this file")] = None,
+    password_fd: Annotated[
+        int | None, typer.Option(help="number of an open file with passwords")
+    ] = None,
     server_clock: Annotated[
         str, typer.Option(help="clock of a server that has no rule yet: NY+7, UTC+3, Europe/Athens")
     ] = "",

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from inspect import getdoc
 from pathlib import Path
 from time import monotonic
 
@@ -167,8 +168,16 @@ def ended_by_signals() -> Iterator[list[int]]:
                 signal.signal(one, was)
 
 
+def show_all_help(app: typer.Typer) -> None:
+    """The help of a command that stands alone begins with its module's, which typer leaves out."""
+    if len(app.registered_commands) == 1 and not app.registered_callback:
+        alone = app.registered_commands[0]
+        alone.help = f"{app.info.help}\n\n{getdoc(alone.callback)}"
+
+
 def run(app: typer.Typer) -> None:
     """Run a command line: exit code 0 done, 1 failed, 2 wrong usage; never a traceback."""
+    show_all_help(app)
     # a role or a database may have other defaults, whose times psycopg can't read; in full, as
     # other programs' drivers take it
     os.environ |= {"PGDATESTYLE": "ISO, MDY", "PGTZ": "UTC"}
