@@ -92,6 +92,24 @@ def test_every_plot_is_drawn_and_the_page_says_and_asks_nothing(
         seen.page.screenshot(path=ARTEFACTS / f"report-{width}-{scheme}.png", full_page=True)
 
 
+def test_labels_of_an_axis_differ_however_narrow_its_range(
+    chrome: Browser, page_of: Callable[..., Path], server: Address, database: str
+) -> None:
+    with closing(psycopg.connect(server.dsn(database, "rubi_app"), autocommit=True)) as app:
+        rows.session(app, rows.user(app, username="narrow"), account_number="78")
+        app.execute(
+            "INSERT INTO account_snapshots (session_id, balance, equity, timestamp)"
+            " SELECT s.session_id, 10000000, 10000000 + 500 * n, timestamptz '2026-01-05'"
+            " + n * interval '1 day' FROM mt5_sessions AS s CROSS JOIN generate_series(0, 9) AS n"
+            " WHERE s.account_number = '78'"
+        )
+    with reporting.opened(chrome, page_of("narrow")) as seen:
+        labels = seen.page.locator("#plot-equity svg text").all_text_contents()
+    money = [label for label in labels if label.endswith("M")]
+    assert len(set(money)) == len(money) > 2, labels
+    assert "1" not in labels and "\u22121" in labels, "no fall is drawn as a gain"
+
+
 def test_figures_of_the_page_equal_those_of_sql(
     chrome: Browser, page_of: Callable[..., Path], server: Address, database: str
 ) -> None:
@@ -116,7 +134,7 @@ def test_figures_of_the_page_equal_those_of_sql(
             for column, _, kind in group:
                 name = f"metrics.{column}"
                 if metrics[column] is None:
-                    reason = wording.REASONS[metrics["reasons"][column]]
+                    reason = wording.reason(column, metrics["reasons"][column])
                     assert shown[name] == reason, name
                     checked.add(name)
                 elif kind in digits:

@@ -58,6 +58,13 @@ def test_drawing_fewer_points_loses_no_peak_and_no_fall(
     assert report_plots.curve_note(every, write) == ""
 
 
+@pytest.mark.parametrize(
+    ("number", "said"), [(0, "0 trades"), (1, "1 trade"), (1000, "1,000 trades")]
+)
+def test_noun_agrees_with_its_number(number: int, said: str) -> None:
+    assert wording.counted(number, "trades") == said
+
+
 def test_every_figure_of_the_metrics_is_on_the_page(catalog: psycopg.Connection) -> None:
     columns = catalog.execute(
         "SELECT attname FROM pg_attribute WHERE attrelid = 'performance_metrics'::regclass"

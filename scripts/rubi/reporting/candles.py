@@ -9,7 +9,7 @@ import psycopg
 from rubi.queries import queries
 from rubi.reporting.figures import Report
 from rubi.reporting.scope import Row, Scope, of_trades, rows
-from rubi.reporting.wording import duration
+from rubi.reporting.wording import counted, duration
 
 SYMBOLS = 4  # symbols with candles, those traded most
 SQL = queries(__file__)
@@ -175,8 +175,8 @@ def gap_note(connection: psycopg.Connection, candles: Candles) -> Note:
         return Note("good", title, f"No gap from {start:%Y-%m-%d} to {end:%Y-%m-%d}.")
     return Note(
         "bad", title,
-        f"{gaps} gaps with {missing} missing bars from {start:%Y-%m-%d} to {end:%Y-%m-%d}, the"
-        f" longest {duration(longest)} of trading time.",
+        f"{counted(gaps, 'gaps')} with {counted(missing, 'missing bars')} from {start:%Y-%m-%d} to"
+        f" {end:%Y-%m-%d}, the longest {duration(longest)} of trading time.",
     )  # fmt: skip
 
 
@@ -188,7 +188,7 @@ def order_notes(connection: psycopg.Connection, report: Report) -> list[Note]:
     if cancelled:
         notes.append(
             Note("open", "Orders that did not trade",
-                 f"{cancelled} were closed without a price (cancelled, expired): in no figure.")
+                 f"Closed without a price (cancelled, expired), in no figure: {cancelled}.")
         )  # fmt: skip
     if nameless:
         notes.append(
@@ -199,8 +199,8 @@ def order_notes(connection: psycopg.Connection, report: Report) -> list[Note]:
         name = other["currency"] or "no currency"
         notes.append(
             Note("open", f"Trades in {name}",
-                 f"{other['trades']} are not in the series of this page, as money of two"
-                 " currencies has no sum: --account shows one account.")
+                 f"{other['trades']}, in no series of this page, as money of two currencies has"
+                 " no sum: --account shows one account.")
         )  # fmt: skip
     return notes
 

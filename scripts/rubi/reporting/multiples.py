@@ -10,7 +10,7 @@ from rubi.queries import queries
 from rubi.reporting.figures import Report, read_bins
 from rubi.reporting.plots import Plot, bin_label, distribution_plot, number
 from rubi.reporting.scope import Row, rows
-from rubi.reporting.wording import Writer, moment
+from rubi.reporting.wording import Writer, counted, moment
 
 SQL = queries(__file__)
 WIDTH, FIRST, LAST = Decimal("0.5"), -6, 9  # bins of half an R, from -3 R to 5 R, open beyond
@@ -83,8 +83,8 @@ def excursions_plot(read: Multiples) -> Plot | None:
         return None
     points = sorted(read.excursions, key=lambda row: (row["mae_r"], row["closed_at"]))
     return {
-        "label": f"How far {len(points)} trades went against (across) and in favour (up), in R;"
-        f" {sum(row['r'] > 0 for row in points)} of them won.",
+        "label": f"How far {counted(len(points), 'trades')} went against (across) and in favour"
+        f" (up), in R; {sum(row['r'] > 0 for row in points)} of them won.",
         "names": [f"{row['symbol']}, closed {moment(row['closed_at'])}" for row in points],
         "points": [[number(row["mae_r"], 3), number(row["mfe_r"], 3)] for row in points],
         "r": [number(row["r"], 3) for row in points],

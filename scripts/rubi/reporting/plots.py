@@ -9,7 +9,7 @@ from typing import Any
 
 from rubi.reporting.candles import Candles
 from rubi.reporting.figures import POINTS, Report
-from rubi.reporting.wording import WEEKDAYS, Writer, moment
+from rubi.reporting.wording import WEEKDAYS, Writer, counted, moment, plain
 
 BARS = 14  # symbols with a bar of their own
 Plot = dict[str, Any]
@@ -61,7 +61,7 @@ def curve_plot(report: Report, write: Writer) -> Plot | None:
     points.append([milliseconds(last["last_at"]), number(last["last"], 2)])
     trades = sum(part["trades"] for part in report.curve)
     return {
-        "label": f"Running net result of {write(trades, 'count')} trades, ending at"
+        "label": f"Running net result of {counted(trades, 'trades')}, ending at"
         f" {write(last['last'], 'money')}; deepest fall below its high"
         f" {write(max(part['fall'] for part in report.curve), 'money')}.",
         "points": points,
@@ -102,7 +102,7 @@ def distribution_plot(rows: list[dict[str, Any]], write: Writer, unit: str = "")
         "label": f"Trades by {'result in R' if unit else 'net result'}: most of them,"
         f" {write(most['trades'], 'count')}, in the bin {bin_label(most, write, unit)}.",
         "names": [bin_label(row, write, unit) for row in rows],
-        "ticks": [f"{row['low'].normalize():,f}" for row in rows],
+        "ticks": [plain(row["low"]) for row in rows],
         "trades": [row["trades"] for row in rows],
         "gains": [row["low"] >= 0 or row["is_open_above"] for row in rows],
     }
@@ -159,7 +159,7 @@ def candles_plot(candles: Candles, write: Writer) -> Plot:
         )
     return {
         "label": f"Candles of {candles.symbol}, {candles.timeframe}, {moment(opens[0])} to"
-        f" {moment(opens[-1])} UTC, with {len(trades)} trades from entry to exit.",
+        f" {moment(opens[-1])} UTC, with {counted(len(trades), 'trades')} from entry to exit.",
         "symbol": candles.symbol,
         "timeframe": candles.timeframe,
         "times": [milliseconds(at) for at in opens],

@@ -7,7 +7,7 @@ import psycopg
 from rubi.queries import queries
 from rubi.reporting.figures import Report
 from rubi.reporting.scope import Row, rows
-from rubi.reporting.wording import REASONS, Writer
+from rubi.reporting.wording import REASONS, Writer, counted
 
 SQL = queries(__file__)
 LABELS = {
@@ -71,7 +71,7 @@ def ratio_in_words(row: Row, write: Writer) -> Row:
     if row["low"] is not None and row["high"] is not None:
         text = f"{write(row['low'], kind)} to {write(row['high'], kind)}"
         shown = range_in_words(row, text)
-    rests_on = f"{write(row['n'], 'count')} {row['counted']}"
+    rests_on = counted(row["n"], row["counted"])
     return {
         "key": row["ratio"], "label": label(row), "value": write(row["value"], kind),
         "range": shown, "rests_on": f"{rests_on}: {row['method']}" if row["method"] else rests_on,
@@ -84,7 +84,7 @@ def label(row: Row) -> str:
 
 def reason_in_words(row: Row) -> str:
     """Why a ratio is not known."""
-    few = f"{row['n']} {row['counted']} are too few"
+    few = f"{counted(row['n'], row['counted'])} {'is' if row['n'] == 1 else 'are'} too few"
     return {
         "too_few": few,
         "zero_variance": f"all {row['counted']} are equal",

@@ -22,10 +22,10 @@ RULES = {
     "trailing_day": ("money", "Equity stays above {}, which rises by day"),
     "trailing": ("money", "Equity stays above {}, which rises with it"),
     "profit_target": ("money", "To be reached: {}"),
-    "trading_days": ("count", "To be reached: {} days"),
+    "trading_days": ("count", "Trading days to be reached: {}"),
     "consistency": ("percent", "The best day has at most {} of the profit"),
-    "maximum_lots": ("lots", "At most {} lots are open together"),
-    "maximum_positions": ("count", "At most {} positions are open together"),
+    "maximum_lots": ("lots", "Lots open together: at most {}"),
+    "maximum_positions": ("count", "Positions open together: at most {}"),
     "no_weekend": ("count", "Nothing is open over the weekend"),
 }
 # status: its class and its words

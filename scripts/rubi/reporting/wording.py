@@ -10,7 +10,7 @@ NONE = "\N{EN DASH}"
 REASONS = {
     "no_trades": "no trade was closed in the period",
     "no_wins": "no trade won",
-    "no_losses": "no trade lost (Sortino: no day below the risk-free rate)",
+    "no_losses": "no trade lost",
     "too_few": "fewer than two daily returns",
     "zero_variance": "all daily returns are equal",
     "no_drawdown": "the curve never fell below its high",
@@ -22,6 +22,8 @@ REASONS = {
     "no_equity": "no account snapshot within the period; a strategy never has any",
     "not_recorded": "kept nowhere",
 }
+# where a code has a meaning of its own for one figure
+REASONS_OF = {("sortino_ratio", "no_losses"): "no day was below the risk-free rate"}
 # column of performance_metrics, label, kind; the meaning comes from the column's comment
 METRICS = {
     "Result": (
@@ -101,10 +103,20 @@ WEEKDAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
+def reason(column: str, code: str) -> str:
+    """Why a figure is empty."""
+    return REASONS_OF.get((column, code)) or REASONS[code]
+
+
 def rounded(value: Decimal, digits: int) -> str:
     """With thousands separated, half to even as Python writes Decimals; no negative zero."""
     value = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)
     return f"{value if value else abs(value):,}".replace("-", "\N{MINUS SIGN}")
+
+
+def counted(number: int, things: str) -> str:
+    """1 trade, 2 trades, 1,000 trades."""
+    return f"{number:,} {things.removesuffix('s') if number == 1 else things}"
 
 
 def plain(value: Decimal) -> str:

@@ -90,7 +90,7 @@ def as_page(report: Report) -> str:
         r=report, m=report.metrics, s=scope, write=write, plots=plots,
         sign=wording.sign, moment=wording.moment, day=lambda at: f"{at:%Y-%m-%d}",
         last_day=f"{scope.end - timedelta(microseconds=1):%Y-%m-%d}",
-        reasons=wording.REASONS, cards=wording.CARDS, signed=wording.SIGNED,
+        reason=wording.reason, cards=wording.CARDS, signed=wording.SIGNED,
         metrics=wording.METRICS,
         drawdowns=wording.DRAWDOWNS,
         drawdown_parts=[(part, "percent" if part == "_percent" else "moment")

@@ -10,8 +10,10 @@
 
   const money = new Intl.NumberFormat('en-US', { maximumFractionDigits: 2 });
   const price = new Intl.NumberFormat('en-US', { maximumFractionDigits: 8 });
-  const short = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 });
+  // as many digits as tell the ends of a narrow range apart
+  const short = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 8 });
   const minus = text => text.replace('-', '\u2212');
+  const inTrades = count => `${money.format(count)} trade${count === 1 ? '' : 's'}`;
   const day = at => new Date(at).toISOString().slice(0, 10);
   const minute = at => new Date(at).toISOString().slice(0, 16).replace('T', ' ');
   const color = name => getComputedStyle(root).getPropertyValue('--' + name).trim();
@@ -72,7 +74,8 @@
     xAxis: [times({ gridIndex: 0, axisLabel: { show: false } }), times({ gridIndex: 1 })],
     yAxis: [
       values({ gridIndex: 0, scale: true }),
-      values({ gridIndex: 1, max: 0, splitNumber: 2 }),
+      // a curve that never fell leaves no range: zero on top then, too
+      values({ gridIndex: 1, max: 0, min: range => (range.min < 0 ? null : -1), splitNumber: 2 }),
     ],
     dataZoom: zoom([0, 1]),
     series: [
@@ -109,7 +112,7 @@
   const net = (plot, sideways) => {
     const lines = i => [
       plot.names[i], `net ${minus(money.format(plot.net[i]))}`,
-      `${money.format(plot.trades[i])} trades` +
+      inTrades(plot.trades[i]) +
         (plot.rate[i] === null ? '' : `, ${money.format(plot.rate[i])} % won`),
     ];
     return {
@@ -154,13 +157,15 @@
       return { lines, count: plot.points.length, option };
     },
     distribution(plot) {
-      const lines = i => [plot.names[i], `${money.format(plot.trades[i])} trades`];
+      const lines = i => [plot.names[i], inTrades(plot.trades[i])];
       const data = plot.trades.map((value, index) => ({
         value, itemStyle: { color: color(plot.gains[index] ? 'gain' : 'loss') },
       }));
+      const option = bars(plot, lines);
+      option.yAxis.minInterval = 1;
       return {
         lines, count: data.length,
-        option: { ...bars(plot, lines), series: [{ type: 'bar', barCategoryGap: '8%', data }] },
+        option: { ...option, series: [{ type: 'bar', barCategoryGap: '8%', data }] },
       };
     },
     symbols: plot => net(plot, true),
