@@ -275,9 +275,11 @@ def test_script_prints_json_and_nagios_and_ends_with_its_codes(
     done = run_script("health.py", env=env)
     assert done.returncode == 2
     assert "see monitoring.growth" in done.stdout
-    # in a pipe each check is one line
-    sized = [line for line in done.stdout.splitlines() if line.startswith("database_size ")]
-    assert len(sized) == 1 and sized[0].split()[1] == "critical"
+    # in a pipe each check is one line, with where the trouble is
+    lines = {line.split()[0]: line for line in done.stdout.splitlines() if line}
+    assert lines["database_size"].split()[1] == "critical"
+    assert lines["claims_not_taken_up"].endswith(" claims")
+    assert "…" not in done.stdout
 
 
 @pytest.mark.parametrize(

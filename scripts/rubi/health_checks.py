@@ -110,8 +110,11 @@ def show(rows: list[dict[str, Any]]) -> None:
     if console.is_terminal:
         print_table(table, "detail")
     else:
-        # a line a check for grep, not cut at the width of a terminal
-        console.print(table, width=PIPE_WIDTH, crop=False)
+        # a line a check for grep; print() would take the lesser of its width and the console's
+        console.width = PIPE_WIDTH
+        with console.capture() as text:
+            console.print(table)
+        console.print("\n".join(line.rstrip() for line in text.get().splitlines()))
     for row in rows:
         if row["status"] != "ok":
             console.print(f"\n{row['name']}: {row['meaning']}", markup=False)
