@@ -86,7 +86,8 @@ AS $$
             interval '0'
         )
     FROM public.mt5_sessions AS s
-    WHERE s.is_active
+    -- a report or an old spool opens a session that no heartbeat came from: nobody waits for one
+    WHERE s.is_active AND s.last_ping > s.connected_at - interval '1 minute'
     GROUP BY coalesce(s.server, s.broker)
     UNION ALL
     SELECT
@@ -104,10 +105,10 @@ AS $$
         ORDER BY h.timestamp DESC
         LIMIT 1
     ) AS a ON TRUE
-    WHERE s.is_active
+    WHERE s.is_active AND s.last_ping > s.connected_at - interval '1 minute'
     GROUP BY coalesce(s.server, s.broker)
 $$;
 COMMENT ON FUNCTION monitoring.read_ingest() IS
 'For each live source the latest bar, tick, snapshot and ping, and the delay of the next one.
-Bars and ticks count the hours their market was open.';
+Bars and ticks count the hours their market was open; a session counts from its first heartbeat.';
 REVOKE ALL ON FUNCTION monitoring.read_ingest() FROM public;

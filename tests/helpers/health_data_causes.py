@@ -191,9 +191,12 @@ def snapshot_lag(watched: Watched) -> Iterator[str]:
 @drives("ping_lag")
 def ping_lag(watched: Watched) -> Iterator[str]:
     session = session_of(watched)
-    for status, minutes in (("warning", 3), ("critical", 15), ("ok", 0)):
+    # the third as a report opens it: its deals are old, and no heartbeat came
+    stages = (("warning", 3, 60), ("critical", 15, 60), ("ok", 15, 0), ("critical", 15, 60))
+    for status, minutes, connected in (*stages, ("ok", 0, 60)):
         watched.run(
-            f"UPDATE mt5_sessions SET last_ping = now() - interval '{minutes} minutes'"
+            f"UPDATE mt5_sessions SET last_ping = now() - interval '{minutes} minutes',"
+            f" connected_at = now() - interval '{connected} minutes'"
             f" WHERE session_id = '{session}'"
         )
         yield status
