@@ -73,7 +73,7 @@ def test_library_that_is_missing_is_named_with_its_extra(
         cli.run(app_without(f"{library}.part"))
     extra = cli.EXTRAS[library]
     assert capsys.readouterr().err == (
-        f"error: {library} is not installed: pip install -e '.[{extra}]'\n"
+        f"error: {library} is not installed: .venv/bin/pip install -e '.[{extra}]'\n"
     )
     extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     assert library in "".join(extras["optional-dependencies"][extra])
@@ -84,7 +84,8 @@ def test_library_that_is_broken_is_named_in_one_line(capsys: pytest.CaptureFixtu
     with pytest.raises(SystemExit, match=r"^1$"):
         cli.run(app_without("lxml.etree", ImportError, "libxml2.so.2: no such file"))
     assert capsys.readouterr().err == (
-        "error: lxml can't be loaded (libxml2.so.2: no such file): pip install -e '.[load]'\n"
+        "error: lxml can't be loaded (libxml2.so.2: no such file):"
+        " .venv/bin/pip install -e '.[load]'\n"
     )
 
 

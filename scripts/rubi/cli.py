@@ -196,7 +196,7 @@ def run(app: typer.Typer) -> None:
             raise
         is_there = not isinstance(error, ModuleNotFoundError)
         what = f"can't be loaded ({one_line(error)})" if is_there else "is not installed"
-        errors.print(f"error: {name} {what}: pip install -e '.[{EXTRAS[name]}]'")
+        errors.print(f"error: {name} {what}: .venv/bin/pip install -e '.[{EXTRAS[name]}]'")
         sys.exit(1)
     except SystemExit as end:
         if end.code == 130:  # typer's answer to Ctrl-C
