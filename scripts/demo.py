@@ -40,7 +40,7 @@ def up(context: typer.Context) -> None:
 
 
 Role = Annotated[
-    str, typer.Option(help="who connects: postgres, rubi_admin, rubi_app, rubi_ingest")
+    str, typer.Option(help="who connects: postgres, rubi_admin, rubi_app, rubi_readonly …")
 ]
 
 

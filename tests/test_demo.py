@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import random
 import re
+import shlex
 import shutil
 import signal
 import subprocess
@@ -72,7 +73,7 @@ def test_demo_from_nothing_to_url_and_again(demo: Script) -> None:
     page = re.search(r"^The report, for a browser: (/\S+/report\.html)$", done.stdout, re.MULTILINE)
     text = Path(page[1]).read_text()
     assert "<h1>demo</h1>" in text
-    assert "No gap from" in text and "missing bars" not in text
+    assert "No gap from" in text and "missing bar" not in text
     assert "Four positions at most" in text and "market: turned soon after a turn" in text
     url = demo("url").stdout
     assert re.fullmatch(rf"postgresql://postgres:\S+@127\.0\.0\.1:{port}/rubi_trading\n", url)
@@ -147,6 +148,7 @@ def test_demo_of_the_shell_has_what_load_mt5_needs() -> None:
         (("-Atc", "SELECT 1"), "1\n"),
         (("--", "-Atc", "SELECT current_user"), "postgres\n"),
         (("--role", "rubi_app", "-Atc", "SELECT current_user"), "rubi_app\n"),
+        (("--role", "rubi_monitor", "-Atc", "SELECT current_user"), "rubi_monitor\n"),
     ],
 )
 def test_psql_needs_none_of_the_machine(
@@ -154,6 +156,24 @@ def test_psql_needs_none_of_the_machine(
 ) -> None:
     done = call(warm, "psql", *arguments, PATH="/nowhere", PGHOST="nowhere", PSQLRC="/nowhere")
     assert (done.returncode, done.stdout) == (0, said), done.stderr
+
+
+def test_examples_of_the_pages_have_a_database(warm: dict[str, str]) -> None:
+    """As docs/start.md says."""
+    page = (ROOT / "docs/start.md").read_text()
+    lines = re.findall(r"^scripts/demo\.sh (psql .*pages.*)$", page, re.MULTILINE)
+    assert len(lines) == 4
+    for line in lines:
+        done = call(warm, *shlex.split(line, comments=True))
+        assert done.returncode == 0, done.stderr
+    report = [sys.executable, ROOT / "scripts/report.py", "--user", "ann", "--out", os.devnull]
+    reader = call(warm, "url", "--role", "rubi_readonly").stdout.strip()
+    done = subprocess.run([*report, "--dsn", reader.replace("/rubi_trading", "/pages")])
+    assert done.returncode == 0
+
+
+def test_role_of_no_password_is_said_with_those_that_have_one(warm: dict[str, str]) -> None:
+    refused(call(warm, "url", "--role", "rubi_owner"), "give one of postgres, rubi_admin")
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,8 @@ from conftest import ROOT
 # question: links to follow from README, and words of the heading or row that answers
 QUESTIONS = {
     "How do I see the database run?": (["docs/start.md"], "## A running database"),
+    "How do I try the examples of the pages?": (["docs/start.md"], "docs/sample.sql"),
+    "How does an analyst get a password?": (["docs/guides/by-hand.md"], "rubi_readonly"),
     "How do I install without superuser?": (["docs/guides/install.md"], "managed"),
     "How do I install with psql alone?": (["docs/guides/by-hand.md"], "install.sql"),
     "How do I load my MT5 report?": (["docs/guides/my-trades.md"], "## From nothing to the page"),

@@ -18,6 +18,7 @@ from rubi.servers import debian
 # The comment by which the demo knows its database and roles on a server that was given to it.
 MARK = "made by scripts/demo.sh, which may change everything here"
 ROLES = {"rubi_admin": "LOGIN CREATEDB CREATEROLE", "rubi_app": "LOGIN", "rubi_ingest": "LOGIN"}
+READERS = ("rubi_readonly", "rubi_monitor", "rubi_backup")  # the pages' examples run as they
 
 
 def prepare(demo: Demo) -> str:
@@ -76,6 +77,9 @@ def deploy_files(demo: Demo) -> str:
             ) from failure
     with psycopg.connect(demo.dsn()) as connection:
         open_rights.close(connection)
+        # on a given server they may be somebody's
+        for role in () if demo.given else READERS:
+            set_password(demo, connection, role)
     return f"{len(done)} of {len(files)} files applied"
 
 

@@ -266,12 +266,13 @@ class Demo:
 
     def password(self, role: str) -> str:
         """A role's password. Raises Failure when it was never set, or lost."""
-        try:
-            return self.passwords()[role]
-        except KeyError:
-            raise Failure(
-                f"the demo knows no password of {role}: scripts/demo.sh clean, then start it again"
-            ) from None
+        passwords = self.passwords()
+        if role not in passwords:
+            cure = "scripts/demo.sh clean, then start it again"
+            if passwords:
+                cure = f"give one of {', '.join(passwords)}"
+            raise Failure(f"the demo knows no password of {role}: {cure}")
+        return passwords[role]
 
     def save_passwords(self, passwords: dict[str, str]) -> None:
         lines = (f"*:*:*:{role}:{password}\n" for role, password in passwords.items())
