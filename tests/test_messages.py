@@ -105,3 +105,21 @@ def test_step_names_a_folder_as_it_is(capsys: pytest.CaptureFixture[str]) -> Non
     with cli.step("copied to /a/[/b]") as notes:
         notes.append("[dim]")
     assert "copied to /a/[/b] · [dim] " in capsys.readouterr().out
+
+
+def test_name_that_is_no_text_is_an_error_of_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A terminal of ISO-8859-1 writes such bytes, and files have such names."""
+    app = typer.Typer()
+
+    @app.command()
+    def work(name: str) -> None:
+        name.encode()
+
+    monkeypatch.setattr("sys.argv", ["work", os.fsdecode(b"\xe9t\xe9")])
+    with pytest.raises(SystemExit) as caught:
+        cli.run(app)
+    said = capsys.readouterr().err
+    assert caught.value.code == 1
+    assert "no UTF-8" in said and said.count("\n") == 1

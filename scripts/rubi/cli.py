@@ -137,6 +137,9 @@ def one_line(error: BaseException) -> str:
     elif isinstance(error, database_errors()) and type(error).__name__ == "ProgrammingError":
         # of a connection string libpq repeats what it can't read, a password too
         text = re.sub(r'"[^"\s][^"].*"', '"…"', text)
+    elif isinstance(error, UnicodeEncodeError):
+        # of an argument or a variable: the database takes UTF-8 only
+        text = f"{error.object!r} holds bytes that are no UTF-8"
     elif isinstance(error, OSError) and error.strerror:
         text = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     return " ".join(text.split())
@@ -187,7 +190,7 @@ def run(app: typer.Typer) -> None:
     except BrokenPipeError:
         drop_output()
         sys.exit(1)
-    except (Failure, OSError, *database_errors()) as error:
+    except (Failure, OSError, UnicodeEncodeError, *database_errors()) as error:
         errors.print(f"error: {one_line(error)}")
         sys.exit(error.code if isinstance(error, Failure) else 1)
     except ImportError as error:
