@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from rubi.cli import console, errors, moment, new_app, run, step
+from rubi.cli import console, errors, moment, new_app, replacing, run, step
 from rubi.connecting import Dsn, session
 
 app = new_app(__doc__)
@@ -74,7 +74,8 @@ def query(
                             spark, target, files, question, values, deadline=deadline
                         )
     if output:
-        pq.write_table(table, output)
+        with replacing(output) as new:
+            pq.write_table(table, new)
     else:
         for row in table.slice(0, 20).to_pylist():
             console.print("  ".join(str(value) for value in row.values()))

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from rubi.cli import Failure, console, moment, new_app, run, step
+from rubi.cli import Failure, console, moment, new_app, replacing, run, step
 from rubi.connecting import Dsn
 from rubi.reporting.writing import Format, as_picture, make_page
 
@@ -52,11 +52,12 @@ def write(
             dsn, user, strategy=strategy, account=account, start=start, end=end, symbol=symbol,
             risk_free=rate,
         )  # fmt: skip
-    if format == Format.html:
-        out.write_text(page, encoding="utf-8")
-    else:
-        with step("page drawn", silent=True):
-            as_picture(page, format, out, width, dark)
+    with replacing(out) as new:
+        if format == Format.html:
+            new.write_text(page, encoding="utf-8")
+        else:
+            with step("page drawn", silent=True):
+                as_picture(page, format, new, width, dark)
     console.print(f"wrote {out}")
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ast
+import errno
 import os
 import re
 import tomllib
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -123,3 +125,36 @@ def test_name_that_is_no_text_is_an_error_of_one_line(
     said = capsys.readouterr().err
     assert caught.value.code == 1
     assert "no UTF-8" in said and said.count("\n") == 1
+
+
+@pytest.mark.parametrize(("kind", "is_told"), [("folder", False), ("file", True)])
+def test_folder_that_can_not_be_synced_is_no_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str, is_told: bool
+) -> None:
+    """Some file systems answer EINVAL for a folder; of a file nobody may go on."""
+
+    def refuse(handle: int) -> None:
+        raise OSError(errno.EINVAL, "Invalid argument")
+
+    monkeypatch.setattr(os, "fsync", refuse)
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError) if is_told else nullcontext():
+        cli.sync(tmp_path if kind == "folder" else tmp_path / "file")
+
+
+def test_file_stays_while_the_one_in_its_place_is_not_whole(tmp_path: Path) -> None:
+    path = tmp_path / "report.html"
+    path.write_text("whole")
+    with pytest.raises(KeyboardInterrupt), cli.replacing(path) as new:
+        new.write_text("ha")
+        raise KeyboardInterrupt
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("whole", [path])
+    with cli.replacing(path) as new:
+        new.write_text("newer")
+    assert (path.read_text(), list(tmp_path.iterdir())) == ("newer", [path])
+
+
+def test_pipe_is_written_to_itself() -> None:
+    with cli.replacing(Path("/dev/null")) as new:
+        assert new == Path("/dev/null")
+    assert not Path("/dev/null").is_file()

@@ -1,5 +1,6 @@
 """Parts of every command of this folder: errors in one line, exit codes, steps on the screen."""
 
+import errno
 import os
 import re
 import signal
@@ -104,12 +105,32 @@ def replace_private(path: Path, text: str) -> None:
     sync(path.parent)
 
 
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A path to write to; its file takes the place of the other when it is whole. A pipe is written
+    to itself."""
+    path = path.resolve()
+    if path.exists() and not path.is_file():
+        yield path
+        return
+    new = path.with_name(f".partial-{path.name}")
+    try:
+        yield new
+        new.replace(path)
+    finally:
+        new.unlink(missing_ok=True)
+
+
 def sync(*paths: Path) -> None:
     """Have files, and the names in folders, on the disk itself."""
     for path in paths:
         handle = os.open(path, os.O_RDONLY)
         try:
             os.fsync(handle)
+        except OSError as error:
+            # as PostgreSQL does: some file systems can't be asked this of a folder
+            if error.errno not in (errno.EINVAL, errno.EBADF) or not path.is_dir():
+                raise
         finally:
             os.close(handle)
 

@@ -11,7 +11,7 @@ from time import monotonic
 
 import psycopg
 
-from rubi.cli import Failure, errors, one_line
+from rubi.cli import Failure, errors, one_line, replacing
 from rubi.connecting import session
 
 
@@ -58,9 +58,8 @@ def write_status(path: Path, run: Run, started: datetime) -> None:
     """The last run of a kind as JSON, for monitoring that can't ask the database."""
     path.parent.mkdir(parents=True, exist_ok=True)
     times = {"started_at": started.isoformat(), "finished_at": datetime.now(UTC).isoformat()}
-    partial = path.with_name(f".{path.name}.partial")
-    partial.write_text(json.dumps(asdict(run) | times, indent=4) + "\n", encoding="utf-8")
-    partial.replace(path)
+    with replacing(path) as new:
+        new.write_text(json.dumps(asdict(run) | times, indent=4) + "\n", encoding="utf-8")
 
 
 def insert(dsn: str, run: Run, seconds: float) -> None:

@@ -3,6 +3,7 @@
 import os
 import sys
 from collections.abc import Iterator
+from contextlib import nullcontext
 from datetime import timedelta
 from pathlib import Path
 
@@ -12,7 +13,7 @@ import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
 from rubi.bars import arrow
-from rubi.cli import Failure
+from rubi.cli import Failure, replacing
 from rubi.connecting import session
 
 STEP = timedelta(days=30)
@@ -49,14 +50,14 @@ def write_bars(
 ) -> int:
     """Write bars to a file, or to standard output for -; answers how many. Raises Failure."""
     count = 0
-    partial = Path(f"{output}.partial")
+    place = nullcontext() if output == "-" else replacing(Path(output))
     try:
         with (
+            place as new,
             session(dsn, "export_bars") as connection,
-            (os.fdopen(os.dup(sys.stdout.fileno()), "wb") if output == "-"
-             else partial.open("wb")) as stream,
+            new.open("wb") if new else os.fdopen(os.dup(sys.stdout.fileno()), "wb") as stream,
             open_writer(format, stream) as writer,
-        ):  # fmt: skip
+        ):
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
             connection.autocommit = False
@@ -71,13 +72,8 @@ def write_bars(
             for table in parts(connection, found, timeframe, since, until):
                 writer.write_table(table)
                 count += table.num_rows
-        if not count:
-            raise Failure("no bars in that time")
-        if output != "-":
-            partial.replace(output)
+            if not count:
+                raise Failure("no bars in that time")
     except pa.ArrowException as error:
         raise Failure(f"{output}: {error}") from error
-    finally:
-        if output != "-":
-            partial.unlink(missing_ok=True)
     return count
