@@ -21,14 +21,18 @@ BEGIN
     ORDER BY s.last_ping DESC, s.id DESC
     LIMIT 1;
     IF NOT FOUND THEN
-        -- what a gateway had spooled is no heartbeat of now
+        -- What a gateway had spooled is no heartbeat of now. Until the first heartbeat the account
+        -- stands as it was seen last: an equity of 0 would be the loss of everything.
         INSERT INTO public.mt5_sessions (
-            user_id, account_number, broker, server, currency, last_ping
+            user_id, account_number, broker, server, currency, last_ping, balance, equity, margin,
+            margin_free
         )
-        VALUES (
+        SELECT
             p_account.user_id, p_account.account_number, p_account.broker, p_account.server,
-            p_account.currency, p_taken_at
-        )
+            p_account.currency, p_taken_at, coalesce(s.balance, 0), coalesce(s.equity, 0),
+            coalesce(s.margin, 0), coalesce(s.margin_free, 0)
+        FROM (SELECT p_account.id AS account_id) AS a
+        LEFT JOIN public.mt5_account_states AS s ON a.account_id = s.account_id
         RETURNING session_id INTO v_session_id;
     END IF;
     RETURN v_session_id;
@@ -36,7 +40,7 @@ END
 $$;
 COMMENT ON FUNCTION internal.open_mt5_session(public.mt5_accounts, timestamptz) IS
 'The active session of the account with the latest heartbeat, else a new one, last heard of at
-that moment.';
+that moment, with the figures of the latest state.';
 REVOKE ALL ON FUNCTION internal.open_mt5_session(public.mt5_accounts, timestamptz) FROM public;
 
 CREATE OR REPLACE FUNCTION internal.check_mt5_account(p_user_id bigint, p_state jsonb)

@@ -179,3 +179,15 @@ def test_gateway_and_api_may_send_many(
 def test_other_roles_may_not_send(connect_as: Connect) -> None:
     with pytest.raises(psycopg.errors.InsufficientPrivilege):
         send(connect_as("rubi_readonly"), (1, state(1), NOON))
+
+
+def test_a_new_session_begins_with_the_figures_last_seen(db: psycopg.Connection, user: int) -> None:
+    """Positions may come before the first heartbeat of a session: not as a loss of everything."""
+    account = mt5.open_account(
+        db, user, balance=5000.0, equity=4900.0, margin=100.0, margin_free=4800.0
+    )
+    db.execute("UPDATE mt5_sessions SET is_active = FALSE, disconnected_at = now()")
+    mt5.ingest(db, "positions", account, [])
+    figures = "SELECT balance, equity, margin, margin_free FROM mt5_sessions WHERE is_active"
+    assert db.execute(figures).fetchall() == [(5000, 4900, 100, 4800)]
+    assert db.execute("SELECT equity, drawdown FROM account_risk").fetchall() == [(4900, 0)]
