@@ -15,6 +15,9 @@ LANGUAGE plpgsql
 VOLATILE
 PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
+-- for the reasons given at internal.refresh_mt5_trips
+SET plan_cache_mode = force_generic_plan
+SET enable_seqscan = off
 AS $$
 DECLARE
     v_tickets bigint[] := p_tickets;
@@ -30,22 +33,16 @@ BEGIN
         PERFORM internal.lock_mt5_trips(p_account_id, p_positions);
         PERFORM internal.refresh_mt5_trips(p_account_id, p_positions);
         PERFORM internal.refresh_trading_orders(p_account_id, p_positions);
-        -- a dividend is an operation as long as no trade of its position is known
-        SELECT array_agg(m.ticket) INTO v_tickets
-        FROM (
+        -- a dividend is an operation as long as no trade of its position is known; coalesce, so
+        -- that the look-up goes by the position, not by all deals that are no trades
+        v_tickets := nullif(p_tickets || ARRAY(
             SELECT d.ticket
-            FROM unnest(p_positions) AS p (id)
-            CROSS JOIN LATERAL (
-                SELECT d.ticket
-                FROM public.trading_deals AS d
-                WHERE d.account_id = p_account_id
-                    AND d.position_id = p.id
-                    AND d.type NOT IN (0, 1)
-                OFFSET 0 -- by the position, not by all deals that are no trades
-            ) AS d
-            UNION
-            SELECT u.ticket FROM unnest(p_tickets) AS u (ticket)
-        ) AS m;
+            FROM public.trading_deals AS d
+            WHERE d.account_id = p_account_id
+                AND d.position_id = ANY (p_positions)
+                AND coalesce(d.type, 0) NOT IN (0, 1)
+                AND d.ticket <> ALL (coalesce(p_tickets, '{}'))
+        ), '{}');
     END IF;
     -- after the trips, which say what is part of a trade
     IF v_tickets IS NOT NULL THEN
