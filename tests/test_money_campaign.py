@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import random
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -111,6 +112,38 @@ def compare_ledger(db: psycopg.Connection, broker: Broker, account: int) -> list
     return legs
 
 
+def compare_report(db: psycopg.Connection, deals: list[dict], account: int) -> None:
+    """The terminal's definitions: each closing deal is a trade, a first deposit the start."""
+    walked = [
+        deal
+        for deal in sorted(deals, key=books.walk_order)
+        if deal["type"] not in books.CREDITS
+        and (deal["type"] not in books.CANCELLED or books.money_of(deal))
+    ]
+    closing = [
+        books.money_of(deal) for deal in walked if deal["type"] in (0, 1) and deal["entry"] > 0
+    ]
+    traded = [books.money_of(deal) for deal in walked if deal["type"] in (0, 1)]
+    balances = list(itertools.accumulate(map(books.money_of, walked)))
+    expected = {
+        "net_profit": sum(traded, ZERO),
+        "gross_profit": sum((money for money in traded if money > 0), ZERO),
+        "trades": len(closing),
+        "won_trades": sum(money >= 0 for money in closing),
+        "largest_loss": min((money for money in closing if money < 0), default=ZERO),
+        "drawdown_absolute": max(balances[0] - min(balances), ZERO),
+        "drawdown_maximal": max(
+            max(balances[: number + 1]) - balance for number, balance in enumerate(balances)
+        ),
+    }
+    if len(balances) == 1:
+        del expected["drawdown_maximal"]  # a start alone can't fall
+    found = dict(
+        db.execute("SELECT * FROM measure_mt5_report(%s, 0, 9000000000000)", [account]).fetchall()
+    )
+    assert {name: found[name] for name in expected} == expected
+
+
 def compare_sums(
     db: psycopg.Connection, user: int, strategies: dict[int, int], legs: list[books.Leg]
 ) -> None:
@@ -204,6 +237,7 @@ def play(db: psycopg.Connection, seed: int) -> None:
         db.execute("DELETE FROM account_snapshots")
         picture(db, broker, user)
         legs = compare_ledger(db, broker, account)
+        compare_report(db, broker.deals, account)
         compare_sums(db, user, strategies, legs)
         compare_metrics(db, broker, user, account, legs)
         assert mt5.violations(db) == {}
