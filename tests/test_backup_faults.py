@@ -117,12 +117,13 @@ def test_disk_full_during_the_dump(
     size = sum(path.stat().st_size for path in earlier.iterdir()) + 500_000
     script = (
         f"mount -t tmpfs -o size={size} none {small} && cp -a {earlier} {small}/ &&"
-        f" {sys.executable} {backing.SCRIPTS}/backup.py --dir {small};"
+        f" {sys.executable} {ROOT}/scripts/backup.py --dir {small};"
         f" code=$?; cp -a {small}/. {tmp_path}/after; exit $code"
     )
     done = subprocess.run(
         ["unshare", "--map-root-user", "--mount", "sh", "-c", script],
-        env=os.environ | backing.variables(server.dsn(source.info.dbname, "rubi_backup")),
+        env=os.environ | backing.variables(server.dsn(source.info.dbname, "rubi_backup"))
+        | {"RUBI_PG_BIN": str(server.binaries)},  # no other user is known there
         capture_output=True, text=True,
     )  # fmt: skip
     assert done.returncode == 1, done
@@ -228,7 +229,7 @@ def test_dump_that_differs_from_its_manifest(earlier: Path, restored: Run, tmp_p
     (copy / "manifest.json").write_text(json.dumps(manifest))
     refused(
         restored(copy), "not equal to the manifest", "table public.users has 1 rows instead of 2",
-        "hypertable public.market_data has 0 chunks instead of 4",
+        "hypertable public.market_data has 1 chunks instead of 4",
     )  # fmt: skip
 
 
