@@ -8,7 +8,6 @@ are still to come. Events, which carry the time of the server, are moved into th
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -322,8 +321,7 @@ class Year:
 
 def processor_seconds(pid: int) -> float:
     """Processor time of a backend: what a loaded machine changes least."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    return int(Path(f"/proc/{pid}/schedstat").read_text().split()[0]) / 1e9
 
 
 @contextmanager

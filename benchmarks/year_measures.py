@@ -6,14 +6,17 @@ mix's rows (data.sql) first.
 
 from __future__ import annotations
 
+import os
 import shutil
+import statistics
 import sys
 import tempfile
-from contextlib import ExitStack
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import sql
@@ -25,7 +28,7 @@ from rubi import capacity
 from rubi.backups import places, restoring, taking
 from rubi.cli import console
 from rubi.reporting.writing import make_page
-from year_days import DATABASE, Year
+from year_days import DATABASE, Year, processor_seconds
 from year_mix import FIRST, MONTH, NOW, beside_night, copy, copy_with_mix, mix, quantiles
 
 # Keys are of an account and day drawn for each call, from all days that there are.
@@ -89,8 +92,24 @@ MODES = {
     "snapshot of a session at a moment": "force_custom_plan",
     "open orders of a user": "force_generic_plan",
 }
-SESSIONS = 8
+SESSIONS = 2
 PLANNING = 10  # calls in which a session makes its plans
+NEW = 50  # calls in which most chunks and pages are new to it
+
+
+class Calls(NamedTuple):
+    """What the calls of a read took on a database."""
+
+    new: list[float]
+    """Milliseconds of the client, in the first calls of a session."""
+    known: list[float]
+    """The same, in a session that has read other keys before."""
+    cpu: list[float]
+    """Microseconds of the server's processor a call, then, by session."""
+
+
+Taken = dict[str, dict[str, Calls]]
+
 SIZES = """
 SELECT t.name, sum(pg_total_relation_size(r.oid))::bigint
 FROM unnest(%s::text[]) AS t (name)
@@ -147,40 +166,76 @@ def drawn(connection: psycopg.Connection, year: Year, days: int, calls: int) -> 
 
 
 def reads(year: Year, of: dict[str, int], calls: int) -> dict[str, dict[str, Any]]:
-    """Milliseconds of reads by key on each database, in turn, each with keys of its own days.
+    """Reads by key on each database, in turn, each with keys of its own days: milliseconds of the
+    client, microseconds of the server's processor.
 
-    A session takes half as long again by the core that it has got, so there are several each.
     of: the databases, and how many days each has.
     """
-    taken: dict[str, dict[str, list[float]]] = {name: {w: [] for w in of} for name in READS}
+    taken: Taken = {name: {which: Calls([], [], []) for which in of} for name in READS}
     for _ in range(SESSIONS):
-        of_session(year, of, max(calls // SESSIONS, 2 * PLANNING), taken)
-    return {name: {w: quantiles(v) for w, v in each.items()} for name, each in taken.items()}
+        of_session(year, of, calls // SESSIONS, taken)
+    return {
+        name: {
+            which: quantiles(some.known)
+            | {"new": statistics.median(some.new), "cpu": statistics.mean(some.cpu)}
+            for which, some in each.items()
+        }
+        for name, each in taken.items()
+    }
 
 
-def of_session(
-    year: Year, of: dict[str, int], calls: int, taken: dict[str, dict[str, list[float]]]
-) -> None:
-    """The calls of a session on each database, added to what was taken."""
+def of_session(year: Year, of: dict[str, int], calls: int, taken: Taken) -> None:
+    """The calls of a session on each database, added to what was taken.
+
+    A page of the shared memory that a session has not touched costs it a page fault, a chunk the
+    reading of its catalog: both are past after some hundred calls, as in a pool's sessions.
+    """
+    known = max(4 * calls, NEW)
     with ExitStack() as stack:
         connections = {w: stack.enter_context(year.server.connect(f"mix_{w}")) for w in of}
-        keys = {w: drawn(connections[w], year, days, calls) for w, days in of.items()}
+        pids = {w: connection.info.backend_pid for w, connection in connections.items()}
+        stack.enter_context(on_one_core(*pids.values()))
+        keys = {w: drawn(connections[w], year, days, known + calls) for w, days in of.items()}
         for name, text in READS.items():
-            mode = MODES.get(name, "auto")
             queries = {}
             for which, connection in connections.items():
                 connection.prepare_threshold = 0
-                connection.execute(f"SET plan_cache_mode = {mode}")
+                connection.execute(f"SET plan_cache_mode = {MODES.get(name, 'auto')}")
                 last = keys[which][0]["last"]
                 queries[which] = sql.SQL(text).format(
                     last=sql.Literal(last), week=sql.Literal(last - timedelta(days=7))
                 )
-            for number in range(calls):
+            before = {}
+            for number in range(known + calls):
+                if number == known:
+                    before = {which: processor_seconds(pid) for which, pid in pids.items()}
                 for which, connection in connections.items():
                     began = perf_counter()
                     connection.execute(queries[which], keys[which][number]).fetchall()
-                    if number >= PLANNING:
-                        taken[name][which].append((perf_counter() - began) * 1000)
+                    ms = (perf_counter() - began) * 1000
+                    if number >= known:
+                        taken[name][which].known.append(ms)
+                    elif PLANNING <= number < NEW:
+                        taken[name][which].new.append(ms)
+            for which, pid in pids.items():
+                used = processor_seconds(pid) - before[which]
+                taken[name][which].cpu.append(used * 1e6 / calls)
+
+
+@contextmanager
+def on_one_core(*pids: int) -> Iterator[None]:
+    """The client and its sessions on one core, where the system lets place them: a session on
+    another one is woken by an interrupt, which in a virtual machine takes as long as a read."""
+    if not hasattr(os, "sched_setaffinity"):
+        yield
+        return
+    cores = os.sched_getaffinity(0)
+    for pid in (0, *pids):
+        os.sched_setaffinity(pid, {min(cores)})
+    try:
+        yield
+    finally:
+        os.sched_setaffinity(0, cores)
 
 
 def report(year: Year) -> float:

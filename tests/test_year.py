@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Iterator
 
@@ -148,8 +149,39 @@ def test_year_moves_to_another_major_while_the_mix_writes(
     assert f"| writes held | {found['held']:.1f} | {found['copied']:,.0f} | 0 |" in page
 
 
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux places processes")
+def test_client_and_session_of_reads_share_a_core(year: Year) -> None:
+    """A session on another core is woken in more time than a read takes."""
+    before = os.sched_getaffinity(0)
+    with year.superuser() as connection:
+        pid = connection.info.backend_pid
+        with year_measures.on_one_core(pid):
+            assert os.sched_getaffinity(pid) == os.sched_getaffinity(0)
+            assert len(os.sched_getaffinity(0)) == 1
+    assert os.sched_getaffinity(0) == before
+
+
+def test_reads_are_timed_in_a_new_session_and_in_a_known_one(
+    year: Year, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(year_measures, "SESSIONS", 1)
+    evening(year)
+    begin, day, hour = year.position()
+    with year.superuser() as connection:
+        year.write_day(connection, begin, day, hour)
+    for name in ("first", "now"):
+        year_mix.copy(year.server, f"mix_{name}", DATABASE)
+    found = year_measures.reads(year, {"first": 1, "now": 1}, 20)
+    assert set(found) == set(year_measures.READS)
+    for of in found.values():
+        assert min(figure for figures in of.values() for figure in figures.values()) > 0
+
+
 def test_page_shows_every_table_and_day(year: Year) -> None:
-    mix = {"first": {"p50": 1, "p99": 2, "cpu": 3}, "now": {"p50": 2, "p99": 3, "cpu": 3}}
+    mix = {
+        "first": {"p50": 1, "p99": 2, "cpu": 3, "new": 4},
+        "now": {"p50": 2, "p99": 3, "cpu": 3, "new": 5},
+    }
     figures = {
         "day": 1, "bytes": 2**20, "sizes": year_measures.sizes(year),
         "predicted": year_measures.predicted(year, 1), "mix": mix, "reads": {"by number": mix},
@@ -168,4 +200,4 @@ def test_page_shows_every_table_and_day(year: Year) -> None:
     )  # fmt: skip
     for table in year_measures.COUNTED:
         assert f"| {table} |" in page
-    assert "| by number | 2.000 | 3.000 | 2.00 |" in page
+    assert "| by number | 2.000 | 3.000 | 2.00 | 1.00 | 1.25 |" in page
