@@ -109,6 +109,7 @@ SECURITY DEFINER -- the API has no rights in the schema internal
 SET search_path = pg_catalog, pg_temp
 -- planned while the table of deltas is empty, a sequential scan would go over all dead rows later
 SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
     v_again bigint[];

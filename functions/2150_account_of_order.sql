@@ -11,6 +11,7 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 -- planned while the table is empty, a sequential scan would go over all dead rows later
 SET enable_seqscan = off
+SET jit = off
 AS $$
 BEGIN
     -- in the order of the numbers: two that claim many wait for each other in a row
@@ -42,6 +43,7 @@ PARALLEL UNSAFE
 SECURITY DEFINER -- claims the number and hands over a trip, which are the owner's to write
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off -- as internal.claim_order_numbers
+SET jit = off
 AS $$
 DECLARE
     v_claim tid;

@@ -281,6 +281,7 @@ SET search_path = pg_catalog, pg_temp
 -- planned while the tables are small, these would go over all rows later; a plan for each call
 -- costs more than the call
 SET enable_seqscan = off
+SET jit = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan

@@ -78,6 +78,7 @@ PARALLEL UNSAFE
 SET search_path = pg_catalog, pg_temp
 -- as for claim_signals
 SET enable_seqscan = off
+SET jit = off
 SET enable_hashjoin = off
 SET enable_mergejoin = off
 SET plan_cache_mode = force_generic_plan

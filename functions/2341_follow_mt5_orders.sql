@@ -34,6 +34,7 @@ STABLE
 PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 SET enable_seqscan = off
+SET jit = off
 SET plan_cache_mode = force_generic_plan -- one plan for any number of orders
 AS $$
 BEGIN
