@@ -27,7 +27,7 @@ from running import Done, run_program
 # minutes in all; the short ones of their kind run by default
 pytestmark = pytest.mark.slow
 
-NEEDED = {"0010", "0020", "0030", "0180", "0710"}  # bars and backup_runs
+NEEDED = {"0010", "0020", "0030", "0040", "0041", "0200", "0710"}  # bars and backup_runs
 SMALL = {"shared_buffers": "64MB", "fsync": "on", "max_connections": "30"}
 
 
