@@ -80,3 +80,19 @@ END;
 COMMENT ON FUNCTION public.is_clock_ambiguous(timestamp, public.server_clock) IS
 'Whether a clock shows a time twice, an hour apart.';
 REVOKE ALL ON FUNCTION public.is_clock_ambiguous(timestamp, public.server_clock) FROM public;
+
+-- Where the clock goes back at midnight (the Azores, Havana) the day begins the first time.
+CREATE OR REPLACE FUNCTION public.clock_day_start(p_day timestamp, p_clock public.server_clock)
+RETURNS timestamptz
+LANGUAGE sql
+STABLE
+PARALLEL SAFE
+BEGIN ATOMIC
+    SELECT public.clock_to_utc(p_day, p_clock) - CASE
+        WHEN public.is_clock_ambiguous(p_day, p_clock) THEN interval '1 hour'
+        ELSE interval '0'
+    END;
+END;
+COMMENT ON FUNCTION public.clock_day_start(timestamp, public.server_clock) IS
+'The moment at which a clock shows a time; the earlier one of two.';
+REVOKE ALL ON FUNCTION public.clock_day_start(timestamp, public.server_clock) FROM public;

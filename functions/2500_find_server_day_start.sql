@@ -10,7 +10,7 @@ STABLE
 PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
 AS $$
-    SELECT public.clock_to_utc(date_trunc('day', public.utc_to_clock(p_at, r.clock)), r.clock)
+    SELECT public.clock_day_start(date_trunc('day', public.utc_to_clock(p_at, r.clock)), r.clock)
     FROM (
         SELECT coalesce(c.clock, 'America/New_York+7'::public.server_clock) AS clock
         FROM (SELECT p_account_id AS account_id) AS t

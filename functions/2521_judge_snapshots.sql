@@ -128,7 +128,7 @@ BEGIN
                         SELECT public.find_risk_basis(u.it, f.balance, f.equity)
                         FROM public.find_account_snapshot(
                             (u.it).account_id,
-                            public.clock_to_utc(u.today::timestamp, (u.it).clock)
+                            public.clock_day_start(u.today::timestamp, (u.it).clock)
                         ) AS f
                     ),
                     (u.it).initial_capital,

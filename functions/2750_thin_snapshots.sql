@@ -28,7 +28,7 @@ AS $$
     ) AS k
     CROSS JOIN LATERAL (
         SELECT
-            public.clock_to_utc(
+            public.clock_day_start(
                 date_trunc('day', public.utc_to_clock(p_since, k.clock)) + n * interval '1 day',
                 k.clock
             ) AS at

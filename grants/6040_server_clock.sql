@@ -4,6 +4,7 @@ CALL deploy.become_owner();
 
 GRANT EXECUTE ON FUNCTION
 public.clock_shift(public.server_clock),
+public.clock_day_start(timestamp, public.server_clock),
 public.clock_to_utc(timestamp, public.server_clock),
 public.clock_zone(public.server_clock),
 public.is_clock_ambiguous(timestamp, public.server_clock),

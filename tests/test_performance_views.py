@@ -317,6 +317,28 @@ def test_the_server_day_follows_the_rules_of_the_server_s_clock(
     assert found == start, at
 
 
+@pytest.mark.parametrize(
+    ("at", "start"),
+    [
+        # in the Azores the clock goes back from 1 to 0 on October 25: 1:00 UTC
+        ("2026-10-24 23:59+00", datetime(2026, 10, 24, 0, tzinfo=UTC)),
+        ("2026-10-25 00:30+00", datetime(2026, 10, 25, 0, tzinfo=UTC)),
+        ("2026-10-25 01:30+00", datetime(2026, 10, 25, 0, tzinfo=UTC)),
+        ("2026-10-26 00:59+00", datetime(2026, 10, 25, 0, tzinfo=UTC)),
+        ("2026-10-26 01:00+00", datetime(2026, 10, 26, 1, tzinfo=UTC)),
+    ],
+)
+def test_a_day_begins_when_its_clock_shows_midnight_first(
+    app: psycopg.Connection, at: str, start: datetime
+) -> None:
+    number, _ = account(app, rows.user(app), server="Azores")
+    app.execute(
+        "INSERT INTO mt5_server_clocks (server, clock) VALUES ('Azores', 'Atlantic/Azores')"
+    )
+    found = app.execute("SELECT find_server_day_start(%s, %s)", [number, at]).fetchone()[0]
+    assert found == start
+
+
 def test_margin_levels_come_with_the_account_and_stay_when_it_does_not_tell(
     db: psycopg.Connection,
 ) -> None:

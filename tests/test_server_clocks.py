@@ -159,7 +159,8 @@ def test_time_that_a_clock_skips_is_read_by_the_offset_before(
 @pytest.mark.parametrize(
     "call",
     ["clock_zone(c.clock)", "clock_shift(c.clock)", "clock_to_utc('2024-01-01', c.clock)",
-     "utc_to_clock(c.created_at, c.clock)", "is_clock_ambiguous('2024-01-01', c.clock)"],
+     "utc_to_clock(c.created_at, c.clock)", "is_clock_ambiguous('2024-01-01', c.clock)",
+     "clock_day_start('2024-01-01', c.clock)"],
 )  # fmt: skip
 def test_clocks_are_read_within_the_query(db: psycopg.Connection, call: str) -> None:
     """A call of a function for each row costs more than what the function does."""

@@ -109,8 +109,8 @@ INNER JOIN public.trading_orders AS o
     ON
         e.user_id = o.user_id
         AND (e.account_id IS NULL OR e.account_id = o.account_id)
-        AND o.closed_at >= public.clock_to_utc(e.day::timestamp, e.clock)
-        AND o.closed_at < public.clock_to_utc(e.day::timestamp + interval '1 day', e.clock)
+        AND o.closed_at >= public.clock_day_start(e.day::timestamp, e.clock)
+        AND o.closed_at < public.clock_day_start(e.day::timestamp + interval '1 day', e.clock)
 WHERE e.day IS NOT NULL AND o.close_price IS NOT NULL;
 COMMENT ON VIEW public.journal_trades IS
 'Trades that each entry of the journal is about: of a trip or an opening order the one, of a day
