@@ -18,6 +18,7 @@ SET search_path = pg_catalog, pg_temp
 -- for the reasons given at internal.refresh_mt5_trips
 SET plan_cache_mode = force_generic_plan
 SET enable_seqscan = off
+SET jit = off
 AS $$
 DECLARE
     v_tickets bigint[] := p_tickets;
