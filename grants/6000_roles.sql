@@ -64,7 +64,8 @@ END
 $$;
 
 -- Defaults of each role, set only where they differ: a role is shared by all databases of a
--- cluster, and two deploys that write one row at the same time fail.
+-- cluster, and two deploys that write one row at the same time fail. Statements over many chunks
+-- cost enough for jit, which a managed server has on: compiling takes longer than it saves.
 DO $$
 DECLARE
     v_setting record;
@@ -74,19 +75,23 @@ BEGIN
         FROM (
             VALUES
             ('rubi_app', 'timezone', 'UTC'),
+            ('rubi_app', 'jit', 'off'),
             ('rubi_app', 'statement_timeout', '60s'),
             ('rubi_app', 'lock_timeout', '10s'),
             ('rubi_app', 'idle_in_transaction_session_timeout', '60s'),
             ('rubi_ingest', 'timezone', 'UTC'),
+            ('rubi_ingest', 'jit', 'off'),
             ('rubi_ingest', 'statement_timeout', '5min'),
             ('rubi_ingest', 'lock_timeout', '30s'),
             ('rubi_ingest', 'idle_in_transaction_session_timeout', '60s'),
             ('rubi_readonly', 'timezone', 'UTC'),
+            ('rubi_readonly', 'jit', 'off'),
             ('rubi_readonly', 'default_transaction_read_only', 'on'),
             ('rubi_readonly', 'statement_timeout', '5min'),
             ('rubi_readonly', 'lock_timeout', '5s'),
             ('rubi_readonly', 'idle_in_transaction_session_timeout', '5min'),
             ('rubi_monitor', 'timezone', 'UTC'),
+            ('rubi_monitor', 'jit', 'off'),
             ('rubi_monitor', 'default_transaction_read_only', 'on'),
             ('rubi_monitor', 'statement_timeout', '30s'),
             ('rubi_monitor', 'lock_timeout', '5s'),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 
 import psycopg
 import pytest
@@ -290,3 +291,11 @@ def test_function_that_prices_scans_out_is_not_compiled(catalog: psycopg.Connect
     ).fetchall()
     assert len(found) > 5
     assert [name for name, is_off in found if not is_off] == []
+
+
+@pytest.mark.parametrize("role", ["rubi_app", "rubi_ingest", "rubi_readonly", "rubi_monitor"])
+def test_no_statement_of_a_role_is_compiled(
+    connect_as: Callable[..., psycopg.Connection], role: str
+) -> None:
+    found = connect_as(role).execute("SELECT setting, source FROM pg_settings WHERE name = 'jit'")
+    assert found.fetchone() == ("off", "user")

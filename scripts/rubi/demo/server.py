@@ -33,7 +33,6 @@ max_connections = 220
 logging_collector = off
 listen_addresses = '127.0.0.1'
 unix_socket_directories = ''
-jit = off
 """
 
 

@@ -27,7 +27,6 @@ SETTINGS = {
     "log_connections": "off",
     "log_disconnections": "off",
     "log_checkpoints": "off",
-    "jit": "off",
     # its workers would hold connections to databases that are copied
     "timescaledb.max_background_workers": "0",
     "listen_addresses": "",
