@@ -188,8 +188,9 @@ def db_shared(server: object, shared_database: str) -> psycopg.Connection:
 
 def test_ping_of_tomorrow_hides_no_outage(db: psycopg.Connection) -> None:
     user = rows.user(db)
-    rows.session(db, user, last_ping=str(datetime.now(UTC) - timedelta(hours=3)))
-    rows.session(db, user, last_ping=str(datetime.now(UTC) + timedelta(hours=20)))
+    now = datetime.now(UTC)
+    for ping in (now - timedelta(hours=3), now + timedelta(hours=20)):
+        rows.session(db, user, last_ping=str(ping), connected_at=str(now - timedelta(hours=4)))
     overdue = db.execute(
         "SELECT r.* FROM monitoring.read_ingest() AS r WHERE r.kind = 'ping'"
     ).fetchone()
