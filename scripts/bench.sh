@@ -22,7 +22,7 @@ for argument in "$@"; do
 done
 [ "${#names[@]}" -gt 0 ] || names=(
     api rules tried market_data performance ingest_mt5 gateway claims events risk migrate trouble
-    held_snapshot year
+    held_snapshot market_feeds year
 )
 . scripts/setup.sh
 rubi_setup embedded,demo,load,references,test
@@ -34,6 +34,7 @@ for name in "${names[@]}"; do
     if [ -n "$quick" ]; then
         case "$name" in
             market_data) small=(--bars 100000 --runs 1 --millions '' --output "$quick") ;;
+            market_feeds) small=(--bars 100000 --ticks 50000 --rounds 1 --output "$quick") ;;
             events) small=(--turns 10 --output "$quick") ;;
             gateway) small=(--deals 2000 --samples 3 --output "$quick") ;;
             ingest_mt5) small=(--deals 2000 --rounds 1 --output "$quick") ;;
