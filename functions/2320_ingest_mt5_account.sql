@@ -120,8 +120,8 @@ BEGIN
     SELECT
         g.n,
         r.login,
-        coalesce(nullif(btrim(r.server), ''), btrim(r.company)),
-        coalesce(nullif(btrim(r.company), ''), nullif(btrim(r.server), ''), btrim(r.company)),
+        btrim(CASE WHEN public.is_filled(r.server) THEN r.server ELSE r.company END),
+        btrim(CASE WHEN public.is_filled(r.company) THEN r.company ELSE r.server END),
         coalesce(nullif(btrim(r.currency), ''), 'USD'),
         r.margin_mode, r.trade_mode, r.leverage, r.margin_so_mode, r.margin_so_call, r.margin_so_so
     FROM unnest(p_states) WITH ORDINALITY AS g (state, n)

@@ -42,7 +42,7 @@ BEGIN
                 AND a.server = r.server
                 AND a.account_number = r.account_number
         INNER JOIN public.users AS u ON a.user_id = u.id
-        WHERE g.taken_at <= now() + interval '1 minute'
+        WHERE g.taken_at BETWEEN '1990-01-01 00:00:00+00' AND now() + interval '1 minute'
             AND u.closed_at IS NULL
             AND (v_user IS NULL OR a.user_id::text = v_user)
             AND (

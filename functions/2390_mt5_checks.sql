@@ -43,7 +43,8 @@ SET search_path = pg_catalog, pg_temp
 AS $$
 BEGIN
     -- a picture from the future would make every later true picture the older one
-    IF p_taken_at IS NULL OR p_taken_at > now() + interval '1 minute' THEN
+    IF p_taken_at IS NULL
+        OR p_taken_at NOT BETWEEN '1990-01-01 00:00:00+00' AND now() + interval '1 minute' THEN
         RAISE EXCEPTION USING
             ERRCODE = 'RB053',
             MESSAGE = format('a picture can''t be taken at %s', coalesce(p_taken_at::text, 'NULL')),
@@ -52,7 +53,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.check_mt5_taken_at(timestamptz) IS
-'Raises RB053 when the time is missing or more than a minute ahead.';
+'Raises RB053 when the time is missing, before 1990 or more than a minute ahead.';
 REVOKE ALL ON FUNCTION internal.check_mt5_taken_at(timestamptz) FROM public;
 
 -- Kinds of field: ticket, id and code are whole numbers, ticket above 0, code at most 2^31-1;
@@ -60,7 +61,8 @@ REVOKE ALL ON FUNCTION internal.check_mt5_taken_at(timestamptz) FROM public;
 -- stay below 10^12 and 10^16 either side of 0, ratio is one below 10^30; seconds and milliseconds
 -- lie between 2000 and a day from now, those "or none" may be 0; any seconds is up to a day before
 -- the year 10000, so that by any server's clock the moment fits its column. Fields that are not
--- listed are welcome. A test holds each kind equal to its type in internal.mt5_fields.
+-- listed are welcome. A test holds each kind equal to its type in internal.mt5_fields. Fields named
+-- here are an account's, and their columns are narrower than their kind.
 CREATE OR REPLACE FUNCTION internal.find_mt5_faults(p_source text, p_rows jsonb)
 RETURNS TABLE (n bigint, reason text)
 LANGUAGE plpgsql -- its plan is kept: each account's heartbeat asks
@@ -98,13 +100,24 @@ BEGIN
                     CASE
                         WHEN p.json_type <> 'string' THEN ' is no text'
                         WHEN octet_length(p.value #>> '{}')
-                            > CASE p.kind WHEN 'text' THEN 4000 ELSE 800 END
+                            > CASE
+                                WHEN p.kind = 'text' AND p.name NOT IN ('server', 'company')
+                                    THEN 4000
+                                ELSE 800
+                            END
                             THEN ' is too long'
+                        WHEN p.name = 'currency'
+                            AND btrim(p.value #>> '{}') !~ '^([A-Za-z0-9]{2,10})?$'
+                            THEN ' is none of 2 to 10 letters or digits'
                         WHEN p.kind = 'symbol' AND p.value <> '""'
                             AND NOT public.is_trimmed(p.value #>> '{}')
                             THEN ' has blanks around it or control characters'
                     END
                 WHEN p.json_type <> 'number' THEN ' is no number'
+                WHEN p.name IN ('margin', 'leverage') AND round(p.value::numeric, 8) < 0
+                    THEN ' is below 0'
+                WHEN p.name = 'currency_digits' AND p.value::numeric NOT BETWEEN 0 AND 8
+                    THEN ' is out of range'
                 WHEN p.kind IN ('amount', 'money', 'ratio') THEN
                     CASE
                         WHEN CASE p.kind
@@ -135,6 +148,12 @@ BEGIN
         SELECT e.n, 'not an object'
         FROM elements AS e
         WHERE NOT e.is_object
+        UNION ALL
+        SELECT e.n, 'server and company are blank'
+        FROM elements AS e
+        WHERE p_source = 'account'
+            AND e.is_object
+            AND NOT public.is_filled(concat(e.value ->> 'server', e.value ->> 'company'))
         UNION ALL
         SELECT e.n, 'more than 256 kB'
         FROM elements AS e
@@ -230,7 +249,12 @@ BEGIN
             WHEN 'positions' THEN
                 'r.volume > 0 AND r.symbol <> '''' AND r.type IN (0, 1)'
             WHEN 'symbols' THEN 'r.name <> '''''
-            ELSE 'TRUE'
+            ELSE
+                'coalesce(r.margin, 0) >= 0 AND coalesce(r.leverage, 0) >= 0'
+                ' AND coalesce(r.currency_digits, 2) BETWEEN 0 AND 8'
+                ' AND octet_length(r.server) <= 800 AND octet_length(r.company) <= 800'
+                ' AND public.is_filled(r.server || r.company)'
+                ' AND btrim(coalesce(r.currency, '''')) ~ ''^([A-Za-z0-9]{2,10})?$'''
         END
     ) INTO v_is_sound USING p_rows;
     RETURN v_is_sound;

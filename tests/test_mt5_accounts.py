@@ -120,6 +120,43 @@ def test_one_bad_state_stops_no_other(db: psycopg.Connection) -> None:
     assert db.execute("SELECT count(*) FROM mt5_accounts").fetchone() == (4,)
 
 
+@pytest.mark.parametrize(
+    ("wrong", "near"),
+    [
+        ({"margin": -0.01}, {"margin": -1e-9}),
+        ({"leverage": -1}, {"leverage": 0}),
+        ({"currency_digits": 9}, {"currency_digits": 8}),
+        ({"currency": "US $"}, {"currency": " USDT "}),
+        ({"server": "x" * 801}, {"server": "x" * 800}),
+        ({"company": "x" * 801}, {"company": "x" * 800}),
+        ({"server": "\t", "company": " "}, {"server": "\t"}),
+    ],
+)
+def test_a_state_that_a_column_refuses_is_named_and_stops_no_other(
+    db: psycopg.Connection, wrong: dict, near: dict
+) -> None:
+    user = rows.user(db)
+    for login in (1001, 1002):
+        mt5.open_account(db, user, login=login, taken_at=NOON)
+    other = (user, state(501, login=1002), LATER)
+    bad, good = ((user, state(500, login=1001) | more, LATER) for more in (wrong, near))
+    assert [code for _, code in send(db, bad, other)] == ["RB055", None]
+    assert [code for _, code in send(db, good, other)] == [None, None]
+    # more than a few go by another check
+    many = [(user, state(500, login=login) | wrong, LATER) for login in range(1001, 1008)]
+    assert {code for _, code in send(db, *many)} == {"RB055"}
+
+
+@pytest.mark.parametrize("at", ["-infinity", "1989-12-31"])
+def test_a_state_of_no_time_is_refused(db: psycopg.Connection, at: str) -> None:
+    user = rows.user(db)
+    mt5.open_account(db, user, login=1001, taken_at=NOON)
+    assert db.execute(
+        "SELECT code FROM ingest_mt5_accounts(ARRAY[%s]::bigint[], ARRAY[%s]::jsonb[],"
+        " ARRAY[%s]::timestamptz[])", [user, Jsonb(state(500, login=1001)), at],
+    ).fetchall() == [("RB053",)]  # fmt: skip
+
+
 def test_states_of_one_account_follow_their_times(db: psycopg.Connection) -> None:
     user = rows.user(db)
     account = mt5.open_account(db, user, taken_at=NOON)
