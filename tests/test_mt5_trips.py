@@ -235,6 +235,40 @@ def test_a_trip_without_its_opening_is_marked(db: psycopg.Connection, account: i
     assert orders(db, account, "mt5_order_id", "profit") == [("1", D(5))]
 
 
+@pytest.mark.parametrize("first", [1, 2, 3])
+def test_reversals_without_the_opening_keep_the_volumes_and_money_of_the_rest(
+    db: psycopg.Connection, account: int, first: int
+) -> None:
+    """A system that is always in the market, read from its middle on: every second trade was
+    lost, and the result of each first reversal."""
+    turns = [
+        deal(f"2026-01-05 {9 + number}:00", ticket=number + 1, position_id=900, volume=2.0,
+             type=number % 2, entry=INOUT, price=1.0 + number, profit=10.0, commission=-2.0)
+        for number in range(first, 6)
+    ]  # fmt: skip
+    mt5.ingest(db, "deals", account, turns)
+    legs = mt5.trips(db, account, "leg", "side", "volume_opened", "volume_closed", "net_result")
+    sides = ["SELL" if number % 2 else "BUY" for number in range(first - 1, 6)]
+    assert [leg[1] for leg in legs] == sides
+    assert [leg[2:4] for leg in legs] == [(0, 1), *[(1, 1)] * (5 - first), (1, 0)]
+    assert [leg[4] for leg in legs] == [9, *[8] * (5 - first), -1]
+    whole = db.execute("SELECT is_whole FROM mt5_trips ORDER BY leg").fetchall()
+    assert whole == [(False,), *[(True,)] * (6 - first)]
+    assert mt5.violations(db) == {}
+
+
+def test_a_reversal_without_the_opening_is_exact_once_the_position_has_closed(
+    db: psycopg.Connection, account: int
+) -> None:
+    mt5.ingest(db, "deals", account, [
+        deal("2026-01-05 10:00", ticket=1, position_id=900, volume=3.0, type=SELL, entry=INOUT),
+        deal("2026-01-05 11:00", ticket=2, position_id=900, volume=1.0, type=BUY, entry=OUT),
+    ])  # fmt: skip
+    assert mt5.trips(db, account, "side", "volume_opened", "volume_closed") == [
+        ("BUY", 0, 2), ("SELL", 1, 1),
+    ]  # fmt: skip
+
+
 def test_strategy_comes_from_the_magic_number_at_opening(
     db: psycopg.Connection, user: int, account: int
 ) -> None:

@@ -65,16 +65,46 @@ walked AS (
     )
 ),
 
-split AS (
+-- A reversal closes less than its volume, and something: where the deals say otherwise, what was
+-- open before the first of them is missing, and lies between two bounds.
+bounded AS (
     SELECT
         w.*,
+        bool_and((2 * w.type - 1) * w.net_before > 0 AND abs(w.net_before) <= w.volume)
+        FILTER (WHERE w.is_reversal) OVER whole AS is_plain,
+        max(-w.net_before - CASE w.type WHEN 0 THEN w.volume ELSE 0 END)
+        FILTER (WHERE w.is_reversal) OVER whole AS least_missing,
+        min(-w.net_before + CASE w.type WHEN 1 THEN w.volume ELSE 0 END)
+        FILTER (WHERE w.is_reversal) OVER whole AS most_missing,
+        sum(CASE WHEN w.is_trade THEN (2 * w.type - 1) * w.volume END) OVER whole
+            AS missing_if_flat
+    FROM walked AS w
+    WINDOW whole AS (PARTITION BY w.account_id, w.position_id)
+),
+
+split AS (
+    SELECT
+        n.*,
         CASE
             -- only volume on the other side can be closed
-            WHEN w.is_reversal THEN least(w.volume, greatest((2 * w.type - 1) * w.net_before, 0))
-            WHEN w.is_out THEN w.volume
+            WHEN n.is_reversal
+                THEN least(n.volume, greatest((2 * n.type - 1) * (n.net_before + n.missing), 0))
+            WHEN n.is_out THEN n.volume
             ELSE 0
         END AS closing
-    FROM walked AS w
+    FROM (
+        SELECT
+            b.*,
+            CASE
+                WHEN b.is_plain OR b.least_missing >= b.most_missing THEN 0
+                -- closed by now
+                WHEN b.missing_if_flat > b.least_missing AND b.missing_if_flat < b.most_missing
+                    THEN b.missing_if_flat
+                -- the middle is right where each trade has the same volume
+                ELSE round((b.least_missing + b.most_missing) / 2, 8)
+            END AS missing
+        FROM bounded AS b
+    ) AS n
 ),
 
 parts AS (
