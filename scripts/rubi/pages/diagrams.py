@@ -1,19 +1,18 @@
-"""Diagrams of tables and their foreign keys, in Mermaid."""
+"""What the diagrams of the templates show: tables and their foreign keys, in Mermaid."""
 
 import re
 
-from rubi.pages.areas import AREAS, area_of
+from rubi.pages.areas import area_of
 from rubi.pages.catalog import Relation
-
-
-def area(relation: Relation) -> str:
-    return area_of(relation.row["schema"], relation.row["name"])
-
 
 SHORT = {
     "timestamp with time zone": "timestamptz", "timestamp without time zone": "timestamp",
     "character varying": "varchar",
 }  # fmt: skip
+
+
+def area(relation: Relation) -> str:
+    return area_of(relation.row["schema"], relation.row["name"])
 
 
 def relationships(tables: list[Relation], all_tables: dict[int, Relation]) -> list[tuple]:
@@ -32,6 +31,16 @@ def relationships(tables: list[Relation], all_tables: dict[int, Relation]) -> li
     return found
 
 
+def arrows(by_oid: dict[int, Relation]) -> list[tuple[str, str]]:
+    """Each table with each other one that it refers to, as entities."""
+    pairs = {
+        (entity(child.name), entity(parent.name))
+        for parent, child, *_ in relationships(list(by_oid.values()), by_oid)
+        if parent is not child
+    }
+    return sorted(pairs)
+
+
 def short_type(name: str) -> str:
     """A type as a diagram shows it, in one word."""
     name = re.sub(r"\(.*?\)", "", name)
@@ -43,41 +52,7 @@ def entity(name: str) -> str:
     return name.replace(".", "_")
 
 
-def area_diagram(name: str, by_oid: dict[int, Relation]) -> str:
-    """Tables of an area with their columns, and the neighbours that they refer to."""
-    tables = [table for table in by_oid.values() if area(table) == name]
-    lines = ["erDiagram"]
-    for parent, child, nullable, single, columns in relationships(tables, by_oid):
-        left, right = "|o" if nullable else "||", "o|" if single else "o{"
-        lines.append(
-            f'    {entity(parent.name)} {left}--{right} {entity(child.name)} : "{columns}"'
-        )
-    for table_ in tables:
-        primary = {n for c in table_.constraints if c["kind"] == "p" for n in c["columns"]}
-        foreign = {n for c in table_.constraints if c["kind"] == "f" for n in c["columns"]}
-        lines.append(f"    {entity(table_.name)} {{")
-        for column in table_.columns:
-            keys = [key for key, names in (("PK", primary), ("FK", foreign))
-                    if column["name"] in names]  # fmt: skip
-            mark = f" {', '.join(keys)}" if keys else ""
-            lines.append(f"        {short_type(column['type'])} {column['name']}{mark}")
-        lines.append("    }")
-    return "```mermaid\n" + "\n".join(lines) + "\n```\n"
-
-
-def overview_diagram(by_oid: dict[int, Relation]) -> str:
-    """All tables by area, and their references to others."""
-    lines = ["flowchart LR"]
-    for name, title in AREAS.items():
-        tables = [table for table in by_oid.values() if area(table) == name]
-        if tables:
-            lines.append(f'    subgraph area_{name}["{title}"]')
-            lines += [f'        {entity(table.name)}["{table.name}"]' for table in tables]
-            lines.append("    end")
-    pairs = {
-        (entity(child.name), entity(parent.name))
-        for parent, child, *_ in relationships(list(by_oid.values()), by_oid)
-        if parent is not child
-    }
-    lines += [f"    {child} --> {parent}" for child, parent in sorted(pairs)]
-    return "```mermaid\n" + "\n".join(lines) + "\n```\n"
+def marks(table: Relation, column: str) -> str:
+    """PK and FK, as a column has them."""
+    kinds = {c["kind"] for c in table.constraints if column in c["columns"]}
+    return ", ".join(mark for kind, mark in (("p", "PK"), ("f", "FK")) if kind in kinds)

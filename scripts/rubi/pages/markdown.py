@@ -7,7 +7,7 @@ from typing import Any
 from rubi import SCHEMAS
 from rubi.pages.areas import AREAS
 from rubi.pages.catalog import Catalog, Relation, Row, qualified
-from rubi.pages.diagrams import area, area_diagram, overview_diagram
+from rubi.pages.diagrams import area, arrows, entity, marks, relationships, short_type
 
 GENERATED = "Generated from the catalog by `scripts/make_docs.py`; a test holds it equal."
 ACTIONS = {"S": "select", "I": "insert", "U": "update", "D": "delete"}
@@ -128,6 +128,8 @@ def environment() -> Any:
         "cell": cell,
         "code": lambda text: cell(code(text)),
         "names": columns_text,
+        "entity": entity,
+        "short_type": short_type,
         "holders": lambda cells: [role for role, letters in cells.items() if letters],
         "actions": lambda letters: ", ".join(
             ACTIONS[letter.upper()] + (" (some columns)" if letter.islower() else "")
@@ -137,7 +139,7 @@ def environment() -> Any:
     made.globals |= {
         "generated": GENERATED, "areas": AREAS, "commands": COMMANDS, "schemas": SCHEMAS,
         "area": area, "qualified": qualified, "when_fired": when_fired,
-        "view_example": view_example, "function_example": function_example,
+        "view_example": view_example, "function_example": function_example, "marks": marks,
     }  # fmt: skip
     return made
 
@@ -157,23 +159,22 @@ def pages(
         },
     }
 
-    def write(name: str, **more: object) -> str:
-        return templates.get_template(f"{name}.md.j2").render(**more)
+    def write(template: str, **more: object) -> str:
+        return templates.get_template(f"{template}.md.j2").render(**more)
 
     tables, views = (
         {name: [r for r in catalog.of_kind(kind) if area(r) == name] for name in AREAS}
         for kind in ("table", "view")
     )
     made = {
-        "README.md": write("readme", tables=tables, overview=overview_diagram(by_oid)),
+        "README.md": write("readme", tables=tables, arrows=arrows(by_oid)),
         "views.md": write("views", views=views),
         "functions.md": write("functions", functions=catalog.functions),
     }
     for name, found in tables.items():
         if found:
-            diagram = area_diagram(name, by_oid)
-            made[f"area-{name}.md"] = (
-                f"# {AREAS[name]}\n\n{GENERATED}\n[All tables](README.md).\n\n{diagram}"
+            made[f"area-{name}.md"] = write(
+                "area", name=name, tables=found, references=relationships(found, by_oid)
             )
         for table in found:
             made[f"{table.name}.md"] = write("table", t=table)

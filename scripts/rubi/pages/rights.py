@@ -13,17 +13,6 @@ SQL = queries(__file__)
 ROLES = ("rubi_app", "rubi_tenant", "rubi_ingest", "rubi_readonly", "rubi_monitor", "rubi_backup")
 ACTIONS = ("SELECT", "INSERT", "UPDATE", "DELETE")
 
-RIGHTS_HEAD = """# Rights
-
-Generated from the catalog by `scripts/make_docs.py`; a test holds it equal and tries each cell by
-becoming the role. S select, I insert, U update, D delete; a small letter: on some columns only.
-`rubi_owner` owns everything and has no login. `rubi_tenant` sees its own user's rows only. PUBLIC
-has nothing here. The purpose of these roles: [security](../guides/security.md). Their reach beyond
-these objects, by extensions and by PostgreSQL itself:
-[security](../guides/security.md#what-each-role-really-reaches).
-
-"""
-
 
 def rights(connection: psycopg.Connection) -> dict[tuple[str, str], str]:
     """Letters of what a role may do, for each (relation, role)."""
@@ -40,17 +29,10 @@ def rights(connection: psycopg.Connection) -> dict[tuple[str, str], str]:
 
 def rights_page(connection: psycopg.Connection) -> str:
     """docs/reference/rights.md: role by relation by action, and the callers of each function."""
-    cells = rights(connection)
-    lines = [f"| relation | {' | '.join(ROLES)} |", f"| --- |{' --- |' * len(ROLES)}"]
-    for relation in dict.fromkeys(relation for relation, _ in cells):
-        row = " | ".join(cells[relation, role] or "-" for role in ROLES)
-        lines.append(f"| {relation} | {row} |")
-    lines += ["", "## Functions", "", "| function | who may call it |", "| --- | --- |"]
-    for name, roles in connection.execute(
-        SQL.FUNCTIONS, {"roles": list(ROLES), "schemas": list(SCHEMAS)}
-    ):
-        lines.append(f"| `{name}` | {roles or 'the owner'} |")
-    return RIGHTS_HEAD + "\n".join(lines) + "\n"
+    values = {"roles": list(ROLES), "schemas": list(SCHEMAS)}
+    functions = connection.execute(SQL.FUNCTIONS, values).fetchall()
+    template = markdown.environment().get_template("rights.md.j2")
+    return template.render(roles=ROLES, cells=rights(connection), functions=functions)
 
 
 def all_pages(connection: psycopg.Connection) -> dict[str, str]:
