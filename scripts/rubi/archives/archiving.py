@@ -9,7 +9,7 @@ from psycopg import sql
 from psycopg.rows import namedtuple_row
 
 from rubi.archives import rows
-from rubi.bars.archive import Store, find_damaged
+from rubi.bars.archive import Store, drop, find_damaged
 from rubi.cli import Failure, console
 from rubi.connecting import session
 from rubi.queries import queries
@@ -192,12 +192,9 @@ def verify_files(target: str, dsn: str, where: str = "TRUE") -> tuple[int, int]:
 def drop_archived(target: str, dsn: str) -> int:
     """Verify the files of what is about to go, then have the database follow its policies."""
     whole, count = verify_files(target, dsn, "dropped_at IS NULL")
-    if whole < count:
-        raise Failure(f"{count - whole} files are damaged: nothing was dropped")
     with session(dsn, NAME) as connection:
-        connection.add_notice_handler(lambda notice: console.print(f"  {notice.message_primary}"))
-        connection.execute("SET client_min_messages = notice")
-        connection.execute("CALL public.follow_lifecycle(p_files_verified => TRUE)")
+        call = "CALL public.follow_lifecycle(p_files_verified => TRUE)"
+        drop(connection, whole, count, call)
     return count
 
 

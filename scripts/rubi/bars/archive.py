@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 
 from rubi.archives import rows
 from rubi.bars import arrow
-from rubi.cli import Failure, errors, one_line, sync
+from rubi.cli import Failure, console, errors, one_line, sync
 
 
 class Away(Failure):
@@ -115,78 +115,11 @@ def read(store: Store, location: str, symbol: str, timeframe: str) -> tuple[pa.T
     return rows.shaped(table, arrow.SCHEMA, {"symbol": symbol, "timeframe": timeframe}), sha256
 
 
-def bounds(month: date) -> tuple[str, str]:
-    """The month's first moment and the next one's, UTC."""
-    after = date(month.year + month.month // 12, month.month % 12 + 1, 1)
-    return f"{month} 00:00+00", f"{after} 00:00+00"
-
-
-def archive_month(
-    connection: psycopg.Connection, store: Store, symbol: str, timeframe: str, month: date
-) -> int:
-    """Write, read back, compare and note one month; answers the number of bars."""
-    location = store.location(symbol, timeframe, month)
-    if connection.execute(
-        "SELECT FROM market_archives WHERE symbol = %s AND timeframe = %s AND month = %s"
-        " AND dropped_at IS NOT NULL",
-        [symbol, timeframe, month],
-    ).rowcount:  # began since we looked; our snapshot may have the rest of the month
-        raise Failure(f"{symbol} {timeframe} {month:%Y-%m} is being dropped: run this again")
-    table = arrow.read_range(connection, symbol, timeframe, *bounds(month))
-    # stored in the file, too, DuckDB would see what the path says twice
-    store.put(location, table.drop_columns(["symbol", "timeframe"]))
-    again, sha256 = read(store, location, symbol, timeframe)
-    *expected, row_hash = measures(connection, symbol, timeframe, month)
-    if not again.equals(table) or arrow.sums(again) != tuple(expected):
-        raise Failure(f"{location}: the bars read back differ from those written")
-    connection.execute(
-        "INSERT INTO market_archives AS a (symbol, timeframe, month, location, sha256, bars,"
-        " price_sum, volume_sum, row_hash) VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s)"
-        " ON CONFLICT (symbol, timeframe, month) DO UPDATE SET location = excluded.location,"
-        " sha256 = excluded.sha256, bars = excluded.bars, price_sum = excluded.price_sum,"
-        " volume_sum = excluded.volume_sum, row_hash = excluded.row_hash, archived_at = now(),"
-        " dropped_at = NULL",
-        [symbol, timeframe, month, location, sha256, *expected, row_hash],
-    )
-    return table.num_rows
-
-
-def measures(connection: psycopg.Connection, symbol: str, timeframe: str, month: date) -> tuple:
-    """Count, sums and hash of a month as it is in the table."""
-    return connection.execute(
-        "SELECT s.bars, s.price_sum, s.volume_sum, hash_bars(%s, %s, %s, %s)"
-        " FROM sum_bars(%s, %s, %s) AS s",
-        [symbol, timeframe, *bounds(month), symbol, timeframe, month],
-    ).fetchone()
-
-
-def noted(connection: psycopg.Connection, where: str, values: list) -> list[tuple]:
-    """The archives noted in the database, oldest first."""
-    return connection.execute(
-        "SELECT symbol, timeframe, month, location, sha256, bars, price_sum, volume_sum, row_hash"  # noqa: S608
-        f" FROM market_archives WHERE {where} ORDER BY month, symbol, timeframe",
-        values,
-    ).fetchall()
-
-
-def proved(store: Store, archive: tuple) -> pa.Table:
-    """The bars of a noted archive. Raises Failure when the file is not what was noted."""
-    symbol, timeframe, _, location, sha256, *expected, _ = archive
-    table, found = read(store, location, symbol, timeframe)
-    if found != sha256 or arrow.sums(table) != tuple(expected):
-        raise Failure(f"{location}: is not the file that was archived")
-    return table
-
-
-def verify(connection: psycopg.Connection, store: Store, where: str) -> tuple[int, int]:
-    """Read noted archives again: how many are whole, and how many there are. A damaged one no
-    longer lets its bars be dropped."""
-    archives = noted(connection, where, [])
-    damaged = find_damaged(archives, lambda archive: proved(store, archive))
-    for archive in damaged:
-        connection.execute(
-            "DELETE FROM market_archives WHERE symbol = %s AND timeframe = %s AND month = %s"
-            " AND dropped_at IS NULL",
-            archive[:3],
-        )
-    return len(archives) - len(damaged), len(archives)
+def drop(connection: psycopg.Connection, whole: int, count: int, call: str) -> None:
+    """Have the database drop what was verified, and print its notices. Raises Failure where a file
+    is damaged."""
+    if whole < count:
+        raise Failure(f"{count - whole} archived files are damaged: nothing was dropped")
+    connection.add_notice_handler(lambda notice: console.print(f"  {notice.message_primary}"))
+    connection.execute("SET client_min_messages = notice")
+    connection.execute(call)
