@@ -9,6 +9,7 @@ from contextlib import closing
 from pathlib import Path
 
 import psycopg
+import pytest
 
 import moving
 from moving import D
@@ -219,3 +220,22 @@ def test_one_bad_row_in_every_batch_costs_little_more(
     count = db.execute("SELECT count(*) FROM market_data").fetchone()[0]
     assert count == 30_000 - len(found)
     assert db.execute("SELECT sum(bars) FROM market_series").fetchone()[0] == count
+
+
+@pytest.mark.parametrize("form", ["sqlite", "csv"])
+def test_source_is_not_replaced_by_its_rejects(
+    db: psycopg.Connection, tmp_path: Path, form: str
+) -> None:
+    """Nor through another name of its."""
+    other, run = tmp_path / "other.jsonl", moving.run
+    if form == "sqlite":
+        file = moving.build(tmp_path / "a.db", moving.truth())
+    else:
+        file, run = tmp_path / "users.csv", moving.run_csv
+        file.write_text("id,email\n7,no e-mail\n")
+    before = file.read_bytes()
+    other.symlink_to(file)
+    for named in (file, other):
+        done = run(db, file, "--rejects", named)
+        assert done.returncode == 1 and "would replace the source" in done.stderr
+    assert file.read_bytes() == before

@@ -179,9 +179,11 @@ def no_cycles() -> Iterator[None]:
         gc.enable()
 
 
-def check_writable(path: Path) -> None:
+def check_writable(path: Path, source: Source) -> None:
     """Raise Failure now rather than after the move, when its rejects can't be written."""
     there = path.exists()
+    if there and any(path.samefile(file) for file in source.paths):
+        raise Failure(f"{path}: --rejects would replace the source")
     try:
         path.open("ab").close()
     except OSError as error:
@@ -263,7 +265,7 @@ def run_source(
     """Move a source; answers whether all its rows came in and all proofs hold. Raises Failure."""
     if dry_run and resume:
         raise Failure("--dry-run takes everything back, --resume commits each batch: choose one")
-    check_writable(rejects)
+    check_writable(rejects, source)
     with connect(dsn) as connection, locks.only_runner(connection, wait), no_cycles():
         made = begun_at(connection, source)
         moves, others = plan(connection, source, options, only, made)

@@ -31,6 +31,7 @@ class Source:
     rows whose number is above one, in order."""
 
     name: str
+    paths: tuple[Path, ...] = ()  # the files it is read from
 
     def batches(self, table: str, columns: list[str], after: int) -> Iterator[Rows]:
         yield from by_size(self.slices(table, columns, after))
@@ -67,6 +68,7 @@ class Sqlite(Source):
 
     def __init__(self, path: Path, wait: float) -> None:
         self.path = path
+        self.paths = (path,)
         self.wait = wait
         self.name = f"sqlite:{path.name}"
         self.counts: dict[str, int] = {}
@@ -220,6 +222,7 @@ class Csv(Source):
 
     def __init__(self, files: dict[str, Path], name: str) -> None:
         self.files = files
+        self.paths = tuple(files.values())
         self.name = f"csv:{name}"
         self.headers = {}
         for table, path in files.items():
