@@ -17,8 +17,8 @@ esac
 rubi_setup "embedded,demo,load,references,test${slow:-}"
 PATH="$PWD/.venv/bin:$PATH"
 
-sqlfluff lint --disable-progress-bar schema indexes functions views triggers seed grants
-sqlfluff lint --disable-progress-bar --config scripts/rubi/sqlfluff.cfg deploy scripts/rubi
+sqlfluff lint --processes 0 --disable-progress-bar schema indexes functions views triggers seed grants
+sqlfluff lint --processes 0 --disable-progress-bar --config scripts/rubi/sqlfluff.cfg deploy scripts/rubi
 squawk {schema,indexes,functions,views,triggers,seed,grants}/*.sql
 ruff check --quiet scripts tests benchmarks
 # no file is read by the locale of who runs a command
