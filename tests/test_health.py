@@ -52,7 +52,7 @@ def thresholds(watched: Watched) -> Iterator[None]:
 
 def becomes(watched: Watched, name: str, status: str) -> None:
     """Statistics of other sessions arrive within a second or two, and time passes."""
-    until(f"{name} is {status}", lambda: watched.health(name)[0] == status, 15, pause=0.02)
+    until(f"{name} is {status}", lambda: watched.health(name)[0] == status, 60, pause=0.02)
 
 
 @pytest.mark.parametrize(
