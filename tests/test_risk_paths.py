@@ -142,3 +142,43 @@ def test_a_thousand_paths_are_judged_as_plain_words_say(app: psycopg.Connection)
     seed = random.randrange(10**6)
     print("seed", seed)
     assert compare_paths(app, seed, 1000, 25) > 500
+
+
+def test_a_session_without_figures_is_no_loss(app: psycopg.Connection) -> None:
+    """The API's INSERT leaves the figures out until the first heartbeat."""
+    user = rows.user(app)
+    desk = Desk(app, user)
+    key = {"account_number": "1001", "broker": "Broker Ltd", "server": "Broker-Live"}
+    rows.session(app, user, **key)
+    desk.account = app.execute("SELECT id FROM mt5_accounts").fetchone()[0]
+    rule = desk.rule("maximum_loss", 10, "percent_of_initial", initial_capital=1000)
+    state = "SELECT status, value, forbids_trading FROM risk_state WHERE rule_id = %s"
+    assert app.execute(state, [rule]).fetchone() == ("unknown", None, True)
+
+    app.execute("UPDATE mt5_sessions SET balance = 1000, equity = 980, margin_free = 980")
+    rows.session(app, user, **key)
+    assert app.execute(state, [rule]).fetchone() == ("ok", 980, False)
+    assert app.execute("SELECT equity, drawdown FROM account_risk").fetchone() == (980, 0)
+    # what is said counts, and what is of another time
+    rows.session(app, user, **key, balance=5, equity=5)
+    rows.session(app, user, **key, last_ping=NOON)
+    assert app.execute(
+        "SELECT balance, equity, margin_free FROM mt5_sessions ORDER BY id"
+    ).fetchall() == [(1000, 980, 980), (1000, 980, 980), (5, 5, 0), (0, 0, 0)]
+
+
+def test_a_heartbeat_without_a_snapshot_shows_a_broken_rule(app: psycopg.Connection) -> None:
+    desk = Desk(app, rows.user(app))
+    desk.heartbeat(NOON, 1000)
+    rules = [
+        desk.rule(kind, 100, "money", initial_capital=1000, touching_breaks=touching)
+        for kind, touching in (("maximum_loss", True), ("maximum_loss", False))
+    ]
+    shown = []
+    for equity in (901, 900, 899):
+        app.execute("UPDATE mt5_sessions SET equity = %s", [equity])
+        shown.append([
+            app.execute("SELECT status FROM risk_state WHERE rule_id = %s", [rule]).fetchone()[0]
+            for rule in rules
+        ])  # fmt: skip
+    assert shown == [["warning", "warning"], ["broken", "warning"], ["broken", "broken"]]

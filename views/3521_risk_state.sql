@@ -60,7 +60,8 @@ WITH measured AS (
         public.find_risk_level(r, s.opening, s.highest) AS level,
         CASE r.kind
             WHEN 'profit_target' THEN public.find_risk_basis(r, l.balance, l.equity)
-            ELSE l.equity
+            -- the 0 of a first session that no heartbeat has followed
+            ELSE CASE WHEN l.equity <> 0 OR s.rule_id IS NOT NULL THEN l.equity END
         END AS value,
         public.find_risk_limit(r, s.opening) AS amount,
         s.worst_room,
@@ -229,6 +230,11 @@ SELECT
                     THEN 'broken'
                 ELSE 'ok'
             END
+        -- by a heartbeat whose snapshot has not come: nothing is told in risk_breaches before
+        WHEN
+            j.kind IN ('daily_loss', 'maximum_loss', 'trailing_day', 'trailing')
+            AND (j.room < 0 OR (j.touching_breaks AND j.room = 0))
+            THEN 'broken'
         WHEN j.room <= (1 - j.warning_share) * j.limit_amount THEN 'warning'
         ELSE 'ok'
     END AS status,
