@@ -60,16 +60,15 @@ def read_rows(
         sql.SQL(", ").join(map(as_text, schema)), table_name(relation), where,
         sql.Identifier(order),
     )  # fmt: skip
-    text = io.BytesIO()
+    text = pa.BufferOutputStream()  # its bytes are Arrow's own: see archive.Store.load
     with connection.cursor().copy(query) as copy:
         for data in copy:
             text.write(data)
     if not text.tell():
         return schema.empty_table()
-    text.seek(0)
     try:
         return pacsv.read_csv(
-            text,
+            pa.BufferReader(text.getvalue()),
             # a row has to fit a block, and may hold two documents of a megabyte
             read_options=pacsv.ReadOptions(column_names=schema.names, block_size=2**24),
             parse_options=pacsv.ParseOptions(newlines_in_values=True),
