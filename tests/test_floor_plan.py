@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections import defaultdict
+from functools import cache
 from pathlib import Path
 
 import pglast
@@ -35,6 +36,7 @@ def key(path: str) -> str:
     return path.split("/")[1][1:3]
 
 
+@cache
 def trees(file: sqlfiles.File) -> list[ast.Node]:
     """The statements of a file, parsed by PostgreSQL's own grammar."""
     return [raw.stmt for raw in pglast.parse_sql(file.text)]
@@ -44,6 +46,7 @@ def full_name(node: ast.RangeVar) -> str:
     return f"{node.schemaname}.{node.relname}"
 
 
+@cache
 def homes() -> dict[str, str]:
     """Key of each table and view, by the file that makes it."""
     found = {}
