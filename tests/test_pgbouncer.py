@@ -22,10 +22,16 @@ from rubi.cli import Failure
 
 @pytest.fixture
 def pooled(server: Address, db: psycopg.Connection) -> Iterator[dict[str, str]]:
-    """libpq's variables for rubi_app through a PgBouncer in front of a database with data."""
-    db.execute((ROOT / "benchmarks/data.sql").read_text())
+    """libpq's variables for rubi_app through a PgBouncer in front of the test's database."""
     with pooling(server.host, server.port, db.info.dbname) as variables:
         yield variables | {"PGDATABASE": db.info.dbname}
+
+
+@pytest.fixture
+def filled(db: psycopg.Connection, pooled: dict[str, str]) -> dict[str, str]:
+    """The same with data."""
+    db.execute((ROOT / "benchmarks/data.sql").read_text())
+    return pooled
 
 
 def load(server: Address, variables: dict[str, str], *length: str) -> int:
@@ -46,9 +52,9 @@ def load(server: Address, variables: dict[str, str], *length: str) -> int:
 
 
 def test_200_clients_share_the_pool_without_an_error(
-    server: Address, db: psycopg.Connection, pooled: dict[str, str]
+    server: Address, db: psycopg.Connection, filled: dict[str, str]
 ) -> None:
-    assert load(server, pooled, "-t", "10") == 2000
+    assert load(server, filled, "-t", "10") == 2000
     backends = db.execute(
         "SELECT count(*) FROM pg_stat_activity WHERE usename = 'rubi_app'"
     ).fetchone()[0]
@@ -57,9 +63,9 @@ def test_200_clients_share_the_pool_without_an_error(
 
 @pytest.mark.slow
 def test_200_clients_work_for_a_minute_without_an_error(
-    server: Address, db: psycopg.Connection, pooled: dict[str, str]
+    server: Address, db: psycopg.Connection, filled: dict[str, str]
 ) -> None:
-    assert load(server, pooled, "-T", "60") > 1000
+    assert load(server, filled, "-T", "60") > 1000
 
 
 def test_prepared_statement_lives_on_whichever_connection(pooled: dict[str, str]) -> None:
@@ -72,8 +78,8 @@ def test_prepared_statement_lives_on_whichever_connection(pooled: dict[str, str]
                 connection.commit()
 
 
-def test_tenant_of_one_transaction_is_nobodys_in_the_next(pooled: dict[str, str]) -> None:
-    with connect(pooled) as connection:
+def test_tenant_of_one_transaction_is_nobodys_in_the_next(filled: dict[str, str]) -> None:
+    with connect(filled) as connection:
         connection.execute("SET LOCAL ROLE rubi_tenant; SET LOCAL app.user_id = '1001'")
         users = connection.execute("SELECT DISTINCT user_id FROM trading_signals").fetchall()
         connection.commit()
