@@ -67,20 +67,28 @@ def test_writer_that_does_not_end_is_named(
     assert upgraded.differing(sides) == []
 
 
-@pytest.mark.parametrize("table", ["users", "account_snapshots", "audit.changes"])
 def test_closed_source_refuses_open_sessions_until_reopened(
-    sides: tuple[Side, Side], source: Side, table: str
+    sides: tuple[Side, Side], source: Side, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(source_writes, "REST", 0)  # the session that is open is a superuser's
     upgraded.said(upgraded.copy(*sides, "--ahead"))
     with source.connect() as connection:
-        connection.execute(f"DELETE FROM {table} WHERE FALSE")
+        deletes = [
+            f"DELETE FROM {table} WHERE FALSE"
+            for table in ("users", "account_snapshots", "audit.changes")
+        ]
+        for statement in deletes:
+            connection.execute(statement)
         upgraded.said(upgraded.copy(*sides, "--finish"))
-        for statement in (f"DELETE FROM {table} WHERE FALSE", f"TRUNCATE {table} CASCADE"):
-            with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
-                connection.execute(statement)
+        for delete in deletes:
+            truncate = delete.replace("DELETE FROM", "TRUNCATE").replace("WHERE FALSE", "CASCADE")
+            for statement in (delete, truncate):
+                with pytest.raises(psycopg.errors.ReadOnlySqlTransaction):
+                    connection.execute(statement)
         refused(upgraded.copy(*sides, "--ahead"), "the source is closed already")
         upgraded.said(upgraded.copy(source, None, "--reopen"))
-        connection.execute(f"DELETE FROM {table} WHERE FALSE")
+        for statement in deletes:
+            connection.execute(statement)
 
 
 def test_what_is_left_after_the_last_rows_may_be_done_later(

@@ -193,7 +193,9 @@ def said(done: running.Done) -> str:
 def tables(side: Side) -> dict[str, object]:
     """Rows and checksum of each table but the record of deployed files."""
     with side.connect() as connection, connection.transaction():
-        found = measuring.measure(connection)["tables"]
+        for statement in measuring.SETTINGS:
+            connection.execute(statement)
+        found = measuring.checksums(connection, connection.execute(measuring.SQL.TABLES).fetchall())
     return {name: values for name, values in found.items() if not name.startswith("deploy.")}
 
 

@@ -62,14 +62,7 @@ def measure(connection: psycopg.Connection) -> dict[str, Any]:
             "owner": owner, "encoding": encoding, "collate": collate, "ctype": ctype,
             "provider": provider, "locale": locale, "rights": rights, "settings": settings,
         },
-        "tables": {
-            f"{schema}.{name}": checksum(
-                connection,
-                sql.SQL("rubi_row"),
-                sql.SQL("{} AS rubi_row").format(sql.Identifier(schema, name)),
-            )
-            for _, schema, name in tables
-        },
+        "tables": checksums(connection, tables),
         "chunks": dict(connection.execute(SQL.CHUNKS).fetchall()) if timescaledb else {},
         "history": dict(connection.execute(SQL.HISTORY).fetchall()) if history else {},
         "catalog": {
@@ -85,6 +78,18 @@ def measure(connection: psycopg.Connection) -> dict[str, Any]:
 
 def one(connection: psycopg.Connection, query: str) -> tuple:
     return connection.execute(query).fetchone()
+
+
+def checksums(connection: psycopg.Connection, tables: list[tuple]) -> dict[str, dict[str, Any]]:
+    """checksum() of the whole tables that SQL.TABLES found, by their names."""
+    return {
+        f"{schema}.{name}": checksum(
+            connection,
+            sql.SQL("rubi_row"),
+            sql.SQL("{} AS rubi_row").format(sql.Identifier(schema, name)),
+        )
+        for _, schema, name in tables
+    }
 
 
 def checksum(
