@@ -27,7 +27,7 @@ def test_answers_hold_against_a_filled_database(db: psycopg.Connection) -> None:
     rows = capacity.rows_a_day(platform)
     psycopg.ClientCursor(db).execute(row_sizes.ACCOUNTS, {"n": 29})
     for table in row_sizes.FILLS:
-        count = int(min(rows[table], 30_000))
+        count = int(min(rows[table], 8_000))
         sizes = row_sizes.fill(db, table, count, 30)
         for what, found, cost in zip(("table", "indexes", "WAL"), sizes, capacity.COSTS[table],
                                      strict=True):  # fmt: skip
@@ -36,18 +36,18 @@ def test_answers_hold_against_a_filled_database(db: psycopg.Connection) -> None:
         expected = capacity.bytes_a_day(platform)[table] * count / rows[table]
         assert total == pytest.approx(expected, rel=0.25), table
     for table, act in row_sizes.ACTED.items():
-        for what, found, cost in zip(("table", "indexes", "WAL"), act(db, 3000),
+        for what, found, cost in zip(("table", "indexes", "WAL"), act(db, 1000),
                                      capacity.COSTS[table], strict=True):  # fmt: skip
-            assert found / 3000 == pytest.approx(cost, rel=0.3), (table, what)
-    for table, (count, *found) in row_sizes.trade(db, 600, 30).items():
+            assert found / 1000 == pytest.approx(cost, rel=0.3), (table, what)
+    for table, (count, *found) in row_sizes.trade(db, 200, 30).items():
         cost = capacity.COSTS[table]
         if table != "performance_metrics":  # too few rows to fill its indexes' pages
             expected = (cost.table + cost.indexes) * count
             assert (found[0] + found[1]) * count == pytest.approx(expected, rel=0.4), table
         if table not in ("mt5_events", "mt5_trips"):  # their WAL is with others, or of other kinds
             assert found[2] == pytest.approx(cost.wal, rel=0.4), table
-    written = row_sizes.update_positions(db, 2000, 30)
-    assert written / 2000 == pytest.approx(capacity.COSTS["position updates"].wal, rel=0.3)
+    written = row_sizes.update_positions(db, 600, 30)
+    assert written / 600 == pytest.approx(capacity.COSTS["position updates"].wal, rel=0.3)
 
 
 AGES = {

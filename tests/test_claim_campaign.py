@@ -250,7 +250,7 @@ def seeds(count: int) -> list[int]:
     return [int(given)] if given else [1 + number for number in range(count)]
 
 
-@pytest.mark.parametrize("seed", seeds(3))
+@pytest.mark.parametrize("seed", seeds(1))
 def test_nothing_is_sent_twice_or_lost(trading: clusters.Cluster, seed: int) -> None:
     campaign = Campaign(trading, seed)
     campaign.run()
