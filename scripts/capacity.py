@@ -5,6 +5,7 @@ answers with a filled database. docs/measured/capacity.md says how to read them.
 """
 
 import json
+from inspect import Signature, signature
 from typing import Annotated
 
 import typer
@@ -27,41 +28,13 @@ from rubi.cli import console, new_app, print_table, run
 from rubi.connecting import Json
 
 app = new_app(__doc__)
+Days = Annotated[int, typer.Option(min=1, help="to look ahead")]
 
 
 @app.command()
-def plan(
-    accounts: Annotated[int, typer.Option(min=0)] = 500,
-    symbols: Annotated[int, typer.Option(min=0)] = 100,
-    ticks: Annotated[int, typer.Option(min=0, help="a symbol and day")] = 50_000,
-    snapshot_seconds: Annotated[float, typer.Option(min=0.1)] = 60,
-    signals: Annotated[float, typer.Option(min=0, help="an account and day")] = 20,
-    orders: Annotated[float, typer.Option(min=0, help="an account and day")] = 10,
-    events: Annotated[float, typer.Option(min=0, help="of mt5_events, an account and day")] = 100,
-    rates: Annotated[float, typer.Option(min=0, help="symbols an account with a rate between")] = 5,
-    notes: Annotated[float, typer.Option(min=0, help="of the journal, an account and day")] = 2,
-    positions: Annotated[float, typer.Option(min=0, help="open, an account")] = 3,
-    update_seconds: Annotated[float, typer.Option(min=0.01, help="between two prices")] = 1,
-    keep_ticks: Annotated[int, typer.Option(min=0, help="days; 0 for ever")] = 90,
-    keep_bars: Annotated[int, typer.Option(min=0, help="days; 0 for ever")] = 0,
-    keep_events: Annotated[int, typer.Option(min=0, help="days; 0 for ever")] = 365,
-    keep_snapshots: Annotated[int, typer.Option(min=0, help="days in full; 0 for ever")] = 30,
-    keep_hourly: Annotated[int, typer.Option(min=0, help="days, then one day's extremes")] = 180,
-    api: Annotated[int, typer.Option(min=0, help="processes of the API")] = 4,
-    pool: Annotated[int, typer.Option(min=1, help="connections of each")] = 20,
-    memory: Annotated[float, typer.Option(min=0.5, help="GiB")] = 8,
-    disk: Annotated[float, typer.Option(min=1, help="GiB")] = 100,
-    connections: Annotated[int, typer.Option(min=10, help="max_connections")] = 200,
-    write_mib: Annotated[float, typer.Option(min=1, help="MiB of WAL a second at most")] = 60,
-    days: Annotated[int, typer.Option(min=1, help="to look ahead")] = 365,
-    as_json: Json = False,
-) -> None:
+def plan(days: Days = 365, as_json: Json = False, **given: float) -> None:
     """Rows, bytes and WAL a day, and the limits, the first one to be hit at the top."""
-    platform = Platform(
-        accounts, symbols, ticks, snapshot_seconds, signals, orders, events, rates, notes,
-        positions, update_seconds, keep_ticks, keep_bars, keep_events, keep_snapshots, keep_hourly,
-        api, pool, memory, disk, connections, write_mib,
-    )  # fmt: skip
+    platform = Platform(**given)
     rows, sizes, hit = rows_a_day(platform), bytes_a_day(platform), limits(platform, days)
     if as_json:
         console.print_json(json.dumps({
@@ -85,6 +58,11 @@ def plan(
         console.print(f"{limit.used:6.0%} {limit.name}: {limit.text}", markup=False)
     first = hit[0]
     console.print(f"first: {first.name}. Then: {first.then}", markup=False, soft_wrap=True)
+
+
+# typer reads its options from here: a field of Platform is one
+own = [one for one in signature(plan).parameters.values() if one.name != "given"]
+plan.__signature__ = Signature([*signature(Platform).parameters.values(), *own])
 
 
 if __name__ == "__main__":

@@ -2,7 +2,9 @@
 
 from dataclasses import dataclass
 from math import log10
-from typing import NamedTuple
+from typing import Annotated, Any, NamedTuple
+
+import typer
 
 GIB = 2**30
 DAY = 86400
@@ -52,50 +54,40 @@ UNTIL_CLUSTERED = 7 + 3.5
 THINNED = {"hour": Cost(102, 53, 0), "day": Cost(106, 76, 0)}
 
 
+def option(least: float, text: str = "") -> Any:
+    """A field that is an option of the command, with its least value and what it counts."""
+    return typer.Option(min=least, help=text or None)
+
+
 @dataclass(frozen=True)
 class Platform:
-    """The incoming rows, and the server that takes them."""
+    """The incoming rows, and the server that takes them: the options of scripts/capacity.py."""
 
-    accounts: int = 500
-    symbols: int = 100
-    ticks: int = 50_000
-    """A symbol and day."""
-    snapshot_seconds: float = 60
-    signals: float = 20
-    """An account and day."""
-    orders: float = 10
-    """An account and day."""
-    events: float = 100
-    """An account and day: what appears, changes or leaves, never a price."""
-    rates: float = 5
-    """Symbols an account trades whose tick value moves with a rate: a row an hour."""
-    notes: float = 2
-    """Entries of the journal, an account and day."""
-    positions: float = 3
-    """Open positions an account."""
-    update_seconds: float = 1
-    """Between two prices of an open position."""
-    keep_ticks: int = 90
-    """Days; 0 for ever. Both editions drop what scripts/archive.py has proved."""
-    keep_bars: int = 0
-    keep_events: int = 365
-    keep_snapshots: int = 30
-    """Days in full; 0 for ever."""
-    keep_hourly: int = 180
-    """Days; thinned to the hour until then, later to the day."""
-    api: int = 4
-    """Processes of the API."""
-    pool: int = 20
-    """Connections each of them holds."""
-    memory: float = 8
-    """GiB."""
-    disk: float = 100
-    """GiB."""
-    connections: int = 200
-    write_mib: float = 60
-    """MiB of WAL a second that disk and replica take."""
-    results: float = 2
-    """Rows of performance_metrics an account and night: of its user and of its strategy."""
+    accounts: Annotated[int, option(0)] = 500
+    symbols: Annotated[int, option(0)] = 100
+    ticks: Annotated[int, option(0, "a symbol and day")] = 50_000
+    snapshot_seconds: Annotated[float, option(0.1)] = 60
+    signals: Annotated[float, option(0, "an account and day")] = 20
+    orders: Annotated[float, option(0, "an account and day")] = 10
+    events: Annotated[float, option(0, "of mt5_events, an account and day: never a price")] = 100
+    rates: Annotated[float, option(0, "symbols an account with a rate between: a row an hour")] = 5
+    notes: Annotated[float, option(0, "of the journal, an account and day")] = 2
+    positions: Annotated[float, option(0, "open, an account")] = 3
+    update_seconds: Annotated[float, option(0.01, "between two prices of an open position")] = 1
+    # both editions drop what scripts/archive.py has proved
+    keep_ticks: Annotated[int, option(0, "days; 0 for ever")] = 90
+    keep_bars: Annotated[int, option(0, "days; 0 for ever")] = 0
+    keep_events: Annotated[int, option(0, "days; 0 for ever")] = 365
+    keep_snapshots: Annotated[int, option(0, "days in full; 0 for ever")] = 30
+    keep_hourly: Annotated[int, option(0, "days, then one day's extremes")] = 180
+    api: Annotated[int, option(0, "processes of the API")] = 4
+    pool: Annotated[int, option(1, "connections of each")] = 20
+    memory: Annotated[float, option(0.5, "GiB")] = 8
+    disk: Annotated[float, option(1, "GiB")] = 100
+    connections: Annotated[int, option(10, "max_connections")] = 200
+    write_mib: Annotated[float, option(1, "MiB of WAL a second that disk and replica take")] = 60
+    # of its user and of its strategy
+    results: Annotated[float, option(0, "rows of performance_metrics, an account and night")] = 2
 
 
 class Limit(NamedTuple):
