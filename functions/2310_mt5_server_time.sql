@@ -44,7 +44,8 @@ BEGIN ATOMIC
             ORDER BY s.valid_from DESC
             LIMIT 1
         ) AS c ON TRUE
-        OFFSET 0 -- noqa: AM09
+        -- noqa: disable=AM09
+        OFFSET 0
     ) AS r;
 END;
 COMMENT ON FUNCTION public.mt5_server_time(text, bigint) IS
