@@ -141,7 +141,7 @@ def lots_of(books: Books) -> int:
     return len(books.deals) + len(books.archived)
 
 
-@pytest.mark.parametrize("times", [25, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [10, pytest.param(1000, marks=pytest.mark.slow)])
 def test_no_fault_loses_doubles_or_ends_what_the_terminal_has(
     field: Field, times: int, capsys: pytest.CaptureFixture[str]
 ) -> None:

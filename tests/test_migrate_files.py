@@ -106,12 +106,12 @@ def large(tmp_path: Path) -> Path:
         bar | {"id": 1000 + n, "symbol": f"S{n % 10}", "high": D("1.0" if n % 501 == 0 else "1.3"),
                "timestamp": bar["timestamp"].replace(month=1 + n % 12, minute=n % 60,
                                                      hour=n // 60 % 24, second=n // 1440)}
-        for n in range(24_000)
+        for n in range(12_000)
     ]  # fmt: skip
     order = rows["trading_orders"][0]
     rows["trading_orders"] += [
         order | {"id": 1000 + n, "signal_id": None, "strategy_id": 3, "mt5_order_id": f"t{n}",
-                 "volume": D(n % 50)} for n in range(6_000)
+                 "volume": D(n % 50)} for n in range(2_000)
     ]  # fmt: skip
     return moving.build(tmp_path / "large.db", rows)
 
@@ -185,9 +185,9 @@ def test_killed_move_that_is_resumed_equals_one_that_was_not(
         finally:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
     assert resumed == whole
-    assert resumed["market_data"][0] == 24_005 - resumed["rejects"][0] + 120
+    assert resumed["market_data"][0] == 12_005 - resumed["rejects"][0] + 40
     again = moving.run(db, large, "--resume")
-    assert "trading_orders: 6,002 rows read, 0 moved, 5,882 there already" in again.stdout
+    assert "trading_orders: 2,002 rows read, 0 moved, 1,962 there already" in again.stdout
 
 
 @pytest.mark.parametrize("folder", [".", "/", "tests"])
