@@ -23,10 +23,12 @@ OTHERS = (
     (b"\x1f\x8b", "packed (gzip): unpack it first"),
     (b"Rar!", "packed (rar): unpack it first"),
     (b"7z\xbc\xaf", "packed (7z): unpack it first"),
+    (b"From: ", "a page in a single file (mht): save it as HTML, 'Web page, complete'"),
 )
 UTF_16 = ("utf-16-le", "utf-16-be")
 SHEET = re.compile(r"xl/worksheets/sheet(\d+)\.xml")
-NAMES = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+# spreadsheets have two names for this space: the usual one, and that of "Strict Open XML"
+NAMES = "{*}"
 
 Row = list[str | None]
 
@@ -154,7 +156,7 @@ def read_html(text: str) -> list[Row]:
 
 def read_csv(text: str) -> tuple[list[Row], str]:
     """The rows and the sign between their cells: the one that makes the most full rows."""
-    best: tuple[int, list[Row], str] = (0, [], "")
+    best: tuple[int, list[Row], str] = (0, [[tidy(line)] for line in text.splitlines()[:6]], "")
     csv.field_size_limit(1024 * 1024)
     for sign in "\t;,":
         rows = [
@@ -172,6 +174,8 @@ def read_tables(path: Path) -> tuple[list[list[Row]], str]:
 
     Raises Failure where the file has none.
     """
+    if path.name.startswith(("~$", ".~lock.")):
+        raise Failure(f"{path} only says that a spreadsheet has a file open: leave it out")
     content = path.read_bytes()
     for mark, what in OTHERS:
         if content.startswith(mark):
@@ -187,7 +191,12 @@ def read_tables(path: Path) -> tuple[list[list[Row]], str]:
             raise Failure(f"{path} holds two HTML documents: give each report a file of its own")
         text = decode(content)
         if text.lstrip("\ufeff \t\r\n").startswith("<"):
-            return [read_html(text)], ""
+            if rows := read_html(text):
+                return [rows], ""
+            raise Failure(
+                f"{path} has no table: save a workbook in XML as xlsx; bars are for"
+                " .venv/bin/python scripts/load_bars.py"
+            )
         rows, sign = read_csv(text)
         return [rows], sign
     except (ImportError, Failure):

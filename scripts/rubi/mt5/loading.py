@@ -29,6 +29,8 @@ def is_json(path: Path) -> bool:
 
 def read(path: Path, kind: str | None, words: Words) -> list[Load] | Report:
     """The contents of a file: a report, or rows by kind. Raises Failure for any other file."""
+    if path.is_dir():
+        raise Failure(f"{path} is a folder: name its files, such as {path}/*.xlsx")
     if not path.is_file():
         raise Failure(f"{path} is no file")
     if path.read_bytes()[:2] != b"PK" and is_json(path):

@@ -9,13 +9,14 @@ never made up.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from rubi.cli import Failure
 from rubi.mt5 import layout
 from rubi.mt5.cells import Row, read_tables
-from rubi.mt5.numbers import digits_of, moment, number, seconds, ticket
+from rubi.mt5.numbers import digits_of, moment, number, ticket
 from rubi.mt5.words import Unknown, Words
 
 ACCOUNT = re.compile(r"(\d{1,19}) ?\((.*,.*)\)")
@@ -156,8 +157,8 @@ class Reader:
                     )
                 elif len(parts) > 1:
                     account["server"] = parts[1]
-            elif account and seconds(values[1]) is not None:
-                made = seconds(values[1])
+            elif account and moment(values[1]) is not None:
+                made = moment(values[1])
             elif account and "company" not in account:
                 account["company"] = values[1]
             before = values[1]
@@ -294,6 +295,8 @@ def read_figures(rest: list[Row], sign: str) -> dict[str, str]:
                 continue
             for one, text in zip(name.split(), parts(value), strict=False):
                 digits = digits_of(text, sign)
+                if digits and one == "margin_level" and "%" not in value:
+                    digits = f"{Decimal(digits) * 100:f}"  # a workbook's cell holds the share
                 if digits is not None:
                     figures[one] = digits
     return figures
