@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -16,6 +18,7 @@ from rubi.bars.layouts import Options
 from rubi.bars.shapes import recognise
 from rubi.bars.times import Times, Votes
 from rubi.bars.values import RawForm, Reader
+from rubi.cli import Failure
 
 
 @pytest.mark.parametrize(
@@ -112,3 +115,19 @@ def test_block_that_copy_takes_holds_only_lines_that_are_read(text: str) -> None
     if RawForm(layout).take(block) is not None:
         starts = [line.split("\t")[0] for line in text.split("\n") if line]
         assert all(len(start) in (8, 10) for start in starts)
+
+
+@pytest.mark.parametrize("blank", [" ", "\u00a0", "\u202f"])
+def test_blanks_between_thousands_are_no_part_of_a_number(blank: str) -> None:
+    """As a spreadsheet in French saves prices of an index, where somebody formatted them."""
+    price = f"17{blank}104,42"
+    lines = ["Date;Open;High;Low;Close;Volume", f"2024-01-02;{price};{price};{price};{price};1"]
+    reader = Reader(recognise(lines, Options(decimal_comma=True)))
+    ((_, row),) = reader.rows(lines[1].encode() + b"\n", 1)
+    assert row["open"] == row["close"] == Decimal("17104.42")
+
+
+def test_a_report_of_trades_is_named_where_bars_are_read(tmp_path: Path) -> None:
+    (tmp_path / "r.html").write_text("<!DOCTYPE html><html>", encoding="utf-16")
+    with pytest.raises(Failure, match=r"a web page, .*scripts/load_mt5\.py"):
+        files.BarFile(tmp_path / "r.html")

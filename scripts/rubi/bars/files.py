@@ -22,6 +22,7 @@ LONGEST_LINE = 64 << 20
 MOST_UNPACKED = 16 << 30
 MOST_TIMES = 200
 MOST_MEMBERS = 20_000
+TRADES = "; a report of trades is for .venv/bin/python scripts/load_mt5.py"
 DAMAGED = (EOFError, zlib.error, lzma.LZMAError, UnicodeDecodeError, gzip.BadGzipFile,
            zipfile.BadZipFile, NotImplementedError)  # fmt: skip
 TIMEFRAMES = (
@@ -128,6 +129,8 @@ class BarFile:
             raise Failure(f"{self.name}: empty")
         if b"\0" in head:
             raise Failure(f"{self.name}: no text file (it holds bytes of value 0)")
+        if head.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+            raise Failure(f"{self.name}: a web page, no lines of bars{TRADES}")
         if head[:4] == b"PK\3\4":
             raise Failure(f"{self.name}: a zip within a zip, unpack it first")
         return head
@@ -235,7 +238,7 @@ def members(path: Path) -> list[str]:
         if found := [name for name in names if name.lower().endswith(ends)]:
             return found
     if "xl/workbook.xml" in names:
-        raise Failure(f"{path}: an Excel workbook; save it as CSV")
+        raise Failure(f"{path}: an Excel workbook; save it as CSV{TRADES}")
     raise Failure(f"{path}: holds no .csv or .txt, but {', '.join(names[:3]) or 'nothing'}")
 
 

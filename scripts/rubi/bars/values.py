@@ -145,8 +145,9 @@ class Reader:
 
     def number(self, role: str, text: str) -> Decimal:
         """A number, with at most 8 decimals where it has more than noise. Raises ValueError."""
-        if self.layout.decimal_comma and COMMA_NUMBER.fullmatch(text):
-            text = text.replace(",", ".")
+        if self.layout.decimal_comma:  # blanks part thousands: U+00A0, U+202F
+            text = "".join(text.split())
+            text = text.replace(",", ".") if COMMA_NUMBER.fullmatch(text) else text
         if not NUMBER.fullmatch(text):
             name = "volume" if role == "traded" else role
             comma = " (decimal comma?)" if COMMA_NUMBER.fullmatch(text) else ""
