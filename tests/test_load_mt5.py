@@ -86,7 +86,6 @@ def test_the_same_report_again_changes_nothing_and_finds_its_account_alone(
         ({"account": "50000001 (EUR, Broker-Demo 2, demo, Hedge)"}, "is of currency EUR"),
         ({"account": "50000001 (USD, Broker-Demo 2, real, Hedge)"}, "is of kind real"),
         ({"account": "50000001 (USD, Broker-Demo 2, demo, Netting)"}, "is of way of positions"),
-        ({"company": "Another Ltd"}, "is of company Another Ltd"),
     ],
 )
 def test_a_report_that_disagrees_with_its_account_is_refused(
@@ -97,6 +96,17 @@ def test_a_report_that_disagrees_with_its_account_is_refused(
     other = mt5_files.write_xlsx(tmp_path / "o.xlsx", history, mt5_files.Quirks(**change))
     refused(load(other, "--user", "ann"), 1, said)
     assert number(db, "mt5_reports") == 1
+
+
+def test_a_company_that_took_another_name_is_the_account_s(
+    db: psycopg.Connection, user: int, load: Run, report: Path, history: History, tmp_path: Path
+) -> None:
+    """Brokers rename themselves; the server and the number are the account."""
+    load(report, "--user", "ann", *CLOCK)
+    quirks = mt5_files.Quirks(company="Broker Global Ltd")
+    later = mt5_files.write_xlsx(tmp_path / "o.xlsx", history, quirks)
+    assert counts(load(later))["deals"] == [0, 0, len(history.deals), 0]
+    assert db.execute("SELECT broker FROM mt5_accounts").fetchall() == [("Broker Global Ltd",)]
 
 
 def test_a_report_of_another_account_is_not_loaded_into_the_one_named(

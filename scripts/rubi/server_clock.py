@@ -80,8 +80,8 @@ def set_rule(
         raise Failure(f"there is no time zone of {given}: {FORMS}", code=2) from error
     if holds != clock:
         raise Failure(
-            f"{server} runs by {holds}, not by {given}: where that is wrong, correct"
-            f" mt5_server_clocks and call rederive_mt5_times('{server}')"
+            f"{server} runs by {holds}, not by {given}: docs/guides/my-trades.md, The clock, has"
+            " the two statements that correct it and all times that were read by it"
         )
 
 

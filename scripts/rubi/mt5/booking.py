@@ -168,7 +168,7 @@ def find_account(
     """The account's id where it is known. Raises Failure where it differs from the report."""
     head = report.account
     rows = connection.execute(
-        "SELECT a.id, a.user_id, a.server, a.account_number, a.currency, a.broker, a.trade_mode,"
+        "SELECT a.id, a.user_id, a.server, a.account_number, a.currency, a.trade_mode,"
         " a.margin_mode FROM mt5_accounts AS a WHERE a.id = %(id)s OR (%(id)s = 0"
         " AND a.server = %(server)s AND a.account_number = %(login)s::text"
         " AND a.user_id = coalesce(%(owner)s, a.user_id))",
@@ -180,14 +180,13 @@ def find_account(
         if account:
             raise Failure(f"there is no account {account}")
         return None
-    found, user, server, number, currency, broker, kind, mode = rows[0]
+    found, user, server, number, currency, kind, mode = rows[0]
     if owner is not None and owner != user:
         raise Failure(f"{report.name}: account {found} belongs to another user than --user")
     for what, ours, theirs in (
         ("account", number, str(head["login"])),
         ("server", server, head["server"]),
         ("currency", currency, head["currency"]),
-        ("company", broker if broker != server else None, head.get("company")),
         ("kind", KINDS.get(kind), KINDS.get(head.get("trade_mode"))),
         ("way of positions", MODES.get(mode), MODES.get(head.get("margin_mode"))),
     ):
