@@ -7,6 +7,7 @@ import re
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from decimal import Decimal
 from pathlib import Path
 
 import psycopg
@@ -63,6 +64,13 @@ def test_drawing_fewer_points_loses_no_peak_and_no_fall(
 )
 def test_noun_agrees_with_its_number(number: int, said: str) -> None:
     assert wording.counted(number, "trades") == said
+
+
+def test_a_year_made_of_one_good_day_is_written() -> None:
+    """A first day of +31.8 % is 10^43 in a year; Decimal holds 28 digits."""
+    share = Decimal("47198199396133701710842773003225767915395692.7666")
+    assert wording.Writer("USD")(share, "share") == "4.72e+45 %"
+    assert wording.Writer("USD")(Decimal("999999999999999.12"), "money") == "999,999,999,999,999.12"
 
 
 def test_every_figure_of_the_metrics_is_on_the_page(catalog: psycopg.Connection) -> None:

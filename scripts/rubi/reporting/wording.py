@@ -110,6 +110,8 @@ def reason(column: str, code: str) -> str:
 
 def rounded(value: Decimal, digits: int) -> str:
     """With thousands separated, half to even as Python writes Decimals; no negative zero."""
+    if value.adjusted() > 15:  # one good day, made a year of
+        return f"{value:.2e}".replace("-", "\N{MINUS SIGN}")
     value = value.quantize(Decimal(1).scaleb(-digits), ROUND_HALF_EVEN)
     return f"{value if value else abs(value):,}".replace("-", "\N{MINUS SIGN}")
 
