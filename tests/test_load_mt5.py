@@ -159,6 +159,7 @@ def test_a_rejected_row_is_set_aside_and_the_exit_code_says_so(
     path = mt5_files.write_xlsx(tmp_path / "r.xlsx", history, mt5_files.Quirks())
     done = load(path, "--user", "ann", *CLOCK)
     assert counts(done, 1)["deals"] == [len(history.deals) - 1, 0, 0, 1]
+    assert "set aside in mt5_rejects: deals: symbol is too long" in done.stderr
     assert "1 rows were rejected" in done.stderr
     assert number(db, "mt5_rejects") == 1
 

@@ -11,7 +11,7 @@ from psycopg.types.json import Jsonb
 from rich.progress import Progress
 
 from rubi import server_clock
-from rubi.cli import Failure, console
+from rubi.cli import Failure, console, errors
 from rubi.mt5 import booking
 from rubi.mt5.booking import COUNTS, Load, send
 from rubi.mt5.cells import decode
@@ -71,11 +71,14 @@ class Loader:
         self.said = ""
 
     def keep(self, account: int, name: str, loads: list[Load]) -> None:
-        """Raise Failure where rows were set aside and none was stored: then none is kept."""
+        """Say why rows were set aside. Raise Failure where none was stored: then none is kept."""
+        if not booking.rejected(loads):
+            return
         self.rejected += booking.rejected(loads)
-        if booking.rejected(loads) and not booking.stored(loads):
-            said = "; ".join(booking.reasons(self.connection, account))
+        said = "; ".join(booking.reasons(self.connection, account))
+        if not booking.stored(loads):
             raise Failure(f"{name}: no row could be stored, the file is not kept: {said}")
+        errors.print(f"{name}: rows were set aside in mt5_rejects: {said}")
 
     def book(self, report: Report) -> None:
         """Store a report and print the findings."""
@@ -109,8 +112,6 @@ class Loader:
             if any(load.kind == "deals" for load in rows):
                 server_clock.look_at_bars(self.connection, account, "the server")
         show(loads)
-        if booking.rejected(loads):
-            console.print(f"the reasons are in mt5_rejects, account_id {account}")
 
     def settle(self, account: int) -> None:
         """Print the clock that reads the account's times."""
