@@ -12,6 +12,7 @@ CREATE OR REPLACE FUNCTION internal.find_mt5_closings(
     p_type integer,
     p_opened bigint,
     p_closed bigint,
+    p_latest bigint,
     p_volume numeric,
     p_profit numeric,
     p_swap numeric
@@ -53,7 +54,7 @@ AS $$
             0::numeric AS volume,
             0::numeric AS profit,
             0::numeric AS swap,
-            0::bigint AS latest,
+            p_latest AS latest,
             '{}'::bigint[] AS tickets
         WHERE (SELECT count(*) FROM candidates AS c) BETWEEN 1 AND 16
         UNION ALL
@@ -62,7 +63,7 @@ AS $$
             s.volume + c.volume,
             s.profit + c.profit,
             s.swap + c.swap,
-            c.time,
+            greatest(s.latest, c.time),
             s.tickets || c.ticket
         FROM sets AS s
         INNER JOIN candidates AS c
@@ -79,13 +80,13 @@ AS $$
     LIMIT 2
 $$;
 COMMENT ON FUNCTION internal.find_mt5_closings(
-    bigint, text, integer, bigint, bigint, numeric, numeric, numeric
+    bigint, text, integer, bigint, bigint, bigint, numeric, numeric, numeric
 ) IS
-'Sets of closing deals without a position that together have a volume, profit and swap and end at a
-second of the server''s clock; NULL leaves a condition out. At most two sets; a second set means
-that the answer is open.';
+'Sets of closing deals without a position that together have a volume, profit and swap and, with
+the latest closing known, end at a second of the server''s clock; NULL leaves a condition out. At
+most two sets; a second set means that the answer is open.';
 REVOKE ALL ON FUNCTION internal.find_mt5_closings(
-    bigint, text, integer, bigint, bigint, numeric, numeric, numeric
+    bigint, text, integer, bigint, bigint, bigint, numeric, numeric, numeric
 ) FROM public;
 
 -- Hedging, first part: deals with a single match. An opening deal's position is its order. A
@@ -225,6 +226,7 @@ BEGIN
                 p.type,
                 p.time,
                 p.time_close,
+                d.latest,
                 p.volume - coalesce(d.closed, 0) AS volume,
                 p.profit - coalesce(d.profit, 0) AS profit,
                 p.swap - coalesce(d.swap, 0) AS swap
@@ -256,6 +258,7 @@ BEGIN
             LEFT JOIN LATERAL (
                 SELECT
                     sum(x.volume) FILTER (WHERE x.entry IN (1, 3)) AS closed,
+                    max(x.time) FILTER (WHERE x.entry IN (1, 3)) AS latest,
                     sum(x.profit) AS profit,
                     sum(x.swap) AS swap
                 FROM public.trading_deals AS x
@@ -267,7 +270,7 @@ BEGIN
             SELECT count(*), min(w.tickets) INTO v_found, v_tickets
             FROM internal.find_mt5_closings(
                 p_account_id, v_row.symbol, 1 - v_row.type, v_row.time, v_row.time_close,
-                v_row.volume, v_row.profit, v_row.swap
+                v_row.latest, v_row.volume, v_row.profit, v_row.swap
             ) AS w (tickets);
             IF v_found = 1 THEN
                 UPDATE public.trading_deals AS d
