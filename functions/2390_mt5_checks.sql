@@ -56,13 +56,6 @@ COMMENT ON FUNCTION internal.check_mt5_taken_at(timestamptz) IS
 'Raises RB053 when the time is missing, before 1990 or more than a minute ahead.';
 REVOKE ALL ON FUNCTION internal.check_mt5_taken_at(timestamptz) FROM public;
 
--- Kinds of field: ticket, id and code are whole numbers, ticket above 0, code at most 2^31-1;
--- signed is any whole number of 64 bits; amount and money are numbers that, rounded to 8 decimals,
--- stay below 10^12 and 10^16 either side of 0, ratio is one below 10^30; seconds and milliseconds
--- lie between 2000 and a day from now, those "or none" may be 0; any seconds is up to a day before
--- the year 10000, so that by any server's clock the moment fits its column. Fields that are not
--- listed are welcome. A test holds each kind equal to its type in internal.mt5_fields. Fields named
--- here are an account's, and their columns are narrower than their kind.
 CREATE OR REPLACE FUNCTION internal.find_mt5_faults(p_source text, p_rows jsonb)
 RETURNS TABLE (n bigint, reason text)
 LANGUAGE plpgsql -- its plan is kept: each account's heartbeat asks
@@ -79,13 +72,25 @@ BEGIN
             jsonb_typeof(e.value) = 'object' AS is_object
         FROM jsonb_array_elements(p_rows) WITH ORDINALITY AS e (value, n)
     ),
-    pairs AS (
+    pairs AS MATERIALIZED (
         SELECT
             e.n,
             f.name,
             f.kind,
-            p.value,
-            jsonb_typeof(p.value) AS json_type
+            f.json_type,
+            f.above,
+            coalesce(
+                f.below,
+                (date_part('epoch', now())::bigint + 86401)::numeric
+                * CASE WHEN f.kind LIKE 'milli%' THEN 1000 ELSE 1 END
+            ) AS below,
+            jsonb_typeof(p.value) AS given,
+            p.value #>> '{}' AS said,
+            CASE
+                WHEN jsonb_typeof(p.value) <> 'number' THEN octet_length(p.value #>> '{}')
+                WHEN f.kind IN ('amount', 'money', 'margin') THEN round(p.value::numeric, 8)
+                ELSE p.value::numeric
+            END AS size
         FROM elements AS e
         CROSS JOIN LATERAL jsonb_each(CASE WHEN e.is_object THEN e.value ELSE '{}' END) AS p
         INNER JOIN internal.mt5_fields AS f ON f.source = p_source AND f.name = p.key
@@ -94,54 +99,28 @@ BEGIN
         SELECT
             p.n,
             p.name || CASE
-                WHEN p.kind = 'flag' THEN
-                    CASE WHEN p.json_type <> 'boolean' THEN ' is neither true nor false' END
-                WHEN p.kind IN ('text', 'symbol') THEN
+                WHEN p.given <> p.json_type THEN
+                    CASE p.json_type
+                        WHEN 'boolean' THEN ' is neither true nor false'
+                        WHEN 'string' THEN ' is no text'
+                        ELSE ' is no number'
+                    END
+                WHEN p.json_type = 'string' THEN
                     CASE
-                        WHEN p.json_type <> 'string' THEN ' is no text'
-                        WHEN octet_length(p.value #>> '{}')
-                            > CASE
-                                WHEN p.kind = 'text' AND p.name NOT IN ('server', 'company')
-                                    THEN 4000
-                                ELSE 800
-                            END
-                            THEN ' is too long'
-                        WHEN p.name = 'currency'
-                            AND btrim(p.value #>> '{}') !~ '^([A-Za-z0-9]{2,10})?$'
+                        WHEN p.size >= p.below THEN ' is too long'
+                        WHEN p.kind = 'currency' AND btrim(p.said) !~ '^([A-Za-z0-9]{2,10})?$'
                             THEN ' is none of 2 to 10 letters or digits'
-                        WHEN p.kind = 'symbol' AND p.value <> '""'
-                            AND NOT public.is_trimmed(p.value #>> '{}')
+                        WHEN p.kind = 'symbol' AND p.said <> '' AND NOT public.is_trimmed(p.said)
                             THEN ' has blanks around it or control characters'
                     END
-                WHEN p.json_type <> 'number' THEN ' is no number'
-                WHEN p.name IN ('margin', 'leverage') AND round(p.value::numeric, 8) < 0
-                    THEN ' is below 0'
-                WHEN p.name = 'currency_digits' AND p.value::numeric NOT BETWEEN 0 AND 8
-                    THEN ' is out of range'
-                WHEN p.kind IN ('amount', 'money', 'ratio') THEN
+                WHEN p.json_type = 'number' THEN
                     CASE
-                        WHEN CASE p.kind
-                            WHEN 'amount' THEN abs(round(p.value::numeric, 8)) >= 1e12
-                            WHEN 'money' THEN abs(round(p.value::numeric, 8)) >= 1e16
-                            ELSE abs(p.value::numeric) >= 1e30
-                        END THEN ' is out of range'
+                        WHEN scale(p.size) > 0
+                            AND p.kind NOT IN ('amount', 'money', 'margin', 'ratio')
+                            THEN ' is no whole number'
+                        WHEN p.size = 0 AND p.kind LIKE '% or none' THEN NULL
+                        WHEN p.size <= p.above OR p.size >= p.below THEN ' is out of range'
                     END
-                WHEN scale(p.value::numeric) > 0 THEN ' is no whole number'
-                WHEN NOT CASE p.kind
-                    WHEN 'ticket' THEN p.value::numeric BETWEEN 1 AND 9223372036854775807
-                    WHEN 'id' THEN p.value::numeric BETWEEN 0 AND 9223372036854775807
-                    WHEN 'signed' THEN
-                        p.value::numeric BETWEEN -9223372036854775808 AND 9223372036854775807
-                    WHEN 'code' THEN p.value::numeric BETWEEN -2147483648 AND 2147483647
-                    WHEN 'any seconds' THEN p.value::numeric BETWEEN 0 AND 253402214400
-                    ELSE
-                        p.value::numeric
-                        BETWEEN 946684800::numeric -- the year 2000
-                            * CASE WHEN p.kind LIKE 'milliseconds%' THEN 1000 ELSE 1 END
-                        AND (date_part('epoch', now())::bigint + 86400)::numeric
-                            * CASE WHEN p.kind LIKE 'milliseconds%' THEN 1000 ELSE 1 END
-                        OR p.kind LIKE '% or none' AND p.value::numeric = 0
-                END THEN ' is out of range'
             END AS reason
         FROM pairs AS p
         UNION ALL
@@ -191,36 +170,30 @@ DECLARE
     v_path text;
     v_condition text;
     c_most_bytes CONSTANT integer := 256 * 1024; -- of an element, as the domain json_document
-    c_earliest CONSTANT bigint := 946684800; -- the year 2000 begins, UTC; MT5 is younger
-    v_latest bigint := date_part('epoch', now())::bigint + 86400; -- a day from now
     v_is_sound boolean;
 BEGIN
     SELECT
         string_agg(format('%I %s', f.name, f.type), ', '),
-        string_agg(format(
-            '@."%s".type() != "%s"', f.name,
-            CASE
-                WHEN f.kind IN ('text', 'symbol') THEN 'string'
-                WHEN f.kind = 'flag' THEN 'boolean'
-                ELSE 'number'
-            END
-        ), ' || '),
+        string_agg(format('@."%s".type() != "%s"', f.name, f.json_type), ' || '),
         string_agg(format(
             CASE WHEN f.is_required THEN '(%s)' ELSE '(%s) IS NOT FALSE' END,
             format(
-                CASE f.kind
-                    WHEN 'seconds' THEN 'r.%1$I BETWEEN %3$s AND %2$s'
-                    WHEN 'seconds or none' THEN
-                        'r.%1$I = 0 OR r.%1$I BETWEEN %3$s AND %2$s'
-                    WHEN 'milliseconds' THEN 'r.%1$I BETWEEN %3$s000 AND %2$s000'
-                    WHEN 'milliseconds or none' THEN
-                        'r.%1$I = 0 OR r.%1$I BETWEEN %3$s000 AND %2$s000'
-                    WHEN 'any seconds' THEN 'r.%1$I BETWEEN 0 AND 253402214400'
+                CASE
+                    WHEN f.kind = 'currency' THEN 'btrim(r.%1$I) ~ ''^([A-Za-z0-9]{2,10})?$'''
+                    WHEN f.kind LIKE '% or none' THEN
+                        'r.%1$I = 0 OR r.%1$I > %2$s AND r.%1$I < %3$s'
+                    WHEN f.kind ~ 'seconds|count|digits' THEN 'r.%1$I > %2$s AND r.%1$I < %3$s'
                     ELSE 'r.%1$I IS NOT NULL' -- every value of the type
                 END,
-                f.name, v_latest, c_earliest
+                f.name,
+                f.above,
+                coalesce(
+                    f.below,
+                    (date_part('epoch', now())::bigint + 86401)
+                    * CASE WHEN f.kind LIKE 'milli%' THEN 1000 ELSE 1 END
+                )
             )
-        ), ' AND ') FILTER (WHERE f.is_required OR f.kind ~ 'seconds')
+        ), ' AND ') FILTER (WHERE f.is_required OR f.kind ~ 'seconds|count|digits|currency')
     INTO v_columns, v_path, v_condition
     FROM internal.mt5_fields AS f
     WHERE f.source = p_source;
@@ -249,12 +222,7 @@ BEGIN
             WHEN 'positions' THEN
                 'r.volume > 0 AND r.symbol <> '''' AND r.type IN (0, 1)'
             WHEN 'symbols' THEN 'r.name <> '''''
-            ELSE
-                'coalesce(r.margin, 0) >= 0 AND coalesce(r.leverage, 0) >= 0'
-                ' AND coalesce(r.currency_digits, 2) BETWEEN 0 AND 8'
-                ' AND octet_length(r.server) <= 800 AND octet_length(r.company) <= 800'
-                ' AND public.is_filled(r.server || r.company)'
-                ' AND btrim(coalesce(r.currency, '''')) ~ ''^([A-Za-z0-9]{2,10})?$'''
+            ELSE 'public.is_filled(r.server || r.company)'
         END
     ) INTO v_is_sound USING p_rows;
     RETURN v_is_sound;

@@ -37,6 +37,11 @@ COMMENT ON COLUMN public.mt5_deal_types.effect IS
 'trade: opens or closes a position. cancelled: a trade that was taken back. balance: money only.
 credit: moves the credit, not the balance.';
 
+-- Kinds of field: ticket, id, signed, code, count and digits are whole numbers; amount, money and
+-- margin are rounded to 8 decimals first, a ratio is not; seconds and milliseconds lie between 2000
+-- and a day from now, those "or none" may be 0; any seconds is up to a day before the year 10000,
+-- so that by any server's clock the moment fits its column. A test holds each kind equal to its
+-- type.
 CREATE TABLE IF NOT EXISTS internal.mt5_fields (
     source public.short_text NOT NULL,
     name public.short_text NOT NULL,
@@ -47,29 +52,74 @@ CREATE TABLE IF NOT EXISTS internal.mt5_fields (
             WHEN 'ticket' THEN 'public.mt5_ticket'
             WHEN 'id' THEN 'public.mt5_number'
             WHEN 'code' THEN 'public.mt5_code'
+            WHEN 'count' THEN 'integer'
+            WHEN 'digits' THEN 'integer'
             WHEN 'amount' THEN 'public.trading_price'
             WHEN 'money' THEN 'public.mt5_amount'
+            WHEN 'margin' THEN 'public.margin_amount'
             WHEN 'ratio' THEN 'public.margin_level'
             WHEN 'text' THEN 'public.short_text'
+            WHEN 'name' THEN 'public.key_text'
+            WHEN 'currency' THEN 'public.key_text'
             WHEN 'symbol' THEN 'public.deal_symbol'
             WHEN 'flag' THEN 'boolean'
             ELSE 'bigint' -- signed and times
         END
     ) STORED,
+    json_type public.short_text GENERATED ALWAYS AS (
+        CASE
+            WHEN kind IN ('text', 'name', 'currency', 'symbol') THEN 'string'
+            WHEN kind = 'flag' THEN 'boolean'
+            ELSE 'number'
+        END
+    ) STORED,
+    above numeric GENERATED ALWAYS AS (
+        CASE
+            WHEN kind = 'ticket' THEN 0
+            WHEN kind = 'signed' THEN -9223372036854775809
+            WHEN kind = 'code' THEN -2147483649
+            WHEN kind = 'amount' THEN -1e12
+            WHEN kind = 'money' THEN -1e16
+            WHEN kind = 'margin' THEN -1e-8
+            WHEN kind = 'ratio' THEN -1e30
+            WHEN kind LIKE 'seconds%' THEN 946684799 -- the year 2000 begins; MT5 is younger
+            WHEN kind LIKE 'milliseconds%' THEN 946684799999
+            ELSE -1
+        END
+    ) STORED,
+    below numeric GENERATED ALWAYS AS (
+        CASE
+            WHEN kind IN ('ticket', 'id', 'signed') THEN 9223372036854775808
+            WHEN kind IN ('code', 'count') THEN 2147483648
+            WHEN kind = 'digits' THEN 9
+            WHEN kind = 'amount' THEN 1e12
+            WHEN kind IN ('money', 'margin') THEN 1e16
+            WHEN kind = 'ratio' THEN 1e30
+            WHEN kind = 'text' THEN 4001
+            WHEN kind IN ('name', 'currency', 'symbol') THEN 801
+            WHEN kind = 'any seconds' THEN 253402214401
+        END
+    ) STORED,
     CONSTRAINT mt5_fields_pkey PRIMARY KEY (source, name),
     CONSTRAINT mt5_fields_kind_known_check CHECK (
         kind IN (
-            'ticket', 'id', 'signed', 'code', 'amount', 'money', 'ratio', 'flag', 'text', 'symbol',
-            'seconds', 'milliseconds', 'seconds or none', 'milliseconds or none', 'any seconds'
+            'ticket', 'id', 'signed', 'code', 'count', 'digits', 'amount', 'money', 'margin',
+            'ratio', 'flag', 'text', 'name', 'currency', 'symbol', 'seconds', 'milliseconds',
+            'seconds or none', 'milliseconds or none', 'any seconds'
         )
     )
 );
 COMMENT ON TABLE internal.mt5_fields IS
-'Fields of the MetaTrader5 package''s tuples and their accepted values.';
+'Fields of the MetaTrader5 package''s tuples and their accepted values. Fields that are not listed
+are welcome.';
 COMMENT ON COLUMN internal.mt5_fields.source IS
 'account, deals, orders, positions or symbols: the ingest function that takes it.';
 COMMENT ON COLUMN internal.mt5_fields.name IS 'Name in the package''s _asdict().';
-COMMENT ON COLUMN internal.mt5_fields.kind IS 'Accepted values; see internal.find_mt5_faults.';
+COMMENT ON COLUMN internal.mt5_fields.kind IS 'Accepted values.';
 COMMENT ON COLUMN internal.mt5_fields.type IS
 'Type that the columns for this kind have; some columns are narrower.';
+COMMENT ON COLUMN internal.mt5_fields.json_type IS 'string, boolean or number.';
+COMMENT ON COLUMN internal.mt5_fields.above IS 'Bound of a number, which is greater.';
+COMMENT ON COLUMN internal.mt5_fields.below IS
+'Bound of a number, or of a text''s bytes, which are less; NULL for times that end a day from now.';
 COMMENT ON COLUMN internal.mt5_fields.is_required IS 'Whether an element without it is rejected.';
