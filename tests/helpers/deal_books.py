@@ -16,18 +16,37 @@ D = Decimal
 ZERO = D(0)
 UNIT = D("0.00000001")
 MONEY = ("profit", "commission", "swap", "fee")
-# the clocks of Europe and New York go back within the history
-START = mt5.msc("2026-10-20 00:00")
-SPAN = 21 * 86_400_000
 CREDITS = (3, 20)
 CANCELLED = (13, 14)
-NEW_YORK = ZoneInfo("America/New_York")
+# the clocks of Europe and New York go back, a year ends, the clocks go forward
+STARTS = ("2026-10-20 00:00", "2025-12-20 00:00", "2026-03-01 00:00")
 
 
-def utc(msc: int) -> datetime:
-    """New York + 7 hours; of an hour that the clock shows twice the later one."""
-    shown = datetime(1970, 1, 1) + timedelta(milliseconds=msc) - timedelta(hours=7)
-    return shown.replace(tzinfo=NEW_YORK, fold=1).astimezone(UTC)
+@dataclass(frozen=True)
+class Clock:
+    """A server's clock: so many hours ahead of a zone."""
+
+    zone: str = "America/New_York"
+    hours: int = 7
+
+    def __str__(self) -> str:
+        return f"{self.zone}{self.hours:+}" if self.hours else self.zone
+
+    def utc(self, msc: int) -> datetime:
+        """Of an hour that the clock shows twice the later one."""
+        shown = datetime(1970, 1, 1) + timedelta(milliseconds=msc) - timedelta(hours=self.hours)
+        return shown.replace(tzinfo=ZoneInfo(self.zone), fold=1).astimezone(UTC)
+
+    def shows(self, msc: int) -> bool:
+        """Not within the hour that the clock leaves out."""
+        back = self.utc(msc).astimezone(ZoneInfo(self.zone)).replace(tzinfo=UTC)
+        return back.timestamp() + self.hours * 3600 == msc / 1000
+
+
+CLOCKS = (
+    Clock(), Clock("Europe/Athens", 0), Clock("UTC", 3), Clock("Australia/Sydney", 0),
+    Clock("Atlantic/Azores", 0),
+)  # fmt: skip
 
 
 def money_of(deal: dict) -> Decimal:
@@ -53,6 +72,8 @@ class Leg:
     opened_at: datetime | None = None
     last_at: datetime | None = None
     magic: int | None = None
+    clock: Clock = CLOCKS[0]
+    symbol: str = ""
 
     def add(self, deal: dict, closes: Decimal | None = None, *, rest: bool = False) -> None:
         """The deal's money; of a reversal that closes so much its part, or the rest."""
@@ -68,15 +89,16 @@ class Leg:
 
     def open(self, deal: dict, volume: Decimal) -> None:
         if self.opened_at is None:
-            self.opened_at, self.magic = utc(deal["time_msc"]), deal["magic"]
+            self.opened_at, self.magic = self.clock.utc(deal["time_msc"]), deal["magic"]
         self.side = "BUY" if deal["type"] == BUY else "SELL"
+        self.symbol = deal["symbol"]
         self.opened += volume
         self.opened_worth += volume * D(str(deal["price"]))
 
     def close(self, deal: dict, volume: Decimal) -> None:
         self.closed += volume
         self.closed_worth += volume * D(str(deal["price"]))
-        self.last_at = utc(deal["time_msc"])
+        self.last_at = self.clock.utc(deal["time_msc"])
 
     @property
     def net(self) -> Decimal:
@@ -87,13 +109,13 @@ class Leg:
         return self.last_at if self.closed and self.closed >= self.opened else None
 
 
-def legs_of(deals: list[dict]) -> list[Leg]:
+def legs_of(deals: list[dict], clock: Clock = CLOCKS[0]) -> list[Leg]:
     """Round trips of all positions, by their deals in MT5's order."""
     found: list[Leg] = []
     with localcontext() as context:
         context.prec = 60
         for position in sorted({d["position_id"] for d in deals if d["position_id"]}):
-            legs = [Leg(position, 1)]
+            legs = [Leg(position, 1, clock=clock)]
             net = ZERO
             for deal in sorted(deals, key=walk_order):
                 if deal["position_id"] != position or deal["type"] in (*CREDITS, *CANCELLED):
@@ -106,7 +128,7 @@ def legs_of(deals: list[dict]) -> list[Leg]:
                 if deal["entry"] == INOUT:
                     legs[-1].close(deal, abs(net))
                     legs[-1].add(deal, abs(net))
-                    legs.append(Leg(position, len(legs) + 1))
+                    legs.append(Leg(position, len(legs) + 1, clock=clock))
                     legs[-1].open(deal, volume - abs(net))
                     legs[-1].add(deal, abs(net), rest=True)
                 else:
@@ -142,10 +164,14 @@ def balances_of(deals: list[dict]) -> list[tuple[int, Decimal, Decimal]]:
     return found
 
 
-def balance_before(deals: list[dict], at: datetime) -> Decimal:
+def balance_before(deals: list[dict], at: datetime, clock: Clock) -> Decimal:
     return sum(
-        (money_of(d) for d in deals if d["type"] not in CREDITS and utc(d["time_msc"]) < at), ZERO
-    )
+        (
+            money_of(d)
+            for d in deals
+            if d["type"] not in CREDITS and clock.utc(d["time_msc"]) < at
+        ), ZERO
+    )  # fmt: skip
 
 
 class Broker:
@@ -155,19 +181,26 @@ class Broker:
         self.source = source
         self.hedging = source.random() < 0.5
         self.ticket = source.choice([0, 2**53, 2**63 - 100_000])
-        self.clock = START
+        self.rule = source.choice(CLOCKS)
+        self.start = self.clock = mt5.msc(source.choice(STARTS))
+        self.digits = source.choice([0, 2, 2, 8])
         self.deals: list[dict] = []
         self.open: dict[int, list[Any]] = {}  # position -> [symbol, signed volume]
-        self.step = source.choice([D(1), D("0.01"), UNIT])
-        self.book(2, profit=source.choice([0.01, 1_000.0, 100_000.0]))
+        self.step = source.choice([D(1), D("0.01"), D("0.001"), UNIT])
+        # crude oil was sold below 0
+        self.low = source.choice([90_000, -40_000])
+        self.book(2, profit=source.choice([10.0**-self.digits, 1_000.0, 100_000.0]))
 
     def cents(self, least: int, most: int) -> float:
-        return self.source.randint(least, most) / 100
+        """In the smallest unit of the account's currency."""
+        return self.source.randint(least, most) / 10**self.digits
 
     def book(self, kind: int, **fields: Any) -> dict:
         """One deal; some share a millisecond."""
         self.ticket += 1
         self.clock += self.source.choice([0, 1, 999, 600_000, 40_000_000])
+        while not self.rule.shows(self.clock):
+            self.clock += 3_600_000
         made = mt5.money(0.0, kind=kind, ticket=self.ticket) | {
             "time_msc": self.clock, "time": self.clock // 1000,
         } | fields  # fmt: skip
@@ -179,10 +212,10 @@ class Broker:
         profit = self.source.choice([self.cents(-30_000, 31_000), 0.0]) if closes else 0.0
         self.book(
             BUY if signed > 0 else SELL, entry=entry, volume=float(abs(signed)), symbol=symbol,
-            position_id=position, price=self.source.randint(90_000, 120_000) / 100_000,
-            commission=self.source.choice([0.0, self.cents(-900, 0), -1e-08]),
+            position_id=position, price=self.source.randint(self.low, 120_000) / 100_000,
+            commission=self.source.choice([0.0, self.cents(-900, 40), -1e-08]),
             fee=self.source.choice([0.0, self.cents(-90, 0)]),
-            swap=self.cents(-300, 100) if closes else 0.0, magic=self.source.randint(0, 2),
+            swap=self.cents(-300, 300) if closes else 0.0, magic=self.source.randint(0, 2),
             **({"profit": profit, "order": 5_000_000 + len(self.deals)} | fields),
         )  # fmt: skip
         held = self.open.setdefault(position, [symbol, ZERO])
