@@ -27,6 +27,7 @@ sys.path[:0] = [str(ROOT / "scripts"), str(ROOT / "tests"), str(ROOT / "tests/he
 import mt5
 import pages
 import rows
+from faulty_terminals import Terminal
 from loads import deployed
 from rubi.cli import new_app, run, step
 from rubi.gateway.loop import Gateway
@@ -34,7 +35,6 @@ from rubi.gateway.settings import Options
 from rubi.gateway.terminals import Terminal as Asked
 from rubi.servers import embedded
 from rubi.terminal.records import TradeDeal, TradeOrder
-from rubi.terminal.standin import Terminal
 
 POSITIONS = 20
 ACCOUNTS = (1, 50, 200)

@@ -14,12 +14,12 @@ import pytest
 import gateways
 import mt5
 import rows
+from faulty_terminals import Terminal
 from gateways import BUY, Gate, close
 from rubi.cli import Failure
 from rubi.gateway import loop
 from rubi.gateway.terminals import TerminalError, unpack
 from rubi.terminal import constants as codes
-from rubi.terminal.standin import Terminal
 
 
 @pytest.fixture
@@ -110,11 +110,11 @@ def test_late_history_of_a_closed_position_is_waited_for(gate: Gate) -> None:
     terminal.order_send(BUY)
     worker = gate.worker(terminal)
     gate.settle(worker)
-    terminal.view.hold_history(terminal.books)
+    terminal.view.hold_history()
     close(terminal)
     gate.state(worker)
     assert gate.stored()["deals"] == 2
-    terminal.view.release_history(terminal.books)
+    terminal.view.release_history()
     gate.state(worker)  # nothing changed in positions and balance since
     assert gate.stored()["deals"] == 3
     assert mt5.violations(gate.db) == {}

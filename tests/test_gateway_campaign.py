@@ -21,10 +21,10 @@ import rows
 from conftest import Address, Server, make_administrator, prepare_database
 from ephemeral import deploy_all
 from faults import FAULTS, told
+from full_brokers import Books
 from gateway_field import Field
 from mt5 import violations
 from rubi.servers import embedded
-from rubi.terminal.books import Books
 from rubi.waiting import until
 
 SEED = 25

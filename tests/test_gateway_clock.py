@@ -10,11 +10,11 @@ import psycopg
 import pytest
 
 import rows
+from faulty_terminals import Terminal
 from gateways import BUY, Gate, Moving
 from rubi.cli import Failure
 from rubi.gateway.clocks import Pulse
 from rubi.gateway.terminals import Terminal as Asked
-from rubi.terminal.standin import Terminal
 
 SERVER = "StandIn-Demo"
 WINTER, SUMMER = "2026-01-05 10:00+00", "2026-07-06 10:00+00"

@@ -20,11 +20,11 @@ import gateways
 import mt5
 import rows
 from conftest import ROOT
+from faulty_terminals import Terminal
 from gateways import BUY, Moving
 from remote_terminal import Served
 from rubi.cli import Failure
 from rubi.gateway import settings
-from rubi.terminal.standin import Terminal
 
 COMMAND = [sys.executable, ROOT / "scripts/gateway.py"]
 STAND_IN = "remote_terminal:package"

@@ -12,12 +12,12 @@ import pytest
 
 import mt5
 import rows
+from faulty_terminals import Terminal
 from gateways import BUY, Gate, close
 from rubi.cli import Failure
 from rubi.gateway import reading, sending
 from rubi.gateway.sending import Away, Forgotten, Refused
 from rubi.gateway.worker import Worker
-from rubi.terminal.standin import Terminal
 from rubi.waiting import until
 
 PENDING = BUY | {"action": 5, "type": 2, "price": 1.0}

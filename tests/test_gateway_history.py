@@ -11,12 +11,12 @@ import pytest
 
 import mt5
 import rows
+from faulty_terminals import Terminal
 from gateways import BUY, Gate, asked
 from rubi.gateway import history
 from rubi.gateway.history import Stream
 from rubi.gateway.terminals import TerminalError
 from rubi.terminal import constants as codes
-from rubi.terminal.standin import Terminal
 
 HOUR, DAY = 3600, 86_400
 WATERMARKS = "SELECT stream, read_from_msc, read_to_msc FROM gateway_watermarks WHERE symbol = ''"
@@ -110,11 +110,11 @@ def test_whole_reading_is_due_though_the_terminal_is_opened_again(gate: Gate) ->
 
 def test_deal_that_came_late_into_the_overlap_is_found(gate: Gate) -> None:
     terminal = old_terminal(days=2, deals=4)
-    terminal.view.hold_history(terminal.books)
+    terminal.view.hold_history()
     late = terminal.books.operation(5)
     gate.once(terminal)
     assert gate.stored()["deals"] == 5
-    terminal.view.release_history(terminal.books)
+    terminal.view.release_history()
     gate.once(terminal)
     assert gate.db.execute(
         "SELECT count(*) FROM trading_deals WHERE ticket = %s", [late.ticket]

@@ -13,12 +13,12 @@ import pytest
 
 import rows
 from conftest import ROOT, Address
+from faulty_terminals import Terminal
 from gateways import BUY, Gate, until
 from rubi.cli import Failure
 from rubi.gateway import holding
 from rubi.gateway.holding import Held
 from rubi.gateway.sending import Away, Database
-from rubi.terminal.standin import Terminal
 
 sys.path.append(str(ROOT / "benchmarks"))
 from pooler import PASSWORD, pooling

@@ -11,9 +11,9 @@ import pytest
 
 import mt5
 import rows
+from faulty_terminals import Terminal
 from gateways import BUY, Gate
 from rubi.gateway.reading import Switched
-from rubi.terminal.standin import Terminal
 
 
 @pytest.fixture

@@ -21,11 +21,11 @@ import gateways
 import mt5
 import rows
 from conftest import ROOT
+from faulty_terminals import Terminal
 from gateways import BUY, Gate
 from remote_terminal import Served
 from rubi.cli import Failure
 from rubi.gateway import series, terminals
-from rubi.terminal.standin import Terminal
 
 MODULE = """
 import sys

@@ -8,12 +8,12 @@ import psycopg
 import pytest
 
 import rows
+from faulty_terminals import Terminal
 from gateways import Gate, asked
 from rubi.gateway import series
 from rubi.gateway.history import Clock, Stream
 from rubi.gateway.terminals import Terminal as Asked
 from rubi.gateway.terminals import TerminalError
-from rubi.terminal.standin import Terminal
 
 
 @pytest.fixture

@@ -19,12 +19,12 @@ import gateways
 import mt5
 import rows
 from conftest import ROOT
+from faulty_terminals import Terminal
 from gateways import BUY, Gate, close
 from rubi.cli import Failure
 from rubi.gateway.parcels import Parcel, now
 from rubi.gateway.spool import Damaged, Spool, SpoolError
 from rubi.gateway.worker import Worker
-from rubi.terminal.standin import Terminal
 
 NOWHERE = "host=127.0.0.1 port=1 connect_timeout=1"
 

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
+from faulty_terminals import Terminal
 from rubi.terminal import constants as mt5
-from rubi.terminal.broker import Plan
-from rubi.terminal.standin import Terminal
 from terminals import BUY, EVER, HEDGING, NETTING, SELL, new, pend, send, trades
 
 
@@ -73,7 +72,7 @@ def test_one_order_makes_a_deal_for_each_part(
     parts: tuple[float, ...], retcode: int, state: int, volumes: list[float]
 ) -> None:
     terminal = new()
-    terminal.step("plan", Plan(parts=parts))
+    terminal.broker.parts.append(parts)
     answer = send(terminal, BUY)
     assert answer.retcode == retcode
     assert [deal.volume for deal in trades(terminal)] == volumes
@@ -104,33 +103,6 @@ def test_request_is_refused_with_its_code(request_of: dict[str, Any], retcode: i
     given = {"action": 1, "symbol": "EURUSD", "type": BUY, "volume": 1.0} | request_of
     assert terminal.order_send(given).retcode == retcode
     assert len(trades(terminal)) == (retcode == mt5.TRADE_RETCODE_DONE)
-
-
-def test_refusal_that_was_planned_leaves_no_trace() -> None:
-    terminal = new()
-    terminal.step("plan", Plan(retcode=mt5.TRADE_RETCODE_REQUOTE))
-    assert send(terminal, BUY).retcode == mt5.TRADE_RETCODE_REQUOTE
-    assert not trades(terminal)
-    assert send(terminal, BUY).retcode == mt5.TRADE_RETCODE_DONE
-
-
-def test_answer_can_be_lost_after_the_deal_was_made() -> None:
-    terminal = new()
-    terminal.step("plan", Plan(is_lost=True))
-    assert send(terminal, BUY, comment="intent 5") is None
-    assert terminal.last_error()[0] == mt5.RES_E_INTERNAL_FAIL_TIMEOUT
-    assert [deal.comment for deal in trades(terminal)] == ["intent 5"]
-
-
-def test_order_that_was_placed_is_filled_at_the_next_price() -> None:
-    terminal = new()
-    terminal.step("plan", Plan(waits=True))
-    answer = send(terminal, BUY)
-    assert (answer.retcode, answer.deal) == (mt5.TRADE_RETCODE_PLACED, 0)
-    assert [order.ticket for order in terminal.orders_get()] == [answer.order]
-    terminal.step("quote", "EURUSD", 1.12, 1.12)
-    assert not terminal.orders_get()
-    assert trades(terminal)[0].price == 1.12
 
 
 @pytest.mark.parametrize(
@@ -273,7 +245,7 @@ def random_step(terminal: Terminal, chance: random.Random) -> None:
     elif roll < 0.5:
         pend(terminal, chance.randrange(2, 6), round(price + chance.uniform(-0.01, 0.01), 5))
     else:
-        terminal.step("plan", Plan(parts=chance.choice([(1.0,), (0.4, 0.6), (0.3,)])))
+        terminal.broker.parts.append(chance.choice([(1.0,), (0.4, 0.6), (0.3,)]))
         send(terminal, chance.choice([BUY, SELL]), volume)
 
 

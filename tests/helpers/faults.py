@@ -8,11 +8,11 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from faulty_terminals import Terminal
+from full_brokers import Books
 from gateway_field import MODES, Field
 from remote_terminal import Served
 from rubi.terminal import constants as mt5
-from rubi.terminal.books import Books
-from rubi.terminal.standin import Terminal
 from terminals import BUY, send
 
 # Faults. Each happens when called and answers what ends it.

@@ -12,11 +12,10 @@ from pathlib import Path
 import psycopg
 
 from conftest import ROOT, Address, Server
+from faulty_terminals import Terminal
 from proxies import Proxy
 from remote_terminal import Served
 from rubi.terminal import constants as mt5
-from rubi.terminal.broker import Plan
-from rubi.terminal.standin import Terminal
 from terminals import BUY, SELL, pend, send
 
 OTHER = 7_000_001
@@ -146,6 +145,6 @@ def trade(trader: Terminal, chance: random.Random) -> None:
         trader.order_send({"action": mt5.TRADE_ACTION_REMOVE, "order": ticket})
     else:
         parts = chance.choice([(1.0,), (1.0,), (0.4, 0.6), (0.3,)])
-        trader.broker.plan(Plan(parts=parts))
+        trader.broker.parts.append(parts)
         send(trader, chance.choice([BUY, SELL]), chance.randrange(1, 40) / 100)
-        trader.broker.plans.clear()
+        trader.broker.parts.clear()

@@ -12,10 +12,10 @@ from typing import Any
 
 import psycopg
 
+from faulty_terminals import Terminal
 from rubi.gateway.loop import Gateway
 from rubi.gateway.settings import Options
 from rubi.gateway.worker import Worker
-from rubi.terminal.standin import Terminal
 
 BUY = {"action": 1, "symbol": "EURUSD", "volume": 1.0, "type": 0, "price": 1.1001}
 TABLES = {

@@ -5,8 +5,8 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
+from faulty_terminals import Terminal
 from rubi.terminal import constants as mt5
-from rubi.terminal.standin import Terminal
 
 NOON = datetime(2026, 1, 5, 12, tzinfo=UTC)
 NETTING, HEDGING = mt5.ACCOUNT_MARGIN_MODE_RETAIL_NETTING, mt5.ACCOUNT_MARGIN_MODE_RETAIL_HEDGING

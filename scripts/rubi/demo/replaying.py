@@ -19,6 +19,9 @@ from rubi.gateway.loop import Gateway
 from rubi.gateway.settings import Options
 from rubi.queries import queries
 from rubi.terminal import constants as mt5
+from rubi.terminal.books import Books
+from rubi.terminal.broker import Broker
+from rubi.terminal.market import Clock, Market
 from rubi.terminal.standin import Terminal
 
 START_BALANCE = Decimal(10000)
@@ -77,18 +80,18 @@ def crossovers(bars: list[Bar]) -> dict[int, tuple[str, Decimal, Decimal]]:
 
 def new_terminal() -> Terminal:
     """The account's terminal on the day that it was opened."""
-    terminal = Terminal.new(
-        LOGIN, 0, at=OPENED, server="DemoBroker-Server", company="Demo Broker", name="Demo Trader",
-        commissions={m.symbol: m.commission / 2 / m.volume for m in MARKETS},
-    )  # fmt: skip
-    terminal.market.symbols.clear()
-    terminal.market.last.clear()
+    broker = Broker(Market(Clock(at=OPENED)))
     for market in MARKETS:
-        terminal.market.add(
+        broker.market.add(
             market.symbol, DIGITS[market.symbol], market.contract, currency_profit="USD"
         )
-    terminal.books.operation(float(START_BALANCE), comment="deposit")
-    return terminal
+    broker.accounts[LOGIN] = books = Books(
+        broker.market, LOGIN, server="DemoBroker-Server", company="Demo Broker",
+        name="Demo Trader",
+        commissions={m.symbol: m.commission / 2 / m.volume for m in MARKETS},
+    )  # fmt: skip
+    books.operation(float(START_BALANCE), comment="deposit")
+    return Terminal(broker, LOGIN)
 
 
 class Replay:
@@ -131,7 +134,7 @@ class Replay:
 
     def quote(self, symbol: str, at: datetime | None, price: Decimal) -> None:
         self.terminal.market.clock.set(at)
-        self.terminal.broker.quote(symbol, float(price), keep=False)
+        self.terminal.broker.quote(symbol, float(price))
 
     def turn(
         self, signal_bar: Bar, bar: Bar, side: str, means: tuple[Decimal, Decimal], stop: Decimal
@@ -172,10 +175,8 @@ class Replay:
                 self.turn(bars[index - 1], bar, crossed[0], crossed[1:], stop)
             elif kind == CLOSES:
                 done += 1
-                if (
-                    index % READ_AFTER[bar.market.timeframe] == 0
-                    and self.terminal.positions_total()
-                ):
+                is_due = index % READ_AFTER[bar.market.timeframe] == 0
+                if is_due and self.terminal.positions_get():
                     self.read()
             yield done
         for _ in self.lane.worker.read_missing():  # all of it once more, as each new start does

@@ -49,15 +49,12 @@ class Books:
     limit_orders: int = 200
     commission: Decimal = Decimal(0)  # of a lot and deal, a charge is negative
     commissions: dict[str, Decimal] = field(default_factory=dict)  # of symbols that differ
-    password: str = "secret"
     balance: Decimal = Decimal(0)
     credit: Decimal = Decimal(0)
     positions: dict[int, TradePosition] = field(default_factory=dict)  # by identifier
     orders: dict[int, TradeOrder] = field(default_factory=dict)  # that wait
     done_orders: dict[int, TradeOrder] = field(default_factory=dict)
     deals: dict[int, TradeDeal] = field(default_factory=dict)
-    archived: dict[int, TradeDeal] = field(default_factory=dict)
-    archived_orders: dict[int, TradeOrder] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self._numbers = random.Random(self.login)
@@ -100,67 +97,6 @@ class Books:
             self.number(), 0, msc // 1000, msc, kind, mt5.DEAL_ENTRY_IN, 0, 0,
             mt5.DEAL_REASON_CLIENT, 0.0, 0.0, 0.0, 0.0, float(amount), 0.0, "", comment, "",
         ))  # fmt: skip
-
-    def cancel_deal(self, ticket: int) -> TradeDeal:
-        """The broker takes a deal back: another type, its result becomes zero.
-
-        The reference names a balance operation beside it; with both, the money would be taken
-        twice, so the stand-in has none. Of positions it says nothing: volumes are kept as deals
-        tell them, so that one goes that only this deal opened, and one that it closed is open.
-        """
-        old = self.deals[ticket]
-        self._move(old, -1)
-        kind = mt5.DEAL_TYPE_SELL_CANCELED if old.type else mt5.DEAL_TYPE_BUY_CANCELED
-        new = old._replace(type=kind, profit=0.0, commission=0.0, swap=0.0, fee=0.0)
-        self.deals[ticket] = new
-        if old.entry == mt5.DEAL_ENTRY_OUT:
-            self._reopen(old)
-        elif self._opening(old.position_id) is None:
-            self.positions.pop(old.position_id, None)
-        return new
-
-    def _opening(self, identifier: int) -> TradeDeal | None:
-        """The first deal that opened a position and was not taken back."""
-        trades = (mt5.DEAL_TYPE_BUY, mt5.DEAL_TYPE_SELL)
-        return next(
-            (
-                deal
-                for deal in (self.archived | self.deals).values()
-                if deal.position_id == identifier
-                and deal.entry == mt5.DEAL_ENTRY_IN
-                and deal.type in trades
-            ),
-            None,
-        )
-
-    def _reopen(self, closing: TradeDeal) -> None:
-        """What a deal closed is open again; a position that was gone, at its first price."""
-        identifier = closing.position_id
-        if held := self.positions.get(identifier):
-            more = lots(held.volume + closing.volume)
-            self.positions[identifier] = held._replace(volume=more)
-        elif deal := self._opening(identifier):
-            self.positions[identifier] = TradePosition(
-                identifier, deal.time, deal.time_msc, deal.time, deal.time_msc, deal.type,
-                deal.magic, identifier, deal.reason, closing.volume, deal.price, 0.0, 0.0,
-                deal.price, 0.0, 0.0, deal.symbol, deal.comment, "",
-            )  # fmt: skip
-
-    def archive(self, before_msc: int, correction: bool = True) -> list[TradeDeal]:
-        """The broker drops old history of positions that are closed; a correction of 0.00 stays."""
-        old = [
-            deal
-            for deal in self.deals.values()
-            if deal.time_msc < before_msc and deal.position_id not in self.positions
-        ]
-        for deal in old:
-            self.archived[deal.ticket] = self.deals.pop(deal.ticket)
-        for order in [*self.done_orders.values()]:
-            if order.time_done_msc < before_msc and order.position_id not in self.positions:
-                self.archived_orders[order.ticket] = self.done_orders.pop(order.ticket)
-        if correction and old:
-            self.operation(0.0, mt5.DEAL_TYPE_CORRECTION, "archived")
-        return old
 
     # orders
 
@@ -260,41 +196,6 @@ class Books:
         share = decimal(volume) / decimal(held.volume)
         return profit, self.money(decimal(held.swap) * share)
 
-    def close_by(self, order: TradeOrder) -> list[TradeDeal]:
-        """Two opposite positions end each other: two deals OUT_BY, the pair's result in the first.
-
-        Each side closes at the other's opening price.
-        https://www.mql5.com/en/book/automation/experts/experts_closeby
-        """
-        msc = self.market.clock.msc()
-        pair = self.positions[order.position_id], self.positions[order.position_by_id]
-        volume = order.volume_initial
-        made = []
-        for held, other in (pair, pair[::-1]):
-            profit, swap = self._result(held, volume, other.price_open)
-            rest = lots(held.volume - volume)
-            if rest:
-                self.positions[held.identifier] = held._replace(
-                    volume=rest, swap=float(decimal(held.swap) - swap),
-                    time_update=msc // 1000, time_update_msc=msc,
-                )  # fmt: skip
-            else:
-                del self.positions[held.identifier]
-            made.append(self.book(TradeDeal(
-                self.number(), order.ticket, msc // 1000, msc, other.type, mt5.DEAL_ENTRY_OUT_BY,
-                order.magic, held.identifier, order.reason, volume, other.price_open, 0.0,
-                float(swap), 0.0 if made else float(profit), 0.0, held.symbol, order.comment, "",
-            )))  # fmt: skip
-        self.orders[order.ticket] = order._replace(volume_current=0.0)
-        self.finish(order.ticket, mt5.ORDER_STATE_FILLED)
-        return made
-
-    def charge_swap(self, amount: float) -> None:
-        """Rollover: each open position gets the same swap, booked when it closes."""
-        for identifier, held in self.positions.items():
-            swap = float(self.money(decimal(held.swap) + decimal(amount)))
-            self.positions[identifier] = held._replace(swap=swap)
-
     # what the terminal shows
 
     def shown_positions(self) -> Iterator[TradePosition]:
@@ -302,6 +203,15 @@ class Books:
             price = self.market.price(held.symbol, 1 - held.type)
             profit = self.market.profit(held.symbol, held.type, held.volume, held.price_open, price)
             yield held._replace(price_current=price, profit=float(self.money(profit)))
+
+    def shown_orders(self) -> Iterator[TradeOrder]:
+        return iter(self.orders.values())
+
+    def shown_deals(self) -> list[TradeDeal]:
+        return sorted(self.deals.values(), key=lambda deal: (deal.time_msc, deal.ticket))
+
+    def shown_done_orders(self) -> list[TradeOrder]:
+        return sorted(self.done_orders.values(), key=lambda o: (o.time_done_msc, o.ticket))
 
     def margin(self) -> Decimal:
         return self.money(sum(

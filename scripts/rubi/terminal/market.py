@@ -1,7 +1,6 @@
-"""Symbols, quotes, bars and ticks of a broker, and the clock of its server."""
+"""Symbols and quotes of a broker, and the clock of its server."""
 
 import time
-from bisect import bisect_left
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from decimal import ROUND_HALF_UP, Decimal
@@ -82,27 +81,20 @@ class Market:
     clock: Clock
     symbols: dict[str, SymbolInfo] = field(default_factory=dict)
     last: dict[str, Tick] = field(default_factory=dict)
-    ticks: dict[str, list[Tick]] = field(default_factory=dict)
-    bars: dict[tuple[str, int], list[tuple]] = field(default_factory=dict)
     rates: dict[str, Decimal] = field(default_factory=dict)
 
     def add(self, name: str, digits: int = 5, contract: float = 100_000, **more: Any) -> None:
         self.symbols[name] = symbol_info(name, digits, contract, **more)
-        self.ticks[name] = []
 
     def quote(
-        self, symbol: str, bid: float, ask: float | None = None, msc: int | None = None,
-        keep: bool = True,
-    ) -> Tick:  # fmt: skip
-        """A new price. keep: copy_ticks shows it too."""
+        self, symbol: str, bid: float, ask: float | None = None, msc: int | None = None
+    ) -> Tick:
+        """A new price."""
         msc = self.clock.msc() if msc is None else msc
-        tick = Tick(
+        self.last[symbol] = tick = Tick(
             msc // 1000, float(bid), float(bid if ask is None else ask), 0.0, 0, msc,
             mt5.TICK_FLAG_BID | mt5.TICK_FLAG_ASK, 0.0,
         )  # fmt: skip
-        self.last[symbol] = tick
-        if keep:
-            self.ticks[symbol].append(tick)
         return tick
 
     def info(self, symbol: str) -> SymbolInfo | None:
@@ -147,7 +139,3 @@ class Market:
         """What a buy (0) or a sell (1) pays now."""
         tick = self.last[symbol]
         return tick.bid if side else tick.ask
-
-    def ticks_from(self, symbol: str, first_msc: int) -> list[Tick]:
-        ticks = self.ticks[symbol]
-        return ticks[bisect_left(ticks, first_msc, key=lambda tick: tick.time_msc) :]

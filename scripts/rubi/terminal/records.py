@@ -43,10 +43,6 @@ OrderSendResult = namedtuple(
     "OrderSendResult",
     "retcode deal order volume price bid ask comment request_id retcode_external request",
 )
-OrderCheckResult = namedtuple(
-    "OrderCheckResult",
-    "retcode balance equity profit margin margin_free margin_level comment request",
-)
 Tick = namedtuple("Tick", "time bid ask last volume time_msc flags volume_real")
 SymbolInfo = namedtuple(
     "SymbolInfo",
@@ -67,11 +63,3 @@ SymbolInfo = namedtuple(
     " currency_profit currency_margin bank description exchange formula isin name page path",
 )
 TEXTS = frozenset(SymbolInfo._fields[SymbolInfo._fields.index("basis") :])
-RATE = [
-    ("time", "<i8"), ("open", "<f8"), ("high", "<f8"), ("low", "<f8"), ("close", "<f8"),
-    ("tick_volume", "<u8"), ("spread", "<i4"), ("real_volume", "<u8"),
-]  # fmt: skip
-TICK = [
-    ("time", "<i8"), ("bid", "<f8"), ("ask", "<f8"), ("last", "<f8"), ("volume", "<u8"),
-    ("time_msc", "<i8"), ("flags", "<u4"), ("volume_real", "<f8"),
-]  # fmt: skip
