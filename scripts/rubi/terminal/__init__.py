@@ -7,7 +7,7 @@ turned positions, stops, stop out. The tests' helpers (full_brokers.py, faulty_t
 waiting orders, parts of fills, close-by, bars, ticks, other logins, and all that goes wrong.
 
 What the stand-in can't do: it is a copy of what was read about MT5, not MT5. Margin is one formula
-without rates or hedging of a symbol's positions; profit needs the rate of another currency given;
+without rates or hedging of a symbol's positions; profits are in the account's currency;
 an exchange's depth of market, its own order states, FIFO accounts, and corporate actions are
 missing; swaps come when a script says so; history of orders is selected by the time they were done.
 """

@@ -76,12 +76,11 @@ def symbol_info(name: str, digits: int, contract: float, **more: Any) -> SymbolI
 
 @dataclass
 class Market:
-    """What the server quotes. rates: units of the account's currency for one of another."""
+    """What the server quotes. Profits are in the account's currency: no rate is between."""
 
     clock: Clock
     symbols: dict[str, SymbolInfo] = field(default_factory=dict)
     last: dict[str, Tick] = field(default_factory=dict)
-    rates: dict[str, Decimal] = field(default_factory=dict)
 
     def add(self, name: str, digits: int = 5, contract: float = 100_000, **more: Any) -> None:
         self.symbols[name] = symbol_info(name, digits, contract, **more)
@@ -102,16 +101,12 @@ class Market:
         info, tick = self.symbols.get(symbol), self.last.get(symbol)
         if info and tick:
             spread = round((tick.ask - tick.bid) / info.point)
-            value = float(self.rate(info) * decimal(info.trade_contract_size * info.point))
+            value = info.trade_contract_size * info.point
             return info._replace(
                 time=tick.time, bid=tick.bid, ask=tick.ask, spread=spread,
                 trade_tick_value=value, trade_tick_value_profit=value, trade_tick_value_loss=value,
             )  # fmt: skip
         return info
-
-    def rate(self, info: SymbolInfo) -> Decimal:
-        """Units of the account's currency for one of the symbol's profit currency."""
-        return self.rates.get(info.currency_profit, Decimal(1))
 
     def profit(
         self, symbol: str, side: int, volume: float, opened: float, closed: float
@@ -123,7 +118,7 @@ class Market:
         info = self.symbols[symbol]
         move = decimal(closed) - decimal(opened)
         units = decimal(volume) * decimal(info.trade_contract_size)
-        return (-move if side else move) * units * self.rate(info)
+        return (-move if side else move) * units
 
     def margin(self, symbol: str, volume: float, price: float, leverage: int) -> Decimal:
         """volume * contract * price / leverage, unrounded: as SYMBOL_CALC_MODE_CFDLEVERAGE.
@@ -133,7 +128,7 @@ class Market:
         """
         info = self.symbols[symbol]
         units = decimal(volume) * decimal(info.trade_contract_size)
-        return units * decimal(price) * self.rate(info) / leverage
+        return units * decimal(price) / leverage
 
     def price(self, symbol: str, side: int) -> float:
         """What a buy (0) or a sell (1) pays now."""
