@@ -14,8 +14,12 @@ from rubi.cli import Failure, console
 from rubi.connecting import session
 from rubi.queries import queries
 
-NAME = "archive"
 SQL = queries(__file__)
+ALWAYS = {"relation": None, "part": "", "since": "-infinity", "until": "infinity"}
+
+
+def connect(dsn: str) -> psycopg.Connection:
+    return session(dsn, "archive", row_factory=namedtuple_row)
 
 
 class Policy(NamedTuple):
@@ -100,7 +104,6 @@ def write_one(
         now = measured(connection, policy.relation, policy, due)
         if not now:
             return None
-        key = [policy.relation, due.part, due.range_start]
         ((is_noted, number),) = connection.execute(
             SQL.NOTED,
             {"relation": policy.relation, **due._asdict(),
@@ -111,11 +114,8 @@ def write_one(
         piece = due._replace(row_count=now[0][0], row_hash=now[0][1], number=number)
         write_piece(connection, store, policy, piece)
         # files that were restored with this one: their rows are in it now
-        replaced = connection.execute(
-            "DELETE FROM monitoring.archives WHERE relation = %s AND part = %s AND range_start = %s"
-            " AND range_end <= %s AND number <> %s AND dropped_at IS NULL RETURNING location",
-            [*key, piece.range_end, number],
-        ).fetchall()
+        noted = {"relation": policy.relation, **piece._asdict()}
+        replaced = connection.execute(SQL.REPLACE, noted).fetchall()
     for (location,) in replaced:
         store.remove(location)
     return piece
@@ -125,10 +125,10 @@ def write_due(target: str, dsn: str, relation: str | None) -> tuple[int, int]:
     """Archive what is old enough; answers files and rows."""
     store = Store(target)
     files = count = 0
-    with session(dsn, NAME) as connection, connection.cursor(row_factory=namedtuple_row) as cursor:
+    with connect(dsn) as connection:
         for policy in policies(connection, relation):
             ask = ("SELECT * FROM monitoring.due_archives(%s)", [policy.relation])
-            for due in cursor.execute(*ask).fetchall():
+            for due in connection.execute(*ask).fetchall():
                 piece = write_one(connection, store, policy, due)
                 if piece is None:
                     continue
@@ -137,17 +137,6 @@ def write_due(target: str, dsn: str, relation: str | None) -> tuple[int, int]:
                 if console.is_terminal:
                     console.print(f"  {policy.location(piece)}")
     return files, count
-
-
-def noted(connection: psycopg.Connection, where: str, values: list) -> list[NamedTuple]:
-    """Files noted in the database, oldest first."""
-    with connection.cursor(row_factory=namedtuple_row) as cursor:
-        return cursor.execute(
-            "SELECT relation, part, range_start, range_end, number, location, sha256, row_count,"  # noqa: S608
-            f" row_hash FROM monitoring.archives WHERE {where} ORDER BY relation, range_start,"
-            " part, number",
-            values,
-        ).fetchall()
 
 
 def loaded(store: Store, note: NamedTuple):
@@ -165,34 +154,37 @@ def proved(connection: psycopg.Connection, store: Store, policy: Policy, note: N
     return rows.shaped(table, schema, policy.of_path(note.part))
 
 
-def verify_files(target: str, dsn: str, where: str = "TRUE") -> tuple[int, int]:
+def verify(
+    connection: psycopg.Connection, store: Store, notes: list[NamedTuple]
+) -> tuple[int, int]:
     """Read noted files again: how many are whole, and how many there are. A damaged one whose rows
     are still in the database loses its note."""
-    store = Store(target)
-    with session(dsn, NAME) as connection:
-        known = {policy.relation: policy for policy in policies(connection)}
+    known = {policy.relation: policy for policy in policies(connection)}
 
-        def prove(note: NamedTuple) -> None:
-            if policy := known.get(note.relation):
-                proved(connection, store, policy, note)
-            else:  # its table is not archived any more, or gone: the file is all there is
-                loaded(store, note)
+    def prove(note: NamedTuple) -> None:
+        if policy := known.get(note.relation):
+            proved(connection, store, policy, note)
+        else:  # its table is not archived any more, or gone: the file is all there is
+            loaded(store, note)
 
-        notes = noted(connection, where, [])
-        damaged = find_damaged(notes, prove)
-        for note in damaged:
-            connection.execute(
-                "DELETE FROM monitoring.archives WHERE relation = %s AND part = %s"
-                " AND range_start = %s AND number = %s AND dropped_at IS NULL",
-                [note.relation, note.part, note.range_start, note.number],
-            )
+    damaged = find_damaged(notes, prove)
+    for note in damaged:
+        connection.execute(SQL.FORGET, note._asdict())
     return len(notes) - len(damaged), len(notes)
+
+
+def verify_files(target: str, dsn: str) -> tuple[int, int]:
+    """Read all files again; answers how many are whole, and how many there are."""
+    with connect(dsn) as connection:
+        return verify(connection, Store(target), connection.execute(SQL.FILES, ALWAYS).fetchall())
 
 
 def drop_archived(target: str, dsn: str) -> int:
     """Verify the files of what is about to go, then have the database follow its policies."""
-    whole, count = verify_files(target, dsn, "dropped_at IS NULL")
-    with session(dsn, NAME) as connection:
+    with connect(dsn) as connection:
+        notes = connection.execute(SQL.FILES, ALWAYS).fetchall()
+        here = [note for note in notes if note.dropped_at is None]
+        whole, count = verify(connection, Store(target), here)
         call = "CALL public.follow_lifecycle(p_files_verified => TRUE)"
         drop(connection, whole, count, call)
     return count
@@ -204,13 +196,10 @@ def restore_rows(
     """Bring archived rows back; answers files and the rows that were missing."""
     store = Store(target)
     count = 0
-    with session(dsn, NAME) as connection:
+    wanted = {"relation": relation, "part": part, "since": since, "until": until}
+    with connect(dsn) as connection:
         (policy,) = policies(connection, relation)
-        notes = noted(
-            connection,
-            "relation = %s AND (%s = '' OR part = %s) AND range_end > %s AND range_start < %s",
-            [relation, part, part, since, until],
-        )
+        notes = connection.execute(SQL.FILES, wanted).fetchall()
         if not notes:
             raise Failure(f"no archive of {relation} is noted for that time")
         for note in notes:
@@ -218,8 +207,5 @@ def restore_rows(
             with connection.transaction():
                 rows.stage(connection, relation, table)
                 count += rows.put_back(connection, relation, table.schema.names)
-                connection.execute(
-                    "UPDATE monitoring.archives SET dropped_at = NULL WHERE location = %s",
-                    [note.location],
-                )
+                connection.execute(SQL.RESTORED, note._asdict())
     return len(notes), count

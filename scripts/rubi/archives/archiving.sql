@@ -32,3 +32,28 @@ ON CONFLICT (relation, part, range_start, number) DO UPDATE
     SET range_end = excluded.range_end, location = excluded.location, sha256 = excluded.sha256,
         row_count = excluded.row_count, row_hash = excluded.row_hash, archived_at = now()
     WHERE a.dropped_at IS NULL;
+
+-- REPLACE: files whose rows are in a later and longer one
+DELETE FROM monitoring.archives AS a
+WHERE a.relation = %(relation)s AND a.part = %(part)s AND a.range_start = %(range_start)s
+    AND a.range_end <= %(range_end)s AND a.number <> %(number)s AND a.dropped_at IS NULL
+RETURNING a.location;
+
+-- FILES: files of a time, of one table and part or of all; oldest first
+SELECT
+    a.relation, a.part, a.range_start, a.range_end, a.number, a.location, a.sha256, a.row_count,
+    a.row_hash, a.dropped_at
+FROM monitoring.archives AS a
+WHERE (%(relation)s::text IS NULL OR a.relation = %(relation)s)
+    AND (%(part)s = '' OR a.part = %(part)s)
+    AND a.range_end > %(since)s AND a.range_start < %(until)s
+ORDER BY a.relation, a.range_start, a.part, a.number;
+
+-- FORGET: a damaged file no longer lets its rows be dropped
+DELETE FROM monitoring.archives AS a
+WHERE a.relation = %(relation)s AND a.part = %(part)s AND a.range_start = %(range_start)s
+    AND a.number = %(number)s AND a.dropped_at IS NULL;
+
+-- RESTORED: the table has the rows of a file again
+UPDATE monitoring.archives AS a SET dropped_at = NULL
+WHERE a.location = %(location)s;
