@@ -1,7 +1,7 @@
 """Candles with the trades on them, and notes on the quality of the data."""
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 
 import psycopg
@@ -17,7 +17,6 @@ SHOWN_TRADES = 50  # of each, the last ones
 SHOWN_BARS = 2000
 PADDING = 30  # bars before the first of these trades and after the last
 PROOF_SECONDS = 5
-LADDER = ("M1", "M5", "M15", "M30", "H1", "H4", "D1", "W1", "MN1")
 
 
 @dataclass(frozen=True)
@@ -38,33 +37,6 @@ class Note:
     state: str
     title: str
     text: str
-
-
-def lengths(connection: psycopg.Connection) -> dict[str, timedelta]:
-    """Timeframes by length; a month counts 30 days."""
-    found = connection.execute(
-        "SELECT t.name, public.timeframe_length(t.name) FROM unnest(%s::text[]) AS t (name)",
-        [list(LADDER)],
-    )
-    return dict(found.fetchall())
-
-
-def choose_timeframe(
-    stored: list[str], known: dict[str, timedelta], span: timedelta
-) -> tuple[str, str] | None:
-    """The finest timeframe that shows the span in few enough bars, and its stored source."""
-    usable = sorted((name for name in stored if name in known), key=known.get)
-    if not usable:
-        return None
-    for name in sorted(known, key=known.get):
-        if span / known[name] > SHOWN_BARS and name != "MN1":
-            continue
-        if name in usable:
-            return name, name
-        parts = [part for part in usable if known[part] < known[name]]
-        if parts and not (name == "MN1" and parts[-1] == "W1"):
-            return name, parts[-1]
-    return usable[-1], usable[-1]
 
 
 def read_bars(
@@ -99,7 +71,6 @@ def read_candles(
     connection: psycopg.Connection, scope: Scope, wanted: str | None = None
 ) -> tuple[list[Candles], list[str]]:
     """Candles of the symbols traded most (or the one wanted), and the symbols without any bar."""
-    known = lengths(connection)
     # traded symbols, most traded first, with the timeframes there are bars of
     series = rows(connection, of_trades(SQL.SERIES), scope.parameters())
     priced = {row["symbol"] for row in series if row["timeframes"]}
@@ -116,11 +87,12 @@ def read_candles(
             scope.parameters(symbol=row["symbol"], limit=SHOWN_TRADES),
         )
         first, last = min(t["opened_at"] for t in trades), trades[-1]["closed_at"]
-        chosen = choose_timeframe(row["timeframes"], known, last - first)
+        wanted_bars = {"stored": row["timeframes"], "span": last - first, "most": SHOWN_BARS}
+        chosen = connection.execute(SQL.TIMEFRAME, wanted_bars).fetchone()
         if chosen is None:
             continue
-        timeframe, stored = chosen
-        around = known[timeframe] * PADDING
+        timeframe, stored, length = chosen
+        around = length * PADDING
         bars = read_bars(
             connection, row["bar_symbol"], stored, timeframe, first - around, last + around
         )

@@ -24,6 +24,34 @@ LEFT JOIN public.market_data_coverage AS c ON n.bar_symbol = c.symbol
 GROUP BY n.symbol, n.trades, n.bar_symbol, n.rank
 ORDER BY n.trades DESC, n.symbol ASC, n.rank ASC;
 
+-- TIMEFRAME: the finest that shows a span in few enough bars, else the longest that is stored; the
+-- stored one of which it is made; its length, of a month 30 days
+WITH ladder AS (
+    SELECT t.name, public.timeframe_length(t.name) AS length,
+        t.name = 'MN1' OR %(span)s <= public.timeframe_length(t.name) * %(most)s AS is_short
+    FROM unnest('{M1,M5,M15,M30,H1,H4,D1,W1,MN1}'::text[]) AS t (name)
+),
+
+made AS (
+    SELECT l.name, l.length, l.is_short, s.name AS stored
+    FROM ladder AS l
+    CROSS JOIN LATERAL (
+        SELECT p.name
+        FROM ladder AS p
+        WHERE p.name = ANY (%(stored)s) AND p.length <= l.length
+        ORDER BY p.length DESC
+        LIMIT 1
+    ) AS s
+    -- a month is made of no weeks
+    WHERE (l.name, s.name) <> ('MN1', 'W1')
+)
+
+SELECT m.name, m.stored, m.length
+FROM made AS m
+WHERE m.is_short OR m.name = m.stored
+ORDER BY m.is_short DESC, CASE WHEN m.is_short THEN m.length ELSE -m.length END
+LIMIT 1;
+
 -- TRADES: the newest trades of a symbol, oldest first
 SELECT t.order_id, t.order_type, t.volume, o.open_price, o.close_price, t.opened_at,
     t.closed_at, t.net
