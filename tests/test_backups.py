@@ -178,12 +178,15 @@ def test_backup_is_one_moment_while_writers_are_at_work(
 def test_plain_dump_and_roles_lie_beside_the_custom_one(
     db: psycopg.Connection, server: Address, tmp_path: Path
 ) -> None:
-    made = backup(server, db, tmp_path)
+    db.execute("COMMENT ON TABLE users IS 'Users, with the name of Günter.'")
+    made = backup(server, db, tmp_path, env={"PGCLIENTENCODING": "LATIN1"})
     text = gzip.decompress((made / f"{made.name}.sql.gz").read_bytes()).decode()
     assert "CREATE TABLE public.trading_orders" in text
+    assert "Günter" in text
     assert "PostgreSQL database dump complete" in text
     roles = (made / f"{made.name}.roles.sql").read_text()
     assert "CREATE ROLE rubi_app;" in roles
+    assert "client_encoding = 'UTF8'" in roles  # as it is read
     assert "PASSWORD" not in roles
     manifest = json.loads((made / "manifest.json").read_text())
     assert manifest["tables"]["public.users"]["rows"] == 1

@@ -68,12 +68,23 @@ def measure(connection: psycopg.Connection) -> dict[str, Any]:
         "catalog": {
             f"{item.kind} {item.name}": hashlib.sha256(item.definition.encode()).hexdigest()[:16]
             for item in catalog.snapshot(connection).values()
-            if item.kind not in NOT_DUMPED
+            if item.kind not in NOT_DUMPED and (item.kind, item.name) != ("extension", "pg_cron")
         },
     }  # fmt: skip
     if timescaledb and (gone := connection.execute(SQL.DROPPED).fetchone()):
         raise Failure(f"chunk {gone[0]} was dropped meanwhile: run this again")
     return measured
+
+
+def refuse_unreadable(connection: psycopg.Connection) -> None:
+    """Raise Failure where the role lacks a right that a dump needs."""
+    if found := connection.execute(SQL.UNREADABLE).fetchone():
+        role, (table, owner, count) = connection.info.user, found
+        raise Failure(
+            f"{role} may not read {table} of {owner} ({count} in all): as superuser GRANT "
+            f"pg_read_all_data TO {role}, or have {owner} GRANT USAGE ON SCHEMA and SELECT ON ALL "
+            "TABLES and SEQUENCES IN SCHEMA"
+        )
 
 
 def one(connection: psycopg.Connection, query: str) -> tuple:

@@ -75,11 +75,34 @@ INNER JOIN pg_attribute AS a ON c.oid = a.attrelid AND d.refobjsubid = a.attnum
 WHERE d.classid = 'pg_class'::regclass AND d.deptype IN ('a', 'i')
 ORDER BY 1;
 
--- LEFT_OUT: TimescaleDB's own log, which before 2.12 only a superuser reads: of no use elsewhere
+-- UNREADABLE: tables and sequences at which a dump of this role would end
+SELECT format('%I.%I', n.nspname, c.relname), pg_get_userbyid(c.relowner), count(*) OVER ()
+FROM pg_class AS c
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+WHERE
+    c.relkind IN ('r', 'p', 'S')
+    AND c.relpersistence <> 't'
+    AND n.nspname !~ '^(pg_|_timescaledb_|information_schema$)'
+    AND NOT (has_schema_privilege(n.oid, 'USAGE') AND has_table_privilege(c.oid, 'SELECT'))
+    AND NOT EXISTS (SELECT FROM pg_depend AS d WHERE d.objid = c.oid AND d.deptype = 'e')
+ORDER BY 1 LIMIT 1;
+
+-- LEFT_OUT: TimescaleDB's own log, which before 2.12 only a superuser reads, and jobs of pg_cron,
+-- which name a database: of no use elsewhere
 SELECT format('%I.%I', n.nspname, c.relname)
 FROM pg_class AS c
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 WHERE
-    n.nspname = '_timescaledb_internal'
-    AND c.relname = 'job_errors'
-    AND NOT has_table_privilege(c.oid, 'SELECT');
+    (
+        n.nspname = '_timescaledb_internal'
+        AND c.relname = 'job_errors'
+        AND NOT has_table_privilege(c.oid, 'SELECT')
+    ) OR (
+        c.relkind = 'r'
+        AND EXISTS (
+            SELECT FROM pg_depend AS d
+            INNER JOIN pg_extension AS e ON d.refobjid = e.oid AND e.extname = 'pg_cron'
+            WHERE d.objid = c.oid AND d.deptype = 'e'
+        )
+    )
+ORDER BY 1;

@@ -65,15 +65,20 @@ def take(
         work.mkdir(mode=0o700)
         try:
             dump, plain = work / f"{name}.dump", work / f"{name}.sql.gz"
+            measuring.refuse_unreadable(connection)
             left_out = [table for (table,) in connection.execute(measuring.SQL.LEFT_OUT)]
+            without = [f"--exclude-table-data={table}" for table in left_out]
+            if major >= 17:  # it can be created in one database of a server, by its name
+                without.append("--exclude-extension=pg_cron")
             with step("dump") as notes:
-                write_dump(programs, dump, f"--snapshot={exported}", compress, left_out, env)
+                write_dump(programs, dump, f"--snapshot={exported}", compress, without, env)
                 notes.append(f"{dump.stat().st_size:,} bytes")
                 notes += [f"without the rows of {table}" for table in left_out]
             with step("roles"):
                 pgtools.run(
                     programs / "pg_dumpall", "--roles-only", "--no-role-passwords",
-                    f"--database={database}", f"--file={work / f'{name}.roles.sql'}", env=env,
+                    "--encoding=UTF8", f"--database={database}",
+                    f"--file={work / f'{name}.roles.sql'}", env=env,
                 )  # fmt: skip
             with step("rows counted and summed in the same snapshot") as notes:
                 measured = measuring.measure(connection)
@@ -99,13 +104,13 @@ def take(
 
 
 def write_dump(
-    programs: Path, dump: Path, snapshot: str, compress: str, left_out: list[str],
+    programs: Path, dump: Path, snapshot: str, compress: str, without: list[str],
     env: dict[str, str],
 ) -> None:  # fmt: skip
     pgtools.run(
         programs / "pg_dump", "--format=custom", f"--compress={compress}", snapshot,
         "--enable-row-security", "--lock-wait-timeout=10min",
-        *(f"--exclude-table-data={table}" for table in left_out),
+        *without, "--encoding=UTF8",
         "-B",  # no large objects: a role that made one could stop the dump
         f"--file={dump}", env=env,
     )  # fmt: skip

@@ -79,8 +79,10 @@ def failure(program: Path | str, said: str) -> Failure:
     errors = [x for x in lines if re.search(r"\b(error|fatal|panic):", x, re.IGNORECASE)]
     name = Path(program).name
     line = re.sub(rf"^{name}: (error: )?", "", (errors or lines or ["no message"])[0])
-    if detail := re.search(rf"^{name}: detail: (.*)$", said, flags=re.MULTILINE):
-        line += f" ({detail[1]})" if errors and said.index(errors[0]) < detail.start() else ""
+    # behind it a dump has the word of the server, in front of it are details of warnings
+    of_error = said[said.index(errors[0]) :] if errors else ""
+    if detail := re.search(rf"^{name}: detail: (?!Query|Command)(.*)$", of_error, re.MULTILINE):
+        line += f" ({detail[1]})"
     return Failure(f"{name} failed: {line}")
 
 
