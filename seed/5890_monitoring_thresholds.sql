@@ -138,6 +138,12 @@ VALUES
     'run scripts/backup.sh and read its output; see monitoring.backups'
 ),
 (
+    'backup_rights', 1, 1000, 'above', 'tables',
+    'tables and sequences that rubi_backup may not read: its next backup fails',
+    'as superuser GRANT pg_read_all_data TO rubi_backup; else let the owner grant: '
+    'docs/guides/backups.md'
+),
+(
     'drill_age', 192, 768, 'above', 'h',
     'time since a backup was last restored and compared, or since the installation',
     'run scripts/restore_drill.sh and read its output; see monitoring.backups'
@@ -244,6 +250,11 @@ VALUES
     'extensions_behind', 1, 3, 'above', 'extensions',
     'extensions older in this database than the library of the server',
     'ALTER EXTENSION ... UPDATE, timescaledb first, alone in a new session of psql -X'
+),
+(
+    'collation_versions', 1, 1, 'above', 'collations',
+    'collations that the machine''s update changed: indexes on texts may find nothing',
+    'REINDEX DATABASE, then ALTER DATABASE ... REFRESH COLLATION VERSION: docs/guides/repairs.md'
 ),
 (
     'sample_age', 60, 600, 'above', 's',

@@ -36,6 +36,11 @@ def test_installation_as_the_files_made_it_is_well(db: psycopg.Connection) -> No
             "manual backups",
             "SELECT on audit.changes for rubi_backup",
         ),
+        (
+            "ALTER ROLE rubi_ingest RENAME TO lost",
+            "logins",
+            "CONNECT for rubi_ingest (on a managed service by its API)",
+        ),
     ],
 )
 def test_what_is_missing_is_named(

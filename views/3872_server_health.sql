@@ -219,6 +219,28 @@ SELECT
 FROM pg_catalog.pg_extension AS e
 INNER JOIN pg_catalog.pg_available_extensions AS a ON e.extname = a.name
 UNION ALL
+-- an update of the machine sorts texts otherwise: an index on them finds nothing, or two of one
+SELECT
+    'collation_versions' AS name,
+    count(*) AS value,
+    coalesce(string_agg(v.what, ', ' ORDER BY v.what), 'as the indexes were made') AS detail
+FROM (
+    SELECT 'database ' || d.datname AS what
+    FROM pg_catalog.pg_database AS d
+    WHERE
+        d.datname = current_database()
+        AND d.datcollversion <> pg_database_collation_actual_version(d.oid)
+    UNION ALL
+    SELECT 'collation ' || c.collname AS what
+    FROM pg_catalog.pg_collation AS c
+    WHERE
+        c.oid IN (
+            SELECT p.refobjid FROM pg_catalog.pg_depend AS p
+            WHERE p.refclassid = 'pg_catalog.pg_collation'::regclass
+        )
+        AND c.collversion <> pg_collation_actual_version(c.oid)
+) AS v
+UNION ALL
 SELECT
     'sample_age' AS name,
     round(date_part('epoch', clock_timestamp() - max(s.taken_at))::numeric, 1) AS value,
@@ -240,7 +262,11 @@ UNION ALL
 SELECT
     'replication_slots' AS name,
     coalesce(max(s.retained_bytes), 0) AS value,
-    format('%s slots, %s not read', count(*), count(*) FILTER (WHERE NOT s.active)) AS detail
+    format('%s slots, %s not read', count(*), count(*) FILTER (WHERE NOT s.active))
+    || coalesce(
+        ', most kept for '
+        || (array_agg(s.slot_name ORDER BY s.retained_bytes DESC NULLS LAST))[1], ''
+    ) AS detail
 FROM monitoring.replication_slots AS s
 UNION ALL
 SELECT

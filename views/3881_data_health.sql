@@ -102,6 +102,31 @@ SELECT
 FROM monitoring.backups AS b
 WHERE b.kind IN ('backup', 'physical')
 UNION ALL
+-- a role's own schema stops the dump; chunks have the rights of their hypertable
+SELECT
+    'backup_rights' AS name,
+    count(*) AS value,
+    coalesce(
+        'may not read ' || string_agg(
+            DISTINCT format('schema %s of %s', n.nspname, pg_get_userbyid(c.relowner)), ', '
+        ),
+        'rubi_backup reads every table'
+    ) AS detail
+FROM pg_catalog.pg_roles AS r
+INNER JOIN pg_catalog.pg_class AS c
+    ON c.relkind IN ('r', 'p', 'S') AND c.relpersistence <> 't'
+INNER JOIN pg_catalog.pg_namespace AS n
+    ON c.relnamespace = n.oid AND n.nspname !~ '^(pg_|_timescaledb_|information_schema$)'
+WHERE
+    r.rolname = 'rubi_backup'
+    AND NOT (
+        has_schema_privilege(r.oid, n.oid, 'USAGE') AND has_table_privilege(r.oid, c.oid, 'SELECT')
+    )
+    AND NOT EXISTS (
+        SELECT FROM pg_catalog.pg_depend AS d
+        WHERE d.classid = 'pg_catalog.pg_class'::regclass AND d.objid = c.oid AND d.deptype = 'e'
+    )
+UNION ALL
 SELECT
     'drill_age' AS name,
     round(date_part('epoch', b.age)::numeric / 3600, 1) AS value,

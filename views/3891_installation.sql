@@ -115,17 +115,17 @@ found AS (
         WHEN 'rights of rubi_app'
             THEN
                 has_table_privilege(
-                    'rubi_app',
+                    to_regrole('rubi_app'),
                     to_regclass(split_part(w.name, ' on ', 2)),
                     split_part(w.name, ' ', 1)
                 )
         WHEN 'logins'
             THEN
                 has_database_privilege(
-                    split_part(w.name, ' ', 3), current_database(), 'CONNECT'
+                    to_regrole(split_part(w.name, ' ', 3)), current_database(), 'CONNECT'
                 )
         WHEN 'manual backups' THEN has_table_privilege(
-            'rubi_backup', to_regclass(split_part(w.name, ' ', 3)), 'SELECT'
+            to_regrole('rubi_backup'), to_regclass(split_part(w.name, ' ', 3)), 'SELECT'
         )
     END
 ),

@@ -113,6 +113,19 @@ def by_age(name: str, kind: str, warning: int, critical: int) -> Cause:
 
 
 CAUSES["backup_age"] = by_age("backup_age", "backup", 27, 51)
+
+
+@drives("backup_rights")
+def backup_rights(watched: Watched) -> Iterator[str]:
+    watched.set("backup_rights", 1, 2)
+    watched.run("CREATE SCHEMA lab", "CREATE TABLE lab.results ()")
+    yield "warning"
+    watched.run("CREATE SEQUENCE lab.numbers")
+    yield "critical"
+    watched.run("DROP SCHEMA lab CASCADE")
+    yield "ok"
+
+
 CAUSES["drill_age"] = by_age("drill_age", "drill", 193, 769)
 
 

@@ -239,6 +239,21 @@ def extensions_behind(watched: Watched) -> Iterator[str]:
     yield "ok"
 
 
+@drives("collation_versions")
+def collation_versions(watched: Watched) -> Iterator[str]:
+    watched.set("collation_versions", 1, 2)
+    for status, name in (("warning", "c1"), ("critical", "c2")):
+        watched.run(
+            f"CREATE COLLATION public.{name} (provider = icu, locale = 'und')",
+            f"CREATE TABLE public.of_{name} (t text COLLATE public.{name})",
+            f"UPDATE pg_collation SET collversion = '0' WHERE collname = '{name}'",
+        )
+        yield status
+    for name in ("c1", "c2"):
+        watched.run(f"DROP TABLE public.of_{name}", f"DROP COLLATION public.{name}")
+    yield "ok"
+
+
 @drives("sample_age")
 def sample_age(watched: Watched) -> Iterator[str]:
     until(
