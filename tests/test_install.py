@@ -69,6 +69,24 @@ def test_runner_begins_with_the_settings_that_files_are_written_for(
                 assert connection.execute(f"SHOW {setting[1]}").fetchone() == (setting[2],)
 
 
+def test_database_of_another_encoding_is_refused(
+    server: Address, new_database: Callable[[], str], psql: Psql
+) -> None:
+    """As a template1 of LATIN1 or SQL_ASCII makes one."""
+    name = new_database()
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} ENCODING LATIN1 LOCALE 'C' TEMPLATE template0")
+    said = f"database {name} is encoded as LATIN1, and needs UTF8"
+    done = psql(name, "-f", "install.sql")
+    assert done.returncode == 3
+    assert said in done.stderr
+    with (
+        pytest.raises(psycopg.errors.ObjectNotInPrerequisiteState, match=said),
+        connecting.connect(server.dsn(name)),
+    ):
+        pass
+
+
 def test_second_run_changes_nothing(
     server: Address, empty_database: MakeDatabase, psql: Psql
 ) -> None:
