@@ -251,7 +251,7 @@ class Demo:
         )
         pgtools.run(
             program, "--no-clean", "-D", new / "data", "-U", "postgres", "-A", "scram-sha-256",
-            "-E", "UTF8", f"--pwfile={password_file}", *locale, as_server=True,
+            "-E", "UTF8", "--data-checksums", f"--pwfile={password_file}", *locale, as_server=True,
         )  # fmt: skip
         password_file.unlink()
         self.save_passwords({"postgres": password})
