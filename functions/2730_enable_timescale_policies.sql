@@ -160,6 +160,7 @@ AS $$
 DECLARE
     v_said text;
     v_table text;
+    v_version integer[];
 BEGIN
     IF monitoring.timescaledb_edition() <> 'timescale' THEN
         RETURN QUERY VALUES
@@ -177,35 +178,48 @@ BEGIN
         FROM unnest(ARRAY['columnstore', 'retention', 'aggregates']) AS f (feature);
         RETURN;
     END IF;
-    -- columnstore refuses a DELETE trigger that is handed all rows of a statement (ran on 2.30):
-    -- deleting by hand is then followed by count_bars()
+    -- 2.19.0 to 2.20.0 write a column of NULLs, as real_volume of most brokers, in a form that no
+    -- restore of a dump reads back (timescaledb issue 8893, ran on 2.19.3)
     IF EXISTS (
-        SELECT FROM pg_trigger AS t
-        WHERE t.tgrelid = 'public.market_data'::regclass
-            AND t.tgname = 'market_data_50_deleted'
-            AND t.tgoldtable IS NOT NULL
+        SELECT FROM pg_extension AS e
+        WHERE e.extname = 'timescaledb' AND e.extversion ~ '^2\.(19|20\.0)\M'
     ) THEN
-        DROP TRIGGER market_data_50_deleted ON public.market_data;
-    END IF;
-    FOREACH v_table IN ARRAY ARRAY['market_ticks', 'market_data'] LOOP
-        IF NOT monitoring.has_columnstore(v_table) THEN
-            -- TimescaleDB renamed compression to columnstore in 2.18; old names work everywhere
-            EXECUTE format(
-                'ALTER TABLE public.%I SET (timescaledb.compress,'
-                ' timescaledb.compress_segmentby = %L, timescaledb.compress_orderby = %L)',
-                v_table,
-                CASE v_table WHEN 'market_data' THEN 'symbol, timeframe' ELSE 'symbol' END,
-                CASE v_table WHEN 'market_data' THEN 'timestamp' ELSE 'timestamp, seq' END
-            );
+        RETURN QUERY VALUES (
+            'columnstore', FALSE,
+            'skipped, no dump of it could be restored: ALTER EXTENSION timescaledb UPDATE to 2.20.1'
+            ' or later'
+        );
+    ELSE
+        -- columnstore refuses a DELETE trigger that is handed all rows of a statement (ran on
+        -- 2.30): deleting by hand is then followed by count_bars()
+        IF EXISTS (
+            SELECT FROM pg_trigger AS t
+            WHERE t.tgrelid = 'public.market_data'::regclass
+                AND t.tgname = 'market_data_50_deleted'
+                AND t.tgoldtable IS NOT NULL
+        ) THEN
+            DROP TRIGGER market_data_50_deleted ON public.market_data;
         END IF;
-        -- 2.11 hands rights on to the tables behind the columnstore only by a second GRANT; without
-        -- these rights no dump can lock the tables
-        EXECUTE format('GRANT SELECT ON public.%I TO rubi_backup', v_table);
-        v_said := internal.set_columnstore_policy(v_table, p_compress_after);
-    END LOOP;
-    RETURN QUERY VALUES (
-        'columnstore', TRUE, format('chunks older than %s (%s)', p_compress_after, v_said)
-    );
+        FOREACH v_table IN ARRAY ARRAY['market_ticks', 'market_data'] LOOP
+            IF NOT monitoring.has_columnstore(v_table) THEN
+                -- TimescaleDB renamed compression to columnstore in 2.18; old names work everywhere
+                EXECUTE format(
+                    'ALTER TABLE public.%I SET (timescaledb.compress,'
+                    ' timescaledb.compress_segmentby = %L, timescaledb.compress_orderby = %L)',
+                    v_table,
+                    CASE v_table WHEN 'market_data' THEN 'symbol, timeframe' ELSE 'symbol' END,
+                    CASE v_table WHEN 'market_data' THEN 'timestamp' ELSE 'timestamp, seq' END
+                );
+            END IF;
+            -- 2.11 hands rights on to the tables behind the columnstore only by a second GRANT;
+            -- without these rights no dump can lock the tables
+            EXECUTE format('GRANT SELECT ON public.%I TO rubi_backup', v_table);
+            v_said := internal.set_columnstore_policy(v_table, p_compress_after);
+        END LOOP;
+        RETURN QUERY VALUES (
+            'columnstore', TRUE, format('chunks older than %s (%s)', p_compress_after, v_said)
+        );
+    END IF;
     RETURN QUERY SELECT
         'retention',
         TRUE,
@@ -231,6 +245,7 @@ COMMENT ON FUNCTION public.enable_timescale_policies(interval) IS
 'With the Timescale licence: columnstore for bars and ticks older than p_compress_after, and the
 continuous aggregate market_data_h1. Answers the changes; another call sets the value of its
 argument. Retention stays that of monitoring.lifecycle: a policy of TimescaleDB that drops ticks is
-removed, as it asks for no archive and no legal_hold. On the Apache edition the function changes
-nothing and names the substitutes. To be called by the owner.';
+removed, as it asks for no archive and no legal_hold. TimescaleDB 2.19.0 to 2.20.0, which can''t
+restore dumps of columnstore, gets none. On the Apache edition the function changes nothing and
+names the substitutes. To be called by the owner.';
 REVOKE ALL ON FUNCTION public.enable_timescale_policies(interval) FROM public;

@@ -157,6 +157,25 @@ def timers() -> dict[str, str]:
     return found
 
 
+@pytest.mark.needs(timescaledb="2.19", before="2.20.1", why="TimescaleDB restores such dumps")
+def test_columnstore_of_which_no_dump_is_restored_is_not_enabled(db: psycopg.Connection) -> None:
+    """Tried with a licensed 2.19.3; its edition and its aggregate are stand-ins here."""
+    with db.transaction(force_rollback=True):
+        db.execute("ALTER ROLE rubi_owner LOGIN")
+        for name, said in (
+            ("monitoring.timescaledb_edition", "timescale"),
+            ("internal.make_market_data_h1", "new"),
+        ):
+            db.execute(
+                f"CREATE OR REPLACE FUNCTION {name}() RETURNS text LANGUAGE sql"
+                f" SET search_path = pg_catalog, pg_temp RETURN '{said}'"
+            )
+        found = dict(db.execute("SELECT feature, note FROM enable_timescale_policies()").fetchall())
+        assert "UPDATE to 2.20.1" in found["columnstore"]
+        assert set(found) == {"columnstore", "retention", "aggregates"}
+        assert db.execute("SELECT monitoring.has_columnstore('market_data')").fetchone() == (False,)
+
+
 def test_jobs_of_the_database_are_in_the_timers_and_in_the_crontab(
     catalog: psycopg.Connection,
 ) -> None:
