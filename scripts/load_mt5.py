@@ -74,8 +74,12 @@ def load(
         loader = Loader(connection, user, account, server_clock, at, dsn)
         if loads:
             loader.load(loads, progress)
-        for report in reports:
-            loader.book(report)
+        try:
+            for report in reports:
+                loader.book(report)
+        except Failure as error:
+            rest = f"; of these {len(files)} files none was stored" if len(files) > 1 else ""
+            raise Failure(f"{error}{rest}", error.code) from error
     if dry_run:
         console.print("dry run: no row was stored")
     if loader.rejected:

@@ -113,7 +113,8 @@ def test_a_report_of_another_account_is_not_loaded_into_the_one_named(
     db: psycopg.Connection, user: int, load: Run, report: Path
 ) -> None:
     account = mt5.open_account(db, user, login=7002)
-    refused(load(report, "--account", account, *CLOCK), 1, "is of account 50000001")
+    said = f"is of account 50000001, account {account} has 7002; of these 2 files none was stored"
+    refused(load(report, report, "--account", account, *CLOCK), 1, said)
     refused(load(report, *CLOCK), 2, "name its owner with --user")
     refused(load(report, "--user", "nobody", *CLOCK), 1, "there is no user nobody")
     assert number(db, "trading_deals") == 0

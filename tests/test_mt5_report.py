@@ -207,6 +207,8 @@ def packed(name: str) -> bytes:
         (b"PK\x03\x04 nothing", "no readable report"), (b"%PDF-1.7", "print"),
         (b"<html><table><tr><td><!--ACCOUNT--></td></tr></table></html>", "template"),
         (b"<html><table><tr><td>Statement: 1</td></tr></table></html>", "no trade history report"),
+        (b"<table><tr><td>Account: 1</td></tr><tr><td>Closed Transactions:</td></tr></table>",
+         "a statement of MetaTrader 4"),
         ("Geschäfte;Zeit".encode(), "its first words: Geschäfte;Zeit"), (b"", "empty"),
         (b"From: <Saved by Blink>", r"single file \(mht\)"), (b"<DATE>\t<TIME>", "load_bars.py"),
         (packed("ReportHistory.html"), r"unpack it first \(ReportHistory\.html\)"),

@@ -177,6 +177,8 @@ def refuse(name: str, tables: list[list[Row]]) -> None:
             " A test's results belong beside its strategy; load the account's own report"
             " (terminal, History, Report)"
         )
+    if any(text.startswith("Closed Transactions") for text in texts):
+        raise Failure(f"{name}: a statement of MetaTrader 4; this database is for MetaTrader 5")
     raise Failure(
         f"{name}: no trade history report of MetaTrader 5 (no row NUMBER (CUR, SERVER, demo,"
         f" Hedge), no list of deals); its first words: {', '.join(texts[:6])[:200]}"
