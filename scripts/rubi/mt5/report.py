@@ -208,7 +208,8 @@ def find_table(name: str, tables: list[list[Row]]) -> layout.Table:
         for line, text in table.stray:
             raise Failure(
                 f"{name}: row {line} begins with {text or 'an empty cell'}, no time that is certain"
-                " below headings: was the file cut, or saved with dates of another form?"
+                " below headings: was the file cut, or saved with dates of another form? Load the"
+                " one that the terminal saved"
             )
         if not any(section.fields() in layout.DEALS.values() for section in table.sections):
             raise Failure(
