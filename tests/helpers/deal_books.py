@@ -285,6 +285,12 @@ class Broker:
                 later = deal | {"type": deal["type"] + 13, "profit": 0.0, "swap": 0.0}
             elif self.source.random() < 0.05:
                 later = deal | {"profit": self.cents(-5_000, 5_000), "comment": "corrected"}
+            elif self.source.random() < 0.05 and deal["type"] in (BUY, SELL):
+                # a position of its own may even be closed before it was opened
+                moment = deal["time_msc"] + self.source.randint(0, 999_999) * self.hedging
+                later = deal | {"price": self.source.randint(self.low, 120_000) / 100_000}
+                if self.rule.shows(moment):
+                    later |= {"time_msc": moment, "time": moment // 1000}
             else:
                 continue
             self.deals[number] = later
