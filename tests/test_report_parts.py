@@ -36,6 +36,20 @@ def database(server: Address, template: NoopExecutor) -> Iterator[str]:
         yield name
 
 
+def test_equity_of_two_currencies_is_no_curve(server: Address, database: str) -> None:
+    """The trade names no account: neither of both is the report's currency."""
+    dsn, lengths = server.dsn(database, "rubi_app"), []
+    with closing(psycopg.connect(dsn, autocommit=True)) as app:
+        user = rows.user(app, username="several")
+        reporting.trade(app, user, 0, 5)
+        for number, currency in enumerate(("USD", "USD", "JPY")):
+            session = rows.session(app, user, account_number=str(number), currency=currency)
+            rows.snapshot(app, session, timestamp=f"2026-01-0{number + 5} 10:00+00")
+            with closing(psycopg.connect(dsn)) as connection:
+                lengths.append(len(writing.make(connection, "several").equity))
+    assert lengths == [1, 2, 0]
+
+
 def test_drawing_fewer_points_loses_no_peak_and_no_fall(
     server: Address, database: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:

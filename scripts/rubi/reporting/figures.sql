@@ -63,7 +63,13 @@ WITH found AS (
     FROM public.daily_equity AS d
     WHERE d.user_id = %(user_id)s AND %(strategy_id)s::bigint IS NULL
         AND (%(account_id)s::bigint IS NULL OR d.account_id = %(account_id)s)
-        AND (%(currency)s::text IS NULL OR d.currency = %(currency)s)
+        -- trades that name no account say no currency; then the only one of the accounts
+        AND d.currency = coalesce(%(currency)s::text, (
+            SELECT min(a.currency)
+            FROM public.mt5_accounts AS a
+            WHERE a.user_id = %(user_id)s
+            HAVING min(a.currency) = max(a.currency)
+        ))
         AND d.day >= (%(start)s AT TIME ZONE 'UTC')::date
         AND d.day < (%(end)s AT TIME ZONE 'UTC')::date
     WINDOW w AS (PARTITION BY d.account_id ORDER BY d.day)
