@@ -47,7 +47,7 @@ COMMENT ON COLUMN public.trading_strategies.winning_trades IS
 'Closed orders with a net result above zero; kept by the database.';
 COMMENT ON COLUMN public.trading_strategies.total_profit IS
 'Sum of the net results of closed orders (profit + commission + swap), account currency; kept by the
-database.';
+database. Of several currencies the bare numbers are added: strategy_results has a row a currency.';
 COMMENT ON COLUMN public.trading_strategies.is_active IS 'Whether the strategy may trade.';
 COMMENT ON COLUMN public.trading_strategies.created_at IS 'Time when the row was made, UTC.';
 COMMENT ON COLUMN public.trading_strategies.updated_at IS

@@ -45,7 +45,8 @@ COMMENT ON COLUMN public.mt5_sessions.broker IS 'Name of the broker.';
 COMMENT ON COLUMN public.mt5_sessions.server IS 'The broker''s trade server; NULL when not given.';
 COMMENT ON COLUMN public.mt5_sessions.balance IS 'Balance, account currency; may be negative.';
 COMMENT ON COLUMN public.mt5_sessions.equity IS
-'Balance plus floating result, account currency; may be negative.';
+'Balance plus floating result, account currency; may be negative. An INSERT with 0 here and in
+balance that says no last_ping has no figures, and takes those of the account''s latest session.';
 COMMENT ON COLUMN public.mt5_sessions.margin IS 'Margin in use, account currency.';
 COMMENT ON COLUMN public.mt5_sessions.margin_free IS
 'Equity less margin, account currency; may be negative.';

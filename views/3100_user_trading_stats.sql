@@ -60,6 +60,7 @@ COMMENT ON COLUMN public.user_trading_stats.executed_signals IS 'Signals that we
 COMMENT ON COLUMN public.user_trading_stats.total_orders IS 'Orders, open or closed.';
 COMMENT ON COLUMN public.user_trading_stats.open_orders IS 'Orders without a closing time.';
 COMMENT ON COLUMN public.user_trading_stats.total_profit IS
-'Sum of order profit before commission and swap, account currency; 0 without orders.';
+'Sum of order profit before commission and swap, account currency; 0 without orders. Of several
+currencies the bare numbers are added: daily_results has a row a currency.';
 COMMENT ON COLUMN public.user_trading_stats.average_profit IS
-'Mean of order profit before commission and swap, account currency; 0 without orders.';
+'Mean of order profit as in total_profit; 0 without orders.';
