@@ -277,8 +277,9 @@ SET lock_timeout = '5s';
 \set file views/3360_mt5_report_figures.sql \ir deploy/apply.psql
 \set file views/3370_mt5_events.sql \ir deploy/apply.psql
 \set file views/3380_mt5_trip_results.sql \ir deploy/apply.psql
-\set file views/3381_ledger_of_deals.sql \ir deploy/apply.psql
-\set file views/3382_trip_proof.sql \ir deploy/apply.psql
+\set file views/3381_trips_of_deals.sql \ir deploy/apply.psql
+\set file views/3382_orders_of_trips.sql \ir deploy/apply.psql
+\set file views/3383_trip_proof.sql \ir deploy/apply.psql
 
 -- views: results
 \set file views/3420_snapshots_by_account.sql \ir deploy/apply.psql

@@ -1,4 +1,4 @@
--- 3382_trip_proof.sql: the proof that trips, their orders and balance operations follow the deals.
+-- 3383_trip_proof.sql: the proof that trips, their orders and balance operations follow the deals.
 
 CALL deploy.become_owner();
 
