@@ -47,6 +47,17 @@ def test_words_of_metaquotes_own_formatter_are_known(word: str, column: str, cod
     assert Words().code(word, column) == code
 
 
+def test_a_stop_limit_order_has_the_price_of_its_limit_in_brackets(tmp_path: Path) -> None:
+    """FormatOrderPrice: the order's price, then "the price at which a Limit order is placed"."""
+    cells = [
+        [{"1.00000": "1.00000 (0.99500)", "buy limit": "buy stop limit"}.get(text, text)
+         for text in row] for row in TRANSLATED
+    ]  # fmt: skip
+    market, order = read_report(write_csv(tmp_path / "r.csv", cells)).orders
+    assert (order["type"], order["price_open"], order["price_stoplimit"]) == (6, 1.0, 0.995)
+    assert "price_stoplimit" not in market
+
+
 def strict(content: bytes) -> bytes:
     """A workbook as Excel's "Strict Open XML Spreadsheet": its parts have another name space."""
     made = io.BytesIO()

@@ -9,7 +9,6 @@ never made up.
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -121,7 +120,10 @@ class Reader:
         left = asked_for - self.number(done.strip(), line, heading["volume"])
         whole = not parted and made["state"] == 4
         made |= {"volume_initial": asked_for, "volume_current": 0 if whole else round(left, 8)}
-        for name in ("price_open", "sl", "tp"):
+        # a stop limit order's price triggers it, that of its limit stands behind in brackets
+        row["price_open"], _, limit = (row["price_open"] or "").partition("(")
+        row |= {"price_stoplimit": limit.removesuffix(")")} if limit else {}
+        for name in row.keys() & {"price_open", "price_stoplimit", "sl", "tp"}:
             value = number(row[name], self.sign) if row[name] else 0
             if value is not None:  # `market` is no price
                 made[name] = value
@@ -208,8 +210,7 @@ def find_table(name: str, tables: list[list[Row]]) -> layout.Table:
         for line, text in table.stray:
             raise Failure(
                 f"{name}: row {line} begins with {text or 'an empty cell'}, no time that is certain"
-                " below headings: was the file cut, or saved with dates of another form? Load the"
-                " one that the terminal saved"
+                " below headings: was the file cut, or its dates changed? Load the terminal's file"
             )
         if not any(section.fields() in layout.DEALS.values() for section in table.sections):
             raise Failure(
@@ -299,7 +300,7 @@ def read_figures(rest: list[Row], sign: str) -> dict[str, str]:
             for one, text in zip(name.split(), parts(value), strict=False):
                 digits = digits_of(text, sign)
                 if digits and one == "margin_level" and "%" not in value:
-                    digits = f"{Decimal(digits) * 100:f}"  # a workbook's cell holds the share
+                    digits = str(round(100 * float(digits), 6))  # a workbook's cell: the share
                 if digits is not None:
                     figures[one] = digits
     return figures
