@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import csv
 import io
+import re
 import zipfile
 from datetime import datetime
 from pathlib import Path
@@ -56,6 +58,18 @@ def test_a_stop_limit_order_has_the_price_of_its_limit_in_brackets(tmp_path: Pat
     market, order = read_report(write_csv(tmp_path / "r.csv", cells)).orders
     assert (order["type"], order["price_open"], order["price_stoplimit"]) == (6, 1.0, 0.995)
     assert "price_stoplimit" not in market
+
+
+def test_a_decimal_comma_between_commas_is_no_sign_of_thousands(tmp_path: Path) -> None:
+    """Google Sheets parts cells by commas in every language, and quotes 1,10000 in French."""
+    text = io.StringIO()
+    csv.writer(text).writerows(
+        [re.sub(r"(?<=\d)\.(?=\d+( / |$))", ",", cell) for cell in row] for row in TRANSLATED
+    )
+    path = tmp_path / "r.csv"
+    path.write_text(text.getvalue())
+    plain = write_csv(tmp_path / "plain.csv", TRANSLATED)
+    assert read_report(path).deals == read_report(plain).deals
 
 
 def strict(content: bytes) -> bytes:

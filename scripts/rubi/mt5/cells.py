@@ -25,6 +25,7 @@ OTHERS = (
     (b"7z\xbc\xaf", "packed (7z): unpack it first"),
     (b"From: ", "a page in a single file (mht): save it as HTML, 'Web page, complete'"),
 )
+DECIMALS = [re.compile(rf"-? ?[\d\s]+{sign}(?:\d\d?|\d{{4,}})") for sign in (",", r"\.")]
 UTF_16 = ("utf-16-le", "utf-16-be")
 SHEET = re.compile(r"xl/worksheets/sheet(\d+)\.xml")
 # spreadsheets have two names for this space: the usual one, and that of "Strict Open XML"
@@ -155,7 +156,10 @@ def read_html(text: str) -> list[Row]:
 
 
 def read_csv(text: str) -> tuple[list[Row], str]:
-    """The rows and the sign between their cells: the one that makes the most full rows."""
+    """The rows and the sign between their cells: the one that makes the most full rows.
+
+    It is empty where numbers have a decimal comma nevertheless, as Google Sheets saves in French.
+    """
     best: tuple[int, list[Row], str] = (0, [[tidy(line)] for line in text.splitlines()[:6]], "")
     csv.field_size_limit(1024 * 1024)
     for sign in "\t;,":
@@ -166,7 +170,10 @@ def read_csv(text: str) -> tuple[list[Row], str]:
         full = sum(len(row) >= 11 for row in rows)
         if full > best[0]:
             best = (full, rows, sign)
-    return best[1], best[2]
+    _, rows, sign = best
+    cells = [cell for row in rows for cell in row if cell]
+    commas, points = (sum(bool(form.fullmatch(cell)) for cell in cells) for form in DECIMALS)
+    return rows, "" if sign == "," and commas > points else sign
 
 
 def read_tables(path: Path) -> tuple[list[list[Row]], str]:
