@@ -182,7 +182,7 @@ def read_tables(path: Path) -> tuple[list[list[Row]], str]:
     Raises Failure where the file has none.
     """
     if path.name.startswith(("~$", ".~lock.")):
-        raise Failure(f"{path} only says that a spreadsheet has a file open: leave it out")
+        raise Failure(f"{path} only marks a file as open: close the spreadsheet, or leave it out")
     content = path.read_bytes()
     for mark, what in OTHERS:
         if content.startswith(mark):
