@@ -3,6 +3,7 @@
 import re
 from pathlib import Path
 from types import SimpleNamespace
+from typing import Any
 
 NAMED = re.compile(r"^-- ([A-Z_]+): .*$", re.MULTILINE)
 
@@ -20,3 +21,11 @@ def queries(module: str) -> SimpleNamespace:
             for name, text in zip(parts[1::2], texts, strict=True)
         }
     )
+
+
+def run_each(connection: Any, query: str, values: dict[str, Any] | None = None) -> int:
+    """Run the statements that a query answers; answers how many."""
+    found = connection.execute(query, values).fetchall()
+    for (statement,) in found:
+        connection.execute(statement)
+    return len(found)

@@ -22,7 +22,7 @@ from rubi.moving.options import TABLES, Options
 from rubi.moving.pipeline import Mover
 from rubi.moving.proof import Measure
 from rubi.moving.sources import Base, safe_name
-from rubi.queries import queries
+from rubi.queries import queries, run_each
 from rubi.servers import pgtools
 
 SQL = queries(__file__)
@@ -31,6 +31,8 @@ LATER = ("account_snapshots", "market_data")  # most rows, no references to them
 TYPES = ("signal_type_enum", "signal_status_enum")
 VIEWS = ("user_trading_stats", "open_positions_with_session")
 TOUCHES = "update_updated_at_column"  # the base's only trigger function
+# what statements over the base's objects are made of
+NAMED = {"tables": list(TABLES), "views": list(VIEWS), "types": list(TYPES), "schema": SCHEMA}
 RATE = 4000  # rows a second to expect of tables with triggers, on a small machine
 
 
@@ -162,16 +164,9 @@ def locked(connection: psycopg.Connection, wait: float, lock_timeout: float) -> 
     connection.execute("COMMIT")
 
 
-def run_each(connection: psycopg.Connection, query: str) -> None:
-    """Run the statements that a query over the base's objects answers."""
-    named = {"tables": list(TABLES), "views": list(VIEWS), "types": list(TYPES), "schema": SCHEMA}
-    for (statement,) in connection.execute(query, named).fetchall():
-        connection.execute(statement)
-
-
 def move_aside(connection: psycopg.Connection) -> None:
     """The base's objects into a schema of their own, and its rights back."""
-    run_each(connection, SQL.ASIDE)
+    run_each(connection, SQL.ASIDE, NAMED)
     if connection.execute("SELECT FROM pg_roles WHERE rolname = 'rubi_app'").rowcount:
         # what the base granted by default, as who deploys; our own files grant as the owner
         for kind in ("TABLES", "SEQUENCES"):
@@ -251,7 +246,7 @@ def drop_base(connection: psycopg.Connection) -> None:
     """The old tables go; children before parents, nothing by CASCADE. Raises Failure."""
     try:
         with connection.transaction():
-            run_each(connection, SQL.DROP_BASE)
+            run_each(connection, SQL.DROP_BASE, NAMED)
     except psycopg.errors.DependentObjectsStillExist as error:
         detail = "; ".join((error.diag.message_detail or str(error)).splitlines())
         raise Failure(

@@ -10,7 +10,7 @@ import psycopg
 from psycopg import sql
 
 from rubi.cli import Failure
-from rubi.queries import queries
+from rubi.queries import queries, run_each
 from rubi.upgrading.parts import Table
 
 SQL = queries(__file__)
@@ -92,13 +92,7 @@ def told(old: psycopg.Connection, moment: datetime) -> bool:
 def close(old: psycopg.Connection, tables: list[Table]) -> None:
     """Have the source refuse writes from the end of this transaction on, those that wait too."""
     old.execute(SQL.REFUSE)
-    for table in tables:
-        old.execute(
-            sql.SQL(
-                'CREATE TRIGGER "00_refuse_writes" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE'
-                " ON {} FOR EACH STATEMENT EXECUTE FUNCTION deploy.refuse_writes()"
-            ).format(table.relation)
-        )
+    run_each(old, SQL.CLOSE, {"tables": [table.oid for table in tables]})
 
 
 def is_closed(old: psycopg.Connection) -> bool:
@@ -109,15 +103,9 @@ def is_closed(old: psycopg.Connection) -> bool:
 def reopen(old: psycopg.Connection) -> int:
     """Let the source take writes again; answers how many tables refused them."""
     with old.transaction():
-        found = old.execute(SQL.CLOSED).fetchall()
-        for schema, name in found:
-            old.execute(
-                sql.SQL('DROP TRIGGER "00_refuse_writes" ON {}').format(
-                    sql.Identifier(schema, name)
-                )
-            )
+        found = run_each(old, SQL.OPEN)
         old.execute("DROP FUNCTION IF EXISTS deploy.refuse_writes()")
-    return len(found)
+    return found
 
 
 @contextmanager

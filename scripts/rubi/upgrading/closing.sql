@@ -62,13 +62,21 @@ COMMENT ON FUNCTION deploy.refuse_writes() IS
 'Trigger: the rows moved to another server.';
 REVOKE ALL ON FUNCTION deploy.refuse_writes() FROM public;
 
--- CLOSED: tables that refuse writes
-SELECT n.nspname::text, c.relname::text
+-- CLOSE: statements by which tables refuse writes
+SELECT
+    format(
+        'CREATE TRIGGER "00_refuse_writes" BEFORE INSERT OR UPDATE OR DELETE OR TRUNCATE'
+        ' ON %%s FOR EACH STATEMENT EXECUTE FUNCTION deploy.refuse_writes()',
+        t.oid::regclass
+    )
+FROM unnest(%(tables)s::oid[]) AS t (oid);
+
+-- OPEN: statements by which those that refuse writes take them again
+SELECT format('DROP TRIGGER "00_refuse_writes" ON %s', c.oid::regclass)
 FROM pg_trigger AS t
 INNER JOIN pg_class AS c ON t.tgrelid = c.oid
 INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
 WHERE
     t.tgfoid = to_regproc('deploy.refuse_writes')
     AND t.tgname = '00_refuse_writes'
-    AND n.nspname !~ '^_timescaledb'
-ORDER BY 1, 2;
+    AND n.nspname !~ '^_timescaledb';

@@ -8,7 +8,7 @@ from psycopg import sql
 
 from rubi.backups import measuring
 from rubi.cli import Failure
-from rubi.queries import queries
+from rubi.queries import queries, run_each
 
 SQL = queries(__file__)
 HISTORY = ("deploy", "history")  # each database has its own
@@ -255,48 +255,20 @@ def oids(new: psycopg.Connection, found: list[Table]) -> list[int]:
 
 def loosen(new: psycopg.Connection, found: list[Table]) -> None:
     """Take triggers and foreign keys of plain tables away; a hypertable keeps its own."""
-    plain = [table for table in found if not table.time]
-    for table in plain:
-        new.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(table.relation))
-    keys = new.execute(SQL.FOREIGN_KEYS, {"tables": oids(new, plain)}).fetchall()
-    for relation, name, definition in keys:
-        new.execute(
-            "INSERT INTO deploy.copied_keys VALUES (%s, %s, %s) ON CONFLICT DO NOTHING",
-            [relation, name, definition.removesuffix(" NOT VALID")],
-        )
-        new.execute(
-            sql.SQL("ALTER TABLE {} DROP CONSTRAINT {}").format(
-                sql.SQL(relation), sql.Identifier(name)
-            )
-        )
+    plain = {"tables": oids(new, [table for table in found if not table.time])}
+    new.execute(SQL.KEEP_KEYS, plain)
+    run_each(new, SQL.LOOSEN, plain)
 
 
 def tighten(new: psycopg.Connection, found: list[Table]) -> None:
     """Give triggers and foreign keys back. The keys bind each write from now on; validate() looks
     at the rows that are there."""
-    for relation, name, definition in new.execute(
-        "SELECT relation, name, definition FROM deploy.copied_keys ORDER BY 1, 2"
-    ).fetchall():
-        new.execute(
-            sql.SQL("ALTER TABLE {} ADD CONSTRAINT {} {} NOT VALID").format(
-                sql.SQL(relation), sql.Identifier(name), sql.SQL(definition)
-            )
-        )
-    for table in found:
-        if not table.time:
-            new.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(table.relation))
+    run_each(new, SQL.TIGHTEN, {"tables": oids(new, [table for table in found if not table.time])})
 
 
 def validate(new: psycopg.Connection) -> int:
     """Validate the foreign keys, which stops nobody's writes; how many."""
-    found = new.execute(SQL.NOT_VALID).fetchall()
-    for relation, name in found:
-        new.execute(
-            sql.SQL("ALTER TABLE {} VALIDATE CONSTRAINT {}").format(
-                sql.SQL(relation), sql.Identifier(name)
-            )
-        )
-    return len(found)
+    return run_each(new, SQL.VALIDATE)
 
 
 def measured(connection: psycopg.Connection, part: Part) -> dict:

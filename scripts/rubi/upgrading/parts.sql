@@ -109,10 +109,30 @@ SET (until, row_count, checksum, xact_id, counters, statistics) = (
     excluded.statistics
 );
 
--- FOREIGN_KEYS: those of plain tables, which lie in the way of rows in any order
-SELECT c.conrelid::regclass::text, c.conname::text, pg_get_constraintdef(c.oid)
+-- KEEP_KEYS: notes the foreign keys of plain tables, which lie in the way of rows in any order
+INSERT INTO deploy.copied_keys
+SELECT
+    c.conrelid::regclass::text,
+    c.conname,
+    regexp_replace(pg_get_constraintdef(c.oid), ' NOT VALID$', '')
+FROM pg_constraint AS c
+WHERE c.contype = 'f' AND c.conparentid = 0 AND c.conrelid = ANY (%(tables)s::oid[])
+ON CONFLICT DO NOTHING;
+
+-- LOOSEN: statements that take them away, and triggers off
+SELECT format('ALTER TABLE %%s DISABLE TRIGGER USER', t.oid::regclass)
+FROM unnest(%(tables)s::oid[]) AS t (oid)
+UNION ALL
+SELECT format('ALTER TABLE %%s DROP CONSTRAINT %%I', c.conrelid::regclass, c.conname)
 FROM pg_constraint AS c
 WHERE c.contype = 'f' AND c.conparentid = 0 AND c.conrelid = ANY (%(tables)s::oid[]);
+
+-- TIGHTEN: statements that give both back
+SELECT format('ALTER TABLE %%s ADD CONSTRAINT %%I %%s NOT VALID', k.relation, k.name, k.definition)
+FROM deploy.copied_keys AS k
+UNION ALL
+SELECT format('ALTER TABLE %%s ENABLE TRIGGER USER', t.oid::regclass)
+FROM unnest(%(tables)s::oid[]) AS t (oid);
 
 -- PARENTS: plain tables to which hypertables refer, with these
 SELECT DISTINCT c.conrelid, c.confrelid
@@ -122,8 +142,8 @@ WHERE
     AND c.conrelid = ANY (%(hypertables)s::oid[])
     AND c.confrelid <> ALL (%(hypertables)s::oid[]);
 
--- NOT_VALID: foreign keys whose rows have not been looked at
-SELECT c.conrelid::regclass::text, c.conname::text
+-- VALIDATE: statements that look at the rows of foreign keys where that was not done
+SELECT format('ALTER TABLE %s VALIDATE CONSTRAINT %I', c.conrelid::regclass, c.conname)
 FROM pg_constraint AS c
 INNER JOIN deploy.copied_keys AS k
     ON c.conrelid = k.relation::regclass AND c.conname = k.name
