@@ -1,5 +1,6 @@
 """Tables in parts: a plain table is one, a hypertable has one for each of its chunks."""
 
+from collections.abc import Sequence
 from graphlib import CycleError, TopologicalSorter
 from typing import NamedTuple
 
@@ -24,11 +25,12 @@ class Table(NamedTuple):
     oid: int
     schema: str
     name: str
-    columns: tuple[str, ...]
-    key: tuple[str, ...]
+    columns: list[str]
+    """Those that can be written."""
+    key: list[str]
     time: str = ""
     """The column by which a hypertable is cut into chunks."""
-    parents: tuple[int, ...] = ()
+    parents: Sequence[int] = ()
     """Tables to which a hypertable refers."""
     is_parent: bool = False
 
@@ -40,7 +42,7 @@ class Table(NamedTuple):
         """The table in a statement."""
         return sql.Identifier(self.schema, self.name)
 
-    def listed(self, names: tuple[str, ...] = (), prefix: str = "") -> sql.Composed:
+    def listed(self, names: Sequence[str] = (), prefix: str = "") -> sql.Composed:
         """Columns, all of them unless named, with commas between."""
         places = [[prefix, name] if prefix else [name] for name in names or self.columns]
         return sql.SQL(", ").join(sql.Identifier(*place) for place in places)
@@ -118,21 +120,7 @@ def tables(old: psycopg.Connection) -> list[Table]:
     except CycleError as error:
         raise Failure("foreign keys form a circle, such tables can't be copied") from error
     found = sorted(names, key=lambda oid: (names[oid][0] != "public", place[oid]))
-    keys = dict(old.execute(SQL.KEYS, {"tables": found}).fetchall())
-    times = dict(old.execute(SQL.TIMES).fetchall())
-    parents = old.execute(SQL.PARENTS, {"hypertables": list(times)}).fetchall()
-    return [
-        Table(
-            oid,
-            *names[oid],
-            tuple(name for (name,) in old.execute(SQL.COLUMNS, {"table": oid})),
-            tuple(keys.get(oid, ())),
-            times.get(oid, ""),
-            tuple(parent for child, parent in parents if child == oid),
-            any(parent == oid for _, parent in parents),
-        )
-        for oid in found
-    ]
+    return [Table(*row) for row in old.execute(SQL.FACTS, {"tables": found})]
 
 
 def of_tables(old: psycopg.Connection, found: list[Table]) -> dict[int, list[Part]]:

@@ -25,23 +25,47 @@ WHERE
     AND c.conrelid = ANY (%(tables)s::oid[])
     AND c.confrelid = ANY (%(tables)s::oid[]);
 
--- COLUMNS: those of a table that can be written
-SELECT a.attname
-FROM pg_attribute AS a
-WHERE a.attrelid = %(table)s AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
-ORDER BY a.attnum;
+-- FACTS: of tables in their order, what parts.Table holds
+WITH hypertables AS (
+    SELECT
+        format('%%I.%%I', d.hypertable_schema, d.hypertable_name)::regclass::oid AS oid,
+        d.column_name::text AS time
+    FROM timescaledb_information.dimensions AS d
+    WHERE d.dimension_number = 1
+),
 
--- KEYS: columns of primary keys
-SELECT i.indrelid, array_agg(a.attname::text ORDER BY array_position(i.indkey, a.attnum))
-FROM pg_index AS i
-INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND a.attnum = ANY (i.indkey)
-WHERE i.indisprimary AND i.indrelid = ANY (%(tables)s::oid[])
-GROUP BY i.indrelid;
+parents AS (
+    SELECT DISTINCT f.conrelid AS child, f.confrelid AS oid
+    FROM pg_constraint AS f
+    INNER JOIN hypertables AS h ON f.conrelid = h.oid
+    WHERE f.contype = 'f' AND f.confrelid NOT IN (SELECT x.oid FROM hypertables AS x)
+)
 
--- TIMES: hypertables, and the column by which each is cut into chunks
-SELECT format('%I.%I', d.hypertable_schema, d.hypertable_name)::regclass::oid, d.column_name::text
-FROM timescaledb_information.dimensions AS d
-WHERE d.dimension_number = 1;
+SELECT
+    c.oid,
+    n.nspname::text,
+    c.relname::text,
+    ARRAY(
+        SELECT a.attname::text
+        FROM pg_attribute AS a
+        WHERE a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped AND a.attgenerated = ''
+        ORDER BY a.attnum
+    ),
+    ARRAY(
+        SELECT a.attname::text
+        FROM pg_index AS i
+        INNER JOIN pg_attribute AS a ON i.indrelid = a.attrelid AND a.attnum = ANY (i.indkey)
+        WHERE i.indisprimary AND i.indrelid = c.oid
+        ORDER BY array_position(i.indkey, a.attnum)
+    ),
+    coalesce(h.time, ''),
+    ARRAY(SELECT p.oid FROM parents AS p WHERE p.child = c.oid),
+    EXISTS (SELECT FROM parents AS p WHERE p.oid = c.oid)
+FROM unnest(%(tables)s::oid[]) WITH ORDINALITY AS t (oid, place)
+INNER JOIN pg_class AS c ON t.oid = c.oid
+INNER JOIN pg_namespace AS n ON c.relnamespace = n.oid
+LEFT JOIN hypertables AS h ON c.oid = h.oid
+ORDER BY t.place;
 
 -- CHUNKS: ranges of the hypertables, the oldest first
 SELECT
@@ -133,14 +157,6 @@ FROM deploy.copied_keys AS k
 UNION ALL
 SELECT format('ALTER TABLE %%s ENABLE TRIGGER USER', t.oid::regclass)
 FROM unnest(%(tables)s::oid[]) AS t (oid);
-
--- PARENTS: plain tables to which hypertables refer, with these
-SELECT DISTINCT c.conrelid, c.confrelid
-FROM pg_constraint AS c
-WHERE
-    c.contype = 'f'
-    AND c.conrelid = ANY (%(hypertables)s::oid[])
-    AND c.confrelid <> ALL (%(hypertables)s::oid[]);
 
 -- VALIDATE: statements that look at the rows of foreign keys where that was not done
 SELECT format('ALTER TABLE %s VALIDATE CONSTRAINT %I', c.conrelid::regclass, c.conname)
