@@ -72,11 +72,6 @@ METRICS = {
         ("method_version", "Version of the method", "count"),
     ),
 }
-# columns that the heading of the page shows already
-UNLISTED = {
-    "id", "user_id", "strategy_id", "account_id", "all_accounts", "period_start", "period_end",
-    "calculated_at", "reasons",
-}  # fmt: skip
 DRAWDOWNS = tuple(
     (f"{of}_drawdown_{kind}", f"{of.capitalize()}, {kind}")
     for of in ("balance", "equity")

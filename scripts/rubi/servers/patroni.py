@@ -85,13 +85,6 @@ class PatroniCluster:
                 return {member["name"]: member for member in members}
         return {}
 
-    def leader(self) -> Node | None:
-        """The node that holds the leader's key."""
-        members = self.members()
-        return next(
-            (n for n in self.nodes if members.get(n.name, {}).get("role") == "leader"), None
-        )
-
     def is_whole(self) -> bool:
         """Whether there are a leader, a synchronous standby, and no node that does not stream."""
         members = self.members().values()
