@@ -214,8 +214,8 @@ def find_table(name: str, tables: list[list[Row]]) -> layout.Table:
             )
         if not any(section.fields() in layout.DEALS.values() for section in table.sections):
             raise Failure(
-                f"{name}: a report of an account without any deal, or cut before its deals: nothing"
-                " to load"
+                f"{name}: no list of deals of 13 to 15 columns: an account without any deal, a file"
+                " cut before them, or a build of the terminal that is not known"
             )
         if table.is_cut():
             raise Failure(
