@@ -7,7 +7,6 @@ import random
 from collections import defaultdict
 from datetime import timedelta
 from decimal import ROUND_HALF_UP, Decimal
-from typing import Any
 
 import psycopg
 import pytest
@@ -233,7 +232,10 @@ def compare_metrics(
     if row["reasons"].get("annual_return"):
         return
     series = reference.returns(trades, start, end, opening, booked)
-    for name, expected in reference.ratios(series, 365, 0).items():
+    ratios = reference.ratios(series, 365, 0)
+    if ratios["max_drawdown_percent"] < 1e-6:  # few digits of it are left in a float near 1
+        del ratios["calmar_ratio"]
+    for name, expected in ratios.items():
         if row[name] is not None:
             assert float(row[name]) == pytest.approx(expected, rel=1e-6, abs=1e-9), name
 
@@ -286,8 +288,7 @@ def play(db: psycopg.Connection, seed: int) -> None:
         compare_newer(db, broker, account, broker.deals[:begin], broker.deals[begin:])
         send(db, broker.source, account, broker.deals[:begin])
     for is_corrected in (False, True):
-        if is_corrected:
-            mt5.ingest(db, "deals", account, broker.correct())
+        mt5.ingest(db, "deals", account, broker.correct() if is_corrected else [])
         db.execute("DELETE FROM account_snapshots")
         picture(db, broker, user)
         legs = compare_ledger(db, broker, account)
@@ -303,7 +304,6 @@ GROUPS = {
     "daily": ("day", lambda leg: leg.closed_at.date()),
     "monthly": ("month", lambda leg: leg.closed_at.date().replace(day=1)),
     "symbol": ("symbol", lambda leg: leg.symbol),
-    "weekday": ("weekday", lambda leg: leg.opened_at.isoweekday()),
     "hour": ("hour", lambda leg: leg.opened_at.hour),
 }
 
@@ -322,7 +322,7 @@ def play_several(db: psycopg.Connection, seed: int) -> None:
         assert one["total_profit"] == sum((leg.net for leg in closed[currency]), ZERO)
         assert (one["total_trades"], one["currency"]) == (len(closed[currency]), currency)
     for view, (column, key) in GROUPS.items():
-        sums: dict[tuple[str, Any], Decimal] = defaultdict(Decimal)
+        sums: dict[tuple, Decimal] = defaultdict(Decimal)
         for currency, legs in closed.items():
             for leg in legs:
                 sums[currency, key(leg)] += leg.net
