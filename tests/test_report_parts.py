@@ -16,6 +16,7 @@ import pytest
 from psycopg.rows import dict_row
 from pytest_postgresql.executors import NoopExecutor
 
+import mt5
 import reporting
 import rows
 from conftest import ROOT, Address
@@ -53,6 +54,26 @@ def test_equity_of_two_currencies_is_no_curve(server: Address, database: str) ->
             with closing(psycopg.connect(dsn)) as connection:
                 lengths.append(len(writing.make(connection, "several").equity))
     assert lengths == [1, 2, 0]
+
+
+def test_money_has_the_digits_of_its_currency(server: Address, database: str) -> None:
+    """A thousandth of twelve bitcoin was 0.00, in words and in plots."""
+    dsn = server.dsn(database)
+    with closing(psycopg.connect(dsn, autocommit=True)) as db:
+        for name, digits in (("coin", 8), ("yen", 0)):
+            user = rows.user(db, username=name)
+            account = mt5.open_account(
+                db, user, currency=name.upper(), currency_digits=digits, balance=12.0, equity=12.0,
+                server=name, taken_at="2026-01-05",
+            )  # fmt: skip
+            reporting.trade(db, user, 0, 0.00012345, account_id=account)
+    with closing(psycopg.connect(server.dsn(database, "rubi_readonly"))) as connection:
+        coin, yen = writing.make(connection, "coin"), writing.make(connection, "yen")
+    assert 'data-figure="metrics.total_profit">0.00012345<' in writing.as_page(coin)
+    assert 'data-figure="metrics.opening_balance">12<' in writing.as_page(yen)
+    drawn = report_plots.plots(coin, wording.Writer("COIN", writing.money_digits(coin)))
+    assert drawn["symbols"]["net"] == [0.00012345]
+    assert drawn["curve"]["points"][-1][1] == 0.00012345
 
 
 def test_drawing_fewer_points_loses_no_peak_and_no_fall(

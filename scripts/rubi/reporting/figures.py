@@ -25,6 +25,7 @@ class Report:
 
     scope: Scope
     made_at: datetime
+    digits: int | None
     metrics: Row
     definitions: dict[str, str]
     months: list[Row]
@@ -107,6 +108,7 @@ def read(
     return Report(
         scope=scope,
         made_at=connection.execute("SELECT now()").fetchone()[0],
+        digits=connection.execute(SQL.DIGITS, scope.parameters()).fetchone()[0],
         metrics=metrics,
         definitions=definitions,
         curve=rows(connection, of_trades(SQL.CURVE), scope.parameters(points=POINTS)),

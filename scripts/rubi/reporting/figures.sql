@@ -128,6 +128,14 @@ WHERE r.user_id = %(user_id)s
     AND (%(account_id)s::bigint IS NULL OR r.account_id = %(account_id)s)
 ORDER BY r.account_number, r.account_id;
 
+-- DIGITS: decimals of the currency, as the accounts' terminals tell them; NULL where none does
+SELECT max(s.currency_digits)
+FROM public.mt5_accounts AS a
+INNER JOIN public.mt5_account_states AS s ON a.id = s.account_id
+WHERE a.user_id = %(user_id)s
+    AND a.currency = %(currency)s
+    AND (%(account_id)s::bigint IS NULL OR a.id = %(account_id)s);
+
 -- METRICS: all figures of the period
 SELECT *  -- noqa: AM04
 FROM public.calculate_performance_metrics(

@@ -39,9 +39,9 @@ def equity_plot(report: Report, write: Writer) -> Plot | None:
         f" {moment(first['day'])} to {write(last['equity'], 'money')} on {moment(last['day'])};"
         f" deepest fall below its high {write(max(falls), 'percent')}.",
         "days": days,
-        "equity": [number(row["equity"], 2) for row in report.equity],
-        "balance": [number(row["balance"], 2) for row in report.equity],
-        "fall": [-number(fall, 3) for fall in falls],
+        "equity": [number(row["equity"], write.digits) for row in report.equity],
+        "balance": [number(row["balance"], write.digits) for row in report.equity],
+        "fall": [-number(fall, 2) for fall in falls],
     }
 
 
@@ -52,13 +52,17 @@ def curve_plot(report: Report, write: Writer) -> Plot | None:
     points, falls = [], []
     for part in report.curve:
         ends = {
-            (part["low_number"], milliseconds(part["low_at"]), number(part["low"], 2)),
-            (part["high_number"], milliseconds(part["high_at"]), number(part["high"], 2)),
+            (part["low_number"], milliseconds(part["low_at"]), number(part["low"], write.digits)),
+            (
+                part["high_number"],
+                milliseconds(part["high_at"]),
+                number(part["high"], write.digits),
+            ),
         }
         points += [[at, total] for _, at, total in sorted(ends)]
-        falls.append([milliseconds(part["fall_at"]), -number(part["fall"], 2)])
+        falls.append([milliseconds(part["fall_at"]), -number(part["fall"], write.digits)])
     last = report.curve[-1]
-    points.append([milliseconds(last["last_at"]), number(last["last"], 2)])
+    points.append([milliseconds(last["last_at"]), number(last["last"], write.digits)])
     trades = sum(part["trades"] for part in report.curve)
     return {
         "label": f"Running net result of {counted(trades, 'trades')}, ending at"
@@ -108,9 +112,7 @@ def distribution_plot(rows: list[dict[str, Any]], write: Writer, unit: str = "")
     }
 
 
-def bars(
-    rows: list[dict[str, Any]], names: list[str], what: str, write: Writer, digits: int = 2
-) -> Plot:
+def bars(rows: list[dict[str, Any]], names: list[str], what: str, write: Writer) -> Plot:
     best = max(rows, key=lambda row: row["net_profit"])
     worst = min(rows, key=lambda row: row["net_profit"])
     return {
@@ -118,7 +120,7 @@ def bars(
         f" {write(best['net_profit'], 'money')}, worst {names[rows.index(worst)]} with"
         f" {write(worst['net_profit'], 'money')}.",
         "names": names,
-        "net": [number(row["net_profit"], digits) for row in rows],
+        "net": [number(row["net_profit"], write.digits) for row in rows],
         "trades": [row["trades"] for row in rows],
         "rate": [number(row["win_rate"], 1) for row in rows],
     }

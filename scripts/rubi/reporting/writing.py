@@ -43,10 +43,12 @@ def sha256(text: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(text.encode()).digest()).decode()}'"
 
 
-def money_digits(metrics: dict[str, Any]) -> int:
-    """Two digits, or eight for an account whose whole money is a few units (bitcoin)."""
+def money_digits(report: Report) -> int:
+    """The currency's digits; untold they are two, or eight for a few units (bitcoin)."""
+    if report.digits is not None:
+        return report.digits
     names = ("gross_profit", "gross_loss", "opening_balance", "max_drawdown")
-    largest = max((abs(metrics[name] or 0) for name in names), default=0)
+    largest = max((abs(report.metrics[name] or 0) for name in names), default=0)
     return 2 if largest >= 10 or not largest else 8
 
 
@@ -70,7 +72,7 @@ def as_page(report: Report) -> str:
     from markupsafe import Markup
 
     scope = report.scope
-    write = wording.Writer(scope.currency, money_digits(report.metrics))
+    write = wording.Writer(scope.currency, money_digits(report))
     drawn = report_plots.plots(report, write) | multiples.plots(report.multiples, write)
     plots = {name: plot for name, plot in drawn.items() if plot}
     library, script, style = (

@@ -8,7 +8,8 @@
   const charts = new Map();
   const PAPER = 690;
 
-  const money = new Intl.NumberFormat('en-US', { maximumFractionDigits: 2 });
+  // the values are rounded to the currency's digits
+  const money = new Intl.NumberFormat('en-US', { maximumFractionDigits: 8 });
   const price = new Intl.NumberFormat('en-US', { maximumFractionDigits: 8 });
   // as many digits as tell the ends of a narrow range apart
   const short = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 8 });
