@@ -95,7 +95,28 @@ def say_which(address: Address, config: pytest.Config) -> None:
 template = factories.postgresql_noproc(
     depends_on="server", dbname="rubi_test", load=[load_template]
 )
-postgresql = factories.postgresql("template")
+
+
+@pytest.fixture(scope="session")
+def maintenance(server: Address) -> Iterator[psycopg.Connection]:
+    """The superuser's connection that makes and drops the databases of tests."""
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def postgresql(
+    server: Address, template: NoopExecutor, maintenance: psycopg.Connection
+) -> Iterator[psycopg.Connection]:
+    """A superuser's connection to a fresh clone. Files are copied: in 2,000 tests the usual
+    strategy, every page through the WAL, takes a minute of processor time more."""
+    name = template.dbname
+    maintenance.execute(
+        f"CREATE DATABASE {name} TEMPLATE {template.template_dbname} STRATEGY file_copy"
+    )
+    with closing(psycopg.connect(server.dsn(name))) as connection:
+        yield connection
+    maintenance.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
