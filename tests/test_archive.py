@@ -121,8 +121,8 @@ def test_damaged_file_stops_the_drop(db: psycopg.Connection, tmp_path: Path) -> 
         ("public.market_ticks",
          "INSERT INTO market_ticks (symbol, timestamp, bid)"
          " VALUES ('EURUSD', now() - interval '101 days', 1)"),
-        ("audit.changes", "UPDATE audit.changes SET row_id = 0 WHERE id = 140"),
-        ("audit.changes", "DELETE FROM audit.changes WHERE id = 140"),
+        ("audit.changes", "UPDATE audit.changes SET row_id = 0 WHERE id = 90"),
+        ("audit.changes", "DELETE FROM audit.changes WHERE id = 90"),
     ],
 )  # fmt: skip
 def test_rows_that_changed_after_archiving_stay(

@@ -63,7 +63,7 @@ def test_restored_files_of_one_time_leave_together(
 def test_erased_month_is_no_step_any_more(db: psycopg.Connection, tmp_path: Path) -> None:
     fill(db)
     run(db, "write", tmp_path)
-    db.execute("DELETE FROM mt5_rejects WHERE rejected_at < now() - interval '500 days'")
+    db.execute("DELETE FROM mt5_rejects WHERE rejected_at < now() - interval '420 days'")
     run(db, "write", tmp_path)
     run(db, "drop", tmp_path)
     assert db.execute("SELECT * FROM monitoring.lifecycle_steps()").fetchall() == []

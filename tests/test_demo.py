@@ -50,15 +50,30 @@ def demo(server: Address, folder: Path) -> Iterator[Script]:
 
 
 @pytest.fixture(scope="module")
-def warm(server: Address, folder: Path) -> Iterator[dict[str, str]]:
-    """Variables of a demo that runs."""
-    home = folder / "warm home"  # with a blank
-    home.mkdir()
-    environment = surroundings(server, home)
-    done = subprocess.run(PROGRAM, env=environment, capture_output=True, text=True)
-    assert done.returncode == 0, done.stderr
-    yield environment
+def starts(server: Address, folder: Path) -> Iterator[tuple[dict[str, str], list]]:
+    """Two starts of one demo in parallel, with a strict umask and a relative folder with a blank in
+    it: variables of the demo, then exit code and output of each."""
+    environment = surroundings(server, Path("warm home"))
+    started = [
+        subprocess.Popen(
+            PROGRAM, env=environment, cwd=folder, umask=0o077, text=True,
+            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
+        )
+        for _ in range(2)
+    ]  # fmt: skip
+    said = [start.communicate(timeout=240) for start in started]
+    environment["RUBI_HOME"] = str(folder / "warm home")
+    codes = [start.returncode for start in started]
+    yield environment, [(code, *of) for code, of in zip(codes, said, strict=True)]
     subprocess.run([*PROGRAM, "clean"], env=environment, check=True, capture_output=True)
+
+
+@pytest.fixture(scope="module")
+def warm(starts: tuple[dict[str, str], list]) -> dict[str, str]:
+    """Variables of a demo that runs."""
+    environment, done = starts
+    assert [code for code, *_ in done] == [0, 0], done
+    return environment
 
 
 def test_demo_from_nothing_to_url_and_again(demo: Script) -> None:
@@ -230,22 +245,11 @@ def test_port_of_a_killed_server_does_not_stay(warm: dict[str, str]) -> None:
     assert f"already running on port {port}: scripts/demo.sh stop, then again" in other.stdout
 
 
-def test_two_starts_in_parallel_make_one_demo(server: Address, folder: Path) -> None:
-    """With a strict umask, a relative folder with a blank in it."""
-    environment = surroundings(server, Path("two homes"))
-    starts = [
-        subprocess.Popen(
-            PROGRAM, env=environment, cwd=folder, umask=0o077, text=True,
-            stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-        )
-        for _ in range(2)
-    ]  # fmt: skip
-    said = [start.communicate(timeout=240) for start in starts]
-    assert [start.returncode for start in starts] == [0, 0], said
-    assert sorted(err for _, err in said)[1].startswith("another scripts/demo.sh is at work")
-    assert sum("EURUSD 5000 (5000 new)" in out for out, _ in said) == 1
-    environment["RUBI_HOME"] = str(folder / "two homes")
-    assert call(environment, "clean").returncode == 0
+def test_two_starts_in_parallel_make_one_demo(starts: tuple[dict[str, str], list]) -> None:
+    _, done = starts
+    assert [code for code, *_ in done] == [0, 0], done
+    assert sorted(err for *_, err in done)[1].startswith("another scripts/demo.sh is at work")
+    assert sum("EURUSD 5000 (5000 new)" in out for _, out, _ in done) == 1
 
 
 @pytest.mark.parametrize("half", ["empty", "without control file", "number of another process"])

@@ -130,10 +130,12 @@ def test_80_generated_histories_of_users_with_deposits_equal_the_references(
         assert_equals_references(row, trades, end, Decimal(50000), flows)
 
 
-@pytest.fixture
-def replayed(app: psycopg.Connection) -> tuple[int, int]:
+@pytest.fixture(
+    params=[1, pytest.param(0, marks=pytest.mark.slow)], ids=["two markets", "all markets"]
+)
+def replayed(app: psycopg.Connection, request: pytest.FixtureRequest) -> tuple[int, int]:
     """User and strategy of the demo's replay."""
-    backing.fill(app, samples.MARKETS)
+    backing.fill(app, samples.MARKETS[request.param :])
     return app.execute("SELECT user_id, id FROM trading_strategies").fetchone()
 
 

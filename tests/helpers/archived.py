@@ -31,7 +31,7 @@ def told(connection: psycopg.Connection) -> dict[str, list[tuple]]:
 
 
 def fill(db: psycopg.Connection) -> None:
-    """Two years of rows of each table that is archived, with values that are hard to write."""
+    """15 months of rows of each table that is archived, with values that are hard to write."""
     db.execute("SET session_replication_role = replica")
     db.execute(
         "INSERT INTO market_ticks (symbol, timestamp, seq, bid, ask, last, volume, volume_real)"
@@ -49,23 +49,23 @@ def fill(db: psycopg.Connection) -> None:
         f" old_values, new_values) SELECT {at}, 'x',"
         " CASE mod(n, 3) WHEN 0 THEN '' WHEN 1 THEN %s END,"
         " 'users', n, 'UPDATE', jsonb_build_object('a', n, 'b', %s::text), NULL"
-        " FROM generate_series(1, 150) AS n",
+        " FROM generate_series(1, 95) AS n",
         [HARD, HARD],
     )
     db.execute(
         "INSERT INTO mt5_events (account_id, kind, what, id, seen_at, taken_at, era, new_values)"
         f" SELECT %s, 'deal', 'new', n, {at}, {at}, 1, jsonb_build_object('a', %s::text)"
-        " FROM generate_series(1, 150) AS n",
+        " FROM generate_series(1, 95) AS n",
         [account, HARD],
     )
     db.execute(
         "INSERT INTO mt5_order_sends (account_id, sent_at, request, symbol, requested_price)"
-        f" SELECT %s, {at}, '{{}}', %s, n / 8.0 FROM generate_series(1, 150) AS n",
+        f" SELECT %s, {at}, '{{}}', %s, n / 8.0 FROM generate_series(1, 95) AS n",
         [account, HARD],
     )
     db.execute(
         "INSERT INTO mt5_rejects (account_id, rejected_at, source, reason, element)"
-        f" SELECT %s, {at}, 'deals', %s, to_jsonb(n) FROM generate_series(1, 150) AS n",
+        f" SELECT %s, {at}, 'deals', %s, to_jsonb(n) FROM generate_series(1, 95) AS n",
         [account, HARD],
     )
     db.execute("SET session_replication_role = origin")
