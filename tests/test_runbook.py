@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+import time
 
 import psycopg
 import pytest
 
 import blocks
-from conftest import ROOT
+from conftest import ROOT, Address
+from rubi import health_checks
 
 PAGE = (ROOT / "docs/guides/runbook.md").read_text()
 STATEMENTS = [
@@ -66,6 +68,17 @@ def test_advice_of_health_names_what_there_is(catalog: psycopg.Connection) -> No
         for relation, columns in re.findall(r"INSERT INTO ([\w.]+) \(([^)]+)\)", action):
             catalog.execute(f"SELECT {columns} FROM {relation} LIMIT 0")
     assert lost == []
+
+
+@pytest.mark.parametrize("hours", [-1, 0, 1])
+def test_clock_that_is_an_hour_off_is_said_first(
+    server: Address, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture, hours: int
+) -> None:
+    monkeypatch.setattr(health_checks, "time", lambda: time.time() - 3600 * hours)
+    health_checks.connect(server.dsn()).close()
+    said = capsys.readouterr().err
+    assert said.startswith(f"warning: the server's clock is {hours * 36:+}" if hours else "")
+    assert (said == "") is (hours == 0)
 
 
 def test_page_is_three_screens_long() -> None:

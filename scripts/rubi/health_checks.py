@@ -1,7 +1,7 @@
 """monitoring.health as a table, as JSON, and as Nagios reads it."""
 
 from decimal import Decimal
-from time import monotonic, sleep
+from time import monotonic, sleep, time
 from typing import Any
 
 import psycopg
@@ -11,6 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from rubi.cli import Failure, console, print_table
+from rubi.cli import errors as screen
 from rubi.connecting import kept_alive
 
 CODES = {"ok": 0, "warning": 1, "critical": 2, "unknown": 3}
@@ -32,6 +33,12 @@ def connect(dsn: str) -> psycopg.Connection:
         dsn, autocommit=True, application_name="rubi health", **kept_alive(dsn)
     )
     connection.execute("SET timezone = 'UTC'; SET statement_timeout = '30s'; SET lock_timeout = 0")
+    (now,) = connection.execute("SELECT extract(epoch FROM clock_timestamp())").fetchone()
+    if abs(ahead := float(now) - time()) > 60:
+        screen.print(
+            f"warning: the server's clock is {ahead:+.0f} s from this machine's: one of them is"
+            " wrong, and ages of what terminals tell with it"
+        )
     return connection
 
 
