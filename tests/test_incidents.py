@@ -77,13 +77,13 @@ def test_incident_is_named(watched: Watched, title: str) -> None:
     before = watched.admin.execute(
         "SELECT warning, critical, name FROM monitoring.thresholds"
     ).fetchall()
-    watched.admin.execute("SELECT pg_sleep(1.1)")  # statistics of the test before have arrived
+    watched.end_others()
+    watched.monitor.execute("SELECT pg_stat_force_next_flush()")
     watched.run("SELECT monitoring.keep_samples(TRUE)")
     begin = now(watched)
     try:
         for _ in incident(watched):
             sample(watched)
-            watched.admin.execute("SELECT pg_sleep(1.1)")  # statistics arrive
             found, page = look_back(watched, begin)
     finally:
         watched.end_others()

@@ -40,9 +40,9 @@ class Watched:
         self.opened.clear()
 
     def end_others(self) -> None:
-        """End what a test that failed left behind."""
+        """End what a test left behind; its statistics have arrived then."""
         self.admin.execute(
-            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+            "SELECT pg_terminate_backend(pid, 30000) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> ALL (%s)",
             [[self.admin.info.backend_pid, self.monitor.info.backend_pid]],
         )
