@@ -7,7 +7,7 @@ import pytest
 
 from conftest import Address
 from rubi import connecting
-from rubi.cli import one_line
+from rubi.cli import new_app, one_line, run
 
 LIMITS = [
     "statement_timeout", "transaction_timeout", "idle_session_timeout",
@@ -39,3 +39,21 @@ def test_part_of_a_connection_string_that_can_not_be_read_is_not_repeated(dsn: s
     said = one_line(refused.value)
     assert said
     assert "ret" not in said
+
+
+def test_a_database_without_the_schema_is_told_with_the_cure(
+    server: Address, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """PostgreSQL's own hint speaks of explicit type casts."""
+    app = new_app("Asks.")
+
+    @app.command()
+    def ask() -> None:
+        with psycopg.connect(server.dsn()) as connection:
+            connection.execute("SELECT find_user('ann')")
+
+    monkeypatch.setattr("sys.argv", ["ask"])
+    app.info.no_args_is_help = False
+    with pytest.raises(SystemExit):
+        run(app)
+    assert capsys.readouterr().err.endswith("python scripts/deploy.py status tells\n")

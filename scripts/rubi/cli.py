@@ -199,6 +199,11 @@ def show_all_help(app: typer.Typer) -> None:
         alone.help = f"{app.info.help}\n\n{getdoc(alone.callback)}"
 
 
+# function, table, type or schema that does not exist
+ABSENT = ("42883", "42P01", "42704", "3F000")
+SCHEMA = "is this the database with the schema? .venv/bin/python scripts/deploy.py status tells"
+
+
 def run(app: typer.Typer) -> None:
     """Run a command line: exit code 0 done, 1 failed, 2 wrong usage; never a traceback."""
     show_all_help(app)
@@ -212,7 +217,8 @@ def run(app: typer.Typer) -> None:
         drop_output()
         sys.exit(1)
     except (Failure, OSError, UnicodeEncodeError, *database_errors()) as error:
-        errors.print(f"error: {one_line(error)}")
+        cure = f"; {SCHEMA}" if getattr(error, "sqlstate", None) in ABSENT else ""
+        errors.print(f"error: {one_line(error)}{cure}")
         sys.exit(error.code if isinstance(error, Failure) else 1)
     except ImportError as error:
         name = (error.name or "").partition(".")[0]
