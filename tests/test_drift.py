@@ -326,3 +326,9 @@ def test_leftover_scratch_database_is_dropped(deployed: tuple) -> None:
     assert connection.execute(there).fetchall() == [(name,)]
     catalog.drop_scratch(connection, name)
     assert connection.execute(there).fetchall() == []
+
+
+def test_role_that_is_gone_is_said_before_the_rights_that_went_along() -> None:
+    items = [catalog.Item(kind, "gone", "", "LOGIN", "") for kind in ("grant", "role")]
+    found = catalog.compare({(item.kind, item.name): item for item in items}, {})
+    assert [one.kind for one in found] == ["role", "grant"]

@@ -90,7 +90,7 @@ def compare(expected: Catalog, live: Catalog) -> list[Difference]:
     whole = {item.name for key, item in expected.items() if key not in live and not item.parent}
     whole |= {item.name for key, item in live.items() if key not in expected and not item.parent}
     found = []
-    for key in sorted(keys):
+    for key in sorted(keys, key=lambda key: (key[0] != "role", key)):  # it takes rights along
         was, here = expected.get(key), live.get(key)
         item = here or was
         if was and here and was.definition == here.definition:
