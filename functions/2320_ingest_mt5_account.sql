@@ -122,7 +122,7 @@ BEGIN
         r.login,
         btrim(CASE WHEN public.is_filled(r.server) THEN r.server ELSE r.company END),
         btrim(CASE WHEN public.is_filled(r.company) THEN r.company ELSE r.server END),
-        coalesce(nullif(btrim(r.currency), ''), 'USD'),
+        nullif(btrim(r.currency), ''),
         r.margin_mode, r.trade_mode, r.leverage, r.margin_so_mode, r.margin_so_call, r.margin_so_so
     FROM unnest(p_states) WITH ORDINALITY AS g (state, n)
     CROSS JOIN LATERAL jsonb_to_record(g.state) AS r (
@@ -154,14 +154,15 @@ BEGIN
         margin_so_mode, margin_so_call, margin_so_so
     )
     VALUES (
-        p_user_id, v_given.server, v_given.account_number, v_given.broker, v_given.currency,
-        v_given.margin_mode, v_given.trade_mode, v_given.leverage, v_given.margin_so_mode,
-        v_given.margin_so_call, v_given.margin_so_so
+        p_user_id, v_given.server, v_given.account_number, v_given.broker,
+        coalesce(v_given.currency, 'USD'), v_given.margin_mode, v_given.trade_mode,
+        v_given.leverage, v_given.margin_so_mode, v_given.margin_so_call, v_given.margin_so_so
     )
     ON CONFLICT ON CONSTRAINT mt5_accounts_user_id_server_account_number_key DO UPDATE
     SET
         broker = excluded.broker,
-        currency = excluded.currency,
+        -- a terminal that has just logged in may not know it yet
+        currency = coalesce(v_given.currency, a.currency),
         margin_mode = coalesce(excluded.margin_mode, a.margin_mode),
         trade_mode = coalesce(excluded.trade_mode, a.trade_mode),
         leverage = coalesce(excluded.leverage, a.leverage),
@@ -172,7 +173,8 @@ BEGIN
         a.broker, a.currency, a.margin_mode, a.trade_mode, a.leverage, a.margin_so_mode,
         a.margin_so_call, a.margin_so_so
     ) IS DISTINCT FROM (
-        excluded.broker, excluded.currency, coalesce(excluded.margin_mode, a.margin_mode),
+        excluded.broker, coalesce(v_given.currency, a.currency),
+        coalesce(excluded.margin_mode, a.margin_mode),
         coalesce(excluded.trade_mode, a.trade_mode), coalesce(excluded.leverage, a.leverage),
         coalesce(excluded.margin_so_mode, a.margin_so_mode),
         coalesce(excluded.margin_so_call, a.margin_so_call),
@@ -238,8 +240,13 @@ BEGIN
         ) = (
             excluded.login, excluded.trade_mode, excluded.leverage, excluded.limit_orders,
             excluded.margin_so_mode, excluded.trade_allowed, excluded.trade_expert,
-            excluded.margin_mode, excluded.currency_digits, excluded.fifo_close, excluded.balance,
-            excluded.credit, excluded.profit, excluded.equity, excluded.margin,
+            excluded.margin_mode,
+            CASE
+                WHEN excluded.raw ? 'currency_digits' THEN excluded.currency_digits
+                ELSE s.currency_digits
+            END,
+            excluded.fifo_close, excluded.balance, excluded.credit, excluded.profit,
+            excluded.equity, excluded.margin,
             excluded.margin_free, excluded.margin_level, excluded.margin_so_call,
             excluded.margin_so_so, excluded.margin_initial, excluded.margin_maintenance,
             excluded.assets, excluded.liabilities, excluded.commission_blocked, excluded.name,

@@ -49,7 +49,8 @@ BEGIN
                 a.broker, a.currency, a.margin_mode, a.trade_mode, a.leverage, a.margin_so_mode,
                 a.margin_so_call, a.margin_so_so
             ) IS NOT DISTINCT FROM (
-                r.broker, r.currency, coalesce(r.margin_mode, a.margin_mode),
+                r.broker, coalesce(r.currency, a.currency),
+                coalesce(r.margin_mode, a.margin_mode),
                 coalesce(r.trade_mode, a.trade_mode), coalesce(r.leverage, a.leverage),
                 coalesce(r.margin_so_mode, a.margin_so_mode),
                 coalesce(r.margin_so_call, a.margin_so_call),

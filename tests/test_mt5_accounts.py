@@ -157,6 +157,21 @@ def test_a_state_of_no_time_is_refused(db: psycopg.Connection, at: str) -> None:
     ).fetchall() == [("RB053",)]  # fmt: skip
 
 
+def test_a_state_that_says_no_currency_changes_none(db: psycopg.Connection) -> None:
+    """A terminal that had just logged in made an account in yen one in dollars with cents."""
+    user = rows.user(db)
+    account = mt5.open_account(db, user, currency="JPY", currency_digits=0, taken_at=NOON)
+    unsaid = mt5.account(currency="", equity=9.0)
+    del unsaid["currency_digits"]
+    assert send(db, (user, unsaid, LATER)) == [(account, None)]
+    db.execute("SELECT ingest_mt5_account(%s, %s, %s)", [user, Jsonb(unsaid), LATER])
+    assert db.execute(
+        "SELECT a.currency, m.currency, s.currency_digits, s.equity FROM mt5_accounts AS a"
+        " INNER JOIN mt5_sessions AS m ON a.id = m.account_id"
+        " INNER JOIN mt5_account_states AS s ON a.id = s.account_id"
+    ).fetchall() == [("JPY", "JPY", 0, 9)]
+
+
 def test_states_of_one_account_follow_their_times(db: psycopg.Connection) -> None:
     user = rows.user(db)
     account = mt5.open_account(db, user, taken_at=NOON)
