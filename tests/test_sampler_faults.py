@@ -27,6 +27,17 @@ def take(db: psycopg.Connection) -> bool:
     return db.execute("SELECT monitoring.take_sample()").fetchone()[0]
 
 
+def take_soon(db: psycopg.Connection) -> bool:
+    """The same within half a second of the sample before, however slow the machine is."""
+    cursor = db.execute(
+        "UPDATE monitoring.samples SET taken_at = clock_timestamp()"
+        " WHERE ctid = (SELECT ctid FROM monitoring.samples ORDER BY age(xmin) LIMIT 1);"
+        " SELECT monitoring.take_sample()"
+    )
+    cursor.nextset()
+    return cursor.fetchone()[0]
+
+
 def samples(db: psycopg.Connection) -> int:
     return db.execute("SELECT count(*) FROM monitoring.samples").fetchone()[0]
 
@@ -69,7 +80,7 @@ def test_samples_go_on_when_the_clock_was_set_back(db: psycopg.Connection) -> No
     db.execute("UPDATE monitoring.samples SET taken_at = taken_at + interval '2 hours'")
     db.execute("UPDATE monitoring.counter_readings SET taken_at = taken_at + interval '2 hours'")
     assert take(db)
-    assert not take(db)  # half a second is still waited for
+    assert not take_soon(db)  # half a second is still waited for
     assert samples(db) == 2
     assert db.execute("SELECT min(gap_ms) FROM monitoring.samples").fetchone() == (0,)
     assert db.execute(MISSING).fetchall() == []
@@ -86,7 +97,7 @@ def test_samples_of_the_first_time_end_none_after_the_clock_was_set_back(
     )
     before = samples(db)
     assert take(db)
-    assert not take(db)
+    assert not take_soon(db)
     # the minute's work, too
     found = "SELECT count(*) FROM monitoring.counter_readings WHERE kind = 'sampler'"
     assert (samples(db) - before, db.execute(found).fetchone()) == (1, (1,))
