@@ -30,7 +30,7 @@ def clocks(db: psycopg.Connection) -> psycopg.Connection:
 
 # New York changes on 8 March and 1 November 2026, Europe on 29 March and 25 October
 @pytest.mark.parametrize(
-    ("server", "clock", "expected"),
+    ("broker", "clock", "expected"),
     [
         ("Unlisted", "2026-03-06 12:00", "10:00:00"),
         ("Athens", "2026-03-06 12:00", "10:00:00"),
@@ -50,15 +50,15 @@ def clocks(db: psycopg.Connection) -> psycopg.Connection:
     ],
 )
 def test_server_clocks_are_right_across_both_changes(
-    clocks: psycopg.Connection, server: str, clock: str, expected: str
+    clocks: psycopg.Connection, broker: str, clock: str, expected: str
 ) -> None:
-    moment, is_ambiguous = utc(clocks, server, clock)
-    day = "2026-05-31" if server == "Moved" else clock[:10]
+    moment, is_ambiguous = utc(clocks, broker, clock)
+    day = "2026-05-31" if broker == "Moved" else clock[:10]
     assert (moment, is_ambiguous) == (f"{day} {expected}+00", False)
 
 
 @pytest.mark.parametrize(
-    ("server", "clock", "expected"),
+    ("broker", "clock", "expected"),
     [
         # the repeated hours: 8:00 to 9:00 on the New York clock's server, 3:00 to 4:00 in Athens
         ("Unlisted", "2026-11-01 08:30", ("2026-11-01 06:30:00+00", True)),
@@ -67,9 +67,9 @@ def test_server_clocks_are_right_across_both_changes(
     ],
 )
 def test_repeated_hours_are_read_as_the_second_and_marked(
-    clocks: psycopg.Connection, server: str, clock: str, expected: tuple[str, bool]
+    clocks: psycopg.Connection, broker: str, clock: str, expected: tuple[str, bool]
 ) -> None:
-    assert utc(clocks, server, clock) == expected
+    assert utc(clocks, broker, clock) == expected
 
 
 def test_times_are_derived_again_when_the_rule_is_corrected(
