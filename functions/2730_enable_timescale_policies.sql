@@ -160,7 +160,6 @@ AS $$
 DECLARE
     v_said text;
     v_table text;
-    v_version integer[];
 BEGIN
     IF monitoring.timescaledb_edition() <> 'timescale' THEN
         RETURN QUERY VALUES
