@@ -141,15 +141,16 @@ def lots_of(books: Books) -> int:
     return len(books.deals) + len(books.archived)
 
 
-@pytest.mark.parametrize("times", [10, pytest.param(1000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("times", [len(FAULTS), pytest.param(1000, marks=pytest.mark.slow)])
 def test_no_fault_loses_doubles_or_ends_what_the_terminal_has(
     field: Field, times: int, capsys: pytest.CaptureFixture[str]
 ) -> None:
     chance, watch, met = random.Random(SEED), Watch(), Counter()
     began = time.monotonic()
     settle(field, "the start")
-    for number in range(times):
-        (fault,) = chance.choices([*FAULTS], [*FAULTS.values()])
+    faults = chance.sample([*FAULTS], len(FAULTS))  # each kind once, then as often as it happens
+    faults += chance.choices([*FAULTS], [*FAULTS.values()], k=times - len(faults))
+    for number, fault in enumerate(faults):
         what = f"fault {number + 1} of seed {SEED}: {fault.__name__}"
         field.trade(chance)
         heal = fault(field, chance)
