@@ -211,7 +211,8 @@ def drill(cluster: PatroniCluster, load: Load, fault: Fault, began: int) -> dict
 
     Raises Failure when that takes longer than 90 seconds or a client does not come back.
     """
-    old = cluster.leader()
+    members = cluster.members()
+    old = next((n for n in cluster.nodes if members.get(n.name, {}).get("role") == "leader"), None)
     if old is None:
         raise Failure("there is no leader")
     time.sleep(1)

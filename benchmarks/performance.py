@@ -1,15 +1,12 @@
 """Trading results by the database against pandas and empyrical, on the same orders in one run.
 
-Fills a database of its own on the demo's server (or the one RUBI_SERVER_URL names) and drops it
-afterwards. Writes benchmarks/results/performance.md and performance.json; needs the extras demo and
-references.
+Writes benchmarks/results/performance.md and performance.json; needs the extras demo and references.
 """
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from statistics import median
 from time import perf_counter
@@ -19,18 +16,15 @@ import empyrical
 import pandas as pd
 import psycopg
 import typer
-from psycopg import sql
 
 HERE = Path(__file__).resolve().parent
 sys.path[:0] = [str(HERE), str(HERE.parent / "scripts")]
 
 import pages
-from rubi import connecting
+from loads import deployed
 from rubi.cli import Failure, new_app, run, step
-from rubi.demo.server import Demo
-from rubi.deploying import applying, history, sqlfiles
+from rubi.servers import embedded
 
-DATABASE = "rubi_bench_performance"
 START, END = "2025-01-01", "2026-01-01"
 DAYS = pd.date_range(START, END, inclusive="left", tz="UTC")
 BALANCE = 100_000.0
@@ -50,31 +44,6 @@ CALCULATE = """
 
 app = new_app(__doc__)
 app.info.no_args_is_help = False
-
-
-@contextmanager
-def database() -> Iterator[Demo]:
-    """A deployed database that nobody else uses."""
-    server = Demo()
-    was_running = server.given or server.running()
-    if not server.given:
-        server.start()
-    with psycopg.connect(server.dsn("postgres", "postgres"), autocommit=True) as connection:
-        name = sql.Identifier(DATABASE)
-        try:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(name))
-            with psycopg.connect(server.dsn("postgres", DATABASE), autocommit=True) as inner:
-                inner.execute("SET client_min_messages = error")
-                inner.execute("CREATE EXTENSION IF NOT EXISTS timescaledb")
-            with connecting.connect(server.dsn("postgres", DATABASE)) as inner:
-                for file, _ in history.due(sqlfiles.read_files(), {}):
-                    applying.apply_file(inner, file)
-            yield server
-        finally:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(name))
-            if not was_running:
-                server.control("-m", "fast", "stop")
 
 
 def fill(connection: psycopg.Connection, strategies: int, orders: int) -> tuple[int, int]:
@@ -218,13 +187,12 @@ def main(
     orders: Annotated[int, typer.Option(help="largest number of orders")] = 1_000_000,
     strategies: Annotated[int, typer.Option(help="strategies at that number")] = 1000,
     runs: Annotated[int, typer.Option(help="runs, of which the median counts")] = 3,
+    pg: Annotated[int, typer.Option(help="major version")] = embedded.DEFAULT_MAJOR,
     output: Annotated[Path, typer.Option(help="folder for the figures")] = pages.RESULTS,
 ) -> None:
     """Compare at a hundredth, a tenth and the whole of the orders, then one strategy of 10,000."""
     result: dict = {"runs": runs, "rows": []}
-    with database() as server, psycopg.connect(
-        server.dsn("postgres", DATABASE), autocommit=True
-    ) as connection:  # fmt: skip
+    with deployed(pg) as server, server.connect("ours") as connection:
         connection.execute("SET timezone = 'UTC'")
         for part in (100, 10, 1):
             count = max(strategies // part, 1)
