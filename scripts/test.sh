@@ -25,6 +25,6 @@ ruff check --quiet scripts tests benchmarks
 ruff check --quiet --preview --select PLW1514 scripts
 ruff format --quiet --check scripts tests benchmarks
 shellcheck scripts/*.sh .ci/run
-# two processes with a server each; one process where both would share the roles of a given server
-[ -n "${RUBI_SERVER_URL:-}" ] || set -- -n 2 --dist worksteal "$@"
+# three processes with a server each, as tests wait often; one where they would share a given one
+[ -n "${RUBI_SERVER_URL:-}" ] || set -- -n 3 --dist worksteal "$@"
 exec python -m pytest "$@"
