@@ -3,7 +3,8 @@
 CALL deploy.become_owner();
 
 -- All rows derived from deals, for every writer of deals. Locks go from the account to its trips to
--- their orders, and so do the API's (set_order_account).
+-- their orders, and so do the API's (set_order_account). A DELETE of an order has its row before:
+-- against deals of the same trip one of both gets 40P01, and is to be repeated.
 CREATE OR REPLACE FUNCTION internal.refresh_ledger(
     p_account_id bigint,
     p_positions bigint[],
