@@ -56,7 +56,7 @@ def database(gate: Gate) -> Iterator[Callable[..., Database]]:
 
 def end(gate: Gate, connection: psycopg.Connection) -> None:
     """The server ends a session."""
-    gate.db.execute("SELECT pg_terminate_backend(%s, 10000)", [connection.info.backend_pid])
+    gate.db.execute("SELECT pg_terminate_backend(%s, 60000)", [connection.info.backend_pid])
 
 
 def test_second_gateway_ends_and_names_the_first(gate: Gate, other: Gate) -> None:
@@ -74,7 +74,7 @@ def test_second_gateway_ends_and_names_the_first(gate: Gate, other: Gate) -> Non
     lane.run(threading.Event())  # a loop ends as well
     assert lane.is_over and "another gateway reads" in lane.error
     assert gate.stored()["positions"] == 0
-    worker.delivery.database.close()
+    gate.leave(worker.delivery.database)
     other.once(terminal)
     assert gate.stored()["positions"] == 1
 

@@ -14,6 +14,7 @@ import psycopg
 
 from faulty_terminals import Terminal
 from rubi.gateway.loop import Gateway
+from rubi.gateway.sending import Database
 from rubi.gateway.settings import Options
 from rubi.gateway.worker import Worker
 
@@ -78,12 +79,19 @@ class Gate:
         options = {"server_clock": "NY+7", "patience": 0.3} | options
         dsn = options.pop("dsn", self.dsn)
         for before in self.made:  # their processes are gone, as it were
-            before.database.holder.close()
+            self.leave(before.database)
         made = Gateway(
             [(terminal, str(self.user))], dsn, self.folder, Options(**options), lambda text: None
         )
         self.made.append(made)
         return made
+
+    def leave(self, database: Database) -> None:
+        """End the session that holds accounts; the server knows of it afterwards."""
+        if database.holder.connection:
+            database.holder.close()
+            ended = "SELECT pg_terminate_backend(%s, 60000) FROM pg_stat_activity WHERE pid = %s"
+            self.db.execute(ended, [database.holder.session[0]] * 2)
 
     def once(self, terminal: Any, **options: Any) -> Counter[str]:
         """One reading of everything; answers what came of it. Raises what went wrong."""
