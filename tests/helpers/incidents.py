@@ -237,23 +237,27 @@ def vacuum(watched: Watched) -> Iterator[None]:
 
 @staged("statement_timeout storm", "statement timeouts")
 def timeouts(watched: Watched) -> Iterator[None]:
-    watched.run(f"ALTER ROLE rubi_app IN DATABASE {watched.name} SET statement_timeout = '3s'")
+    """The sessions have no limit of their own: what is near the role's stays for the sample."""
+    watched.run(f"ALTER ROLE rubi_app IN DATABASE {watched.name} SET statement_timeout = '1s'")
     connections = [watched.connect("rubi_app") for _ in range(12)]
-    threads = [in_thread(c, f"SELECT pg_sleep(9), '{SECRET}'") for c in connections]
+    for connection in connections:
+        connection.execute("SET statement_timeout = 0")
+    threads = [in_thread(c, f"SELECT pg_sleep(600), '{SECRET}'") for c in connections]
     until(
-        "the statements have run for 2.3 seconds",
+        "the statements have run for 0.8 seconds",
         lambda: (
             watched.admin.execute(
                 "SELECT count(*) FROM pg_stat_activity WHERE usename = 'rubi_app'"
-                " AND query_start < clock_timestamp() - interval '2.3 seconds' AND datname = %s",
+                " AND query ~ 'pg_sleep' AND datname = %s"
+                " AND query_start < clock_timestamp() - interval '0.8 seconds'",
                 [watched.name],
             ).fetchone()[0]
             == 12
         ),
-        30,
     )
     yield
     for thread, connection in zip(threads, connections, strict=True):
+        connection.cancel()
         thread.join()
         connection.close()
     watched.run(f"ALTER ROLE rubi_app IN DATABASE {watched.name} RESET statement_timeout")
