@@ -282,7 +282,7 @@ def test_closing_waits_for_what_is_being_written_and_what_is_written_waits_for_i
     names = lived(db)
     sessions = [connect_as("rubi_app"), connect_as("rubi_ingest")]
     for session in sessions:
-        session.execute("SET lock_timeout = '10s'")
+        session.execute("SET lock_timeout = '60s'")
 
     def close(connection: psycopg.Connection) -> None:
         connection.execute("BEGIN")

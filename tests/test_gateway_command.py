@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -232,7 +232,12 @@ def test_full_disk_of_logs_ends_no_reading(
             env=environment, stdout=full, stderr=full,
         )  # fmt: skip
     try:
-        time.sleep(3)  # the fault is said meanwhile; with less time this test would find nothing
+        with socket.socket(socket.AF_UNIX) as nobody:
+            nobody.bind(environment["RUBI_TERMINAL"])
+            nobody.listen()
+            nobody.settimeout(60)
+            for _ in range(3):  # the fault of a try is said before the next, JSON within a second
+                nobody.accept()[0].close()
         served()
         gateways.until(
             "the account", lambda: db.execute("SELECT count(*) FROM mt5_accounts").fetchone()[0]

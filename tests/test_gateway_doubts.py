@@ -226,8 +226,7 @@ def test_strategy_that_is_deleted_meanwhile_refuses_no_deals(
             until(
                 "the gateway waits for the deletion",
                 lambda: gate.db.execute(waiting).fetchone()[0],
-                20,
             )
-        sent.result(timeout=30)
+        sent.result(timeout=60)
     assert gate.stored()["deals"] == before + 1
     assert worker.delivery.faults == []

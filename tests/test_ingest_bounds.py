@@ -25,7 +25,7 @@ def test_message_of_positions_with_long_tickets_fits(
         " FROM generate_series(100, 199) AS n",
         [session],
     )
-    message = next(listener.notifies(timeout=10, stop_after=1))
+    message = next(listener.notifies(timeout=60, stop_after=1))
     assert len(json.loads(message.payload)["tickets"]) == 50
 
 

@@ -49,14 +49,14 @@ def deploy_files(server: Address, dbname: str, folder: Path, key: str) -> None:
 def writers(connect_as: Connect, work: Work, count: int = 2) -> Iterator[list[int]]:
     """Sessions of the API that do a piece of work again and again; an error of one is raised.
 
-    Answers how often each did it, to be read after the block. A request that waits 5 s for a lock
+    Answers how often each did it, to be read after the block. A request that waits 30 s for a lock
     fails. A reader that stays open for a moment holds a lock that the deployment has to wait for.
     """
     ended, counts = threading.Event(), [0] * count
 
     def repeat(place: int) -> None:
         connection = connect_as("rubi_app")
-        connection.execute("SET lock_timeout = '5s'")
+        connection.execute("SET lock_timeout = '30s'")
         for number in itertools.count():
             if ended.is_set():
                 return

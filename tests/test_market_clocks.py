@@ -163,7 +163,7 @@ def test_a_bar_that_reaches_into_the_time_is_no_gap(
 
 
 def test_gaps_without_begin_start_with_the_first_bar(db: psycopg.Connection) -> None:
-    db.execute("SET statement_timeout = '20s'")
+    db.execute("SET statement_timeout = '60s'")
     db.execute(ALWAYS)
     for hour in (10, 12):
         rows.bar(db, timeframe="H1", timestamp=f"2024-01-10 {hour}:00+00")

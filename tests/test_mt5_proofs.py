@@ -156,7 +156,7 @@ def test_a_notification_of_many_rows_stays_small(
         " SELECT %s, 'EURUSD', 'BUY', 1, now() FROM generate_series(1, 5000)",
         [user],
     )
-    (note,) = listener.notifies(timeout=20, stop_after=1)
+    (note,) = listener.notifies(timeout=60, stop_after=1)
     assert '"count": 5000' in note.payload and len(note.payload) < 2000
 
 
@@ -173,7 +173,7 @@ def test_nothing_is_sent_while_nobody_has_subscribed(
     until("the server notices", lambda: db.execute(left).fetchone()[0], pause=0.01)
     rows.signal(db, user)
     db.execute("SELECT pg_notify('rubi_signals', 'end')")
-    notes = [note.payload for note in bystander.notifies(timeout=20, stop_after=2)]
+    notes = [note.payload for note in bystander.notifies(timeout=60, stop_after=2)]
     assert len(notes) == 2 and f'"signals": [{heard}]' in notes[0]
     assert notes[1] == "end"
 
@@ -189,7 +189,7 @@ def test_a_subscriber_waits_for_those_who_asked_before(
         until("subscribe() waits", lambda: db.execute(waits).rowcount, pause=0.01)
         assert not subscribed.done()
         writer.commit()
-        subscribed.result(timeout=20)
+        subscribed.result(timeout=60)
     assert subscriber.execute("SELECT id FROM trading_signals").fetchall() == [(signal,)]
 
 

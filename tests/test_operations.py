@@ -41,7 +41,7 @@ def scraped(server: Address, shared_database: str) -> Iterator[dict[str, str]]:
         stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
     )  # fmt: skip
     try:
-        end = time.monotonic() + 30
+        end = time.monotonic() + 60
         text = ""
         while "rubi_health_status" not in text:
             assert process.poll() is None and time.monotonic() < end, text
@@ -53,7 +53,7 @@ def scraped(server: Address, shared_database: str) -> Iterator[dict[str, str]]:
         yield {line.split("{")[0].split(" ")[0]: line for line in text.splitlines()}, text
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
 
 
 def test_exporter_gives_the_metrics_that_alerts_and_dashboard_ask_for(

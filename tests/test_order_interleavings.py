@@ -145,7 +145,7 @@ def test_an_order_of_the_api_and_its_deals_are_one_row_in_every_interleaving(
 ) -> None:
     sessions = [connect_as("rubi_app"), connect_as("rubi_ingest")]
     for session in sessions:
-        session.execute("SET lock_timeout = '10s'")
+        session.execute("SET lock_timeout = '60s'")
     steps = (len(api(Trade(db))), 4)
     for turns in orders_of(*steps):
         trade = Trade(db)
@@ -198,7 +198,7 @@ def meet(db: psycopg.Connection, scripts: list[tuple[psycopg.Connection, Step]])
             waits(db, session)
         db.execute("ROLLBACK")
         for future in running:
-            future.result(timeout=20)
+            future.result(timeout=60)
 
 
 def test_order_that_takes_the_place_of_another_meets_new_deals_of_its_trip(
@@ -240,7 +240,7 @@ def test_deals_of_an_order_that_the_api_deletes_are_stored_in_every_interleaving
 ) -> None:
     sessions = [connect_as("rubi_app"), connect_as("rubi_ingest")]
     for session in sessions:
-        session.execute("SET lock_timeout = '10s'")
+        session.execute("SET lock_timeout = '60s'")
     for turns in orders_of(3, 4):
         trade = Trade(db)
         number = rows.order(

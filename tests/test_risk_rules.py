@@ -260,7 +260,7 @@ def test_subscriber_hears_of_a_breach(desk: Desk, connect_as: Connect) -> None:
     rule = desk.rule("maximum_loss", 10, "percent_of_initial", initial_capital=100000)
     desk.heartbeat(NOON, 80000)
     desk.heartbeat(NOON + timedelta(minutes=1), 70000)
-    heard = [json.loads(n.payload) for n in listener.notifies(timeout=5, stop_after=1)]
+    heard = [json.loads(n.payload) for n in listener.notifies(timeout=60, stop_after=1)]
     assert [event["rule"] for event in heard[0]["events"]] == [rule]
     assert list(listener.notifies(timeout=0.5)) == []
 

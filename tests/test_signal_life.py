@@ -125,7 +125,7 @@ def test_signal_that_is_being_sent_when_its_time_ends_does_not_expire(
             desk.db.execute("SELECT pg_sleep_until(%s)", [soon])
             expiring = pool.submit(expire, other)
             waits(desk.db, other)
-        expiring.result(20)
+        expiring.result(60)
     assert desk.status(signal) == "PENDING"
 
 
@@ -252,7 +252,7 @@ def test_deals_of_two_accounts_with_one_signal_come_at_the_same_time(
             gateways[0].execute(*given[0])
             second = thread.submit(gateways[1].execute, *given[1])
             waits(desk.db, gateways[1])
-        second.result(timeout=20)
+        second.result(timeout=60)
     found = desk.db.execute(
         "SELECT signal_id, strategy_id, made_by FROM trading_orders ORDER BY mt5_order_id"
     ).fetchall()

@@ -12,7 +12,7 @@ import psycopg
 from rubi.waiting import until
 
 Step = Callable[[psycopg.Connection], object]
-DEADLINE = 20.0
+DEADLINE = 60.0
 
 
 def orders_of(first: int, second: int) -> Iterator[tuple[int, ...]]:

@@ -66,5 +66,5 @@ def run_program(
 ) -> Done:
     """Run a command as a program of its own, to its end."""
     process = start(command, *arguments, env=env, without=without)
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     return Done(process.returncode, out, err)
