@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 from psycopg import sql
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from psycopg.conninfo import conninfo_to_dict
 
 from rubi.cli import Failure, console, new_app, run, step
 from rubi.connecting import Dsn
@@ -45,7 +45,7 @@ def main(
     finally:
         kept.tell()  # the server knows them, also where a later step failed
     if failed:
-        raise Failure(f"{failed} points of the checklist failed")
+        raise Failure(f"points of the checklist that failed: {failed}")
 
 
 def install(dsn: str, database: str, kept: passwords.Passwords, again: bool) -> int:
@@ -78,10 +78,10 @@ def install(dsn: str, database: str, kept: passwords.Passwords, again: bool) -> 
         ).fetchone()
         console.print(f"\nTables: {tables}\n")
         failed = installing.show_checklist(
-            connection, make_conninfo(dsn, dbname=database), kept.known("RUBI_APP_PASSWORD")
-            or kept.shown.get("RUBI_APP_PASSWORD"),
-        )  # fmt: skip
-        host = connection.info.host or "localhost"
+            connection, dsn, kept.known("RUBI_APP_PASSWORD") or kept.shown.get("RUBI_APP_PASSWORD")
+        )
+        host = connection.info.host
+        host = "127.0.0.1" if host.startswith("/") else host  # by password, as the check is
         console.print(f"\npostgresql://rubi_app:****@{host}:{connection.info.port}/{database}")
     return failed
 

@@ -162,7 +162,10 @@ points AS (
         'automatic backups' AS point,
         CASE WHEN current_setting('archive_mode') <> 'off' THEN TRUE END AS is_well,
         CASE current_setting('archive_mode')
-            WHEN 'off' THEN 'the managed service takes backups: see terraform/ or its console'
+            WHEN 'off'
+                THEN
+                    'a managed service takes them (terraform/, its console); a server of yours has '
+                    'none while archive_mode is off: docs/guides/self-hosted-backups.md'
             ELSE format('archive_mode is %s', current_setting('archive_mode'))
         END AS detail
     UNION ALL

@@ -17,8 +17,7 @@ from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from rubi import ROOT, connecting
 from rubi.cli import Failure, console, one_line
-from rubi.deploying import applying, history, sqlfiles
-from rubi.deploying.passwords import make_app_role
+from rubi.deploying import applying, history, passwords, sqlfiles
 
 EXTENSIONS = ("timescaledb", "pg_stat_statements", "uuid-ossp")
 SIGNS = {True: ("ok", "green"), False: ("FAILED", "bold red"), None: ("-", "dim")}
@@ -101,7 +100,7 @@ def deploy_files(dsn: str, database: str) -> str:
     files = sqlfiles.read_files()
     with connecting.connect(make_conninfo(dsn, dbname=database)) as connection:
         if history.due(files, history.applied(connection)):
-            make_app_role(connection)
+            passwords.make_app_role(connection)
         done = applying.apply_due(connection, files)
     return f"{len(done)} of {len(files)} files applied" if done else "nothing to do"
 
@@ -133,15 +132,18 @@ def files(connection: psycopg.Connection) -> Line:
 def monitoring(connection: psycopg.Connection) -> Line:
     with connection.transaction(force_rollback=True):
         connection.execute("SET LOCAL ROLE rubi_monitor")
-        counted = dict(
-            connection.execute(
-                "SELECT status, count(*) FROM monitoring.health GROUP BY status"
-            ).fetchall()
-        )
+        counted = connection.execute(
+            "SELECT status, count(*), string_agg(name, ', ') FROM monitoring.health"
+            " GROUP BY status ORDER BY status"
+        ).fetchall()
         spots = [row[0] for row in connection.execute("SELECT subject FROM monitoring.blind_spots")]
-    said = ", ".join(f"{count} {status}" for status, count in sorted(counted.items()))
+    said = ", ".join(
+        f"{count} {status}" + (f" ({names})" if status in ("critical", "warning") else "")
+        for status, count, names in counted
+    )
     blind = f"; out of sight: {', '.join(spots)}" if spots else ""
-    return Line("monitoring", "critical" not in counted, said + blind)
+    is_well = all(status != "critical" for status, *_ in counted)
+    return Line("monitoring", is_well, said + blind)
 
 
 def sqlite(_: psycopg.Connection) -> Line:
@@ -156,14 +158,15 @@ def sqlite(_: psycopg.Connection) -> Line:
 def from_the_api(dsn: str, password: str | None) -> Callable[[psycopg.Connection], Line]:
     """Logs in as rubi_app and works as the API does."""
 
-    def check(_: psycopg.Connection) -> Line:
+    def check(connection: psycopg.Connection) -> Line:
         name = "connection as rubi_app"
         if password is None:
             return Line(name, None, "its password is not known here: give RUBI_APP_PASSWORD")
         try:
-            with psycopg.connect(
-                dsn, user="rubi_app", password=password, connect_timeout=10
-            ) as app, app.transaction(force_rollback=True):  # fmt: skip
+            with (
+                passwords.log_in(connection, dsn, password) as app,
+                app.transaction(force_rollback=True),
+            ):
                 app.execute(
                     "INSERT INTO users (email, username, hashed_password)"
                     " VALUES ('checklist@example.com', 'checklist', '!')"

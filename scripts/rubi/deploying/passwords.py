@@ -66,17 +66,27 @@ class Passwords:
         elif self.shown:
             console.print("shown once, keep them now:")
             for name, password in self.shown.items():
-                print(f"  {name}={password}")
+                print(f"  {name}={password}", flush=True)
 
 
-def logs_in(dsn: str, database: str, password: str) -> bool:
+def log_in(connection: psycopg.Connection, dsn: str, password: str) -> psycopg.Connection:
+    """rubi_app by its password. A socket of Debian's servers lets in nobody but the system's user
+    of the same name: the password is then for 127.0.0.1."""
+    wanted = {"dbname": connection.info.dbname, "user": "rubi_app", "password": password}
+    try:
+        return psycopg.connect(dsn, **wanted, connect_timeout=10)
+    except psycopg.OperationalError:
+        if not connection.info.host.startswith("/"):
+            raise
+        return psycopg.connect(dsn, **wanted, connect_timeout=10, host="127.0.0.1")
+
+
+def logs_in(connection: psycopg.Connection, dsn: str, password: str) -> bool:
     """Whether rubi_app is let in with this password, and not with another one."""
     let_in = []
     for tried in (password, password + "x"):
         try:
-            psycopg.connect(
-                dsn, dbname=database, user="rubi_app", password=tried, connect_timeout=10
-            ).close()
+            log_in(connection, dsn, tried).close()
             let_in.append(True)
         except psycopg.OperationalError:
             let_in.append(False)
@@ -90,15 +100,15 @@ def make_app_role(connection: psycopg.Connection) -> None:
         connection.execute(f"CREATE ROLE rubi_app LOGIN VALID UNTIL '{NO_PASSWORD_YET}'")
 
 
-def has_password(connection: psycopg.Connection) -> bool:
-    """Whether rubi_app has a password; true where only a superuser could know."""
-    is_new, readable = connection.execute(
-        "SELECT rolvaliduntil IS NOT DISTINCT FROM %s,"
+def has_password(connection: psycopg.Connection) -> bool | None:
+    """Whether rubi_app has a password; None where only a superuser could know."""
+    is_new, is_set, readable = connection.execute(
+        "SELECT rolvaliduntil IS NOT DISTINCT FROM %s, rolvaliduntil IS NOT DISTINCT FROM %s,"
         " has_column_privilege('pg_catalog.pg_authid', 'rolpassword', 'SELECT')"
-        " FROM pg_roles WHERE rolname = 'rubi_app'", [NO_PASSWORD_YET],
+        " FROM pg_roles WHERE rolname = 'rubi_app'", [NO_PASSWORD_YET, "infinity"],
     ).fetchone()  # fmt: skip
     if is_new or not readable:
-        return not is_new
+        return False if is_new else is_set or None
     return connection.execute(
         "SELECT rolpassword IS NOT NULL FROM pg_authid WHERE rolname = 'rubi_app'"
     ).fetchone()[0]
@@ -109,11 +119,12 @@ def set_app_password(
 ) -> str:
     """Give rubi_app a password unless it has one, which the API may be using."""
     name = "RUBI_APP_PASSWORD"
-    if not again and has_password(connection):
+    has = has_password(connection)
+    if not again and has is not False:
         known = passwords.known(name)
-        if known and not logs_in(dsn, connection.info.dbname, known):
+        if known and not logs_in(connection, dsn, known):
             return f"left as it is, though it is not {name}'s: --new-passwords replaces it"
-        return "has one already"
+        return "has one already" if has or known else "may have one: --new-passwords sets another"
     if again and not os.environ.get(name):
         passwords.kept.pop(name, None)
     password = passwords.make(name)
