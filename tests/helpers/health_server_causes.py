@@ -32,12 +32,13 @@ def blocked(watched: Watched) -> Iterator[None]:
 
 
 def by_time(name: str) -> Cause:
-    """The longer the session idles and the other one waits, the worse."""
+    """The longer the session idles and the other one waits, the worse; time is not waited for."""
 
     def cause(watched: Watched) -> Iterator[str]:
-        watched.set(name, 0.01, 1.5)
+        watched.set(name, 0.01, 999_999)
         with blocked(watched):
             yield "warning"
+            watched.set(name, 0.01, 0.02)
             yield "critical"
         yield "ok"
 
@@ -64,8 +65,8 @@ def connections(watched: Watched) -> Iterator[str]:
 @drives("slow_statements")
 def slow_statements(watched: Watched) -> Iterator[str]:
     watched.run("SELECT pg_stat_statements_reset()")
-    watched.set("slow_statements", 100, 250)
-    for status, seconds in (("warning", 0.11), ("critical", 0.26)):
+    for status, seconds, critical in (("warning", 0.11, 999_999), ("critical", 0.26, 250)):
+        watched.set("slow_statements", 100, critical)
         for _ in range(5):
             # a constant does not make another statement, a name does
             watched.run(f"SELECT pg_sleep({seconds}) AS {status}, {'1, ' * len(status)} 1")
