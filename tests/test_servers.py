@@ -53,8 +53,14 @@ def test_end_of_the_run_names_the_server_of_its_processes() -> None:
         output = {"server": server, "left out": {"columnstore": 2}}
         servers.pytest_testnodedown(SimpleNamespace(config=config, workeroutput=output))
     lines: list[str] = []
-    servers.pytest_terminal_summary(SimpleNamespace(write_line=lines.append), config)
-    assert lines == [f"server: {OLD}", "not on this server: 2 tests (columnstore)"]
+    report = SimpleNamespace(longrepr=("test_year.py", 1, "Skipped: no PostgreSQL 18"))
+    terminal = SimpleNamespace(write_line=lines.append, stats={"skipped": [report, report]})
+    servers.pytest_terminal_summary(terminal, config)
+    assert lines == [
+        f"server: {OLD}",
+        "not on this server: 2 tests (columnstore)",
+        "skipped: 2 tests (no PostgreSQL 18)",
+    ]
 
 
 @pytest.mark.needs(timescaledb="2.12", why="a test of leaving tests out")

@@ -188,9 +188,13 @@ def pytest_testnodedown(node: object) -> None:
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
-    """The server's real versions, and what was left out for them."""
+    """The server's real versions, what was left out for them, and why a test was skipped."""
     told = config.stash[TOLD]
     if told["server"]:
         terminalreporter.write_line(f"server: {told['server']}")
     for why, count in sorted(told["left out"].items()):
         terminalreporter.write_line(f"not on this server: {count} tests ({why})")
+    reports = terminalreporter.stats.get("skipped", [])
+    skipped = Counter(report.longrepr[2].removeprefix("Skipped: ") for report in reports)
+    for why, count in sorted(skipped.items()):
+        terminalreporter.write_line(f"skipped: {count} tests ({why})")
