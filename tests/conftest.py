@@ -12,6 +12,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from hypothesis import HealthCheck, settings
 from psycopg.conninfo import conninfo_to_dict
 from pytest_postgresql import factories
 from pytest_postgresql.executors import NoopExecutor
@@ -34,6 +35,15 @@ from rubi.cli import console
 from rubi.servers import embedded
 
 ROOT = ROOT
+# drawn alike each time, and no time of the machine fails an example
+settings.register_profile(
+    "ours",
+    deadline=None,
+    derandomize=True,
+    database=None,
+    suppress_health_check=[HealthCheck.too_slow],
+)
+settings.load_profile("ours")
 
 
 def pytest_configure() -> None:

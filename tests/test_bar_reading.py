@@ -7,7 +7,7 @@ from decimal import Decimal
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import bars
@@ -42,6 +42,12 @@ from rubi.cli import Failure
 )
 def test_names_of_makers_tell_symbol_and_timeframe(name: str, series: tuple) -> None:
     assert files.guess(name) == series
+
+
+def test_no_time_of_the_machine_fails_a_drawn_example() -> None:
+    """By its own settings a fifth of a second for one of them does."""
+    assert (settings().deadline, settings().derandomize) == (None, True)
+    assert HealthCheck.too_slow in settings().suppress_health_check
 
 
 @given(

@@ -124,7 +124,7 @@ def test_a_pair_of_one_currency_is_refused(app: psycopg.Connection) -> None:
 PRICE = st.decimals("0.0001", "50000", places=5)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(eur=PRICE, jpy=PRICE)
 def test_triangle_and_inverse_hold(
     shared_connection: psycopg.Connection, eur: Decimal, jpy: Decimal

@@ -320,9 +320,6 @@ def test_accepted_rows_keep_the_rules_and_refused_ones_name_a_broken_one(
 
     @settings(
         max_examples=examples,
-        deadline=None,
-        database=None,
-        derandomize=True,
         suppress_health_check=list(HealthCheck),
     )
     @given(row_strategy)

@@ -184,7 +184,7 @@ def check(db: psycopg.Connection, data: st.DataObject) -> None:
 
 
 QUICK = settings(
-    max_examples=12, deadline=None, database=None, derandomize=True,
+    max_examples=12,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )  # fmt: skip
 

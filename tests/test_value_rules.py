@@ -8,7 +8,7 @@ from itertools import product
 
 import psycopg
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import errors
 from psycopg.types.json import Jsonb
@@ -313,10 +313,7 @@ def test_ingest_takes_what_the_table_takes_and_nothing_else(
     )
     taken_at = ", now()" if source == "symbols" else ""
 
-    @settings(
-        max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow],
-        database=None,
-    )  # fmt: skip
+    @settings(max_examples=150)
     @given(changed(fields))
     def try_one(more: dict[str, str]) -> None:
         element = "{" + ", ".join(f'"{name}": {value}' for name, value in more.items()) + "}"
