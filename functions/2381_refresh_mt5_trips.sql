@@ -162,3 +162,25 @@ COMMENT ON FUNCTION public.rebuild_mt5_trips(bigint) IS
 mt5_magic_strategies or mt5_deal_types, makes one row of an order stored twice, and adds first stops
 that stored events alone tell; answers the number of positions. Raises RB051.';
 REVOKE ALL ON FUNCTION public.rebuild_mt5_trips(bigint) FROM public;
+
+-- No foreign key: each trip would be checked, and a deletion would read all trips. Before the
+-- deletion, so that trips are locked before their orders, whose foreign key empties them.
+CREATE OR REPLACE FUNCTION internal.forget_strategy_of_trips()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- trips are the owner's to write
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE public.mt5_trips AS t
+    SET strategy_id = NULL
+    FROM public.mt5_accounts AS a
+    WHERE a.user_id = OLD.user_id AND t.account_id = a.id AND t.strategy_id = OLD.id;
+    RETURN OLD;
+END
+$$;
+COMMENT ON FUNCTION internal.forget_strategy_of_trips() IS
+'Trigger: trips of a strategy that is deleted have none, as their orders and magic numbers.';
+REVOKE ALL ON FUNCTION internal.forget_strategy_of_trips() FROM public;

@@ -159,6 +159,66 @@ COMMENT ON FUNCTION internal.update_orders_of_trips(bigint, bigint[], bigint[]) 
 'Makes some orders follow their trips; rows that agree already are not written.';
 REVOKE ALL ON FUNCTION internal.update_orders_of_trips(bigint, bigint[], bigint[]) FROM public;
 
+-- A deal that comes late may give a leg another opening order, and another leg its number. An order
+-- of the API goes with the leg that it opened, and a row of ours gives way to the API's that waits
+-- for the number: else that one would stay open for good beside the trade.
+CREATE OR REPLACE FUNCTION internal.part_orders_of_trips(p_account_id bigint, p_positions bigint[])
+RETURNS void
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    UPDATE public.mt5_trips AS t
+    SET trading_order_id = NULL
+    FROM public.trading_orders AS o
+    WHERE t.account_id = p_account_id
+        AND t.position_id = ANY (p_positions)
+        AND t.trading_order_id = o.id
+        AND o.made_by = 'api'
+        AND o.mt5_order_id <> coalesce(t.open_order, t.position_id)::text
+        AND (
+            SELECT TRUE
+            FROM public.mt5_trips AS y
+            WHERE y.account_id = p_account_id
+                AND y.position_id = t.position_id
+                AND y.open_order::text = o.mt5_order_id
+            LIMIT 1
+        );
+    DELETE FROM public.trading_orders AS o
+    USING public.mt5_trips AS t
+    WHERE t.account_id = p_account_id
+        AND t.position_id = ANY (p_positions)
+        AND t.trading_order_id = o.id
+        AND o.made_by = 'deals'
+        AND o.mt5_order_id IS DISTINCT FROM t.open_order::text
+        AND (
+            SELECT TRUE
+            FROM public.trading_orders AS x
+            WHERE x.mt5_order_id = t.open_order::text
+                AND x.made_by = 'api'
+                AND x.user_id = o.user_id
+                AND coalesce(x.account_id, p_account_id) = p_account_id
+                AND (
+                    SELECT TRUE FROM public.mt5_trips AS y WHERE y.trading_order_id = x.id
+                ) IS NULL
+            LIMIT 1
+        );
+    UPDATE public.trading_orders AS o
+    SET mt5_order_id = NULL
+    FROM public.mt5_trips AS t
+    WHERE t.account_id = p_account_id
+        AND t.position_id = ANY (p_positions)
+        AND t.trading_order_id = o.id
+        AND o.made_by = 'deals'
+        AND o.mt5_order_id <> coalesce(t.open_order::text, '');
+END
+$$;
+COMMENT ON FUNCTION internal.part_orders_of_trips(bigint, bigint[]) IS
+'Takes trips of some positions and orders apart whose numbers differ, before they are joined.';
+REVOKE ALL ON FUNCTION internal.part_orders_of_trips(bigint, bigint[]) FROM public;
+
 CREATE OR REPLACE FUNCTION internal.refresh_trading_orders(
     p_account_id bigint,
     p_positions bigint[]
@@ -194,11 +254,10 @@ BEGIN
     orders AS MATERIALIZED (
         SELECT
             o.id,
-            o.made_by = 'deals'
-            AND o.mt5_order_id <> coalesce(t.open_order::text, '') AS is_stale
+            o.mt5_order_id IS DISTINCT FROM t.open_order::text AS is_stale
         FROM trips AS t
         CROSS JOIN LATERAL (
-            SELECT o.id, o.made_by, o.mt5_order_id
+            SELECT o.id, o.mt5_order_id
             FROM public.trading_orders AS o
             WHERE o.id = t.trading_order_id
             OFFSET 0
@@ -213,15 +272,14 @@ BEGIN
     INTO v_orders, v_has_stale, v_numbers
     FROM trips AS t;
 
-    -- A deal that comes late may give a leg another opening order, and another leg its number.
     IF v_has_stale THEN
-        UPDATE public.trading_orders AS o
-        SET mt5_order_id = NULL
+        PERFORM internal.part_orders_of_trips(p_account_id, p_positions);
+        SELECT array_agg(coalesce(t.open_order, t.position_id)::text) INTO v_numbers
         FROM public.mt5_trips AS t
-        WHERE o.id = ANY (v_orders)
-            AND o.made_by = 'deals'
-            AND t.trading_order_id = o.id
-            AND o.mt5_order_id <> coalesce(t.open_order::text, '');
+        WHERE t.account_id = p_account_id
+            AND t.position_id = ANY (p_positions)
+            AND coalesce(t.trading_order_id, 0) = 0
+            AND t.side IS NOT NULL;
     END IF;
 
     IF v_numbers IS NOT NULL THEN

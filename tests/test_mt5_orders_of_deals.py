@@ -10,7 +10,7 @@ import pytest
 
 import mt5
 import rows
-from mt5 import OUT, SELL, deal, decimals, orders
+from mt5 import INOUT, OUT, SELL, deal, decimals, orders
 
 D = Decimal
 
@@ -39,6 +39,40 @@ def test_an_order_of_the_api_is_completed_not_doubled(
         (known, account, signal, strategy, "BUY_LIMIT", D("1.05"), D(1), D("1.2"), D(5), D(-1)),
         (nameless, account, None, None, "BUY", None, D(1), D("1.1"), D(6), D(0)),
     ]
+    assert mt5.violations(db) == {}
+
+
+@pytest.mark.parametrize("way", ["01234", "43210", "13024", "31042"])
+def test_an_order_of_the_api_has_the_leg_it_opened_however_the_deals_come(
+    db: psycopg.Connection, user: int, account: int, way: str
+) -> None:
+    """An opening that comes late moves the number of its leg, a reversal the numbers of later legs;
+    the API's order would stay open for good, or be another leg's."""
+    opened, turned = (
+        rows.order(db, user, account_id=account, mt5_order_id=number,
+                   strategy_id=rows.strategy(db, user, name=number))
+        for number in ("900", "904")
+    )  # fmt: skip
+    deals = [
+        deal("2026-01-05 10:00", ticket=1, order=900, position_id=900),
+        deal("2026-01-05 11:00", ticket=2, order=901, position_id=900),
+        deal("2026-01-05 12:00", ticket=3, order=903, position_id=900, type=SELL, entry=INOUT,
+             volume=3.0, profit=3.0),
+        deal("2026-01-05 13:00", ticket=4, order=904, position_id=900, entry=INOUT, volume=2.0,
+             profit=4.0),
+        deal("2026-01-05 14:00", ticket=5, order=905, position_id=900, type=SELL, entry=OUT,
+             profit=5.0),
+    ]  # fmt: skip
+    for number in way:
+        mt5.ingest(db, "deals", account, [deals[int(number)]])
+    found = orders(db, account, "id", "mt5_order_id", "profit", "closed_at IS NULL")
+    assert [row for row in found if row[0] in (opened, turned)] == [
+        (opened, "900", D(3), False), (turned, "904", D(5), False)
+    ]  # fmt: skip
+    assert [row[1:] for row in found if row[0] not in (opened, turned)] == [("903", D(4), False)]
+    assert db.execute(
+        "SELECT total_trades, total_profit FROM trading_strategies ORDER BY name"
+    ).fetchall() == [(1, 3), (1, 5)]
     assert mt5.violations(db) == {}
 
 

@@ -210,6 +210,27 @@ def test_groups_are_strategies_symbols_and_sessions(trader: Trader) -> None:
     assert trader.group("strategy_id", *columns[:2], by="strategy") == [(None, 2, 1)]
 
 
+def test_r_counts_for_the_strategy_that_the_trade_counts_for(trader: Trader) -> None:
+    """Of an order of the API its own, else the magic number's; none once that is deleted."""
+    trader.told(**STOCK)
+    asked, traded = (rows.strategy(trader.db, trader.user, name=name) for name in "ab")
+    trader.db.execute(
+        "INSERT INTO mt5_magic_strategies VALUES (%s, %s, 0, DEFAULT, %s)",
+        [trader.account, trader.user, traded],
+    )
+    for _ in range(2):
+        trader.trade((100, 110), 90, profit=10)
+    signal = rows.signal(trader.db, trader.user, strategy_id=asked)
+    rows.order(trader.db, trader.user, account_id=trader.account, mt5_order_id="3", symbol="ACME",
+               signal_id=signal)  # fmt: skip
+    trader.trade((100, 110), 90, profit=10)
+    by_money = "SELECT strategy_id, trades FROM strategy_results ORDER BY 1"
+    for expected in ([(asked, 1), (traded, 2)], [(asked, 1), (None, 2)]):
+        assert trader.group("strategy_id", "trades", by="strategy") == expected
+        assert trader.db.execute(by_money).fetchall() == expected
+        trader.db.execute("DELETE FROM trading_strategies WHERE id = %s", [traded])
+
+
 @pytest.mark.parametrize("seed", [1, pytest.param(None, marks=pytest.mark.slow)])
 def test_random_trades_equal_a_plain_restatement(trader: Trader, seed: int | None) -> None:
     seed = seed or random.randrange(10**6)

@@ -18,6 +18,10 @@ CREATE OR REPLACE TRIGGER trading_strategies_05_counters_update
 BEFORE UPDATE OF total_trades, winning_trades, total_profit ON public.trading_strategies
 FOR EACH ROW EXECUTE FUNCTION internal.refuse_change_of_counters();
 
+CREATE OR REPLACE TRIGGER trading_strategies_10_trips
+BEFORE DELETE ON public.trading_strategies
+FOR EACH ROW EXECUTE FUNCTION internal.forget_strategy_of_trips();
+
 CREATE OR REPLACE TRIGGER trading_strategies_90_updated_at
 BEFORE UPDATE ON public.trading_strategies
 FOR EACH ROW EXECUTE FUNCTION public.set_updated_at();

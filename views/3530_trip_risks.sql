@@ -19,7 +19,7 @@ WITH told AS (
         t.position_id,
         t.leg,
         t.trading_order_id,
-        t.strategy_id,
+        CASE WHEN g.id IS NULL THEN t.strategy_id ELSE g.strategy_id END AS strategy_id,
         t.symbol,
         t.side,
         t.opened_at,
@@ -66,6 +66,7 @@ WITH told AS (
         greatest(t.opened_at - v.seen_at, interval '0') AS tick_value_age
     FROM public.mt5_trips AS t
     INNER JOIN public.mt5_accounts AS a ON t.account_id = a.id
+    LEFT JOIN public.trading_orders AS g ON t.trading_order_id = g.id
     LEFT JOIN public.mt5_orders AS o ON t.account_id = o.account_id AND t.open_order = o.ticket
     -- a trade whose order tells the stop costs no look-up
     LEFT JOIN LATERAL (
@@ -196,7 +197,9 @@ COMMENT ON COLUMN public.trip_risks.position_id IS 'Position, for life.';
 COMMENT ON COLUMN public.trip_risks.leg IS
 'Leg of the position: 1, and one more after each reversal.';
 COMMENT ON COLUMN public.trip_risks.trading_order_id IS 'Row in trading_orders.';
-COMMENT ON COLUMN public.trip_risks.strategy_id IS 'Strategy of the magic number; NULL for none.';
+COMMENT ON COLUMN public.trip_risks.strategy_id IS
+'Strategy the result counts for, as in trading_orders: the order''s or its signal''s, else
+that of the magic number; NULL for none.';
 COMMENT ON COLUMN public.trip_risks.symbol IS 'Symbol as the broker spells it.';
 COMMENT ON COLUMN public.trip_risks.side IS 'BUY or SELL; NULL for money alone.';
 COMMENT ON COLUMN public.trip_risks.opened_at IS 'Time of opening, UTC.';

@@ -28,9 +28,10 @@ WITH newest AS MATERIALIZED (
     SELECT t.account_id, t.position_id, t.leg
     FROM public.mt5_trips AS t
     INNER JOIN public.mt5_accounts AS a ON t.account_id = a.id
+    LEFT JOIN public.trading_orders AS o ON t.trading_order_id = o.id
     WHERE a.user_id = %(user_id)s
         AND t.closed_at >= %(start)s AND t.closed_at < %(end)s
-        AND (%(strategy_id)s::bigint IS NULL OR t.strategy_id = %(strategy_id)s)
+        AND (%(strategy_id)s::bigint IS NULL OR o.strategy_id = %(strategy_id)s)
         AND (%(account_id)s::bigint IS NULL OR t.account_id = %(account_id)s)
     ORDER BY t.closed_at DESC
     LIMIT %(limit)s
