@@ -163,6 +163,7 @@ SET lock_timeout = '5s';
 \set file functions/2320_ingest_mt5_account.sql \ir deploy/apply.psql
 \set file functions/2321_ingest_mt5_positions.sql \ir deploy/apply.psql
 \set file functions/2322_ingest_mt5_accounts.sql \ir deploy/apply.psql
+\set file functions/2323_merge_double_accounts.sql \ir deploy/apply.psql
 \set file functions/2330_ingest_mt5_deals.sql \ir deploy/apply.psql
 \set file functions/2331_follow_deals.sql \ir deploy/apply.psql
 \set file functions/2340_ingest_mt5_orders.sql \ir deploy/apply.psql

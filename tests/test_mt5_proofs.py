@@ -34,11 +34,11 @@ def test_balance_is_the_sum_of_the_deals(db: psycopg.Connection, user: int) -> N
     assert db.execute(states).fetchone()[0] == "holds"
     assert mt5.violations(db) == {}
     line = "SELECT is_well, line FROM monitoring.proofs_line"
-    assert db.execute(line).fetchone() == (True, "all 7 proofs hold")
+    assert db.execute(line).fetchone() == (True, "all 8 proofs hold")
     # a deal newer than the account's picture: wait for the next one
     mt5.ingest(db, "deals", account, [money(-0.01, "2026-01-06 12:00", ticket=7)])
     assert db.execute(states).fetchone()[0] == "pending"
-    assert db.execute(line).fetchone() == (True, "all 7 proofs hold; 1 balances pending")
+    assert db.execute(line).fetchone() == (True, "all 8 proofs hold; 1 balances pending")
     mt5.open_account(db, user, balance=941.64, equity=941.64, taken_at="2026-01-06 18:00")
     assert mt5.violations(db) == {}
     # a cent is missing

@@ -244,3 +244,49 @@ COMMENT ON COLUMN monitoring.double_order_violations.id IS
 COMMENT ON COLUMN monitoring.double_order_violations.other_id IS 'Row of trading_orders with one.';
 COMMENT ON COLUMN monitoring.double_order_violations.user_id IS 'Owner of both.';
 COMMENT ON COLUMN monitoring.double_order_violations.mt5_order_id IS 'Order ticket of both.';
+
+-- Not security_invoker: rubi_monitor counts rows that it may not read. The older account's latest
+-- deals: the terminal may no longer show its first ones.
+CREATE OR REPLACE VIEW monitoring.double_account_violations AS
+SELECT
+    a.id AS account_id,
+    o.id AS other_account_id,
+    a.user_id,
+    a.account_number,
+    a.server,
+    o.server AS other_server
+FROM public.mt5_accounts AS a
+INNER JOIN public.mt5_accounts AS o
+    ON a.user_id = o.user_id AND a.account_number = o.account_number AND a.id > o.id
+WHERE EXISTS (
+    SELECT
+    FROM (
+        SELECT
+            d.ticket,
+            d.time_msc,
+            d.symbol,
+            d.volume
+        FROM public.trading_deals AS d
+        WHERE d.account_id = o.id
+        ORDER BY d.ticket DESC
+        LIMIT 100
+    ) AS d
+    INNER JOIN public.trading_deals AS x
+        ON
+            x.account_id = a.id
+            AND d.ticket = x.ticket
+            AND d.time_msc = x.time_msc
+            AND d.symbol = x.symbol
+            AND d.volume = x.volume
+);
+
+COMMENT ON VIEW monitoring.double_account_violations IS
+'Accounts with the number and the deals of an older one on another trade server: the broker gave the
+server a new name, and each trade counts twice for its user. No row when all is well.';
+COMMENT ON COLUMN monitoring.double_account_violations.account_id IS 'The newer account.';
+COMMENT ON COLUMN monitoring.double_account_violations.other_account_id IS 'The older one.';
+COMMENT ON COLUMN monitoring.double_account_violations.user_id IS 'Owner of both.';
+COMMENT ON COLUMN monitoring.double_account_violations.account_number IS 'Login of both.';
+COMMENT ON COLUMN monitoring.double_account_violations.server IS 'Trade server of the newer one.';
+COMMENT ON COLUMN monitoring.double_account_violations.other_server IS
+'Trade server of the older one.';

@@ -50,6 +50,13 @@ SELECT
 FROM monitoring.double_order_violations
 UNION ALL
 SELECT
+    'double accounts' AS name,
+    count(*) AS violations,
+    'accounts stored again under another name of their trade server' AS meaning,
+    'monitoring.double_account_violations' AS listed_by
+FROM monitoring.double_account_violations
+UNION ALL
+SELECT
     'trips' AS name,
     count(*) AS violations,
     'trips, their orders and balance operations that differ from the deals' AS meaning,
