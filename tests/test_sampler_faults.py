@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from incidents import take_soon
 from rubi import health_checks
 
 MISSING = (
@@ -25,17 +26,6 @@ def replace(db: psycopg.Connection, function: str, body: str) -> None:
 
 def take(db: psycopg.Connection) -> bool:
     return db.execute("SELECT monitoring.take_sample()").fetchone()[0]
-
-
-def take_soon(db: psycopg.Connection) -> bool:
-    """The same within half a second of the sample before, however slow the machine is."""
-    cursor = db.execute(
-        "UPDATE monitoring.samples SET taken_at = clock_timestamp()"
-        " WHERE ctid = (SELECT ctid FROM monitoring.samples ORDER BY age(xmin) LIMIT 1);"
-        " SELECT monitoring.take_sample()"
-    )
-    cursor.nextset()
-    return cursor.fetchone()[0]
 
 
 def samples(db: psycopg.Connection) -> int:
