@@ -60,7 +60,7 @@ except OSError:
 
 # Makes and fills .venv; an unfinished one is made again.
 rubi_fill() {
-    local said
+    local said own=
     printf 'preparing .venv (once, about a minute)\n' >&2
     # a link leads to an environment that others share
     if [ ! -L .venv ] && { [ -e .venv/unfinished ] || [ ! -x .venv/bin/python ]; }; then
@@ -76,12 +76,13 @@ rubi_fill() {
         set -- .venv/bin/python -m pip
     else
         "$python" -m pip --version >/dev/null 2>&1 \
-            || rubi_fail 'pip is needed: apt-get install python3-pip'
+            || rubi_fail 'pip is needed: apt-get install python3-venv'
         set -- "$python" -m pip --python .venv/bin/python
+        own=pip # messages and pages speak of .venv/bin/pip
     fi
     touch .venv/unfinished
     said=$("$@" install --quiet --disable-pip-version-check --no-compile \
-        --editable ".[$extras]" 2>&1) || {
+        --editable ".[$extras]" $own 2>&1) || {
         # a refused package leaves nothing half installed, a full disk may
         [[ $said == *"No space left"* ]] || rm -f .venv/unfinished
         rubi_fail "pip could not install the packages: $(rubi_reason "$said")"
