@@ -66,7 +66,9 @@ BEGIN
         SET
             server = v_double.server,
             is_active = FALSE,
-            disconnected_at = coalesce(s.disconnected_at, s.last_ping)
+            disconnected_at = coalesce(
+                s.disconnected_at, greatest(s.last_ping, s.connected_at)
+            )
         WHERE s.account_id = v_double.other_account_id AND s.server = v_double.other_server;
         RETURN NEXT;
     END LOOP;

@@ -78,6 +78,7 @@ def test_account_is_one_again_and_nothing_is_lost(gate: Gate, renamed: Terminal)
         db, "risk_rules", user_id=gate.user, account_id=new, name="day", kind="daily_loss",
         amount=5, unit="percent_of_initial", initial_capital=1, clock="UTC",
     )  # fmt: skip
+    db.execute("UPDATE mt5_sessions SET last_ping = '2026-01-05 12:00+00'")  # as spooled
     kept = "SELECT (SELECT count(*) FROM account_snapshots), (SELECT count(*) FROM mt5_first_stops)"
     before = db.execute(kept).fetchone()
     assert before[1] == 1
