@@ -35,7 +35,7 @@ from rubi.cli import console
 from rubi.servers import embedded
 
 ROOT = ROOT
-# drawn alike each time, and no time of the machine fails an example
+# the same draws each time, and no slow machine fails an example
 settings.register_profile(
     "ours",
     deadline=None,
