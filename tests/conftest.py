@@ -87,7 +87,6 @@ def server(request: pytest.FixtureRequest) -> Iterator[Address]:
         initdb=str(binaries / "initdb"),
         postgres=str(binaries / "postgres"),
         initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync --data-checksums",
-        boot_timeout=60,
         postgres_args="-h 127.0.0.1 -F" + (f" -ctimescaledb.license={edition}" if edition else ""),
     ) as running:
         address = Address("127.0.0.1", running.settings["port"], "postgres", None, binaries)

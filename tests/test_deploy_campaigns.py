@@ -59,7 +59,6 @@ def own_server(request: pytest.FixtureRequest) -> Iterator[tuple[Server, Address
         initdb=str(binaries / "initdb"),
         postgres=str(binaries / "postgres"),
         initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
-        boot_timeout=60,
     ) as running:
         address = Address("127.0.0.1", running.settings["port"], "postgres", None, binaries)
         make_administrator(address)

@@ -52,7 +52,7 @@ def field(request: pytest.FixtureRequest) -> Iterator[Field]:
     with Server(
         base_dir=str(base),
         initdb=str(binaries / "initdb"), postgres=str(binaries / "postgres"),
-        initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync", boot_timeout=60,
+        initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
         postgres_args="-h 127.0.0.1 -F",
     ) as running:  # fmt: skip
         address = Address("127.0.0.1", running.settings["port"], "postgres", None, binaries)
@@ -132,7 +132,7 @@ def settle(field: Field, what: str) -> None:
         return not told_last[0]
 
     try:
-        until(f"the tables of {what}", is_equal, 120, 0.2)
+        until(f"the tables of {what}", is_equal, 300, 0.2)
     except Exception as error:
         raise AssertionError(f"{error}\n{told_last[0]}\n{field.said()}") from error
 

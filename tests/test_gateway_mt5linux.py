@@ -26,6 +26,7 @@ from gateways import BUY, Gate
 from remote_terminal import Served
 from rubi.cli import Failure
 from rubi.gateway import series, terminals
+from rubi.servers import embedded
 
 MODULE = """
 import sys
@@ -34,17 +35,12 @@ sys.modules[__name__] = package
 """
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return listener.getsockname()[1]
-
-
 class Wine:
     """rpyc's classic server, with a module that is called MetaTrader5."""
 
     def __init__(self, folder: Path, path: Path) -> None:
         (folder / "MetaTrader5.py").write_text(MODULE)
-        self.port = free_port()
+        self.port = embedded.free_port()
         self.environment = os.environ | {
             "PYTHONPATH": f"{folder}:{ROOT / 'scripts'}:{ROOT / 'tests/helpers'}",
             "RUBI_TERMINAL": str(path),

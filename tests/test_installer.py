@@ -42,7 +42,6 @@ def managed(server: Address) -> Iterator[tuple[Address, Path]]:
         initdb=str(server.binaries / "initdb"),
         postgres=str(server.binaries / "postgres"),
         initdb_args="-U postgres -A trust -E UTF8 --locale=C.UTF-8 --no-sync",
-        boot_timeout=60,
     ) as running:
         port = running.settings["port"]
         address = Address("127.0.0.1", port, "postgres", None, server.binaries)

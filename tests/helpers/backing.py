@@ -86,7 +86,7 @@ def s3_server(folder: Path) -> Iterator[S3]:
         yield server
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(60)
 
 
 @contextmanager

@@ -49,7 +49,8 @@ class Server(testing.postgresql.Postgresql):
         if memory.is_dir() and shutil.disk_usage(memory).free > 4 * 2**30:
             tempfile.tempdir = str(memory)
         try:
-            super().__init__(**settings)
+            # a port for outgoing connections could be one's own before the server has it
+            super().__init__(**{"port": embedded.free_port(), "boot_timeout": 300} | settings)
         finally:
             tempfile.tempdir = kept
 
