@@ -3,8 +3,10 @@
 CALL deploy.become_owner();
 
 -- The open of a bar is known from its begin, its close from its end: the later one that is not
--- after the moment is taken, so that no price of the future counts. Of several timeframes the one
--- whose price is youngest wins, of equals the shortest.
+-- after the moment is taken, so that no price of the future counts. Above H1 a bar ends by its
+-- series' clock: a month that begins at 22:00 UTC on 28 February ends on 31 March, and a day on
+-- which the clock goes back has 25 hours. Of several timeframes the one whose price is youngest
+-- wins, of equals the shortest.
 CREATE OR REPLACE FUNCTION internal.find_pair_rates(
     p_currency text,
     p_other text,
@@ -16,7 +18,7 @@ LANGUAGE sql
 STABLE
 PARALLEL SAFE
 SET search_path = pg_catalog, pg_temp
-SET TimeZone = 'UTC' -- bars of a day are days of UTC, whatever the session's clock is
+SET TimeZone = 'UTC' -- a month is one of UTC, whatever the session's clock is
 SET plan_cache_mode = force_custom_plan -- chunks without the moment are left out of the plan
 AS $$
     SELECT DISTINCT ON (r.other)
@@ -38,16 +40,27 @@ AS $$
         INNER JOIN public.timeframes() AS t ON s.timeframe = t.name
         CROSS JOIN LATERAL (
             SELECT
-                CASE WHEN d.timestamp + t.length <= p_at THEN d.close ELSE d.open END AS price,
-                CASE WHEN d.timestamp + t.length <= p_at THEN d.timestamp + t.length
-                    ELSE d.timestamp END AS priced_at
-            FROM public.market_data AS d
-            WHERE d.symbol = c.symbol
-                AND d.timeframe = s.timeframe
-                AND d.timestamp <= p_at
-                AND d.timestamp >= p_at - p_max_age - t.length
-            ORDER BY d.timestamp DESC
-            LIMIT 1
+                CASE WHEN e.ends_at <= p_at THEN d.close ELSE d.open END AS price,
+                CASE WHEN e.ends_at <= p_at THEN e.ends_at ELSE d.timestamp END AS priced_at
+            FROM (
+                SELECT d.timestamp, d.open, d.close
+                FROM public.market_data AS d
+                WHERE d.symbol = c.symbol
+                    AND d.timeframe = s.timeframe
+                    AND d.timestamp <= p_at
+                    -- a month less may be three days too few, and a clock's change some hours
+                    AND d.timestamp >= p_at - p_max_age - t.length - interval '4 days'
+                ORDER BY d.timestamp DESC
+                LIMIT 1
+            ) AS d
+            CROSS JOIN LATERAL (
+                SELECT CASE
+                    WHEN t.length <= interval '1 hour' THEN d.timestamp + t.length
+                    ELSE public.clock_to_utc(
+                        public.utc_to_clock(d.timestamp, s.clock) + t.length, s.clock
+                    )
+                END AS ends_at
+            ) AS e
         ) AS b
         WHERE p_currency IN (c.base_currency, c.quote_currency)
             AND (p_other IS NULL OR p_other IN (c.base_currency, c.quote_currency))

@@ -110,6 +110,32 @@ def test_a_day_s_close_is_known_after_24_hours_in_any_time_zone(
     assert rate(rates, "USD", "JPY", begin + 24 * HOUR)[0] == 800
 
 
+@pytest.mark.parametrize(
+    ("timeframe", "begin", "end"),
+    [
+        ("MN1", "2026-06-30 21:00", "2026-07-31 21:00"),  # July; a month after its begin: the 30th
+        ("MN1", "2026-02-28 22:00", "2026-03-31 21:00"),  # March, whose end is in summer time
+        ("D1", "2025-10-31 21:00", "2025-11-01 21:00"),
+        ("D1", "2025-11-01 21:00", "2025-11-02 22:00"),  # 25 hours
+    ],
+)
+def test_the_close_of_a_bar_is_known_when_its_series_clock_ends_it(
+    rates: psycopg.Connection, timeframe: str, begin: str, end: str
+) -> None:
+    """A server's days and months begin at 21:00 or 22:00 UTC: an earlier moment would take the
+    price of a later one."""
+    rows.bar(rates, symbol="USDCHF", timeframe=timeframe, timestamp=f"{begin}+00", open=100,
+             high=800, low=100, close=800)  # fmt: skip
+    rates.execute("SELECT fold_bar_changes()")
+    rates.execute("UPDATE market_series SET clock = 'America/New_York+7' WHERE symbol = 'USDCHF'")
+    ends_at = datetime.fromisoformat(f"{end}+00:00")
+    before = rate(rates, "USD", "CHF", ends_at - timedelta(microseconds=1), timedelta(days=31))
+    assert before[0] in (100, None)  # the open of a month of 31 days is older
+    assert rate(rates, "USD", "CHF", ends_at)[::2] == (800, timedelta(0))
+    at = ends_at + timedelta(days=4)
+    assert rate(rates, "USD", "CHF", at)[::2] == (800, timedelta(days=4))
+
+
 def test_a_pair_that_a_person_names_is_used(rates: psycopg.Connection) -> None:
     rates.execute("INSERT INTO currency_pairs VALUES ('BTCUSD', 'BTC', 'USD')")
     assert rate(rates, "BTC", "EUR", NOON)[0] == Decimal(75000)
