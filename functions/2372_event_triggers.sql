@@ -16,8 +16,10 @@ DECLARE
     v_old jsonb := CASE WHEN TG_OP <> 'INSERT' THEN internal.told_of_position(OLD) END;
     v_new jsonb := CASE WHEN TG_OP <> 'DELETE' THEN internal.told_of_position(NEW) END;
     v_taken_at timestamptz := internal.picture_taken_at();
-    v_is_same boolean := (OLD.account_id, OLD.identifier, OLD.type)
-        = (NEW.account_id, NEW.identifier, NEW.type);
+    -- a reversal of a netted position, or two of them since the last picture, leave the identifier
+    -- and give another ticket
+    v_is_same boolean := (OLD.account_id, OLD.identifier, OLD.type, OLD.ticket)
+        = (NEW.account_id, NEW.identifier, NEW.type, NEW.ticket);
     -- those that were not there before; 0 is none
     v_stop numeric := CASE WHEN v_is_same AND OLD.sl <> 0 THEN NULL ELSE nullif(NEW.sl, 0) END;
     v_target numeric := CASE WHEN v_is_same AND OLD.tp <> 0 THEN NULL ELSE nullif(NEW.tp, 0) END;

@@ -20,8 +20,8 @@ CREATE TABLE IF NOT EXISTS public.mt5_first_stops (
     )
 );
 COMMENT ON TABLE public.mt5_first_stops IS
-'Stops and targets that appeared on a position which had none, or that it had when its side turned;
-no later move. Written by the triggers of trading_positions.';
+'Stops and targets that appeared on a position which had none, or that it had when its side turned
+or its ticket changed; no later move. Written by the triggers of trading_positions.';
 COMMENT ON COLUMN public.mt5_first_stops.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.mt5_first_stops.position_id IS 'Position, for life.';
 COMMENT ON COLUMN public.mt5_first_stops.taken_at IS

@@ -9,7 +9,7 @@ import pytest
 
 import mt5
 import rows
-from mt5 import SELL
+from mt5 import BUY, INOUT, SELL
 from traders import STOCK, Trader
 
 
@@ -118,4 +118,26 @@ def test_a_position_that_turned_has_the_stop_of_each_side(
     ]
     assert db.execute("SELECT side, stop FROM trip_risks ORDER BY leg").fetchall() == [
         ("BUY", 95), ("SELL", 96),
+    ]  # fmt: skip
+
+
+def test_a_position_that_turned_twice_unseen_has_the_stop_of_its_last_leg(trader: Trader) -> None:
+    """Between two pictures: the same side again, and by MT5's POSITION_TICKET another ticket."""
+    opened = datetime.now(UTC) - timedelta(hours=1)
+    show_stops(trader, opened, 95)
+    turns = [opened + timedelta(minutes=minutes) for minutes in (10, 20)]
+    mt5.ingest(trader.db, "deals", trader.account, [
+        mt5.deal(server_time(opened), ticket=1, order=1, position_id=1, price=100.0, symbol="ACME"),
+        *(
+            mt5.deal(server_time(turn), ticket=order, order=order, position_id=1, type=side,
+                     entry=INOUT, volume=2.0, price=90.0, symbol="ACME")
+            for order, side, turn in zip((2, 3), (SELL, BUY), turns, strict=True)
+        ),
+    ])  # fmt: skip
+    for seconds, stop in ((60, 80), (120, 85)):
+        mt5.ingest(trader.db, "positions", trader.account, [
+            mt5.position(server_time(opened), ticket=3, identifier=1, sl=stop, symbol="ACME")
+        ], turns[1] + timedelta(seconds=seconds))  # fmt: skip
+    assert trader.db.execute("SELECT side, stop FROM trip_risks ORDER BY leg").fetchall() == [
+        ("BUY", 95), ("SELL", None), ("BUY", 80),
     ]  # fmt: skip
