@@ -96,6 +96,7 @@ def status(dsn: Dsn = "", files: Files = ROOT, as_json: Json = False) -> None:
                 row = record._asdict() | {"applied_at": record.applied_at.isoformat()}
             console.print(f"{path} [yellow]{state}[/][dim]{how}[/]", markup=True)
             report.append({"path": path, "state": state} | row)
+        console.print(f"due: {len(reasons)} of {len(states)} files")
         at_work.report = report
     raise typer.Exit(PENDING if reasons else 0)
 

@@ -55,7 +55,8 @@ def test_plan_needs_no_lock_and_apply_none_when_nothing_is_due(
 
 
 def test_status_says_when_by_whom_and_with_what(server: Address, live: str, copy: Path) -> None:
-    deploying.run(server, live, "status")
+    said = deploying.run(server, live, "status").stdout.splitlines()
+    assert said[-1] == f"due: 0 of {len(said) - 1} files"
     deploying.edit(copy, "views/3100_user_trading_stats.sql", add="-- changed\n")
     report = deploying.run(server, live, "status", "--files", str(copy), "--json", code=3).stdout
     rows = {row["path"]: row for row in json.loads(report)}
