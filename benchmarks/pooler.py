@@ -46,6 +46,8 @@ def pooling(host: str, port: int, *databases: str) -> Iterator[dict[str, str]]:
         text = text.replace(was, now)
     (folder / "pgbouncer.ini").write_text(text)
     (folder / "userlist.txt").write_text(f'"rubi_app" "{verifier}"\n')
+    for made in folder.iterdir():  # the server's user reads them, whatever the umask
+        made.chmod(0o644)
     process = subprocess.Popen(
         [str(tools.pgbouncer()), "-q", str(folder / "pgbouncer.ini")],
         **embedded.as_server_user(),
@@ -55,7 +57,7 @@ def pooling(host: str, port: int, *databases: str) -> Iterator[dict[str, str]]:
         "PGPASSWORD": PASSWORD,
     }  # fmt: skip
     try:
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while True:
             try:
                 connect(variables | {"PGDATABASE": databases[0]}).close()
@@ -66,7 +68,7 @@ def pooling(host: str, port: int, *databases: str) -> Iterator[dict[str, str]]:
         yield variables
     finally:
         process.terminate()
-        process.wait(10)
+        process.wait(60)
         shutil.rmtree(folder)
 
 

@@ -219,7 +219,7 @@ def test_archive_gives_duckdb_the_same_monthly_sums(
 
 
 def test_archive_can_be_named_by_uri(old: psycopg.Connection, tmp_path: Path) -> None:
-    target = f"file://{tmp_path}"
+    target = tmp_path.as_uri()
     assert archive(old, "write", target, "--symbol", "KEPT", "--timeframe", "H4").returncode == 0
     assert archive(old, "verify", target).returncode == 0
     assert archive(old, "write", "nowhere://x").returncode == 1

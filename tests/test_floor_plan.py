@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shutil
 import subprocess
@@ -168,6 +169,7 @@ def release(folder: Path, *arguments: str) -> tuple[int, str]:
     """Exit code of scripts/release.sh and what it said."""
     done = subprocess.run(
         ["bash", folder / "scripts/release.sh", *arguments],
+        env=os.environ | {"LC_ALL": "C"},  # bash warns of a locale that the machine lacks
         text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
     return done.returncode, done.stdout
