@@ -51,6 +51,7 @@ def pytest_configure() -> None:
     interrupt what they start."""
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+    os.umask(0o022)  # the server's user enters what tests make for it
 
 
 def pytest_addoption(parser: pytest.Parser, pluginmanager: pytest.PytestPluginManager) -> None:

@@ -136,7 +136,10 @@ def test_server_without_timescaledb_is_refused(server: Address, demo: Script, fo
     data = embedded.owned_folder(folder / "plain-data")
     port = embedded.free_port()
     user = embedded.as_server_user()
-    initdb = [plain / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync"]
+    initdb = [
+        plain / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "--no-sync",
+        "--locale=C.UTF-8",
+    ]  # fmt: skip
     subprocess.run(initdb, check=True, capture_output=True, **user)
     control = [plain / "pg_ctl", "-w", "-D", data, "-l", data / "log"]
     options = f"-p {port} -k {data} -h 127.0.0.1"

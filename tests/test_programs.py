@@ -224,7 +224,9 @@ def test_command_that_waits_for_another_says_so_and_can_be_interrupted(tmp_path:
         fcntl.flock(held, fcntl.LOCK_EX)
         process = subprocess.Popen(
             ["bash", "-c", ". \"$1\"; rubi_setup x", "-", ROOT / "scripts/setup.sh"],
-            cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            # bash warns of a locale that the machine lacks
+            cwd=tmp_path, env=os.environ | {"LC_ALL": "C"}, stderr=subprocess.PIPE, text=True,
+            start_new_session=True,
         )  # fmt: skip
         try:
             assert process.stderr.readline() == "another command prepares .venv: waiting for it\n"
