@@ -2,6 +2,28 @@
 
 CALL deploy.become_owner();
 
+-- plpgsql, whose plan is kept: within the query below, which is planned at each call, the clock's
+-- functions took half of the time.
+CREATE OR REPLACE FUNCTION internal.find_bar_end(
+    p_begin timestamptz,
+    p_length interval,
+    p_clock public.server_clock
+)
+RETURNS timestamptz
+LANGUAGE plpgsql
+IMMUTABLE
+PARALLEL SAFE
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    RETURN public.clock_to_utc(public.utc_to_clock(p_begin, p_clock) + p_length, p_clock);
+END
+$$;
+COMMENT ON FUNCTION internal.find_bar_end(timestamptz, interval, public.server_clock) IS
+'The moment at which a bar above H1 ends by the clock of its series.';
+REVOKE ALL ON FUNCTION
+internal.find_bar_end(timestamptz, interval, public.server_clock) FROM public;
+
 -- The open of a bar is known from its begin, its close from its end: the later one that is not
 -- after the moment is taken, so that no price of the future counts. Above H1 a bar ends by its
 -- series' clock: a month that begins at 22:00 UTC on 28 February ends on 31 March, and a day on
@@ -56,9 +78,7 @@ AS $$
             CROSS JOIN LATERAL (
                 SELECT CASE
                     WHEN t.length <= interval '1 hour' THEN d.timestamp + t.length
-                    ELSE public.clock_to_utc(
-                        public.utc_to_clock(d.timestamp, s.clock) + t.length, s.clock
-                    )
+                    ELSE internal.find_bar_end(d.timestamp, t.length, s.clock)
                 END AS ends_at
             ) AS e
         ) AS b
