@@ -107,8 +107,8 @@ def test_an_order_with_the_number_of_two_accounts_must_name_its_own(
     gives_number_later: bool,
 ) -> None:  # fmt: skip
     other = mt5.open_account(db, user, server="Other-Live", taken_at="2026-01-01")
-    for each in (account, other):
-        mt5.ingest(db, "deals", each, [deal(ticket=1, order=900, position_id=900)])
+    for number, each in enumerate((account, other), 1):
+        mt5.ingest(db, "deals", each, [deal(ticket=number, order=900, position_id=900)])
     signal = rows.signal(app, user)
     with pytest.raises(psycopg.DatabaseError) as caught:
         if gives_number_later:
