@@ -106,10 +106,23 @@ BEGIN
             UNION ALL
             SELECT s.*
             FROM public.risk_rules AS s
-            WHERE s.strategy_id IN (
-                SELECT m.strategy_id
-                FROM public.mt5_magic_strategies AS m
-                WHERE m.account_id = ANY (p_account_ids)
+            WHERE s.id IN (
+                SELECT x.id
+                FROM public.mt5_accounts AS a
+                INNER JOIN public.risk_rules AS x ON a.user_id = x.user_id
+                WHERE a.id = ANY (p_account_ids)
+                    AND (
+                        EXISTS (
+                            SELECT FROM public.mt5_magic_strategies AS m
+                            WHERE m.account_id = a.id AND m.strategy_id = x.strategy_id
+                        )
+                        OR EXISTS (
+                            SELECT FROM public.trading_orders AS o
+                            WHERE o.strategy_id = x.strategy_id
+                                AND o.closed_at IS NULL
+                                AND o.account_id = a.id
+                        )
+                    )
             )
         ) AS r
         WHERE r.kind IN ('maximum_lots', 'maximum_positions', 'no_weekend')

@@ -308,6 +308,38 @@ def test_strategy_may_not_open_more_than_its_positions(desk: Desk) -> None:
     assert desk.connection.execute(may, [desk.account, strategy]).fetchone() == (True, [])
 
 
+@pytest.mark.parametrize("magic", [None, "its own", "another's"])
+@pytest.mark.parametrize("told", [False, True])
+def test_positions_that_signals_opened_count_for_their_strategy(
+    desk: Desk, told: bool, magic: str | None
+) -> None:
+    """Whatever magic number they have, and from the order's number on."""
+    db = desk.connection
+    strategy, other = (rows.strategy(db, desk.user, name=n, max_positions=1) for n in "ab")
+    if magic:
+        db.execute(
+            "INSERT INTO mt5_magic_strategies (account_id, user_id, magic, strategy_id)"
+            " VALUES (%s, %s, 77, %s)",
+            [desk.account, desk.user, strategy if magic == "its own" else other],
+        )
+    signal = rows.signal(db, desk.user, strategy_id=strategy)
+    rows.order(db, desk.user, signal_id=signal, account_id=desk.account, mt5_order_id="1")
+    desk.rule("maximum_positions", 1, "positions", account_id=None, strategy_id=strategy)
+    if told:
+        mt5.ingest(
+            db, "deals", desk.account, [mt5.deal(ticket=1, order=1, position_id=1, magic=77)]
+        )
+    mt5.ingest(db, "positions", desk.account, picture(1, magic=77))
+    found = "SELECT strategy_id, ticket FROM strategy_positions"
+    assert db.execute(found).fetchall() == [(strategy, "1")]
+    assert db.execute("SELECT worst_value, event FROM risk_breaches").fetchall() == [(1, "warning")]
+    may = "SELECT (may_trade(%s, id)).reasons FROM trading_strategies ORDER BY name"
+    reasons = ["max_positions of the strategy", "maximum_positions: maximum_positions"]
+    assert db.execute(may, [desk.account]).fetchall() == [(reasons,), ([],)]
+    mt5.ingest(db, "positions", desk.account, [])
+    assert db.execute(found).fetchall() == []
+
+
 @pytest.mark.parametrize(("owner", "answer"), [
     ("own", (True, [])), ("another", (False, ["unknown_strategy"])),
     ("none", (False, ["unknown_strategy"])),

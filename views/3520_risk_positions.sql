@@ -2,10 +2,23 @@
 
 CALL deploy.become_owner();
 
--- Whose strategy a position is of says its magic number at its opening, as for trips. From the
--- numbers to the positions, so that a query for one strategy reads its accounts only.
+-- Whose strategy a position is of says its open order, for which the result will count, and where
+-- that names none the magic number at its opening, as for trips. A position's ticket is the number
+-- of the order that opened it, or that turned it. From the orders and numbers to the positions, so
+-- that a query for one strategy reads its accounts only.
 CREATE OR REPLACE VIEW public.strategy_positions
 WITH (security_invoker = TRUE) AS
+SELECT
+    o.strategy_id,
+    p.account_id,
+    p.ticket,
+    p.symbol,
+    p.volume
+FROM public.trading_orders AS o
+INNER JOIN public.trading_positions AS p
+    ON o.mt5_order_id = p.ticket AND o.account_id = p.account_id
+WHERE o.closed_at IS NULL AND o.strategy_id IS NOT NULL
+UNION ALL
 SELECT
     m.strategy_id,
     p.account_id,
@@ -25,9 +38,19 @@ WHERE
             AND n.magic = m.magic
             AND n.valid_from > m.valid_from
             AND n.valid_from <= p.open_time
+    )
+    AND NOT EXISTS (
+        SELECT
+        FROM public.trading_orders AS o
+        WHERE
+            o.mt5_order_id = p.ticket
+            AND o.account_id = p.account_id
+            AND o.closed_at IS NULL
+            AND o.strategy_id IS NOT NULL
     );
 COMMENT ON VIEW public.strategy_positions IS
-'Open positions with the strategy of their magic number.';
+'Open positions with the strategy that their result will count for: that of their order, else that
+of their magic number.';
 COMMENT ON COLUMN public.strategy_positions.strategy_id IS 'Strategy.';
 COMMENT ON COLUMN public.strategy_positions.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.strategy_positions.ticket IS 'Position ticket.';
