@@ -14,7 +14,7 @@ import pytest
 from psycopg import errors
 
 import rows
-from tenants import SECRET, TABLES, Connect, Two, become, make_user, setup
+from tenants import AMOUNT, SECRET, TABLES, Connect, Two, become, make_user, setup
 
 # insufficient_privilege, with_check_option_violation, foreign_key_violation, closed order
 REFUSED = {"42501", "44000", "23503", "RB020"}
@@ -88,10 +88,11 @@ READS = [
     "SELECT broker FROM mt5_accounts WHERE id = %(account)s",
     "SELECT server FROM mt5_sessions WHERE session_id = %(session)s",
     "SELECT balance::text FROM my_account_snapshots WHERE session_id = %(session)s",
-    "SELECT balance::text FROM my_account_snapshots WHERE balance = 777",
-    "SELECT total_profit::text FROM performance_metrics WHERE total_profit = 777",
+    f"SELECT balance::text FROM my_account_snapshots WHERE balance = {AMOUNT}",
+    f"SELECT total_profit::text FROM performance_metrics WHERE total_profit = {AMOUNT}",
     "SELECT symbol FROM trading_orders WHERE symbol = 'THEIRS' AND 1 / (id - %(order)s + 1) > 0",
-    "SELECT equity::text FROM snapshots_by_account WHERE account_id = %(account)s OR balance = 777",
+    "SELECT equity::text FROM snapshots_by_account"
+    f" WHERE account_id = %(account)s OR balance = {AMOUNT}",
     "SELECT find_account_balance(%(account)s, now())::text",
     "SELECT m::text FROM calculate_performance_metrics(%(user)s, NULL, '2026-01-01', '2026-02-01')"
     " AS m WHERE m.total_trades > 0",
@@ -120,7 +121,7 @@ def test_reading_attempt_never_answers_with_their_row(two: Two, statement: str) 
     except errors.InsufficientPrivilege:
         pass
     assert SECRET not in str(answer)
-    assert "777" not in str(answer)
+    assert str(AMOUNT) not in str(answer)
     two.connection.execute("RESET ROLE")
     untouched = two.connection.execute(
         "SELECT s.confidence, p.profit, t.name FROM trading_signals AS s, trading_positions AS p,"

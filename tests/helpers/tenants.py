@@ -11,6 +11,7 @@ import rows
 
 Connect = Callable[..., psycopg.Connection]
 SECRET = "THEIRS"
+AMOUNT = 777_777_777_777  # longer than the microseconds of a time
 
 
 @dataclass
@@ -41,9 +42,10 @@ def make_user(app: psycopg.Connection, text: str) -> dict[str, object]:
     signal = rows.signal(app, user, strategy_id=strategy, symbol=text, client_request_id="r")
     order = rows.closed_order(app, user, symbol=text, signal_id=signal, mt5_order_id="1")
     position = rows.position(app, session, symbol=text, ticket="1")
-    rows.snapshot(app, session, balance=777 if text == SECRET else 1)
-    rows.deposit(app, account_of(app, session), 777 if text == SECRET else 1, "2026-01-05 10:00+00")
-    rows.metrics(app, user, strategy_id=strategy, total_profit=777 if text == SECRET else 1)
+    amount = AMOUNT if text == SECRET else 1
+    rows.snapshot(app, session, balance=amount)
+    rows.deposit(app, account_of(app, session), amount, "2026-01-05 10:00+00")
+    rows.metrics(app, user, strategy_id=strategy, total_profit=amount)
     return {
         "user": user, "strategy": strategy, "session": session, "signal": signal, "order": order,
         "position": position, "account": account_of(app, session),
