@@ -113,10 +113,19 @@ def test_name_that_is_changed_before_doubles_nothing(gate: Gate) -> None:
     assert gate.db.execute("SELECT count(*) FROM mt5_sessions").fetchone() == (1,)
 
 
-def test_account_of_another_broker_with_the_same_number_is_none(gate: Gate) -> None:
-    gate.once(Terminal.new())
-    gate.once(Terminal.new(server="Other-Live"))
-    assert (totals(gate.db)[0], mt5.violations(gate.db), merge(gate.db)) == (2, {}, [])
+@pytest.mark.parametrize("other", [{"currency": "EUR"}, {"profit": 500.0}, {"ticket": 2}])
+def test_account_of_another_broker_with_the_same_number_is_none(
+    db: psycopg.Connection, other: dict[str, Any]
+) -> None:
+    user = rows.user(db)
+    for server, more in (("Old", {}), ("Other", other)):
+        currency = more.get("currency", "USD")
+        account = mt5.open_account(db, user, server=server, currency=currency, balance=1000.0)
+        deposit = mt5.money(1000.0, "2026-01-05 09:00", ticket=1) | more
+        mt5.ingest(db, "deals", account, [deposit])
+    query = "SELECT count(*) FROM monitoring.double_account_violations"
+    assert db.execute(query).fetchone() == (0,)
+    assert (merge(db), totals(db)[0]) == ([], 2)
 
 
 def test_notes_of_the_same_day_are_not_lost(gate: Gate, renamed: Terminal) -> None:

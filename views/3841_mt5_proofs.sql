@@ -257,7 +257,11 @@ SELECT
     o.server AS other_server
 FROM public.mt5_accounts AS a
 INNER JOIN public.mt5_accounts AS o
-    ON a.user_id = o.user_id AND a.account_number = o.account_number AND a.id > o.id
+    ON
+        a.user_id = o.user_id
+        AND a.account_number = o.account_number
+        AND a.currency = o.currency
+        AND a.id > o.id
 WHERE EXISTS (
     SELECT
     FROM (
@@ -265,7 +269,8 @@ WHERE EXISTS (
             d.ticket,
             d.time_msc,
             d.symbol,
-            d.volume
+            d.volume,
+            d.profit
         FROM public.trading_deals AS d
         WHERE d.account_id = o.id
         ORDER BY d.ticket DESC
@@ -278,6 +283,7 @@ WHERE EXISTS (
             AND d.time_msc = x.time_msc
             AND d.symbol = x.symbol
             AND d.volume = x.volume
+            AND d.profit = x.profit
 );
 
 COMMENT ON VIEW monitoring.double_account_violations IS
