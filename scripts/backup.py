@@ -5,7 +5,6 @@ it is complete and verified, then it is uploaded and read back; only after that 
 removed. Docs: docs/guides/backups.md.
 """
 
-import logging
 import shutil
 from pathlib import Path
 from typing import Annotated, Any
@@ -46,7 +45,6 @@ def backup(
     dsn: Dsn = "",
 ) -> None:
     """Dump, verify, upload, read back, then remove what is too old."""
-    logging.getLogger("psycopg").setLevel(logging.ERROR)  # a lost connection is told by us
     recipients = [recipient(text) for text in encrypt_to or []]
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     with (

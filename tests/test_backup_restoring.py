@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from contextlib import suppress
@@ -18,7 +20,7 @@ import backing
 import bars
 import rows
 from backing import backup, refused
-from conftest import Address
+from conftest import ROOT, Address
 from ephemeral import deploy_all
 from rubi.backups import drilling, places, restoring
 from rubi.cli import Failure
@@ -171,6 +173,27 @@ def test_restore_that_is_stopped_leaves_neither_files_nor_a_database(
     assert (process.returncode, said) == (128 + number, "stopped by a signal\n")
     assert not db.execute(begun).rowcount
     assert not list(folder.iterdir())
+
+
+def test_end_between_a_query_and_its_answer_is_a_line(db: psycopg.Connection) -> None:
+    """psycopg warns that it can't roll back; nobody who stops a command needs to know."""
+    code = """
+import os, psycopg
+from rubi.cli import new_app, run
+app = new_app("x")
+@app.command()
+def main():
+    with psycopg.connect(os.environ["DSN"]) as connection:
+        connection.execute("SELECT 1")
+        connection.pgconn.send_query(b"SELECT pg_sleep(0.1)")
+        raise KeyboardInterrupt
+run(app)
+"""
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT / "scripts"), "DSN": db.info.dsn},
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (130, "interrupted\n")
 
 
 def test_cause_is_told_though_the_server_went_as_well(

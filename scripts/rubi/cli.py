@@ -1,6 +1,7 @@
 """Parts of every command of this folder: errors in one line, exit codes, steps on the screen."""
 
 import errno
+import logging
 import os
 import re
 import signal
@@ -210,6 +211,7 @@ def run(app: typer.Typer) -> None:
     # a role or a database may have other defaults, whose times psycopg can't read; in full, as
     # other programs' drivers take it
     os.environ |= {"PGDATESTYLE": "ISO, MDY", "PGTZ": "UTC"}
+    logging.getLogger("psycopg").setLevel(logging.ERROR)  # a connection that broke is told by us
     try:
         with ended_by_signals() as signals:
             app()
