@@ -3,8 +3,9 @@
 CALL deploy.become_owner();
 
 -- What a terminal or a report tells again is deleted with the newer account: deals, orders,
--- positions, what is made of them, symbols and events. What nobody tells again goes to the older
--- one; of what both have by a key, the older one's row stays.
+-- positions, what is made of them, and symbols. So are its events, in which all deals were new a
+-- second time, and its explanations, which are about its own balance. What else nobody tells again
+-- goes to the older one; of what both have by a key, the older one's row stays.
 CREATE OR REPLACE FUNCTION public.merge_double_accounts()
 RETURNS TABLE (account_id bigint, account_number text, old_server text, new_server text)
 LANGUAGE plpgsql
@@ -77,6 +78,6 @@ $$;
 COMMENT ON FUNCTION public.merge_double_accounts() IS
 'Makes one account of each two in monitoring.double_account_violations, the older one under the
 newer''s server: sessions with their snapshots, the API''s orders, claims, sends, stops, journal and
-rules move, the rest is deleted and comes back when the gateway reads, or a report is loaded, again.
-End the gateways before. Raises unique_violation where both accounts have notes of the same thing.';
+rules move. Events and explanations of the newer one are lost, the rest comes back when the gateway
+reads, or a report is loaded, again. End the gateways before. Raises unique_violation where both accounts have notes of the same thing.';
 REVOKE ALL ON FUNCTION public.merge_double_accounts() FROM public;

@@ -17,8 +17,8 @@ from faulty_terminals import Terminal
 from gateways import BUY, Gate, close
 
 MERGE = "SELECT old_server, new_server FROM merge_double_accounts()"
-# what comes back by the next reading, with the account that it was read for
-READ_AGAIN = {
+# what is deleted with the newer account; explanations alone don't come back by the next reading
+DELETED = {
     "balance_operations", "gateway_series", "gateway_watermarks", "mt5_account_states",
     "mt5_explanations", "mt5_missed", "mt5_orders", "mt5_rejects", "mt5_reports", "mt5_symbols",
     "mt5_trips", "performance_metrics", "proved_positions", "trading_deals", "trading_positions",
@@ -138,10 +138,10 @@ def test_notes_of_the_same_day_are_not_lost(gate: Gate, renamed: Terminal) -> No
     assert totals(db) == before
 
 
-def test_every_table_of_accounts_moves_or_is_read_again(db: psycopg.Connection) -> None:
+def test_every_table_of_accounts_moves_or_is_named_as_deleted(db: psycopg.Connection) -> None:
     text = db.execute("SELECT pg_get_functiondef('merge_double_accounts'::regproc)").fetchone()[0]
     tables = db.execute(
         "SELECT relname FROM pg_constraint JOIN pg_class AS c ON c.oid = conrelid"
         " WHERE confrelid = 'mt5_accounts'::regclass GROUP BY relname"
     ).fetchall()
-    assert {name for (name,) in tables if f"'{name}'" not in text} == READ_AGAIN
+    assert {name for (name,) in tables if f"'{name}'" not in text} == DELETED
