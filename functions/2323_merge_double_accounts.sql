@@ -79,5 +79,6 @@ COMMENT ON FUNCTION public.merge_double_accounts() IS
 'Makes one account of each two in monitoring.double_account_violations, the older one under the
 newer''s server: sessions with their snapshots, the API''s orders, claims, sends, stops, journal and
 rules move. Events and explanations of the newer one are lost, the rest comes back when the gateway
-reads, or a report is loaded, again. End the gateways before. Raises unique_violation where both accounts have notes of the same thing.';
+reads, or a report is loaded, again. End the gateways before. Raises unique_violation where both
+accounts have notes of the same thing.';
 REVOKE ALL ON FUNCTION public.merge_double_accounts() FROM public;
