@@ -1,7 +1,8 @@
 """The API's mix while a snapshot stays open, and what is left of it afterwards.
 
-1,000 requests a second from 180 connections, on ours and on the base in turn. No dead row can go
-while a REPEATABLE READ snapshot is open, so that the tables which are updated all the time grow;
+1,000 requests a second from 180 connections, on ours and on the base, direct and through PgBouncer:
+each on a server of its own and all at once, so that they meet the same minutes of the machine. No
+dead row can go while a REPEATABLE READ snapshot is open: tables that are updated all the time grow;
 their pages are counted before, meanwhile, after the vacuum that follows, and of ours after
 shrink_tables(), which is called while the mix goes on. Milliseconds of a request count from when it
 was due. Writes benchmarks/results/held_snapshot.md and .json.
@@ -12,6 +13,8 @@ from __future__ import annotations
 import sys
 import tempfile
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Annotated
 
@@ -30,6 +33,10 @@ from troubles import beside, hold_snapshot
 
 # Shares of a load that have a line of their own: begin and end, as parts of the whole.
 PARTS = {"first sixth": (0, 1 / 6), "last sixth": (5 / 6, 1), "whole": (0, 1)}
+# Lines of the page: database, whether through PgBouncer.
+CASES = {
+    f"{db}{way}": (db, bool(way)) for way in ("", ", through PgBouncer") for db in ("ours", "base")
+}
 # As long as autovacuum has after the snapshot: the mix goes on, for so much of the load's length.
 AFTERWARDS = 1 / 6
 
@@ -40,12 +47,14 @@ def watch(server: Server, db: str, every: float, stop: threading.Event, seen: li
         seen.append(pages_of(server, db))
 
 
-def load(server: Server, db: str, clients: int, seconds: float) -> list[tuple[float, float]]:
+def load(
+    server: Server, db: str, clients: int, seconds: float, pooled: bool
+) -> list[tuple[float, float]]:
     """The mix for so long: second from its begin and milliseconds of each request."""
     with tempfile.TemporaryDirectory() as folder:
         pgbench(
             server, db, clients, "-T", str(round(seconds)), "-R", "1000", "-l",
-            "--log-prefix", f"{folder}/log", *mix_scripts(),
+            "--log-prefix", f"{folder}/log", *mix_scripts(), through_pool=pooled,
         )  # fmt: skip
         # client, transaction, latency from when it was due in microseconds, script, second, ...
         requests = [
@@ -57,7 +66,9 @@ def load(server: Server, db: str, clients: int, seconds: float) -> list[tuple[fl
     return [(second - first, latency) for second, latency in requests]
 
 
-def measure(server: Server, db: str, seconds: int, clients: int, warming: int) -> dict:
+def measure(
+    server: Server, db: str, seconds: int, clients: int, warming: int, pooled: bool
+) -> dict:
     """One database: the load beside the snapshot, the load after it, the vacuums."""
     vacuum(server, db)
     stop, seen = threading.Event(), [pages_of(server, db)]
@@ -65,7 +76,7 @@ def measure(server: Server, db: str, seconds: int, clients: int, warming: int) -
     watcher.start()
     try:
         with beside(server, db, (hold_snapshot,), warming):
-            requests = load(server, db, clients, warming + seconds)
+            requests = load(server, db, clients, warming + seconds, pooled)
     finally:
         stop.set()
         watcher.join()
@@ -81,7 +92,7 @@ def measure(server: Server, db: str, seconds: int, clients: int, warming: int) -
     found["after the vacuum"] = pages_of(server, db)
     works = (shrink,) if db == "ours" else ()
     with beside(server, db, works, warming + seconds * AFTERWARDS / 2):
-        after = load(server, db, clients, warming + seconds * AFTERWARDS)
+        after = load(server, db, clients, warming + seconds * AFTERWARDS, pooled)
     found["parts"].append(["afterwards", *shares(after, warming, warming + seconds)])
     vacuum(server, db)
     found["after the mix went on"] = pages_of(server, db)
@@ -107,10 +118,10 @@ def page_of(result: dict) -> str:
     lines = [
         "# The API's mix while a snapshot stays open",
         "",
-        "Made by `benchmarks/held_snapshot.py`: 1,000 requests a second, ours and base on one "
-        f"server, in turn; a snapshot open for {result['seconds'] / 60:g} minutes. Afterwards: "
-        "the mix after the snapshot has gone, for a sixth of that time; in its middle, of ours, "
-        "`CALL shrink_tables()`. Wanted of ours: p99 below 10 ms, nothing longer "
+        "Made by `benchmarks/held_snapshot.py`: 1,000 requests a second, each line on a server of "
+        f"its own, all at once; a snapshot open for {result['seconds'] / 60:g} minutes. "
+        "Afterwards: the mix after the snapshot has gone, for a sixth of that time; in its middle, "
+        "of ours, `CALL shrink_tables()`. Wanted of ours: p99 below 10 ms, nothing longer "
         "than 500 ms, at most twice the pages.",
         "",
         pages.said(result["facts"]),
@@ -149,24 +160,27 @@ def main(
     quick: Annotated[bool, typer.Option(help="Small and short: does it run?")] = False,
     minutes: Annotated[float, typer.Option(min=0.05, help="The snapshot is open")] = 5,
     clients: Annotated[int, typer.Option(min=1, help="Connections")] = 180,
-    only: Annotated[str, typer.Option(help="One database: ours or base")] = "ours,base",
     pg: Annotated[int, typer.Option(help="Major version")] = embedded.DEFAULT_MAJOR,
     output: Annotated[Path, typer.Option(help="Folder for the page and JSON")] = pages.RESULTS,
 ) -> None:
     """Measure, show the tables, write them."""
     warming, seconds = (1, 6) if quick else (WARMING, round(minutes * 60))
     clients = min(clients, 16) if quick else clients
-    result: dict = {"seconds": seconds, "clients": clients, "measured": {}}
-    with running(pg, {}) as server:
-        with step("base and ours made"):
-            make_pair(server)
-        with server.connect("ours") as connection:
+    result: dict = {"seconds": seconds, "clients": clients}
+    with ExitStack() as stack:
+        servers = {}
+        for name in CASES:
+            with step(f"a server for {name}"):
+                servers[name] = stack.enter_context(running(pg, {}))
+                make_pair(servers[name])
+        with servers["ours"].connect("ours") as connection:
             result["facts"] = pages.facts(connection)
-        for db in only.split(","):
-            with step(f"{db}, beside the snapshot and after it"):
-                result["measured"][db] = measure(server, db, seconds, clients, warming)
-            # what took so long is not lost with what follows
-            pages.keep(output, "held_snapshot", page_of(result), result)
+        with step("all beside a snapshot and after it"), ThreadPoolExecutor(len(CASES)) as pool:
+            running_now = {
+                name: pool.submit(measure, servers[name], db, seconds, clients, warming, pooled)
+                for name, (db, pooled) in CASES.items()
+            }
+            result["measured"] = {name: future.result() for name, future in running_now.items()}
     pages.write(output, "held_snapshot", page_of(result), result)
 
 
