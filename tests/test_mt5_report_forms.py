@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from openpyxl import Workbook
+from openpyxl.utils.datetime import CALENDAR_MAC_1904, CALENDAR_WINDOWS_1900
 
 from rubi.cli import Failure
 from rubi.mt5.loading import read
@@ -84,15 +85,24 @@ def strict(content: bytes) -> bytes:
     return made.getvalue()
 
 
-def test_a_workbook_that_excel_saved_again_is_the_same_report(tmp_path: Path) -> None:
-    """Strict, and times as Excel's dates where its language reads 2026.01.05 as one."""
+@pytest.mark.parametrize("epoch", [CALENDAR_WINDOWS_1900, CALENDAR_MAC_1904])
+def test_a_workbook_that_excel_saved_again_is_the_same_report(
+    tmp_path: Path, epoch: datetime
+) -> None:
+    """Strict, and times as Excel's dates where its language reads 2026.01.05 as one.
+
+    Excel for Mac counted days from 1904 until 2011, and later ones keep that of such a workbook.
+    """
     book = Workbook()
-    for cells in TRANSLATED:
+    book.epoch = epoch
+    # a deposit at midnight is a whole number of days, as a ticket could be
+    rows = [[text.replace("05 09:00:00", "05 00:00:00") for text in row] for row in TRANSLATED]
+    for cells in rows:
         book.active.append([excel(text) for text in cells])
     path = tmp_path / "r.xlsx"
     book.save(path)
     path.write_bytes(strict(path.read_bytes()))
-    report, plain = read_report(path), read_report(write_csv(tmp_path / "r.csv", TRANSLATED))
+    report, plain = read_report(path), read_report(write_csv(tmp_path / "r.csv", rows))
     assert report.made == plain.made is not None
     assert (report.deals, report.orders) == (plain.deals, plain.orders)
 

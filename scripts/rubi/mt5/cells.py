@@ -7,6 +7,7 @@ import csv
 import io
 import re
 import zipfile
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import IO
 
@@ -30,6 +31,9 @@ UTF_16 = ("utf-16-le", "utf-16-be")
 SHEET = re.compile(r"xl/worksheets/sheet(\d+)\.xml")
 # spreadsheets have two names for this space: the usual one, and that of "Strict Open XML"
 NAMES = "{*}"
+# numbers of the formats of dates that have no text in a workbook (ECMA-376, 18.8.30)
+DATED = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
+NO_DATE = re.compile(r'"[^"]*"|\[[^]]*\]|\\.|_.')
 
 Row = list[str | None]
 
@@ -83,7 +87,27 @@ def read_shared(book: zipfile.ZipFile) -> list[str]:
     return found
 
 
-def read_sheet(file: IO[bytes], shared: list[str]) -> list[Row]:
+def read_dates(book: zipfile.ZipFile) -> tuple[datetime, set[str]]:
+    """The day 0 of a workbook and the styles of its dates: Excel for Mac counted from 1904."""
+    from lxml import etree
+
+    workbook, styles = (
+        etree.fromstring(book.read(name)) if name in book.namelist() else etree.Element("none")
+        for name in ("xl/workbook.xml", "xl/styles.xml")
+    )
+    options = workbook.find(f"{NAMES}workbookPr")
+    mac = options is not None and options.get("date1904") in ("1", "true")
+    first = datetime(1904, 1, 1) if mac else datetime(1899, 12, 30)
+    dated = DATED | {
+        int(item.get("numFmtId"))
+        for item in styles.iter(f"{NAMES}numFmt")
+        if re.search("[dhy]", NO_DATE.sub("", item.get("formatCode")), re.I)
+    }
+    forms = styles.iterfind(f"{NAMES}cellXfs/{NAMES}xf")
+    return first, {str(n) for n, form in enumerate(forms) if int(form.get("numFmtId", 0)) in dated}
+
+
+def read_sheet(file: IO[bytes], shared: list[str], first: datetime, dated: set[str]) -> list[Row]:
     """The rows of one sheet; its stated dimension is not looked at, as it may be wrong."""
     from lxml import etree
 
@@ -100,6 +124,8 @@ def read_sheet(file: IO[bytes], shared: list[str]) -> list[Row]:
                 value = shared[int(value)] if value else None
             elif cell.get("t") == "inlineStr":
                 value = "".join(cell.itertext())
+            elif value and cell.get("t", "n") == "n" and cell.get("s") in dated:
+                value = f"{first + timedelta(seconds=round(86400 * float(value)))}"
             row.extend([None] * (place - len(row)))
             row.append(tidy(value))
         rows.append(row)
@@ -114,11 +140,11 @@ def read_xlsx(content: bytes) -> list[list[Row]]:
             for item in book.infolist()
             if (match := SHEET.fullmatch(item.filename)) and item.file_size < LARGEST
         )
-        shared = read_shared(book)
+        shared, dates = read_shared(book), read_dates(book)
         found = []
         for _, item in sheets:
             with book.open(item) as file:
-                found.append(read_sheet(file, shared))
+                found.append(read_sheet(file, shared, *dates))
     return found
 
 

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass, field
 
 from rubi.mt5.cells import Row
-from rubi.mt5.numbers import moment, number, seconds
+from rubi.mt5.numbers import number, seconds
 
 # the width of a cell in the list of positions that browsers don't show, and spreadsheets do
 HIDDEN = 8
@@ -89,7 +89,7 @@ def cell(row: Row, place: int) -> str | None:
 
 
 def seconds_at(row: Row, place: int) -> int | None:
-    return moment(cell(row, place))
+    return seconds(cell(row, place))
 
 
 def filled(row: Row) -> dict[int, str]:

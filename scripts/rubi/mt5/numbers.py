@@ -1,15 +1,13 @@
 """Numbers and times as reports and spreadsheets write them."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 NUMBER = re.compile(r"([-+]?)(\d[\d.,]*|[.,]\d+)(?:[eE]([-+]?\d{1,3}))?")
 TIME = re.compile(
     r"(?:(\d{4})[./-](\d{1,2})[./-](\d{1,2})|(\d{1,2})\.(\d{1,2})\.(\d{4}))"
     r"[ T](\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d+)?)?"
 )
-# A day of a spreadsheet counts from here; reports are younger than 1 January 2000.
-SPREADSHEET, DAYS = datetime(1899, 12, 30, tzinfo=UTC), range(36526, 73050)
 
 
 def digits_of(cell: str | None, sign: str = "") -> str | None:
@@ -66,11 +64,3 @@ def seconds(cell: str | None) -> int | None:
     except ValueError:
         return None
     return int(moment.timestamp())
-
-
-def moment(cell: str | None) -> int | None:
-    """A time as in seconds(), or the day number that a spreadsheet makes of a time."""
-    found = seconds(cell)
-    if found is None and isinstance(value := number(cell), float) and int(value) in DAYS:
-        return round((SPREADSHEET + timedelta(days=value)).timestamp())
-    return found

@@ -15,7 +15,7 @@ from typing import Any
 from rubi.cli import Failure
 from rubi.mt5 import layout
 from rubi.mt5.cells import Row, read_tables
-from rubi.mt5.numbers import digits_of, moment, number, ticket
+from rubi.mt5.numbers import digits_of, number, seconds, ticket
 from rubi.mt5.words import Unknown, Words
 
 ACCOUNT = re.compile(r"(\d{1,19}) ?\((.*,.*)\)")
@@ -85,7 +85,7 @@ class Reader:
                 name: layout.cell(row, place + (shift if name not in layout.POSITION[:4] else 0))
                 for name, place in columns.items()
             }
-            if names is layout.POSITION and moment(found["time_close"]) is None:
+            if names is layout.POSITION and seconds(found["time_close"]) is None:
                 continue  # a movement of money, which is a deal too
             found["line"] = line
             found["heading"] = {name: section.headings[place] for name, place in columns.items()}
@@ -99,7 +99,7 @@ class Reader:
             "symbol": row["symbol"] or "",
             "type": self.word(row["type"], type_of, line, heading["type"]),
         }
-        made |= {name: at for name in TIMES if (at := moment(row.get(name))) is not None}
+        made |= {name: at for name in TIMES if (at := seconds(row.get(name))) is not None}
         for name in NUMBERS:
             if name in row:
                 made[name] = self.number(row[name], line, heading[name])
@@ -159,8 +159,8 @@ class Reader:
                     )
                 elif len(parts) > 1:
                     account["server"] = parts[1]
-            elif account and moment(values[1]) is not None:
-                made = moment(values[1])
+            elif account and seconds(values[1]) is not None:
+                made = seconds(values[1])
             elif account and "company" not in account:
                 account["company"] = values[1]
             before = values[1]
