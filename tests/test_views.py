@@ -1,10 +1,11 @@
-"""user_trading_stats and open_positions_with_session."""
+"""user_trading_stats, open_positions_with_session, and the name of a market session."""
 
 from __future__ import annotations
 
 from decimal import Decimal
 
 import psycopg
+import pytest
 
 import rows
 
@@ -67,3 +68,23 @@ def test_open_positions_have_every_column_of_the_table(catalog: psycopg.Connecti
     table = {row[0] for row in catalog.execute(columns, ["trading_positions"])}
     view = {row[0] for row in catalog.execute(columns, ["open_positions_with_session"])}
     assert view == table | {"account_number", "broker", "user_id"}
+
+
+# winter, summer, a week in which New York alone has changed its clock, and the nights in which
+# Europe, then New York, go back to winter's
+@pytest.mark.parametrize(("friday", "tokyo_opens"), [
+    ("2026-01-09", "19:00"), ("2026-07-10", "20:00"), ("2026-03-13", "20:00"),
+    ("2026-10-23", "20:00"), ("2026-10-30", "19:00"),
+])  # fmt: skip
+def test_no_market_is_open_on_a_weekend(
+    rolled_back: psycopg.Connection, friday: str, tokyo_opens: str
+) -> None:
+    """Local times of New York: the week ends on Friday at 17:00; Tokyo's Monday begins the next."""
+    found = rolled_back.execute(
+        "SELECT string_agg(name_market_session((%s::date + days + at) AT TIME ZONE"
+        " 'America/New_York'), '; ' ORDER BY days, at)"
+        " FROM (VALUES (0, time '16:59'), (0, '17:00'), (0, '20:30'), (1, '10:00'), (2, '10:00'),"
+        " (2, '17:00'), (2, %s::time - interval '1 minute'), (2, %s)) AS v (days, at)",
+        [friday, tokyo_opens, tokyo_opens],
+    )
+    assert found.fetchone() == ("New York; ; ; ; ; ; ; Tokyo",)

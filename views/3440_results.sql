@@ -133,8 +133,8 @@ GROUP BY 1, 2, 3;
 COMMENT ON VIEW public.session_results IS
 'Results of closed trades by market session of opening, one row a user and currency.';
 COMMENT ON COLUMN public.session_results.session IS
-'Markets open when the trade was opened: Tokyo 9 to 18, London and New York 8 to 17, local time;
-several while they overlap, empty when all are closed.';
+'Markets open when the trade was opened: Tokyo 9 to 18, London and New York 8 to 17, local time,
+Monday to Friday; several while they overlap, empty when all are closed, as on weekends.';
 
 CREATE OR REPLACE VIEW public.weekday_results
 WITH (security_invoker = TRUE) AS
