@@ -69,8 +69,13 @@ def load(
         typer.Option(help="names of the columns where no header tells, - leaves one out"),
     ] = None,
     decimal_comma: Annotated[
-        bool, typer.Option("--decimal-comma", help="numbers are written as 1,25")
-    ] = False,
+        bool | None,
+        typer.Option(
+            "--decimal-comma/--decimal-point",
+            help="what 38,123 is, where no number tells: 38.123 or 38123",
+            show_default=False,
+        ),
+    ] = None,
     on_conflict: Annotated[
         Literal["skip", "update", "error"],
         typer.Option(help="where a bar is there already: keep it, replace it, or stop"),

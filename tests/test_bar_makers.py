@@ -63,6 +63,7 @@ def test_bad_lines_of_each_maker_are_rejected_and_none_is_lost(
 
 DAILY = "Date,Open,High,Low,Close,Volume\n"
 PLAIN = "time,open,high,low,close\n1704189600,1,2,1,1\n1704193200,1,2,1,1\n"
+NIKKEI = 'Date,Open,High,Low,Close\n2024-01-02,"38,123","38,124","38,122","38,123"\n'
 YAHOO = "Date,Open,High,Low,Close,Adj Close,Volume\n2024-01-02,1,2,1,1,1,9\n"
 STOOQ = (
     "<TICKER>,<PER>,<DATE>,<TIME>,<OPEN>,<HIGH>,<LOW>,<CLOSE>,<VOL>,<OPENINT>\n"
@@ -80,8 +81,8 @@ ASKS = {
     "six digits of a date": ("A_D1.csv", DAILY + "240113,1,2,1,1,9\n", "--dates", "ymd"),
     "exact volume": ("A_D1.csv", DAILY + "2024-01-02,1,2,1,1,1.5\n", "--volume", "real"),
     "rounded volume": ("A_D1.csv", DAILY + "2024-01-02,1,2,1,1,1.5\n", "--volume", "round"),
-    "decimal comma": ("A_D1.csv", "Date;Open;High;Low;Close\n2024-01-02;1,1;2,1;1,1;1,1\n",
-                      "--decimal-comma"),
+    "decimal comma": ("A_D1.csv", NIKKEI, "--decimal-comma"),
+    "decimal point": ("A_D1.csv", NIKKEI, "--decimal-point"),
     "ticker": ("bulk.txt", STOOQ, "--ticker", "B"),
     "columns": ("A_M1.csv", "1704189600,1,2,1,1,5,6,7,8\n",
                 "--columns", "time,open,high,low,close,-,-,-,volume"),

@@ -137,3 +137,56 @@ def test_a_report_of_trades_is_named_where_bars_are_read(tmp_path: Path) -> None
     (tmp_path / "r.html").write_text("<!DOCTYPE html><html>", encoding="utf-16")
     with pytest.raises(Failure, match=r"a web page, .*scripts/load_mt5\.py"):
         files.BarFile(tmp_path / "r.html")
+
+
+@pytest.mark.parametrize(
+    ("sign", "given", "written", "meant"),
+    [
+        (";", None, "151,234", "151.234"), (";", None, "38.123,50", "38123.50"),
+        ("\t", None, "1,25", "1.25"), (",", None, "38.123,50", "38123.50"),
+        (",", None, "38,123.50", "38123.50"), (",", None, "1,038,123", "1038123"),
+        ("\t", None, "38,123", None), (",", True, "38,123", "38.123"),
+        (",", False, "38,123", "38123"), ("\t", None, "0,123", "0.123"),
+        ("\t", None, "151.234", "151.234"),
+    ],
+)  # fmt: skip
+def test_a_comma_is_what_the_file_or_the_user_says(
+    sign: str, given: bool | None, written: str, meant: str | None
+) -> None:
+    """As pandas (sep, decimal, thousands), Google Sheets and LibreOffice in French write prices."""
+    line = sign.join(["2024-01-02", *[f'"{written}"' if sign in written else written] * 4])
+    lines = [sign.join(["Date", "Open", "High", "Low", "Close"]), line]
+    if meant is None:
+        with pytest.raises(Failure, match=r"--decimal-comma for .*-point for 38123"):
+            recognise(lines, Options(decimal_comma=given))
+        return
+    ((_, row),) = Reader(recognise(lines, Options(decimal_comma=given))).rows(
+        f"{line}\n".encode(), 1
+    )
+    assert row["open"] == Decimal(meant)
+
+
+def test_a_price_in_the_other_dialect_is_an_odd_line() -> None:
+    """A point before three digits among decimal commas is no thousand, nor a comma among points."""
+    for usual, odd in (("151,2", "151.234"), ("151.2", "151,234"), ("151.2", "151,2")):
+        lines = ["Date\tOpen\tHigh\tLow\tClose"]
+        lines += ["\t".join(["2024-01-02", *[price] * 4]) for price in (usual, odd)]
+        read = Reader(recognise(lines, Options())).rows("\n".join([*lines[1:], ""]).encode(), 1)
+        assert [isinstance(row, str) for _, row in read] == [False, True]
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Date;Heure;Ouverture;Plus haut;Plus bas;Cl\u00f4ture;Volume",
+        "Date;Heure;Ouv;Haut;Bas;Cl\ufffdture;Vol",  # in Windows-1252, as Excel saves CSV
+        "",
+    ],
+)
+def test_bars_of_a_french_spreadsheet_are_read(header: str) -> None:
+    line = "02/01/2024;00:05;151,234;151,300;151,200;151,250;12"
+    layout = recognise([*filter(None, [header]), line], Options(dates="dmy"))
+    ((_, row),) = Reader(layout).rows(f"{line}\n".encode(), 1)
+    assert [str(row[name]) for name in ("open", "high", "low", "close", "volume")] == [
+        "151.234", "151.300", "151.200", "151.250", "12"
+    ]  # fmt: skip

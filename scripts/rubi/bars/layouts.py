@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 PRICES = ("open", "high", "low", "close")
 # Names in headers, lower case, letters and digits only.
 DATES = {"date", "data", "day", "datum", "dtyyyymmdd", "fecha", "dato"}
-CLOCKS = {"time", "hour", "timeofday", "uhrzeit", "czas", "hora"}
+CLOCKS = {"time", "hour", "timeofday", "uhrzeit", "czas", "hora", "heure"}
 WHENS = {"", "when", "datetime", "timestamp", "opentime", "opentimestamp", "gmttime", "localtime",
          "timeutc", "utctime", "dateutc", "dategmt", "unix", "unixtimestamp", "unixtime", "epoch",
          "opendatetime", "dateandtime", "ts", "timestampms"}  # fmt: skip
@@ -19,13 +19,31 @@ NAMES = {
     "numberoftrades": "volume", "nooftrades": "volume", "trades": "volume", "count": "volume",
     "realvolume": "real_volume", "vol": "traded", "volume": "traded", "v": "traded",
     "wolumen": "traded", "traded": "traded",
+    "ouverture": "open", "ouv": "open", "plushaut": "high", "haut": "high", "plusbas": "low",
+    "bas": "low", "cloture": "close", "clot": "close", "dernier": "last", "price": "last",
+    "clture": "close",  # Excel's CSV is no UTF-8
 }  # fmt: skip
 ZONES = {"utc": "UTC", "gmt": "UTC", "eet": "Europe/Athens", "msk": "Europe/Moscow"}
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
-COMMA_NUMBER = re.compile(r"[+-]?\d+,\d+", re.ASCII)
+GROUPED = re.compile(r"[+-]?[1-9]\d?\d?(,\d{3})+(\.\d+)?", re.ASCII)
+SWAPPED = str.maketrans(",.", ".,")
 DAY = re.compile(r"\d{4}[./-]\d\d?[./-]\d\d?T?|\d\d?[./-]\d\d?[./-](\d{4}|\d\d)|\d{8}T?", re.ASCII)
 OF_DAY = re.compile(r"\d\d?:\d\d(:\d\d([.,]\d+)?)?|\d{4}|\d{6}|\d{9}", re.ASCII)
 DUKASCOPY_TIME = re.compile(r"\d\d\.\d\d\.\d{4} \d\d:\d\d:\d\d\.\d{3}( GMT[+-]\d{4})?", re.ASCII)
+
+
+def plain(text: str, comma: bool | None) -> str:
+    """A number with a decimal point and without thousands; other texts are no numbers after it.
+
+    comma: whether decimals stand behind a comma; None where thousands are not parted. A point
+    parts thousands before a comma alone: 151.234 among numbers with a decimal comma is none.
+    """
+    if comma is None:
+        return text
+    text = "".join(text.split())  # blanks part thousands: U+00A0, U+202F
+    text = text.translate(SWAPPED) if comma else text
+    parted = GROUPED.fullmatch(text) and (not comma or "." in text)
+    return text.replace(",", "") if parted else text
 
 
 @dataclass
@@ -34,7 +52,7 @@ class Options:
     dates: str | None = None
     volume: str | None = None
     ticker: str | None = None
-    decimal_comma: bool = False
+    decimal_comma: bool | None = None
     symbol: str | None = None
     timeframe: str | None = None
     clock: str | None = None
@@ -56,7 +74,7 @@ class Layout:
     order: str = ""  # of day and month; empty while unknown
     symbol: str | None = None
     ticker: str | None = None  # lines of other symbols are left out
-    decimal_comma: bool = False
+    decimal_comma: bool | None = None  # None: a decimal point, thousands are not parted
     short: bool = False  # years of two digits were asked for
     ignored: list[str] = field(default_factory=list)
     notes: list[str] = field(default_factory=list)

@@ -55,15 +55,55 @@ def recognise(lines: list[str], options: layouts.Options) -> layouts.Layout:
         if "cryptodatadownload" in lines[first].lower():
             layout.form, layout.clock = "CryptoDataDownload", "UTC"
             layout.volume = layout.volume or "real"
-    rest = (cells_of(line, layout.delimiter) for line in lines[layout.skip :] if line.strip())
-    layout.sample = next(rest, [])
+    rest = [cells_of(line, layout.delimiter) for line in lines[layout.skip :] if line.strip()]
+    layout.sample = rest[0] if rest else []
+    layout.decimal_comma = comma_of(layout, rest, options.decimal_comma)
     return settle(layout, options)
+
+
+def comma_of(layout: layouts.Layout, rows: list[list[str]], given: bool | None) -> bool | None:
+    """Whether decimals stand behind a comma; None where a comma is odd. A note says what was found.
+
+    Semicolons part fields where they do. Raises Failure where 38,123 can be 38.123 and 38123.
+    """
+    prices = [
+        text
+        for row in rows
+        for role, text in zip(layout.columns, row, strict=False)
+        if role in (*layouts.PRICES, "bid", "ask") and {".", ","} & set(text)
+    ]
+    known: dict[bool, str] = {}
+    open_ones = []  # prices that can be read both ways
+    for price in (price for price in prices if "," in price):
+        ways = [way for way in (True, False) if is_number(price, way)]
+        if len(ways) == 1:
+            known.setdefault(ways[0], price)
+        open_ones += [price] if len(ways) == 2 else []
+    if given is not None or not (known or open_ones):
+        return given
+    if "," not in prices[0] and "." not in "".join(known.values()):
+        return None
+    if layout.delimiter == ";" and not known:
+        known[True] = open_ones[0]
+    if len(known) != 1:
+        price = next(iter(open_ones), known.get(True, ""))
+        raise Failure(
+            f"prices such as {price} can have decimals or thousands behind the comma: give"
+            f" --decimal-comma for {layouts.plain(price, True)}, --decimal-point for"
+            f" {price.replace(',', '')}"
+        )
+    ((comma, price),) = known.items()
+    layout.notes.append(f"{'a decimal comma' if comma else 'commas part thousands'}, as in {price}")
+    return comma
+
+
+def is_number(text: str, comma: bool | None) -> bool:
+    return bool(layouts.NUMBER.fullmatch(layouts.plain(text, comma)))
 
 
 def settle(layout: layouts.Layout, options: layouts.Options) -> layouts.Layout:
     """Add the facts of the options and of the first line of values."""
     layout.ticker = options.ticker if "ticker" in layout.columns else None
-    layout.decimal_comma = options.decimal_comma
     layout.order, layout.short = options.dates or layout.order, bool(options.dates)
     if options.volume:
         layout.volume = options.volume
@@ -73,10 +113,6 @@ def settle(layout: layouts.Layout, options: layouts.Options) -> layouts.Layout:
     when = moment_of(layout, layout.sample)
     if not layout.order and (EPOCH.fullmatch(when) or FORMS["ymd"].fullmatch(when)):
         layout.order = "ymd"
-    fields = dict(zip(layout.columns, layout.sample, strict=False))
-    prices = [fields[name] for name in (*layouts.PRICES, "bid", "ask") if fields.get(name)]
-    if not layout.decimal_comma and prices and all(map(layouts.COMMA_NUMBER.fullmatch, prices)):
-        raise Failure(f"prices such as {prices[0]} have a decimal comma: give --decimal-comma")
     return layout
 
 
@@ -211,7 +247,9 @@ def pandas_header(
 
 def moments_in(cells: list[str]) -> int:
     """The number of cells at the start of a line that make its time: 0 where none does."""
-    if not cells or not all(layouts.NUMBER.fullmatch(cell) or not cell for cell in cells[3:]):
+    if not cells or not all(
+        is_number(cell, True) or is_number(cell, False) or not cell for cell in cells[3:]
+    ):
         return 0
     of_day = len(cells) > 2 and layouts.DAY.fullmatch(cells[0]) and cells[1]
     if of_day and layouts.OF_DAY.fullmatch(of_day) and (":" in of_day or len(cells) > 6):

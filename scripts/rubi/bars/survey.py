@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from itertools import pairwise
 
 from rubi.bars.files import BarFile
-from rubi.bars.layouts import DAY, Layout
+from rubi.bars.layouts import DAY, Layout, plain
 from rubi.bars.times import Times, Votes, joined
 from rubi.bars.values import whole_file
 
@@ -64,9 +64,9 @@ def survey(file: BarFile, every_time: bool) -> Survey:
             found.periods[fields["per"].strip()] += 1
         if not layout.order:
             found.votes.add(number, fields["when"].strip())
-        if found.part is None and {".", "e"} & set(fields.get("traded", "").lower()):
+        if found.part is None and {".", ",", "e"} & set(fields.get("traded", "").lower()):
             try:
-                volume = Decimal(fields["traded"].strip())
+                volume = Decimal(plain(fields["traded"].strip(), layout.decimal_comma))
                 found.part = (number, fields["traded"]) if volume % 1 else None
             except InvalidOperation:
                 pass  # the line is rejected for it

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from datetime import UTC
 from decimal import ROUND_HALF_EVEN, Decimal
 
-from rubi.bars.layouts import COMMA_NUMBER, NUMBER, PRICES, Layout
+from rubi.bars.layouts import NUMBER, PRICES, Layout, plain
 from rubi.bars.times import Times, joined
 
 csv.field_size_limit(2**30)  # a long field is rejected for its contents
@@ -145,13 +145,13 @@ class Reader:
 
     def number(self, role: str, text: str) -> Decimal:
         """A number, with at most 8 decimals where it has more than noise. Raises ValueError."""
-        if self.layout.decimal_comma:  # blanks part thousands: U+00A0, U+202F
-            text = "".join(text.split())
-            text = text.replace(",", ".") if COMMA_NUMBER.fullmatch(text) else text
+        written, text = text, plain(text, self.layout.decimal_comma)
         if not NUMBER.fullmatch(text):
             name = "volume" if role == "traded" else role
-            comma = " (decimal comma?)" if COMMA_NUMBER.fullmatch(text) else ""
-            raise ValueError(f"{name} is {text[:40]!r}, no number{comma}")
+            other = not self.layout.decimal_comma
+            is_other = NUMBER.fullmatch(plain(written, other))
+            hint = f" (decimal {'comma' if other else 'point'}?)" if is_other else ""
+            raise ValueError(f"{name} is {written[:40]!r}, no number{hint}")
         value = Decimal(text)
         if value.adjusted() > 30:
             raise ValueError(f"{role} is {text[:40]}, too large")
