@@ -1,4 +1,4 @@
--- 2381_refresh_mt5_trips.sql: stored trips follow the deals.
+-- 2381_refresh_mt5_trips.sql: stored trips follow the deals, and the strategies of magic numbers.
 
 CALL deploy.become_owner();
 
@@ -158,9 +158,9 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION public.rebuild_mt5_trips(bigint) IS
-'Makes all trips and balance operations of an account again, after a correction of
-mt5_magic_strategies or mt5_deal_types, makes one row of an order stored twice, and adds first stops
-that stored events alone tell; answers the number of positions. Raises RB051.';
+'Makes all trips and balance operations of an account again, after a correction of mt5_deal_types,
+makes one row of an order stored twice, and adds first stops that stored events alone tell; answers
+the number of positions. Raises RB051.';
 REVOKE ALL ON FUNCTION public.rebuild_mt5_trips(bigint) FROM public;
 
 -- No foreign key: each trip would be checked, and a deletion would read all trips. Before the
@@ -184,3 +184,71 @@ $$;
 COMMENT ON FUNCTION internal.forget_strategy_of_trips() IS
 'Trigger: trips of a strategy that is deleted have none, as their orders and magic numbers.';
 REVOKE ALL ON FUNCTION internal.forget_strategy_of_trips() FROM public;
+
+-- The trips directly, not made again from their deals: nothing else of them changes. First the
+-- account, as for deals: what the gateway has stored meanwhile is seen, and what comes later sees
+-- the change. An order goes with its trip that has the strategy the number had: where the API gave
+-- it another, or its signal has one, that stays.
+CREATE OR REPLACE FUNCTION internal.follow_magic_numbers()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- trips are the owner's to write
+SET search_path = pg_catalog, pg_temp
+AS $$
+DECLARE
+    v_account_id bigint;
+BEGIN
+    FOR v_account_id IN
+        SELECT DISTINCT c.account_id FROM changed_rows AS c ORDER BY c.account_id
+    LOOP
+        PERFORM FROM public.mt5_accounts AS a WHERE a.id = v_account_id FOR NO KEY UPDATE;
+        WITH wrong AS MATERIALIZED (
+            SELECT
+                t.position_id,
+                t.leg,
+                t.trading_order_id,
+                t.strategy_id AS was,
+                m.strategy_id
+            FROM public.mt5_trips AS t
+            LEFT JOIN LATERAL (
+                SELECT m.strategy_id
+                FROM public.mt5_magic_strategies AS m
+                WHERE m.account_id = t.account_id
+                    AND m.magic = t.magic
+                    AND m.valid_from <= t.opened_at
+                ORDER BY m.valid_from DESC
+                LIMIT 1
+            ) AS m ON TRUE
+            WHERE t.account_id = v_account_id
+                AND t.magic IN (
+                    SELECT c.magic FROM changed_rows AS c WHERE c.account_id = v_account_id
+                )
+                AND t.strategy_id IS DISTINCT FROM m.strategy_id
+            FOR NO KEY UPDATE OF t
+        ),
+        moved AS (
+            UPDATE public.mt5_trips AS t
+            SET strategy_id = w.strategy_id
+            FROM wrong AS w
+            WHERE t.account_id = v_account_id
+                AND t.position_id = w.position_id
+                AND t.leg = w.leg
+        )
+        UPDATE public.trading_orders AS o
+        SET strategy_id = w.strategy_id
+        FROM wrong AS w
+        WHERE o.id = w.trading_order_id
+            AND o.strategy_id IS NOT DISTINCT FROM w.was
+            AND NOT EXISTS (
+                SELECT FROM public.trading_signals AS s
+                WHERE s.id = o.signal_id AND s.strategy_id = o.strategy_id
+            );
+    END LOOP;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION internal.follow_magic_numbers() IS
+'Trigger: has trips, and orders that go with them, follow the strategies of magic numbers.';
+REVOKE ALL ON FUNCTION internal.follow_magic_numbers() FROM public;

@@ -18,8 +18,8 @@ CREATE TABLE IF NOT EXISTS public.mt5_magic_strategies (
     REFERENCES public.trading_strategies (id, user_id) ON DELETE SET NULL (strategy_id)
 );
 COMMENT ON TABLE public.mt5_magic_strategies IS
-'Strategy that trades under a magic number of an account, and the beginning. After a correction call
-rebuild_mt5_trips(account).';
+'Strategy that trades under a magic number of an account, and the beginning. Trips and their orders
+follow a change.';
 COMMENT ON COLUMN public.mt5_magic_strategies.account_id IS 'Trading account.';
 COMMENT ON COLUMN public.mt5_magic_strategies.user_id IS 'Owner of account and strategy.';
 COMMENT ON COLUMN public.mt5_magic_strategies.magic IS 'Magic number of the opening deal.';

@@ -225,6 +225,39 @@ def test_strategy_is_the_signals_and_the_magic_numbers_where_none_was_before(
     assert orders(db, account, "id", "strategy_id") == [(order, strategies[kept])]
 
 
+def test_trips_and_orders_follow_a_magic_number_that_is_mapped_later(
+    db: psycopg.Connection, app: psycopg.Connection, user: int, account: int
+) -> None:
+    """Mapped after the deals, changed, from a later day on, and deleted; the API's own stays."""
+    first, second, own = (rows.strategy(db, user, name=name) for name in ("a", "b", "own"))
+    signal = rows.signal(db, user, strategy_id=own)
+    for number, fields in ((901, {}), (902, {"signal_id": signal}), (903, {"strategy_id": own})):
+        rows.order(app, user, account_id=account, mt5_order_id=str(number), **fields)
+    mt5.ingest(db, "deals", account, [
+        row
+        for day, order in enumerate((900, 901, 902, 903), 5)
+        for row in (
+            deal(f"2026-01-{day:02} 10:00", ticket=order, position_id=order, magic=77),
+            deal(f"2026-01-{day:02} 11:00", position_id=order, type=SELL, entry=OUT, profit=5.0),
+        )
+    ])  # fmt: skip
+    columns = "(account_id, user_id, magic, strategy_id, valid_from)"
+    for change, of_trips in (
+        (f"INSERT INTO mt5_magic_strategies {columns} VALUES (%(account)s, %(user)s, 77, %(first)s,"
+         " '-infinity')", [first] * 4),
+        ("UPDATE mt5_magic_strategies SET strategy_id = %(second)s", [second] * 4),
+        ("UPDATE mt5_magic_strategies SET valid_from = '2026-01-06'", [None] + [second] * 3),
+        ("UPDATE mt5_magic_strategies SET magic = 78", [None] * 4),
+        ("UPDATE mt5_magic_strategies SET magic = 77, valid_from = '-infinity'", [second] * 4),
+        ("DELETE FROM mt5_magic_strategies", [None] * 4),
+    ):  # fmt: skip
+        app.execute(change, {"account": account, "user": user, "first": first, "second": second})
+        assert mt5.trips(db, account, "strategy_id") == [(s,) for s in of_trips]
+        found = [s for (s,) in orders(db, account, "strategy_id")]
+        assert found == [of_trips[0], of_trips[1], own, own]
+        assert mt5.violations(db) == {}
+
+
 def test_rebuilding_makes_one_of_an_order_that_is_stored_twice(
     db: psycopg.Connection, connect_as: Callable[..., psycopg.Connection], user: int, account: int
 ) -> None:

@@ -292,7 +292,6 @@ def test_strategy_comes_from_the_magic_number_at_opening(
     counters = "SELECT total_trades, winning_trades, total_profit FROM trading_strategies"
     assert db.execute(f"{counters} ORDER BY id").fetchall() == [(1, 1, D(9)), (1, 0, D(-4))]
     db.execute("UPDATE mt5_magic_strategies SET strategy_id = NULL WHERE strategy_id = %s", [first])
-    assert db.execute("SELECT rebuild_mt5_trips(%s)", [account]).fetchone() == (3,)
     assert db.execute(f"{counters} ORDER BY id").fetchall() == [(0, 0, D(0)), (1, 0, D(-4))]
     db.execute("DELETE FROM trading_strategies WHERE id = %s", [second])
     assert mt5.trips(db, account, "strategy_id") == [(None,)] * 3
