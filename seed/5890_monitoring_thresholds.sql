@@ -87,8 +87,8 @@ VALUES
 ),
 (
     'checkpoints', 30, 60, 'above', '%',
-    'checkpoints that WAL forced before their time',
-    'raise max_wal_size'
+    'checkpoints of a day before their time, beside those by time: WAL forced them, or commands',
+    'raise max_wal_size, unless it was commands such as DROP DATABASE'
 ),
 (
     'temporary_files', 1073741824, 10737418240, 'above', 'bytes/h',

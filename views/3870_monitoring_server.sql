@@ -27,6 +27,8 @@ COMMENT ON COLUMN monitoring.replication_slots.retained_bytes IS 'WAL kept for t
 COMMENT ON COLUMN monitoring.replication_slots.wal_status IS
 'reserved, extended, unreserved or lost.';
 
+-- Commands request checkpoints too, DROP DATABASE for one, and a load that is over is no matter:
+-- the check of health goes by a day.
 CREATE OR REPLACE VIEW monitoring.checkpoints
 WITH (security_invoker = TRUE) AS
 SELECT
@@ -36,8 +38,32 @@ SELECT
     round(c.write_ms::numeric) AS write_ms,
     round(c.sync_ms::numeric) AS sync_ms,
     c.buffers_written,
-    c.stats_reset
-FROM monitoring.read_checkpoints() AS c;
+    c.stats_reset,
+    CASE
+        WHEN r.counters IS NULL
+            THEN
+                round(
+                    c.requested / greatest(1, extract(EPOCH FROM now() - c.stats_reset) / 86400), 1
+                )
+        ELSE
+            c.requested - CASE
+                WHEN c.requested < (r.counters -> 'requested')::bigint THEN 0
+                ELSE (r.counters -> 'requested')::bigint
+            END + coalesce(
+                (
+                    SELECT sum((f.figures -> 'requested')::numeric)
+                    FROM monitoring.facts AS f
+                    WHERE
+                        f.kind = 'server'
+                        AND f.subject = 'checkpoints'
+                        AND f.began_at > now() - interval '1 day'
+                ), 0
+            )
+    END AS requested_a_day
+FROM monitoring.read_checkpoints() AS c
+LEFT JOIN
+    monitoring.counter_readings AS r
+    ON r.kind = 'server' AND r.subject = 'checkpoints' AND r.taken_at > now() - interval '1 day';
 
 COMMENT ON VIEW monitoring.checkpoints IS 'Checkpoints since the statistics were reset, one row.';
 COMMENT ON COLUMN monitoring.checkpoints.timed IS 'Begun because checkpoint_timeout had passed.';
@@ -48,6 +74,8 @@ COMMENT ON COLUMN monitoring.checkpoints.write_ms IS 'Time of writing, milliseco
 COMMENT ON COLUMN monitoring.checkpoints.sync_ms IS 'Time of syncing, milliseconds.';
 COMMENT ON COLUMN monitoring.checkpoints.buffers_written IS 'Blocks written by checkpoints.';
 COMMENT ON COLUMN monitoring.checkpoints.stats_reset IS 'Beginning of the count, UTC.';
+COMMENT ON COLUMN monitoring.checkpoints.requested_a_day IS
+'requested of the last day by samples; without samples the mean of a day since stats_reset.';
 
 CREATE OR REPLACE VIEW monitoring.wal
 WITH (security_invoker = TRUE) AS

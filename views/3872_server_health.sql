@@ -271,8 +271,16 @@ FROM monitoring.replication_slots AS s
 UNION ALL
 SELECT
     'checkpoints' AS name,
-    CASE WHEN c.timed + c.requested >= 10 THEN c.percent_requested ELSE 0 END AS value,
-    format('%s by time, %s requested', c.timed, c.requested) AS detail
+    round(
+        100 * c.requested_a_day / (
+            c.requested_a_day
+            + 86400 / extract(EPOCH FROM current_setting('checkpoint_timeout')::interval)
+        ), 1
+    ) AS value,
+    format(
+        '%s a day before their time, one by time each %s',
+        round(c.requested_a_day), current_setting('checkpoint_timeout')
+    ) AS detail
 FROM monitoring.checkpoints AS c
 UNION ALL
 SELECT
