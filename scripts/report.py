@@ -42,7 +42,9 @@ def write(
     try:
         rate = Decimal(risk_free)
     except InvalidOperation as error:
-        raise typer.BadParameter(f"{risk_free} is no number", param_hint="--risk-free") from error
+        raise typer.BadParameter(
+            f"{risk_free} is no number; 0.02 is two percent", param_hint="--risk-free"
+        ) from error
     start = moment(from_, "--from") if from_ else None
     end = moment(to, "--to") if to else None
     if out.is_dir() or not out.absolute().parent.is_dir():

@@ -179,7 +179,7 @@ def test_command_writes_page_picture_and_pdf(
         (["--user", "trader", "--symbol", "XX"], 1, "no trade of XX"),
         (["--user", "trader", "--from", "2026-02-01", "--to", "2026-01-01"], 1, "is no period"),
         (["--user", "trader", "--from", "yesterday"], 2, "yesterday is no day"),
-        (["--user", "trader", "--risk-free", "much"], 2, "much is no number"),
+        (["--user", "trader", "--risk-free", "0,02"], 2, "0.02 is two percent"),
         (["--user", "trader", "--out", "/nowhere/r.html"], 1, "a folder that exists"),
         (["--user", "trader", "--format", "png"], 1, "with .venv/bin/python scripts/chromium.py"),
     ],
