@@ -53,11 +53,19 @@ BEGIN
         END IF;
     END IF;
 
-    -- a signal that is attached later brings its strategy too
-    IF NEW.strategy_id IS NULL AND NEW.signal_id IS NOT NULL AND OLD.signal_id IS NULL THEN
-        SELECT s.strategy_id INTO NEW.strategy_id
-        FROM public.trading_signals AS s
-        WHERE s.id = NEW.signal_id AND s.user_id = NEW.user_id;
+    -- a signal that is attached later brings its strategy too, also in place of a magic number's
+    IF NEW.signal_id IS NOT NULL AND OLD.signal_id IS NULL AND (
+        NEW.strategy_id IS NULL
+        OR OLD.made_by = 'deals' AND NEW.strategy_id IS NOT DISTINCT FROM OLD.strategy_id
+    ) THEN
+        NEW.strategy_id := coalesce(
+            (
+                SELECT s.strategy_id
+                FROM public.trading_signals AS s
+                WHERE s.id = NEW.signal_id AND s.user_id = NEW.user_id
+            ),
+            NEW.strategy_id
+        );
     END IF;
 
     IF NEW.closed_at IS NOT NULL OR OLD.closed_at IS NOT NULL THEN
@@ -74,10 +82,10 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION internal.check_order() IS
-'Trigger: an order without a strategy takes that of its signal, and one with a signal or a request
-is the API''s. Says for the end of the transaction whether one order may change counters, or many.
-Raises RB020 when another role than the owner changes a closed order''s money or times, RB025 when
-it says that an order is made from deals.';
+'Trigger: an order without a strategy of its own takes that of its signal, and one with a signal or
+a request is the API''s. Says for the end of the transaction whether one order may change counters,
+or many. Raises RB020 when another role than the owner changes a closed order''s money or times,
+RB025 when it says that an order is made from deals.';
 REVOKE ALL ON FUNCTION internal.check_order() FROM public;
 
 -- Unique keys answer before foreign keys and check options do: an order for another user's signal

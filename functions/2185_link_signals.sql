@@ -3,8 +3,9 @@
 CALL deploy.become_owner();
 
 -- A signal is in one order only: the first order of a copied signal carries the signal, the others
--- its strategy. Both become the API's, whose signal and strategy the deals leave alone. As where
--- trips are refreshed, a look-up by key for each position.
+-- its strategy. Both become the API's, whose signal and strategy the deals leave alone. A row made
+-- from deals has the strategy of the magic number, which comes after the signal's. As where trips
+-- are refreshed, a look-up by key for each position.
 CREATE OR REPLACE FUNCTION internal.link_signals(p_account_id bigint, p_positions bigint[])
 RETURNS void
 LANGUAGE plpgsql
@@ -36,7 +37,10 @@ BEGIN
             SET
                 made_by = 'api',
                 signal_id = CASE WHEN v_link.is_first THEN v_link.signal END,
-                strategy_id = coalesce(o.strategy_id, v_link.strategy_id)
+                strategy_id = CASE o.made_by
+                    WHEN 'deals' THEN coalesce(v_link.strategy_id, o.strategy_id)
+                    ELSE coalesce(o.strategy_id, v_link.strategy_id)
+                END
             WHERE o.id = v_link.id AND o.signal_id IS NULL;
         EXCEPTION
             -- the deals of another account that carried the signal out came in the same moment
@@ -44,7 +48,10 @@ BEGIN
                 UPDATE public.trading_orders AS o
                 SET
                     made_by = 'api',
-                    strategy_id = coalesce(o.strategy_id, v_link.strategy_id)
+                    strategy_id = CASE o.made_by
+                        WHEN 'deals' THEN coalesce(v_link.strategy_id, o.strategy_id)
+                        ELSE coalesce(o.strategy_id, v_link.strategy_id)
+                    END
                 WHERE o.id = v_link.id AND o.signal_id IS NULL;
         END;
     END LOOP;

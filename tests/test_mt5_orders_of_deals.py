@@ -201,6 +201,7 @@ def test_an_order_made_from_deals_that_gets_a_signal_is_the_apis_own(
         (["signal_id", "mt5_order_id"], "signal"),
         (["mt5_order_id", "signal_id"], "magic"),
         (["mt5_order_id"], "magic"),
+        ([], "signal"),
     ],
 )
 def test_strategy_is_the_signals_and_the_magic_numbers_where_none_was_before(
@@ -214,8 +215,12 @@ def test_strategy_is_the_signals_and_the_magic_numbers_where_none_was_before(
         [account, user, strategies["magic"]],
     )
     mt5.ingest(db, "deals", account, [deal(ticket=1, order=900, position_id=900, magic=77)])
-    order = rows.order(app, user)
     signal = rows.signal(app, user, strategy_id=strategies["signal"])
+    if not steps:
+        app.execute("UPDATE trading_orders SET signal_id = %s WHERE mt5_order_id = '900'", [signal])
+        assert orders(db, account, "strategy_id") == [(strategies[kept],)]
+        return
+    order = rows.order(app, user)
     for columns in steps:
         app.execute(
             f"UPDATE trading_orders AS o SET ({columns}) = (SELECT {columns} FROM"

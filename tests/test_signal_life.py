@@ -221,8 +221,18 @@ def trade(desk: Desk, claim: int, account: int, ticket: int, deals_first: bool) 
     desk.settle(claim, "EXECUTED", "filled")
 
 
+@pytest.mark.parametrize("mapped", [False, True])
 @pytest.mark.parametrize("deals_first", [False, True])
-def test_order_of_a_claim_carries_signal_and_strategy(desk: Desk, deals_first: bool) -> None:
+def test_order_of_a_claim_carries_signal_and_strategy(
+    desk: Desk, deals_first: bool, mapped: bool
+) -> None:
+    """Also where the worker's magic number stands for another strategy."""
+    if mapped:
+        other = rows.strategy(desk.db, desk.user, name="other")
+        desk.db.execute(
+            "INSERT INTO mt5_magic_strategies (account_id, user_id, magic, strategy_id)"
+            " SELECT id, user_id, 0, %s FROM mt5_accounts WHERE user_id = %s", [other, desk.user],
+        )  # fmt: skip
     signal = desk.copied()
     for account in (0, 1):
         ((claim, _),) = desk.claim(account=account)
@@ -232,7 +242,8 @@ def test_order_of_a_claim_carries_signal_and_strategy(desk: Desk, deals_first: b
     ).fetchall()
     # a signal is in one order: the copy counts for the strategy
     assert found == [(signal, desk.strategy, 8), (None, desk.strategy, 8)]
-    assert desk.db.execute("SELECT total_trades FROM trading_strategies").fetchone() == (2,)
+    counted = "SELECT id FROM trading_strategies WHERE total_trades = 2"
+    assert desk.db.execute(counted).fetchall() == [(desk.strategy,)]
     sends = desk.db.execute("SELECT count(*), count(claim_id) FROM mt5_order_sends").fetchone()
     assert sends == (2, 2)
 
