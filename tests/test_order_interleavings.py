@@ -49,9 +49,10 @@ BEGIN, COMMIT = execute("BEGIN"), execute("COMMIT")
 
 
 def repeated(step: Step) -> Step:
-    """The step, a second time after a deadlock, as docs/guides/api.md asks of clients.
+    """The step, once more after each deadlock, as docs/guides/api.md asks of clients.
 
-    In a transaction it is the first step after BEGIN.
+    In a transaction it is the first step after BEGIN. A step that is quicker than the one that
+    waited for it meets that one again.
     """
 
     def again(connection: psycopg.Connection) -> None:
@@ -61,7 +62,7 @@ def repeated(step: Step) -> Step:
             if connection.info.transaction_status == TransactionStatus.INERROR:
                 connection.execute("ROLLBACK")
                 connection.execute("BEGIN")
-            step(connection)
+            again(connection)
 
     return again
 
