@@ -81,7 +81,10 @@ def test_csv_with_a_header_is_loaded(db: psycopg.Connection, tmp_path: Path) -> 
 
 # line, reason; the first kind is found by COPY, the second by the merge
 UNREADABLE = (
-    ("2024.01.02\t00:01:00\t1,10400\t1.2\t1.1\t1.1\t1\t0\t1", "open is '1,10400', no number (dec"),
+    (
+        "2024.01.02\t00:01:00\t1,10400\t1.2\t1.1\t1.1\t1\t0\t1",
+        "open is '1,10400', no number (--dec",
+    ),
     ("2024.01.02\t00:01:00\t1.10\t1.2", "4 fields instead of 9"),
     ("2024.01.02\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t1\t9", "10 fields instead of 9"),
     ("02.01.2024\t00:01:00\t1.1\t1.2\t1.0\t1.1\t1\t0\t1", "time is '02.01.2024 00:01:00'"),

@@ -148,9 +148,9 @@ class Reader:
         written, text = text, plain(text, self.layout.decimal_comma)
         if not NUMBER.fullmatch(text):
             name = "volume" if role == "traded" else role
-            other = not self.layout.decimal_comma
-            is_other = NUMBER.fullmatch(plain(written, other))
-            hint = f" (decimal {'comma' if other else 'point'}?)" if is_other else ""
+            options = (("--decimal-comma", True), ("--decimal-point", False))
+            ways = [way for way, comma in options if NUMBER.fullmatch(plain(written, comma))]
+            hint = f" ({' or '.join(ways)}?)" if ways else ""
             raise ValueError(f"{name} is {written[:40]!r}, no number{hint}")
         value = Decimal(text)
         if value.adjusted() > 30:
