@@ -23,9 +23,9 @@ BEGIN
             EXISTS (SELECT FROM public.risk_rules AS r WHERE r.account_id = a.id)
             OR EXISTS (
                 SELECT
-                FROM public.mt5_magic_strategies AS m
-                INNER JOIN public.risk_rules AS r ON m.strategy_id = r.strategy_id
-                WHERE m.account_id = a.id
+                FROM public.strategy_accounts AS s
+                INNER JOIN public.risk_rules AS r ON s.strategy_id = r.strategy_id
+                WHERE s.account_id = a.id
             )
         );
     -- one evaluation of an account at a time, as the gateway's calls are

@@ -184,6 +184,17 @@ def test_an_account_that_fell_silent_may_not_trade(
     assert may(desk) == (True, [])
 
 
+def test_positions_of_a_strategy_without_magic_numbers_are_evaluated(desk: Desk) -> None:
+    """Positions that the API writes itself are judged by no picture."""
+    strategy = rows.strategy(desk.connection, desk.user)
+    desk.rule("maximum_positions", 1, "positions", account_id=None, strategy_id=strategy)
+    order = {"account_id": desk.account, "strategy_id": strategy, "mt5_order_id": "1"}
+    rows.order(desk.connection, desk.user, **order)
+    (session,) = desk.connection.execute("SELECT session_id FROM mt5_sessions").fetchone()
+    rows.position(desk.connection, session, ticket="1")
+    assert desk.connection.execute("SELECT evaluate_risk()").fetchone() == (1,)
+
+
 def test_a_silent_account_of_a_strategy_makes_its_rule_stale(desk: Desk) -> None:
     """With stored positions or without, because the strategy may have opened some there since; no
     longer when its number has come to stand for another strategy and nothing of it is open, or

@@ -336,6 +336,9 @@ def test_positions_that_signals_opened_count_for_their_strategy(
     may = "SELECT (may_trade(%s, id)).reasons FROM trading_strategies ORDER BY name"
     reasons = ["max_positions of the strategy", "maximum_positions: maximum_positions"]
     assert db.execute(may, [desk.account]).fetchall() == [(reasons,), ([],)]
+    if told:  # swap was charged by opening again: another ticket, the same identifier
+        mt5.ingest(db, "positions", desk.account, [mt5.position(ticket=9, identifier=1, magic=77)])
+        assert db.execute(found).fetchall() == [(strategy, "9")]
     mt5.ingest(db, "positions", desk.account, [])
     assert db.execute(found).fetchall() == []
 

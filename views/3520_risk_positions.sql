@@ -4,8 +4,9 @@ CALL deploy.become_owner();
 
 -- Whose strategy a position is of says its open order, for which the result will count, and where
 -- that names none the magic number at its opening, as for trips. A position's ticket is the number
--- of the order that opened it, or that turned it. From the orders and numbers to the positions, so
--- that a query for one strategy reads its accounts only.
+-- of the order that opened it, or that turned it, until the broker charges swap by opening the
+-- position again under another: then the trip of its identifier names the order. From the orders
+-- and numbers to the positions, so that a query for one strategy reads its accounts only.
 CREATE OR REPLACE VIEW public.strategy_positions
 WITH (security_invoker = TRUE) AS
 SELECT
@@ -18,6 +19,29 @@ FROM public.trading_orders AS o
 INNER JOIN public.trading_positions AS p
     ON o.mt5_order_id = p.ticket AND o.account_id = p.account_id
 WHERE o.closed_at IS NULL AND o.strategy_id IS NOT NULL
+UNION ALL
+SELECT
+    o.strategy_id,
+    p.account_id,
+    p.ticket,
+    p.symbol,
+    p.volume
+FROM public.trading_orders AS o
+INNER JOIN public.mt5_trips AS t ON o.id = t.trading_order_id
+INNER JOIN public.trading_positions AS p
+    ON t.account_id = p.account_id AND t.position_id = p.identifier
+WHERE
+    o.closed_at IS NULL
+    AND o.strategy_id IS NOT NULL
+    AND NOT EXISTS (
+        SELECT
+        FROM public.trading_orders AS x
+        WHERE
+            x.mt5_order_id = p.ticket
+            AND x.account_id = p.account_id
+            AND x.closed_at IS NULL
+            AND x.strategy_id IS NOT NULL
+    )
 UNION ALL
 SELECT
     m.strategy_id,
@@ -45,6 +69,16 @@ WHERE
         WHERE
             o.mt5_order_id = p.ticket
             AND o.account_id = p.account_id
+            AND o.closed_at IS NULL
+            AND o.strategy_id IS NOT NULL
+    )
+    AND NOT EXISTS (
+        SELECT
+        FROM public.mt5_trips AS t
+        INNER JOIN public.trading_orders AS o ON t.trading_order_id = o.id
+        WHERE
+            t.account_id = p.account_id
+            AND t.position_id = p.identifier
             AND o.closed_at IS NULL
             AND o.strategy_id IS NOT NULL
     );
