@@ -89,7 +89,7 @@ def test_a_trade_without_an_opening_stop_is_left_out_by_name(
 def test_a_trade_that_several_orders_opened_is_left_out(
     trader: Trader, first: int, second: int, reason: str | None
 ) -> None:
-    """Parts of one order are one opening."""
+    """Parts of one order are one opening; closed and opened again to charge swap is none."""
     trader.told(**STOCK)
     mt5.ingest(trader.db, "orders", trader.account, [
         mt5.order(f"{DAY} 12:00", ticket=ticket, sl=90.0, symbol="ACME")
@@ -101,7 +101,10 @@ def test_a_trade_that_several_orders_opened_is_left_out(
     ])  # fmt: skip
     found = trader.risk(first, "risk", "reason")
     assert found == ((22, "open") if reason is None else (None, reason))
+    again = {"position_id": first, "volume": 2.0, "price": 104.0, "symbol": "ACME", "reason": 7}
     mt5.ingest(trader.db, "deals", trader.account, [
+        mt5.deal(f"{DAY} 12:30", type=SELL, entry=OUT, swap=-1.0, **again),
+        mt5.deal(f"{DAY} 12:30", **again),
         mt5.deal(f"{DAY} 13:00", position_id=first, type=SELL, entry=OUT, volume=2.0,
                  price=110.0, profit=18.0, symbol="ACME"),
     ])  # fmt: skip

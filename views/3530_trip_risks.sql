@@ -48,6 +48,8 @@ WITH told AS (
                 AND d.entry = 0
                 AND d.type IN (0, 1)
                 AND d.order_ticket <> t.open_order
+                -- that open nothing: as in internal.trips_of_deals
+                AND coalesce(d.reason, 0) NOT IN (7, 8, 9, 10)
                 AND d.time_msc BETWEEN t.opened_msc AND coalesce(t.closed_msc, d.time_msc)
         ) AS has_several_orders,
         coalesce(v.symbol, l.symbol) IS NOT NULL AS has_terms,
