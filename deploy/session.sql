@@ -20,3 +20,36 @@ BEGIN
     END IF;
 END
 $$;
+
+-- An administrator after a superuser, who made the roles: each statement would say what is missing
+-- otherwise. Before PostgreSQL 16 a role that makes roles may grant any.
+DO $$
+BEGIN
+    IF (
+        SELECT r.rolcreaterole AND NOT r.rolsuper AND CASE
+                WHEN to_regnamespace('deploy') IS NOT NULL
+                    THEN NOT has_schema_privilege('deploy', 'USAGE')
+                ELSE current_setting('server_version_num')::integer >= 160000
+                    AND to_regrole('rubi_owner') IS NOT NULL
+                    AND NOT pg_has_role(to_regrole('rubi_owner'), 'USAGE')
+                    AND NOT pg_has_role(to_regrole('rubi_owner'), 'USAGE WITH ADMIN OPTION')
+            END
+        FROM pg_roles AS r
+        WHERE r.rolname = current_user
+    ) THEN
+        RAISE EXCEPTION USING
+            ERRCODE = 'insufficient_privilege',
+            MESSAGE = format('%s is no member of the roles that another role made', current_user),
+            HINT = (
+                SELECT format(
+                    'Have a superuser run: GRANT %s TO %I WITH ADMIN OPTION;',
+                    string_agg(quote_ident(r.rolname), ', ' ORDER BY r.rolname), current_user
+                )
+                FROM pg_roles AS r
+                LEFT JOIN pg_namespace AS n ON r.oid = n.nspowner AND n.nspname = 'deploy'
+                WHERE NOT r.rolsuper AND (n.oid IS NOT NULL
+                    OR r.rolname ~ '^rubi_(owner|app|tenant|ingest|readonly|monitor|backup)$')
+            );
+    END IF;
+END
+$$;

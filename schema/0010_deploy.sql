@@ -28,16 +28,17 @@ $$;
 CREATE SCHEMA IF NOT EXISTS deploy;
 
 -- Every later file that creates objects calls this first. Where a provider owns the schema public
--- and rubi_owner may not create in it, the deployer keeps its role and owns the objects.
+-- and rubi_owner may not create in it, the role that deployed first owns the objects: others that
+-- deploy later, a superuser too, act as that one.
 CREATE OR REPLACE PROCEDURE deploy.become_owner()
 LANGUAGE plpgsql
 SET search_path = pg_catalog, pg_temp
 AS $$
+DECLARE
+    v_owner oid := (SELECT n.nspowner FROM pg_namespace AS n WHERE n.nspname = 'deploy');
 BEGIN
-    IF has_database_privilege('rubi_owner', current_database(), 'CREATE')
-        AND has_schema_privilege('rubi_owner', 'public', 'CREATE')
-        AND pg_has_role(current_user, 'rubi_owner', 'USAGE') THEN
-        PERFORM set_config('role', 'rubi_owner', FALSE);
+    IF pg_has_role(current_user, v_owner, 'USAGE') THEN
+        PERFORM set_config('role', pg_get_userbyid(v_owner), FALSE);
     END IF;
     -- a file applied by hand: without standard strings its patterns lose their backslashes
     PERFORM set_config('standard_conforming_strings', 'on', FALSE);
@@ -47,7 +48,8 @@ REVOKE ALL ON PROCEDURE deploy.become_owner() FROM public;
 
 DO $$
 BEGIN
-    IF has_schema_privilege('rubi_owner', 'public', 'CREATE')
+    IF to_regclass('deploy.history') IS NULL
+        AND has_schema_privilege('rubi_owner', 'public', 'CREATE')
         AND has_database_privilege('rubi_owner', current_database(), 'CREATE') THEN
         ALTER SCHEMA deploy OWNER TO rubi_owner;
         ALTER PROCEDURE deploy.become_owner() OWNER TO rubi_owner;
@@ -60,8 +62,8 @@ CALL deploy.become_owner();
 COMMENT ON SCHEMA deploy IS
 'Applied files of the repository, with time and role. Written by install.sql and the runner.';
 COMMENT ON PROCEDURE deploy.become_owner () IS
-'Makes the session act as rubi_owner where that role may create objects, and read strings as
-written.';
+'Makes the session act as the owner of the objects, which is rubi_owner where that role may create
+them, and read strings as written.';
 
 CREATE TABLE IF NOT EXISTS deploy.history (
     id bigint GENERATED ALWAYS AS IDENTITY,

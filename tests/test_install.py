@@ -10,6 +10,7 @@ from collections.abc import Callable
 import psycopg
 import pytest
 
+import deploying
 from conftest import ROOT, Address
 from ephemeral import deploy_all
 from rubi import connecting
@@ -110,6 +111,39 @@ def test_superuser_without_anything_prepared_installs_too(
     assert done.stderr == "" or done.stderr.count("WARNING") == done.stderr.count("WELCOME TO") == 1
 
 
+def test_administrator_after_a_superuser_is_told_what_a_superuser_must_run(
+    server: Address, db: psycopg.Connection, psql: Psql
+) -> None:
+    """As a role that makes roles, and is no member of those that another one made."""
+    db.execute("CREATE ROLE rubi_second LOGIN CREATEROLE")
+    try:
+        # of the cluster's other databases, too, where nothing is installed yet
+        for name in [db.info.dbname, "postgres"][: 1 + (db.info.server_version >= 160000)]:
+            said = deploying.run(server, name, "plan", user="rubi_second", code=1).stderr
+            assert "rubi_second is no member" in said
+        grant = re.search("GRANT .* TO rubi_second WITH ADMIN OPTION", said)[0]
+        assert grant in psql(name, "-f", "install.sql", user="rubi_second").stderr
+        db.execute(grant)
+        for done in (
+            deploying.run(server, db.info.dbname, "apply", user="rubi_second"),
+            psql(db.info.dbname, "-f", "install.sql", user="rubi_second"),
+        ):
+            assert (done.returncode, done.stderr) == (0, "")
+        with db.transaction(force_rollback=True):
+            db.execute("SET SESSION AUTHORIZATION rubi_second")
+            db.execute("ALTER ROLE rubi_app PASSWORD NULL")
+            db.execute("SET ROLE rubi_monitor")
+    finally:
+        db.execute("DROP ROLE rubi_second")
+
+
+def test_role_that_makes_no_roles_is_not_told_to_become_the_owner(
+    server: Address, shared_database: str
+) -> None:
+    said = deploying.run(server, shared_database, "status", user="rubi_app", code=1).stderr
+    assert "permission denied" in said and "GRANT" not in said
+
+
 def test_installs_where_the_provider_owns_public(
     server: Address, empty_database: MakeDatabase, psql: Psql
 ) -> None:
@@ -127,6 +161,15 @@ def test_installs_where_the_provider_owns_public(
             "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname IN ('public', 'deploy')"
         ).fetchall()
     assert owners == [("rubi_admin",)]
+    # what a superuser adds is the owner's too: else the administrator could not replace it
+    done = psql(name, "-f", "schema/0010_deploy.sql", user=server.user)
+    assert done.returncode == 0, done.stderr
+    with psycopg.connect(server.dsn(name), autocommit=True) as connection:
+        connection.execute("CALL deploy.become_owner()")
+        connection.execute("CREATE TABLE public.later ()")
+        assert connection.execute(
+            "SELECT DISTINCT tableowner FROM pg_tables WHERE schemaname IN ('public', 'deploy')"
+        ).fetchall() == owners  # fmt: skip
     with psycopg.connect(server.dsn(name, "rubi_app")) as app:
         app.execute(
             "INSERT INTO users (email, username, hashed_password) VALUES ('a@b.c', 'a', '!')"
