@@ -112,19 +112,30 @@ UNION ALL
 SELECT
     'archiver_failures' AS name,
     CASE
-        WHEN a.last_failed_time > coalesce(a.last_archived_time, '-infinity')
+        WHEN a.last_failed_time > coalesce(a.last_archived_time, '-infinity') OR c.is_empty
             THEN round(date_part(
                 'epoch', clock_timestamp() - coalesce(a.last_archived_time, a.stats_reset)
             )::numeric, 1)
         ELSE 0
     END AS value,
     CASE
+        WHEN c.is_empty THEN 'archive_command and archive_library are empty: WAL stays for ever'
         WHEN a.last_failed_time > coalesce(a.last_archived_time, '-infinity')
             THEN format('%s could not be archived', a.last_failed_wal)
         WHEN current_setting('archive_mode') = 'off' THEN 'archive_mode is off'
         ELSE format('%s segments archived', a.archived_count)
     END AS detail
 FROM pg_catalog.pg_stat_archiver AS a
+-- the server counts no failure where it has no command; of standbys only one with always archives
+CROSS JOIN (
+    VALUES (
+        current_setting('archive_command') = ''
+        AND current_setting('archive_library') = ''
+        AND current_setting('archive_mode') IN (
+            'always', CASE WHEN NOT pg_is_in_recovery() THEN 'on' END
+        )
+    )
+) AS c (is_empty)
 UNION ALL
 SELECT
     'deadlocks' AS name,

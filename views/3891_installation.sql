@@ -58,7 +58,7 @@ wanted AS (
     UNION
     SELECT
         'logins' AS point,
-        format('CONNECT for %s (on a managed service by its API)', r.name) AS name
+        format('LOGIN and CONNECT for %s (on a managed service by its API)', r.name) AS name
     FROM (
         VALUES ('rubi_app'), ('rubi_ingest'), ('rubi_readonly'), ('rubi_monitor'), ('rubi_backup')
     ) AS r (name)
@@ -121,8 +121,12 @@ found AS (
                 )
         WHEN 'logins'
             THEN
-                has_database_privilege(
-                    to_regrole(split_part(w.name, ' ', 3)), current_database(), 'CONNECT'
+                EXISTS (
+                    SELECT FROM pg_roles AS r
+                    WHERE
+                        r.rolname = split_part(w.name, ' ', 5)
+                        AND r.rolcanlogin
+                        AND has_database_privilege(r.oid, current_database(), 'CONNECT')
                 )
         WHEN 'manual backups' THEN has_table_privilege(
             to_regrole('rubi_backup'), to_regclass(split_part(w.name, ' ', 3)), 'SELECT'
@@ -160,14 +164,21 @@ points AS (
     SELECT
         2 AS place,
         'automatic backups' AS point,
-        CASE WHEN current_setting('archive_mode') <> 'off' THEN TRUE END AS is_well,
-        CASE current_setting('archive_mode')
-            WHEN 'off'
+        CASE
+            WHEN current_setting('archive_mode') = 'off' THEN NULL
+            WHEN h.value > 0 THEN FALSE
+            WHEN a.last_archived_time IS NOT NULL THEN TRUE
+        END AS is_well,
+        CASE
+            WHEN current_setting('archive_mode') = 'off'
                 THEN
                     'a managed service takes them (terraform/, its console); a server of yours has '
                     'none while archive_mode is off: docs/guides/self-hosted-backups.md'
-            ELSE format('archive_mode is %s', current_setting('archive_mode'))
+            ELSE format('archive_mode is %s, %s', current_setting('archive_mode'), h.detail)
         END AS detail
+    FROM monitoring.server_health AS h
+    CROSS JOIN pg_stat_archiver AS a
+    WHERE h.name = 'archiver_failures'
     UNION ALL
     SELECT
         CASE o.point
@@ -182,20 +193,25 @@ points AS (
             ELSE 13
         END AS place,
         o.point,
-        o.missing IS NULL AS is_well,
+        CASE WHEN o.missing IS NOT NULL THEN FALSE WHEN b.reason IS NULL THEN TRUE END AS is_well,
         CASE
             WHEN o.missing IS NOT NULL THEN format('missing: %s', o.missing)
             WHEN o.point = 'extensions'
                 THEN
                     format(
-                        'timescaledb %s (%s edition)',
+                        'timescaledb %s (%s edition)%s',
                         e.extversion,
-                        monitoring.timescaledb_edition()
+                        monitoring.timescaledb_edition(),
+                        '; statements are ' || b.reason
                     )
             ELSE o.wanted::text
         END AS detail
     FROM objects AS o
     LEFT JOIN pg_extension AS e ON e.extname = 'timescaledb'
+    -- created, but not preloaded: its view answers with an error
+    LEFT JOIN
+        monitoring.blind_spots AS b
+        ON o.point = 'extensions' AND b.subject = 'statements'
     UNION ALL
     SELECT
         9 AS place,

@@ -32,9 +32,7 @@ SETTINGS = {
     # health looks whether it is on; it comes back after 24 days
     "autovacuum_naptime": "2147483",
     "max_prepared_transactions": "4",
-    # a test lets archiving fail by a file of this name in the data folder
     "archive_mode": "on",
-    "archive_command": "test ! -e archive_fails",
 }
 
 
@@ -70,6 +68,10 @@ class Server(testing.postgresql.Postgresql):
             capture_output=True,
             cwd="/",
         )
+        # a test lets archiving fail by a file of this name in the data folder; another command that
+        # a test sets would not count beside one of the command line
+        with Path(self.get_data_directory(), "postgresql.conf").open("a", encoding="utf-8") as file:
+            file.write("archive_command = 'test ! -e archive_fails'\n")
 
     def get_server_commandline(self) -> list[str]:
         settings = [f"-c{name}={value}" for name, value in SETTINGS.items()]
