@@ -5,6 +5,7 @@ from __future__ import annotations
 import psycopg
 import pytest
 
+from conftest import Address
 from rubi.waiting import until
 
 
@@ -80,6 +81,15 @@ def test_extension_whose_view_raises_an_error_is_not_said_to_be_well(
         db.execute("SET LOCAL ROLE rubi_owner")
         is_well, detail = point(db, "extensions")
         assert is_well is None and "statements are not visible: permission denied" in detail
+
+
+def test_extension_whose_library_is_not_loaded_is_not_well(
+    db: psycopg.Connection, server: Address
+) -> None:
+    """As on a server that does not preload it; here by a setting of its own."""
+    dsn = server.dsn(db.info.dbname)
+    with psycopg.connect(dsn, options="-c timescaledb.disable_load=on") as connection:
+        assert [name for name, _ in not_well(connection)] == ["extensions"]
 
 
 def test_archiving_without_a_command_is_not_well(db: psycopg.Connection) -> None:

@@ -193,9 +193,14 @@ points AS (
             ELSE 13
         END AS place,
         o.point,
-        CASE WHEN o.missing IS NOT NULL THEN FALSE WHEN b.reason IS NULL THEN TRUE END AS is_well,
+        CASE
+            WHEN o.missing IS NOT NULL OR NOT i.is_loaded THEN FALSE
+            WHEN b.reason IS NULL THEN TRUE
+        END AS is_well,
         CASE
             WHEN o.missing IS NOT NULL THEN format('missing: %s', o.missing)
+            WHEN NOT i.is_loaded
+                THEN 'timescaledb is not loaded: add it to shared_preload_libraries and restart'
             WHEN o.point = 'extensions'
                 THEN
                     format(
@@ -208,6 +213,10 @@ points AS (
         END AS detail
     FROM objects AS o
     LEFT JOIN pg_extension AS e ON e.extname = 'timescaledb'
+    -- its library defines the setting
+    LEFT JOIN
+        (VALUES (current_setting('timescaledb.license', TRUE) IS NOT NULL)) AS i (is_loaded)
+        ON o.point = 'extensions'
     -- created, but not preloaded: its view answers with an error
     LEFT JOIN
         monitoring.blind_spots AS b
