@@ -41,19 +41,39 @@ def test_part_of_a_connection_string_that_can_not_be_read_is_not_repeated(dsn: s
     assert "ret" not in said
 
 
-def test_a_database_without_the_schema_is_told_with_the_cure(
-    server: Address, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("statement", "cure"),
+    [
+        # PostgreSQL's own hint speaks of explicit type casts
+        ("SELECT find_user('ann')", "python scripts/deploy.py status tells\n"),
+        ("CREATE TABLE test ()", "on a standby: connect to its primary\n"),
+    ],
+)
+def test_a_wrong_database_or_server_is_told_with_the_cure(
+    server: Address,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    statement: str,
+    cure: str,
 ) -> None:
-    """PostgreSQL's own hint speaks of explicit type casts."""
     app = new_app("Asks.")
 
     @app.command()
     def ask() -> None:
         with psycopg.connect(server.dsn()) as connection:
-            connection.execute("SELECT find_user('ann')")
+            connection.execute("SET default_transaction_read_only = on")
+            connection.commit()
+            connection.execute(statement)
 
     monkeypatch.setattr("sys.argv", ["ask"])
     app.info.no_args_is_help = False
     with pytest.raises(SystemExit):
         run(app)
-    assert capsys.readouterr().err.endswith("python scripts/deploy.py status tells\n")
+    assert capsys.readouterr().err.endswith(cure)
+
+
+def test_host_of_a_variable_that_is_unknown_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PGHOST", "nowhere.invalid")
+    with pytest.raises(psycopg.OperationalError) as refused:
+        psycopg.connect("")
+    assert "nowhere.invalid" in one_line(refused.value)

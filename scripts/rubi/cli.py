@@ -159,6 +159,8 @@ def one_line(error: BaseException) -> str:
     elif isinstance(error, database_errors()) and type(error).__name__ == "ProgrammingError":
         # of a connection string libpq repeats what it can't read, a password too
         text = re.sub(r'"[^"\s][^"].*"', '"…"', text)
+    elif text.startswith("failed to resolve host None"):  # psycopg knows no name of a variable
+        text = text.replace("None", os.environ.get("PGHOST", "of the service file"), 1)
     elif isinstance(error, UnicodeEncodeError):
         # of an argument or a variable: the database takes UTF-8 only
         text = f"{error.object!r} holds bytes that are no UTF-8"
@@ -202,6 +204,7 @@ def show_all_help(app: typer.Typer) -> None:
 
 # function, table, type or schema that does not exist
 ABSENT = ("42883", "42P01", "42704", "3F000")
+READ_ONLY = "25006"
 SCHEMA = "is this the database with the schema? .venv/bin/python scripts/deploy.py status tells"
 
 
@@ -220,6 +223,8 @@ def run(app: typer.Typer) -> None:
         sys.exit(1)
     except (Failure, OSError, UnicodeEncodeError, *database_errors()) as error:
         cure = f"; {SCHEMA}" if getattr(error, "sqlstate", None) in ABSENT else ""
+        if getattr(getattr(error, "error", error), "sqlstate", None) == READ_ONLY:
+            cure = "; on a standby: connect to its primary"
         errors.print(f"error: {one_line(error)}{cure}")
         sys.exit(error.code if isinstance(error, Failure) else 1)
     except ImportError as error:
