@@ -39,7 +39,10 @@ BEGIN
     ) THEN
         RAISE EXCEPTION USING
             ERRCODE = 'insufficient_privilege',
-            MESSAGE = format('%s is no member of the roles that another role made', current_user),
+            MESSAGE = format(
+                '%s may not deploy to database %s, as no member of the roles that another role made',
+                current_user, current_database()
+            ),
             HINT = (
                 SELECT format(
                     'Have a superuser run: GRANT %s TO %I WITH ADMIN OPTION;',
