@@ -95,6 +95,13 @@ def test_rows_that_only_a_superuser_reads_are_left_out_and_named(
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_another_role_is_sent_to_the_one_that_backs_up(
+    shared_connection: psycopg.Connection,
+) -> None:
+    with pytest.raises(cli.Failure, match=r"rubi_app may not .*: connect as rubi_backup, or"):
+        measuring.refuse_unreadable(shared_connection)
+
+
 @pytest.mark.parametrize(
     ("change", "said"),
     [

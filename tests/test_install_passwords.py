@@ -11,7 +11,7 @@ import pytest
 
 from conftest import Address
 from rubi.cli import Failure
-from rubi.deploying import installing, locks
+from rubi.deploying import installing, locks, passwords
 from test_installer import DATABASE, PROGRAM, environment, install, installed, managed
 
 __all__ = ["installed", "managed"]  # fixtures
@@ -30,10 +30,10 @@ def test_password_that_was_set_is_shown_though_a_later_step_fails(
         done = install(installed, "--new-passwords")
         connection.execute("ALTER PROCEDURE monitoring.hidden RENAME TO make_chunks_ahead")
     assert done.returncode == 1
-    passwords = shown(done.stdout)
-    assert set(passwords) == {"RUBI_APP_PASSWORD", "RUBI_ADMIN_PASSWORD"}
+    told = shown(done.stdout)
+    assert set(told) == {"RUBI_APP_PASSWORD", "RUBI_ADMIN_PASSWORD"}
     dsn = installed[0].dsn(DATABASE, "rubi_app")
-    psycopg.connect(dsn, password=passwords["RUBI_APP_PASSWORD"]).close()
+    psycopg.connect(dsn, password=told["RUBI_APP_PASSWORD"]).close()
 
 
 def test_two_installations_set_passwords_one_after_the_other(
@@ -84,3 +84,13 @@ def test_database_that_a_role_may_not_enter_is_not_taken_for_missing(server: Add
                 installing.first_connection(server.dsn(user="rubi_admin"), "rubi_closed")
         finally:
             connection.execute("DROP DATABASE rubi_closed")
+
+
+def test_file_that_can_not_be_written_is_not_said_to_hold_passwords(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    kept = passwords.Passwords(tmp_path / "missing" / "file")
+    with pytest.raises(FileNotFoundError):
+        kept.make("RUBI_APP_PASSWORD")
+    kept.tell()
+    assert capsys.readouterr().out == ""

@@ -265,7 +265,7 @@ def test_generated_passwords_are_shown_once(managed: tuple[Address, Path]) -> No
         ((), {"PGPORT": "1"}, 1, "no connection: "),
         (("--dsn", "host=127.0.0.1 password=seen"), {}, 2, "is seen in ps"),
         (("--database", "fresh"), {}, 1, 'have CREATE EXTENSION "pg_stat_statements" run'),
-        ((), {"PGUSER": "small", "PGPASSWORD": "small"}, 1, "give it CREATEROLE"),
+        ((), {"PGUSER": "small", "PGPASSWORD": "small"}, 1, "connect as who administers"),
     ],
 )
 def test_what_is_missing_is_said_in_one_line(

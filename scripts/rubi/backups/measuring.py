@@ -80,8 +80,9 @@ def refuse_unreadable(connection: psycopg.Connection) -> None:
     """Raise Failure where the role lacks a right that a dump needs."""
     if found := connection.execute(SQL.UNREADABLE).fetchone():
         role, (table, owner, count) = connection.info.user, found
+        other = "" if role == "rubi_backup" else "connect as rubi_backup, or "
         raise Failure(
-            f"{role} may not read {table} of {owner} ({count} in all): as superuser GRANT "
+            f"{role} may not read {table} of {owner} ({count} in all): {other}as superuser GRANT "
             f"pg_read_all_data TO {role}, or have {owner} GRANT USAGE ON SCHEMA and SELECT ON ALL "
             "TABLES and SEQUENCES IN SCHEMA"
         )

@@ -67,7 +67,10 @@ def check_server(connection: psycopg.Connection, exists: bool) -> str:
         " WHERE rolname = current_user"
     ).fetchone()
     if not may_roles:
-        raise Failure(f"{connection.info.user} may not create roles: give it CREATEROLE")
+        raise Failure(
+            f"{connection.info.user} may not create roles: connect as who administers the server, "
+            "a role with CREATEROLE"
+        )
     if not exists and not may_databases:
         raise Failure(f"{connection.info.user} may not create databases: give it CREATEDB")
     kind = "superuser" if is_superuser else "no superuser"

@@ -50,11 +50,11 @@ class Passwords:
         password = self.known(name)
         if password is None:
             password = new_password()
-            self.shown[name] = password
             if self.path:
                 self.kept[name] = password
                 lines = (f"{name}={value}\n" for name, value in self.kept.items())
                 replace_private(self.path, "".join(lines))
+            self.shown[name] = password
         if not 8 <= len(password.encode()) <= 72:
             raise Failure(f"{name} needs 8 to 72 bytes")
         return password
