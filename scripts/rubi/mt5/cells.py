@@ -32,7 +32,9 @@ SHEET = re.compile(r"xl/worksheets/sheet(\d+)\.xml")
 # spreadsheets have two names for this space: the usual one, and that of "Strict Open XML"
 NAMES = "{*}"
 # numbers of the formats of dates that have no text in a workbook (ECMA-376, 18.8.30)
-DATED = {*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59)}
+DATED = {str(n) for n in (*range(14, 23), *range(27, 37), *range(45, 48), *range(50, 59))}
+# days from 1900 or 1904 to 2000 and to 2100: another number has the format of a date by mistake
+FIRST_DAY, LAST_DAY = 35064, 73050
 NO_DATE = re.compile(r'"[^"]*"|\[[^]]*\]|\\.|_.')
 
 Row = list[str | None]
@@ -99,12 +101,12 @@ def read_dates(book: zipfile.ZipFile) -> tuple[datetime, set[str]]:
     mac = options is not None and options.get("date1904") in ("1", "true")
     first = datetime(1904, 1, 1) if mac else datetime(1899, 12, 30)
     dated = DATED | {
-        int(item.get("numFmtId"))
+        item.get("numFmtId")
         for item in styles.iter(f"{NAMES}numFmt")
-        if re.search("[dhy]", NO_DATE.sub("", item.get("formatCode")), re.I)
+        if re.search("[dhy]", NO_DATE.sub("", item.get("formatCode", "")), re.I)
     }
     forms = styles.iterfind(f"{NAMES}cellXfs/{NAMES}xf")
-    return first, {str(n) for n, form in enumerate(forms) if int(form.get("numFmtId", 0)) in dated}
+    return first, {str(n) for n, form in enumerate(forms) if form.get("numFmtId") in dated}
 
 
 def read_sheet(file: IO[bytes], shared: list[str], first: datetime, dated: set[str]) -> list[Row]:
@@ -124,8 +126,11 @@ def read_sheet(file: IO[bytes], shared: list[str], first: datetime, dated: set[s
                 value = shared[int(value)] if value else None
             elif cell.get("t") == "inlineStr":
                 value = "".join(cell.itertext())
-            elif value and cell.get("t", "n") == "n" and cell.get("s") in dated:
-                value = f"{first + timedelta(seconds=round(86400 * float(value)))}"
+            elif (
+                value and cell.get("t", "n") == "n" and cell.get("s") in dated
+                and FIRST_DAY <= (days := float(value)) < LAST_DAY
+            ):  # fmt: skip
+                value = f"{first + timedelta(seconds=round(86400 * days))}"
             row.extend([None] * (place - len(row)))
             row.append(tidy(value))
         rows.append(row)
