@@ -173,11 +173,25 @@ def test_a_price_in_the_other_dialect_is_an_odd_line() -> None:
         ("151,2", "151.234", "--decimal-point"), ("151.2", "151,234", both),
         ("151.2", "151,2", "--decimal-comma"),
     ):  # fmt: skip
-        lines = ["Date\tOpen\tHigh\tLow\tClose"]
-        lines += ["\t".join(["2024-01-02", *[price] * 4]) for price in (usual, odd)]
-        read = Reader(recognise(lines, Options())).rows("\n".join([*lines[1:], ""]).encode(), 1)
-        (_, good), (_, bad) = read
-        assert good["open"] and bad == f"open is '{odd}', no number ({hint}?)"
+        header = "Date\tOpen\tHigh\tLow\tClose"
+        good, bad = ("\t".join(["2024-01-02", *[price] * 4]) for price in (usual, odd))
+        for lines in ([good, bad], [bad, good, good]):  # also where the file begins with it
+            reader = Reader(recognise([header, *lines], Options()))
+            for line, (_, row) in zip(
+                lines, reader.rows("\n".join([*lines, ""]).encode(), 1), strict=True
+            ):
+                assert line == good or row == f"open is '{odd}', no number ({hint}?)"
+                assert line == bad or row["open"] == Decimal(usual.replace(",", "."))
+
+
+@pytest.mark.parametrize(
+    ("names", "role"),
+    [("Open,High,Low,Last,Price", ""), ("Open,High,Low,Close,Price", ""),
+     ("Open,High,Low,Price", "close"), ("Bid,Ask,Last,Price", ""), ("Bid,Ask,Price", "last")],
+)  # fmt: skip
+def test_a_price_is_the_last_one_where_no_other_column_is(names: str, role: str) -> None:
+    lines = [f"Date,{names}", ",".join(["2024-01-02", *["1.1"] * len(names.split(","))])]
+    assert recognise(lines, Options()).columns[-1] == role
 
 
 @pytest.mark.parametrize(

@@ -20,9 +20,10 @@ NAMES = {
     "realvolume": "real_volume", "vol": "traded", "volume": "traded", "v": "traded",
     "wolumen": "traded", "traded": "traded",
     "ouverture": "open", "ouv": "open", "plushaut": "high", "haut": "high", "plusbas": "low",
-    "bas": "low", "cloture": "close", "clot": "close", "dernier": "last", "price": "last",
+    "bas": "low", "cloture": "close", "clot": "close",
     "clture": "close",  # Excel's CSV is no UTF-8
 }  # fmt: skip
+PRICED = {"dernier", "price"}  # the last price where no other column is
 ZONES = {"utc": "UTC", "gmt": "UTC", "eet": "Europe/Athens", "msk": "Europe/Moscow"}
 NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d{1,4})?", re.ASCII | re.IGNORECASE)
 GROUPED = re.compile(r"[+-]?[1-9]\d?\d?(,\d{3})+(\.\d+)?", re.ASCII)

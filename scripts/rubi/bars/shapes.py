@@ -7,6 +7,7 @@ refused, and the message names the option for it.
 import csv
 import re
 import unicodedata
+from collections import Counter
 
 from rubi.bars import layouts
 from rubi.bars.times import EPOCH, FORMS
@@ -81,7 +82,8 @@ def comma_of(layout: layouts.Layout, rows: list[list[str]], given: bool | None) 
         open_ones += [price] if len(ways) == 2 else []
     if given is not None or not (known or open_ones):
         return given
-    if "," not in prices[0] and "." not in "".join(known.values()):
+    ((is_usual, _),) = Counter("," in price for price in prices).most_common(1)
+    if not is_usual and "." not in "".join(known.values()):
         return None
     if layout.delimiter == ";" and not known:
         known[True] = open_ones[0]
@@ -126,6 +128,9 @@ def roles_of(names: list[str], sample: list[str]) -> list[str]:
     """The role of each column of a header; two of a kind are left to the caller."""
     plain = [canonical(name) for name in names]
     roles = [layouts.NAMES.get(name, "") for name in plain]
+    if "last" not in roles:
+        pairs = zip(plain, roles, strict=True)
+        roles = ["last" if name in layouts.PRICED else role for name, role in pairs]
     if "close" not in roles and "bid" not in roles:
         roles = ["close" if role == "last" else role for role in roles]
     elif "bid" not in roles:
