@@ -22,6 +22,14 @@ from rubi.bars.loading import load_all
 from rubi.cli import new_app, run
 from rubi.connecting import Dsn
 
+Comma = Annotated[
+    bool | None,
+    typer.Option(
+        "--decimal-comma/--decimal-point",
+        help="what 38,123 is, where no number tells: 38.123 or 38123",
+        show_default=False,
+    ),
+]
 app = new_app(__doc__)
 
 
@@ -68,14 +76,7 @@ def load(
         str | None,
         typer.Option(help="names of the columns where no header tells, - leaves one out"),
     ] = None,
-    decimal_comma: Annotated[
-        bool | None,
-        typer.Option(
-            "--decimal-comma/--decimal-point",
-            help="what 38,123 is, where no number tells: 38.123 or 38123",
-            show_default=False,
-        ),
-    ] = None,
+    decimal_comma: Comma = None,
     on_conflict: Annotated[
         Literal["skip", "update", "error"],
         typer.Option(help="where a bar is there already: keep it, replace it, or stop"),
