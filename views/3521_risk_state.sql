@@ -97,13 +97,21 @@ WITH measured AS (
             )
         END AS as_of
     FROM public.risk_rules AS r
+    -- Not risk_positions, which joins rules: all positions would be read for each rule.
     CROSS JOIN
         LATERAL (
             SELECT
                 count(*) AS positions,
                 coalesce(sum(p.volume), 0) AS volume
-            FROM public.risk_positions AS p
-            WHERE p.rule_id = r.id
+            FROM (
+                SELECT a.volume
+                FROM public.trading_positions AS a
+                WHERE a.account_id = r.account_id
+                UNION ALL
+                SELECT s.volume
+                FROM public.strategy_positions AS s
+                WHERE s.strategy_id = r.strategy_id
+            ) AS p
         ) AS p
     -- Of a strategy the account that was heard of longest ago counts, with positions or not: a
     -- silent one may have opened some. An account that was never heard of makes it NULL.
