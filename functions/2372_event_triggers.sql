@@ -163,7 +163,7 @@ REVOKE ALL ON FUNCTION internal.note_deal() FROM public;
 
 -- By statement: a history has a hundred thousand rows. An event tells the fill of a deal, and of an
 -- order that is done the outcome: the row has the rest, and the event of a rewritten row says what
--- was there. The number of the transaction is made once: the column's default goes by a text.
+-- was there.
 CREATE OR REPLACE FUNCTION internal.note_new_orders()
 RETURNS trigger
 LANGUAGE plpgsql
@@ -175,15 +175,13 @@ AS $$
 DECLARE
     v_now timestamptz := clock_timestamp();
     v_era integer;
-    v_xact_id bigint;
 BEGIN
     IF NOT EXISTS (SELECT FROM changed_rows) THEN
         RETURN NULL;
     END IF;
     v_era := internal.find_mt5_event_era();
-    v_xact_id := pg_current_xact_id()::text::bigint;
     INSERT INTO public.mt5_events (
-        account_id, kind, what, id, seen_at, taken_at, era, xact_id, new_values
+        account_id, kind, what, id, seen_at, taken_at, era, new_values
     )
     SELECT
         c.account_id,
@@ -193,7 +191,6 @@ BEGIN
         v_now,
         v_now,
         v_era,
-        v_xact_id,
         CASE
             WHEN internal.is_order_done(c.state) THEN jsonb_build_object(
                 'position_id', c.position_id, 'type', c.type, 'state', c.state,
@@ -222,15 +219,13 @@ AS $$
 DECLARE
     v_now timestamptz := clock_timestamp();
     v_era integer;
-    v_xact_id bigint;
 BEGIN
     IF NOT EXISTS (SELECT FROM changed_rows) THEN
         RETURN NULL;
     END IF;
     v_era := internal.find_mt5_event_era();
-    v_xact_id := pg_current_xact_id()::text::bigint;
     INSERT INTO public.mt5_events (
-        account_id, kind, what, id, seen_at, taken_at, era, xact_id, new_values
+        account_id, kind, what, id, seen_at, taken_at, era, new_values
     )
     SELECT
         c.account_id,
@@ -240,7 +235,6 @@ BEGIN
         v_now,
         v_now,
         v_era,
-        v_xact_id,
         jsonb_build_object(
             'order_ticket', c.order_ticket, 'position_id', c.position_id, 'type', c.type,
             'entry', c.entry, 'symbol', c.symbol, 'volume', trim_scale(c.volume),

@@ -71,7 +71,7 @@ BEGIN
         RETURNING id
     ),
     noted AS (
-        -- within a trigger of the deals that of the audit leaves these rows to this statement
+        -- within a trigger of the deals audit.note_new_order() leaves these rows to this statement
         INSERT INTO audit.changes (app_user_id, table_name, row_id, action)
         SELECT
             nullif(current_setting('app.user_id', TRUE), ''), 'trading_orders', m.id, 'INSERT'

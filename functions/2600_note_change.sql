@@ -51,6 +51,30 @@ COMMENT ON FUNCTION audit.note_change() IS
 'Trigger: notes a change in audit.changes, with the values of the changed columns.';
 REVOKE ALL ON FUNCTION audit.note_change() FROM public;
 
+-- Orders that follow deals, within a trigger of these, are noted together by the statement that
+-- makes them (internal.make_orders_of_trips): a statement for each took a twentieth of the ingest
+-- of deals.
+CREATE OR REPLACE FUNCTION audit.note_new_order()
+RETURNS trigger
+LANGUAGE plpgsql
+VOLATILE
+PARALLEL UNSAFE
+SECURITY DEFINER -- only the owner writes the trail
+SET search_path = pg_catalog, pg_temp
+AS $$
+BEGIN
+    IF NEW.made_by = 'deals' AND pg_trigger_depth() > 1 THEN
+        RETURN NULL;
+    END IF;
+    INSERT INTO audit.changes (app_user_id, table_name, row_id, action)
+    VALUES (nullif(current_setting('app.user_id', TRUE), ''), 'trading_orders', NEW.id, 'INSERT');
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION audit.note_new_order() IS
+'Trigger: notes a new order in audit.changes, unless the statement that made it from deals does.';
+REVOKE ALL ON FUNCTION audit.note_new_order() FROM public;
+
 -- An order's closing and every change of its money: the columns that nearly all changes of orders
 -- are limited to are compared one by one, in a third of the time that a comparison as JSON takes. A
 -- row that differs elsewhere goes the way of all others. A test changes each column.

@@ -67,13 +67,9 @@ CREATE OR REPLACE TRIGGER trading_orders_70_audit
 AFTER DELETE ON public.trading_orders
 FOR EACH ROW EXECUTE FUNCTION audit.note_change();
 
--- Orders that follow deals, within a trigger of these, are noted together by the statement that
--- makes them (internal.make_orders_of_trips): a call for each takes a twentieth of their ingest.
 CREATE OR REPLACE TRIGGER trading_orders_70_audit_insert
 AFTER INSERT ON public.trading_orders
-FOR EACH ROW
-WHEN (NEW.made_by <> 'deals' OR pg_trigger_depth() = 0)
-EXECUTE FUNCTION audit.note_change();
+FOR EACH ROW EXECUTE FUNCTION audit.note_new_order();
 
 CREATE OR REPLACE TRIGGER trading_orders_70_audit_update
 AFTER UPDATE ON public.trading_orders
