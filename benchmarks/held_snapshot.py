@@ -1,15 +1,16 @@
 """The API's mix while a snapshot stays open, and what is left of it afterwards.
 
-1,000 requests a second from 180 connections, on ours and on the base, direct and through PgBouncer:
-each on a server of its own and all at once, so that they meet the same minutes of the machine. No
-dead row can go while a REPEATABLE READ snapshot is open: tables that are updated all the time grow;
-their pages are counted before, meanwhile, after the vacuum that follows, and of ours after
-shrink_tables(), which is called while the mix goes on. Milliseconds of a request count from when it
-was due. Writes benchmarks/results/held_snapshot.md and .json.
+1,000 requests a second from 180 connections, on ours and on the base, each on a server of its own
+and both at once, so that they meet the same minutes of the machine; direct, then through PgBouncer.
+No dead row can go while a REPEATABLE READ snapshot is open, so that tables which are updated all
+the time grow; their pages are counted before, meanwhile, after the vacuum that follows, and of ours
+after shrink_tables(), which is called while the mix goes on. Milliseconds of a request count from
+when it was due. Writes benchmarks/results/held_snapshot.md and .json.
 """
 
 from __future__ import annotations
 
+import json
 import sys
 import tempfile
 import threading
@@ -33,10 +34,7 @@ from troubles import beside, hold_snapshot
 
 # Shares of a load that have a line of their own: begin and end, as parts of the whole.
 PARTS = {"first sixth": (0, 1 / 6), "last sixth": (5 / 6, 1), "whole": (0, 1)}
-# Lines of the page: database, whether through PgBouncer.
-CASES = {
-    f"{db}{way}": (db, bool(way)) for way in ("", ", through PgBouncer") for db in ("ours", "base")
-}
+WAYS = {"direct": "Direct", "pgbouncer": "Through PgBouncer"}
 # As long as autovacuum has after the snapshot: the mix goes on, for so much of the load's length.
 AFTERWARDS = 1 / 6
 
@@ -113,41 +111,41 @@ def shares(requests: list[tuple[float, float]], begin: float, end: float) -> lis
             len(times)]  # fmt: skip
 
 
-def page_of(result: dict) -> str:
-    """The page: milliseconds, then pages."""
+def page_of(ways: dict) -> str:
+    """The page: milliseconds, then pages, of each way."""
     lines = [
         "# The API's mix while a snapshot stays open",
         "",
-        "Made by `benchmarks/held_snapshot.py`: 1,000 requests a second, each line on a server of "
-        f"its own, all at once; a snapshot open for {result['seconds'] / 60:g} minutes. "
-        "Afterwards: the mix after the snapshot has gone, for a sixth of that time; in its middle, "
-        "of ours, `CALL shrink_tables()`. Wanted of ours: p99 below 10 ms, nothing longer "
-        "than 500 ms, at most twice the pages.",
-        "",
-        pages.said(result["facts"]),
-        *pages.heading(
-            f"Milliseconds, {result['clients']} connections",
+        "Made by `benchmarks/held_snapshot.py`: 1,000 requests a second; ours and base at once, on "
+        "a server each. Afterwards: the mix after the snapshot has gone, for a sixth of the time; "
+        "in its middle, of ours, `CALL shrink_tables()`. Wanted of ours: p99 below 10 ms, nothing "
+        "longer than 500 ms, at most twice the pages.",
+    ]
+    for way, result in ways.items():
+        title = f"{WAYS[way]}, {result['clients']} connections, {result['seconds'] / 60:g} minutes"
+        lines += ["", f"## {title}", "", pages.said(result["facts"])]
+        lines += pages.heading(
+            f"{WAYS[way]}: milliseconds",
             "part", "database", "p50", "p95", "p99", "p99.9", "longest", "requests",
-        ),
-    ]  # fmt: skip
-    for db, found in result["measured"].items():
-        lines += [
-            f"| {name} | {db} | {p50:.1f} | {p95:.1f} | {p99:.1f} | {p999:.1f} | {longest:.0f}"
-            f" | {requests:,} |"
-            for name, p50, p95, p99, p999, longest, requests in found["parts"]
-        ]
-    lines += pages.heading("Pages of 8 KiB", "when", "database", *WATCHED)
-    for db, found in result["measured"].items():
-        grown = found["pages"]
-        rows = {
-            "before": grown[0],
-            "after a sixth": grown[len(grown) // 6],
-            "when the snapshot goes": grown[-1],
-        } | {name: sizes for name, sizes in found.items() if name.startswith("after")}
-        lines += [
-            f"| {name} | {db} | {' | '.join(f'{size:,}' for size in sizes)} |"
-            for name, sizes in rows.items()
-        ]
+        )  # fmt: skip
+        for db, found in result["measured"].items():
+            lines += [
+                f"| {name} | {db} | {p50:.1f} | {p95:.1f} | {p99:.1f} | {p999:.1f} | {longest:.0f}"
+                f" | {requests:,} |"
+                for name, p50, p95, p99, p999, longest, requests in found["parts"]
+            ]
+        lines += pages.heading(f"{WAYS[way]}: pages of 8 KiB", "when", "database", *WATCHED)
+        for db, found in result["measured"].items():
+            grown = found["pages"]
+            rows = {
+                "before": grown[0],
+                "after a sixth": grown[len(grown) // 6],
+                "when the snapshot goes": grown[-1],
+            } | {name: sizes for name, sizes in found.items() if name.startswith("after")}
+            lines += [
+                f"| {name} | {db} | {' | '.join(f'{size:,}' for size in sizes)} |"
+                for name, sizes in rows.items()
+            ]
     return "\n".join([*lines, ""])
 
 
@@ -160,28 +158,40 @@ def main(
     quick: Annotated[bool, typer.Option(help="Small and short: does it run?")] = False,
     minutes: Annotated[float, typer.Option(min=0.05, help="The snapshot is open")] = 5,
     clients: Annotated[int, typer.Option(min=1, help="Connections")] = 180,
+    only: Annotated[
+        str, typer.Option(help="One way: direct or pgbouncer; the other keeps what it said before")
+    ] = "direct,pgbouncer",
     pg: Annotated[int, typer.Option(help="Major version")] = embedded.DEFAULT_MAJOR,
     output: Annotated[Path, typer.Option(help="Folder for the page and JSON")] = pages.RESULTS,
 ) -> None:
     """Measure, show the tables, write them."""
     warming, seconds = (1, 6) if quick else (WARMING, round(minutes * 60))
     clients = min(clients, 16) if quick else clients
-    result: dict = {"seconds": seconds, "clients": clients}
-    with ExitStack() as stack:
-        servers = {}
-        for name in CASES:
-            with step(f"a server for {name}"):
-                servers[name] = stack.enter_context(running(pg, {}))
-                make_pair(servers[name])
-        with servers["ours"].connect("ours") as connection:
-            result["facts"] = pages.facts(connection)
-        with step("all beside a snapshot and after it"), ThreadPoolExecutor(len(CASES)) as pool:
-            running_now = {
-                name: pool.submit(measure, servers[name], db, seconds, clients, warming, pooled)
-                for name, (db, pooled) in CASES.items()
-            }
-            result["measured"] = {name: future.result() for name, future in running_now.items()}
-    pages.write(output, "held_snapshot", page_of(result), result)
+    stored = output / "held_snapshot.json"
+    ways: dict = json.loads(stored.read_text()) if stored.exists() else {}
+    for way in only.split(","):
+        with ExitStack() as stack:
+            servers = {}
+            for db in ("ours", "base"):
+                with step(f"a server for {db}"):
+                    servers[db] = stack.enter_context(running(pg, {}))
+                    make_pair(servers[db])
+            with servers["ours"].connect("ours") as connection:
+                facts = pages.facts(connection)
+            with step(f"both beside a snapshot and after it, {way}"), ThreadPoolExecutor(2) as pool:
+                found = {
+                    db: pool.submit(
+                        measure, server, db, seconds, clients, warming, way == "pgbouncer"
+                    )
+                    for db, server in servers.items()
+                }
+                measured = {db: future.result() for db, future in found.items()}
+        ways[way] = {
+            "facts": facts, "seconds": seconds, "clients": clients, "measured": measured,
+        }  # fmt: skip
+        # what took so long is not lost with what follows
+        pages.keep(output, "held_snapshot", page_of(ways), ways)
+    pages.write(output, "held_snapshot", page_of(ways), ways)
 
 
 if __name__ == "__main__":
