@@ -11,6 +11,7 @@ when it was due. Writes benchmarks/results/held_snapshot.md and .json.
 from __future__ import annotations
 
 import json
+import statistics
 import sys
 import tempfile
 import threading
@@ -83,7 +84,8 @@ def measure(
         "parts": [
             [name, *shares(requests, warming + seconds * begin, warming + seconds * end)]
             for name, (begin, end) in PARTS.items()
-        ],
+        ]
+        + [["its minutes, median", *of_minutes(requests, warming, warming + seconds)]],
         "pages": [seen[0], *seen[1:], held],
     }
     vacuum(server, db)
@@ -111,6 +113,15 @@ def shares(requests: list[tuple[float, float]], begin: float, end: float) -> lis
             len(times)]  # fmt: skip
 
 
+def of_minutes(requests: list[tuple[float, float]], begin: float, end: float) -> list[float]:
+    """Medians of what each minute has: one in which the machine itself stood still is no figure."""
+    minutes = [
+        shares(requests, begin + 60 * n, begin + 60 * (n + 1))
+        for n in range(max(1, round((end - begin) / 60)))
+    ]
+    return [statistics.median(column) for column in zip(*minutes, strict=True)]
+
+
 def page_of(ways: dict) -> str:
     """The page: milliseconds, then pages, of each way."""
     lines = [
@@ -131,7 +142,7 @@ def page_of(ways: dict) -> str:
         for db, found in result["measured"].items():
             lines += [
                 f"| {name} | {db} | {p50:.1f} | {p95:.1f} | {p99:.1f} | {p999:.1f} | {longest:.0f}"
-                f" | {requests:,} |"
+                f" | {requests:,.0f} |"
                 for name, p50, p95, p99, p999, longest, requests in found["parts"]
             ]
         lines += pages.heading(f"{WAYS[way]}: pages of 8 KiB", "when", "database", *WATCHED)
